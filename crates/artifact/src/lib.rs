@@ -1,0 +1,35 @@
+//! Files that can be trusted.
+//!
+//! A file that this workspace reads is either checked against a SHA-256 that a manifest declares, or was written here
+//! in one step. A file that it writes is complete or absent: [`AtomicFile`] writes beside the target, syncs and renames.
+//!
+//! Paths are always passed in; nothing here looks for the workspace. There is no machine learning in this crate.
+
+pub mod atomic;
+pub mod digest;
+pub mod runtime;
+
+pub use atomic::{AtomicFile, AtomicFolder, write_atomic};
+pub use digest::{Digest, Hasher, sha256_bytes, sha256_file};
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A file operation that failed, with what was being done and to which path.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} {}: {source}", path.display())]
+pub struct FileError {
+    /// What was attempted, in the infinitive: `"read"`, `"create"`.
+    pub action: &'static str,
+    /// The file or folder concerned.
+    pub path: PathBuf,
+    /// The reason that the operating system gave.
+    pub source: io::Error,
+}
+
+impl FileError {
+    /// For `map_err`: `File::open(p).map_err(FileError::new("open", p))`.
+    pub fn new(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self { action, path: path.as_ref().to_path_buf(), source }
+    }
+}

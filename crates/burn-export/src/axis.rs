@@ -1,0 +1,148 @@
+//! The axes of an input: fixed sizes, and named sizes that the file leaves open.
+
+use std::ops::{Bound, RangeBounds};
+
+/// One axis of an input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Axis {
+    pub(crate) kind: AxisKind,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum AxisKind {
+    Fixed(usize),
+    Dynamic(DynamicAxis),
+}
+
+/// A named axis and the sizes it may take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DynamicAxis {
+    pub(crate) name: String,
+    pub(crate) lowest: usize,
+    pub(crate) highest: usize,
+    pub(crate) multiple_of: usize,
+}
+
+impl Axis {
+    /// An axis of one size only.
+    pub fn fixed(size: usize) -> Self {
+        Self {
+            kind: AxisKind::Fixed(size),
+        }
+    }
+
+    /// An axis whose size is chosen at run time. Axes of the same name have the same size.
+    ///
+    /// Every size from 1 up is legal unless [`range`](Self::range) or [`multiple_of`](Self::multiple_of) narrows it;
+    /// the lowest size is always tried.
+    pub fn dynamic(name: impl Into<String>) -> Self {
+        Self {
+            kind: AxisKind::Dynamic(DynamicAxis {
+                name: name.into(),
+                lowest: 1,
+                highest: usize::MAX,
+                multiple_of: 1,
+            }),
+        }
+    }
+
+    /// The legal sizes of a dynamic axis, such as `1..=512` for a network with 512 positions or `63..` for one whose
+    /// convolutions need that many pixels. Without effect on a fixed axis.
+    pub fn range(mut self, sizes: impl RangeBounds<usize>) -> Self {
+        if let AxisKind::Dynamic(axis) = &mut self.kind {
+            axis.lowest = match sizes.start_bound() {
+                Bound::Included(size) => *size,
+                Bound::Excluded(size) => size.saturating_add(1),
+                Bound::Unbounded => 1,
+            };
+            axis.highest = match sizes.end_bound() {
+                Bound::Included(size) => *size,
+                Bound::Excluded(size) => size.saturating_sub(1),
+                Bound::Unbounded => usize::MAX,
+            };
+        }
+        self
+    }
+
+    /// Restricts a dynamic axis to multiples of `factor`, for networks that halve a size and double it again. Without
+    /// effect on a fixed axis.
+    pub fn multiple_of(mut self, factor: usize) -> Self {
+        if let AxisKind::Dynamic(axis) = &mut self.kind {
+            axis.multiple_of = factor.max(1);
+        }
+        self
+    }
+}
+
+impl From<usize> for Axis {
+    fn from(size: usize) -> Self {
+        Axis::fixed(size)
+    }
+}
+
+impl DynamicAxis {
+    /// The `index`-th legal size counted from the lowest, or the last one below the highest.
+    fn nth(&self, index: usize) -> usize {
+        let first = self.lowest.div_ceil(self.multiple_of);
+        let last = self.highest / self.multiple_of;
+        first.saturating_add(index).min(last).max(first) * self.multiple_of
+    }
+
+    /// Whether any size is legal.
+    pub(crate) fn is_possible(&self) -> bool {
+        self.lowest.div_ceil(self.multiple_of) <= self.highest / self.multiple_of && self.nth(0) > 0
+    }
+
+    /// The sizes to trace at. `position` is the axis's place among the dynamic ones: each has a base of its own, so
+    /// that products and sums of axes stay distinguishable.
+    pub(crate) fn trace_sizes(&self, position: usize) -> TraceSizes {
+        const BASES: [usize; 8] = [2, 6, 4, 10, 12, 16, 18, 22];
+        let base = BASES[position % BASES.len()] + 24 * (position / BASES.len());
+        let shifts = [1, 2, 4, 7, 12];
+        let base_size = self.nth(base);
+        let mut alone: Vec<usize> = shifts
+            .iter()
+            .map(|shift| self.nth(base + shift))
+            .chain([self.nth(0)])
+            .filter(|size| *size != base_size)
+            .collect();
+        alone.sort_unstable();
+        alone.dedup();
+        TraceSizes {
+            base: base_size,
+            alone,
+            together: [3, 2, 5].map(|step| self.nth(base + 5 + step * (position + 2))),
+        }
+    }
+}
+
+/// The sizes at which one axis is traced.
+pub(crate) struct TraceSizes {
+    pub(crate) base: usize,
+    /// Sizes tried while every other axis keeps its base.
+    pub(crate) alone: Vec<usize>,
+    /// Sizes tried while every other axis changes too.
+    pub(crate) together: [usize; 3],
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dynamic(axis: Axis) -> DynamicAxis {
+        match axis.kind {
+            AxisKind::Dynamic(axis) => axis,
+            AxisKind::Fixed(size) => panic!("fixed axis of {size}"),
+        }
+    }
+
+    #[test]
+    fn only_legal_sizes_are_traced() {
+        let axis = dynamic(Axis::dynamic("height").range(60..=100).multiple_of(32));
+        let sizes = axis.trace_sizes(0);
+        assert_eq!((sizes.base, sizes.alone), (96, vec![64]));
+        let free = dynamic(Axis::dynamic("batch")).trace_sizes(0);
+        assert_eq!((free.base, free.alone), (3, vec![1, 4, 5, 7, 10, 15]));
+        assert!(!dynamic(Axis::dynamic("x").range(5..=4)).is_possible());
+    }
+}

@@ -1,0 +1,7 @@
+//! Recording `forward` at several sizes.
+
+pub(crate) mod parameters;
+pub(crate) mod signature;
+pub(crate) mod trace;
+
+pub use signature::{InputSource, ModelInputs, ModelOutputs, OutputSink};

@@ -1,0 +1,129 @@
+//! One recording of `forward`.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use burn::backend::capture::TensorId;
+use burn::backend::ir::OperationIr;
+use burn::module::Module;
+use burn::tensor::{DType, Device, TensorData};
+
+use super::parameters::stand_in;
+use super::signature::{InputSource, ModelInputs, ModelOutputs, OutputSink};
+use crate::error::ExportError;
+use crate::exporter::InputSpec;
+
+/// The operations of one run of `forward`, not executed.
+#[derive(Debug)]
+pub(crate) struct Trace {
+    /// The sizes of the dynamic axes.
+    pub(crate) sizes: Vec<i64>,
+    pub(crate) operations: Vec<OperationIr>,
+    /// The contents of the tensors that `forward` made from host data.
+    pub(crate) values: BTreeMap<TensorId, TensorData>,
+    pub(crate) inputs: Vec<TensorId>,
+    pub(crate) input_dtypes: Vec<DType>,
+    pub(crate) outputs: Vec<TensorId>,
+    /// The stand-ins of the parameters, in the order in which they are visited.
+    pub(crate) parameters: Vec<TensorId>,
+}
+
+/// Where and how to trace.
+pub(crate) struct TracePoint<'a> {
+    pub(crate) inputs: &'a [InputSpec],
+    pub(crate) axes: &'a [String],
+    pub(crate) sizes: Vec<i64>,
+    /// The low byte of every input element.
+    pub(crate) fill: u8,
+}
+
+/// Records `forward` on `device`.
+pub(crate) fn record<M, I, O>(
+    device: &Device,
+    module: &M,
+    forward: &impl Fn(&M, I) -> O,
+    point: TracePoint<'_>,
+) -> Result<Trace, ExportError>
+where
+    M: Module,
+    I: ModelInputs,
+    O: ModelOutputs,
+{
+    let shape = |spec: &InputSpec| spec.shape_at(&point.sizes);
+    let mut boundary = Err(ExportError::NotCaptured);
+    let captured = catch_unwind(AssertUnwindSafe(|| {
+        device.capture_scope(|scope| {
+            let mut run = || -> Result<Boundary, ExportError> {
+                // Running statistics are shared by clones: only a validation copy may be moved.
+                let (module, parameters) = stand_in(module.valid(), device)?;
+                let mut source = InputSource::new(point.inputs, device, &shape, point.fill);
+                let arguments = I::take(&mut source)?;
+                let (inputs, input_dtypes) = source.finish()?;
+                let mut sink = OutputSink::default();
+                forward(&module, arguments).give(&mut sink)?;
+                Ok(Boundary {
+                    inputs,
+                    input_dtypes,
+                    outputs: sink.into_ids(),
+                    parameters,
+                })
+            };
+            boundary = run();
+            match &boundary {
+                Ok(ends) => {
+                    // An output returned twice, or an input returned as it is, is declared once.
+                    let mut outputs = ends.outputs.clone();
+                    outputs.sort_unstable();
+                    outputs.dedup();
+                    scope.complete(ends.inputs.iter().copied(), outputs)
+                }
+                Err(_) => scope.complete([], []),
+            }
+        })
+    }))
+    .map_err(|panic| ExportError::ForwardPanicked {
+        sizes: describe_sizes(point.axes, &point.sizes),
+        message: panic_message(panic.as_ref()),
+    })?;
+    let ends = boundary?;
+    let captured = captured.map_err(|error| ExportError::Capture {
+        message: error.to_string(),
+    })?;
+    Ok(Trace {
+        sizes: point.sizes,
+        operations: captured.graph.operations,
+        values: captured.values,
+        inputs: ends.inputs,
+        input_dtypes: ends.input_dtypes,
+        outputs: ends.outputs,
+        parameters: ends.parameters,
+    })
+}
+
+struct Boundary {
+    inputs: Vec<TensorId>,
+    input_dtypes: Vec<DType>,
+    outputs: Vec<TensorId>,
+    parameters: Vec<TensorId>,
+}
+
+/// `batch = 3, seq = 7`, or `fixed sizes`.
+pub(crate) fn describe_sizes(axes: &[String], sizes: &[i64]) -> String {
+    if axes.is_empty() {
+        return "fixed sizes".to_string();
+    }
+    axes.iter()
+        .zip(sizes)
+        .map(|(axis, size)| format!("{axis} = {size}"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    panic
+        .downcast_ref::<String>()
+        .cloned()
+        .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_string()))
+        .unwrap_or_else(|| "no message".to_string())
+}

@@ -1,0 +1,1 @@
+//! Exports any Burn module to ONNX, with proven dynamic axes.

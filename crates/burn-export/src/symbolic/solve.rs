@@ -1,0 +1,299 @@
+//! From the values of a number in several traces to an expression over the axes.
+
+use std::collections::HashMap;
+
+use super::dim::{Atom, AxisId, Dim};
+use super::ratio::{Ratio, solve};
+
+/// Divisors tried when a number looks like a rounded-down quotient that no operation explains.
+const QUOTIENT_DIVISORS: [i64; 7] = [2, 3, 4, 5, 8, 16, 32];
+
+/// Finds expressions for numbers, and remembers the ones it found.
+pub(crate) struct Solver {
+    /// The sizes of the axes, trace by trace.
+    sizes: Vec<Vec<i64>>,
+    axes: usize,
+    /// Expressions by their values over the traces.
+    known: HashMap<Vec<i64>, Dim>,
+    /// Rounded-down quotients in use: they join the axes as terms of sums.
+    quotients: Vec<Dim>,
+}
+
+impl Solver {
+    /// A solver for traces at the given sizes, one row a trace, one column an axis.
+    pub(crate) fn new(sizes: Vec<Vec<i64>>) -> Self {
+        let axes = sizes.first().map_or(0, Vec::len);
+        let mut solver = Self {
+            sizes,
+            axes,
+            known: HashMap::new(),
+            quotients: Vec::new(),
+        };
+        for axis in 0..axes {
+            solver.remember(Dim::axis(AxisId(axis)));
+        }
+        solver
+    }
+
+    /// An expression with these values, one a trace, or `None`.
+    ///
+    /// `hints` are formulas that the operation is known by; `near` are sizes that the number is likely made of.
+    pub(crate) fn explain(&mut self, samples: &[i64], hints: &[Dim], near: &[Dim]) -> Option<Dim> {
+        if let Some(first) = samples.first()
+            && samples.iter().all(|sample| sample == first)
+        {
+            return Some(Dim::fixed(*first));
+        }
+        let found = hints
+            .iter()
+            .find(|hint| self.fits(hint, samples))
+            .cloned()
+            .or_else(|| self.known.get(samples).cloned())
+            .or_else(|| self.sum_of_axes(samples))
+            .or_else(|| self.near_sizes(samples, near))
+            .or_else(|| self.single_product(samples))
+            .or_else(|| self.sum_of_products(samples))
+            .or_else(|| self.quotient(samples, near))?;
+        self.remember(found.clone());
+        Some(found)
+    }
+
+    /// The axes whose size changes these values, where only that axis differs from the first trace.
+    pub(crate) fn responsible_axes(&self, samples: &[i64]) -> Vec<AxisId> {
+        let (Some(base), Some(base_sample)) = (self.sizes.first(), samples.first()) else {
+            return Vec::new();
+        };
+        let mut axes: Vec<AxisId> = self
+            .sizes
+            .iter()
+            .zip(samples)
+            .filter(|(_, sample)| *sample != base_sample)
+            .filter_map(|(sizes, _)| {
+                let mut changed = (0..self.axes).filter(|&axis| sizes[axis] != base[axis]);
+                let only = changed.next()?;
+                changed.next().is_none().then_some(AxisId(only))
+            })
+            .collect();
+        axes.sort_unstable();
+        axes.dedup();
+        axes
+    }
+
+    fn fits(&self, dim: &Dim, samples: &[i64]) -> bool {
+        self.sizes
+            .iter()
+            .zip(samples)
+            .all(|(sizes, sample)| dim.eval(sizes) == Some(*sample))
+    }
+
+    fn values(&self, dim: &Dim) -> Option<Vec<i64>> {
+        self.sizes.iter().map(|sizes| dim.eval(sizes)).collect()
+    }
+
+    fn remember(&mut self, dim: Dim) {
+        for (atom, _) in dim.terms().iter().flat_map(|(monomial, _)| monomial) {
+            if let Atom::Floor(inner, divisor) = atom {
+                let quotient = inner.floor_div(*divisor);
+                if !self.quotients.contains(&quotient) {
+                    self.quotients.push(quotient);
+                }
+            }
+        }
+        if let Some(values) = self.values(&dim) {
+            self.known.entry(values).or_insert(dim);
+        }
+    }
+
+    /// A linear combination of `basis` with the given values, if exactly one fits and the traces outnumber it.
+    fn combination(&self, samples: &[i64], basis: &[Dim]) -> Option<Dim> {
+        if basis.len() + 1 >= samples.len() {
+            return None;
+        }
+        let columns: Vec<Vec<i64>> = basis
+            .iter()
+            .map(|dim| self.values(dim))
+            .collect::<Option<_>>()?;
+        let rows: Vec<Vec<Ratio>> = (0..samples.len())
+            .map(|row| {
+                columns
+                    .iter()
+                    .map(|column| Ratio::integer(column[row].into()))
+                    .collect()
+            })
+            .collect();
+        let rhs: Vec<Ratio> = samples
+            .iter()
+            .map(|sample| Ratio::integer((*sample).into()))
+            .collect();
+        let factors = solve(&rows, &rhs)?;
+        let dim = Dim::combination(factors.into_iter().zip(basis));
+        self.fits(&dim, samples).then_some(dim)
+    }
+
+    fn axis_dims(&self) -> Vec<Dim> {
+        (0..self.axes).map(|axis| Dim::axis(AxisId(axis))).collect()
+    }
+
+    fn sum_of_axes(&self, samples: &[i64]) -> Option<Dim> {
+        let mut basis = vec![Dim::fixed(1)];
+        basis.extend(self.axis_dims());
+        self.combination(samples, &basis)
+    }
+
+    /// `a*size + b`, or `a*size*other + b`, over the sizes at hand.
+    fn near_sizes(&self, samples: &[i64], near: &[Dim]) -> Option<Dim> {
+        let moving: Vec<&Dim> = near.iter().filter(|dim| dim.as_fixed().is_none()).collect();
+        let products = moving.iter().enumerate().flat_map(|(position, left)| {
+            moving[position + 1..].iter().map(move |right| *left * right)
+        });
+        moving
+            .iter()
+            .map(|dim| (*dim).clone())
+            .chain(products)
+            .find_map(|dim| self.combination(samples, &[Dim::fixed(1), dim]))
+    }
+
+    /// `c * a^i * b^j …` with small powers, some of which may be negative.
+    fn single_product(&self, samples: &[i64]) -> Option<Dim> {
+        let mut powers = vec![-1i32; self.axes];
+        loop {
+            let product = powers
+                .iter()
+                .enumerate()
+                .try_fold(Dim::fixed(1), |product, (axis, power)| {
+                    let axis = Dim::axis(AxisId(axis));
+                    match power {
+                        -1 => product.divide(&axis),
+                        power => Some((0..*power).fold(product, |product, _| &product * &axis)),
+                    }
+                })?;
+            if product.as_fixed().is_none()
+                && let Some(scale) = self.scale(samples, &product)
+            {
+                let dim = Dim::combination([(scale, &product)]);
+                if self.fits(&dim, samples) {
+                    return Some(dim);
+                }
+            }
+            let next = powers.iter().position(|power| *power < 2)?;
+            powers[next] += 1;
+            powers[..next].fill(-1);
+        }
+    }
+
+    fn scale(&self, samples: &[i64], product: &Dim) -> Option<Ratio> {
+        let sizes = self.sizes.first()?;
+        let sample = Ratio::integer((*samples.first()?).into());
+        let mut value = Ratio::ONE;
+        for (monomial, _) in product.terms() {
+            for (atom, power) in monomial {
+                let Atom::Axis(AxisId(axis)) = atom else {
+                    return None;
+                };
+                let size = Ratio::integer(sizes[*axis].into());
+                let factor = if *power > 0 { size } else { size.recip()? };
+                for _ in 0..power.unsigned_abs() {
+                    value = value * factor;
+                }
+            }
+        }
+        Some(sample * value.recip()?)
+    }
+
+    /// Sums over the axes and the quotients in use, and then over their pairwise products.
+    fn sum_of_products(&self, samples: &[i64]) -> Option<Dim> {
+        let mut single = self.axis_dims();
+        single.extend(self.quotients.iter().cloned());
+        let mut basis = vec![Dim::fixed(1)];
+        basis.extend(single.iter().cloned());
+        if let Some(dim) = self.combination(samples, &basis) {
+            return Some(dim);
+        }
+        let axes = self.axis_dims();
+        let mut basis = vec![Dim::fixed(1)];
+        basis.extend(axes.iter().cloned());
+        for (position, left) in axes.iter().enumerate() {
+            basis.extend(axes[position..].iter().map(|right| left * right));
+        }
+        self.combination(samples, &basis)
+    }
+
+    /// `floor((size + c)/d) + e` over the sizes at hand.
+    fn quotient(&self, samples: &[i64], near: &[Dim]) -> Option<Dim> {
+        let axes = self.axis_dims();
+        near.iter()
+            .chain(&axes)
+            .filter(|dim| dim.as_fixed().is_none())
+            .find_map(|dim| {
+                QUOTIENT_DIVISORS.iter().find_map(|&divisor| {
+                    (0..divisor).find_map(|shift| {
+                        let quotient = (dim + &Dim::fixed(shift)).floor_div(divisor);
+                        let offset = self.offset(samples, &quotient)?;
+                        let candidate = &quotient + &Dim::fixed(offset);
+                        self.fits(&candidate, samples).then_some(candidate)
+                    })
+                })
+            })
+    }
+
+    fn offset(&self, samples: &[i64], dim: &Dim) -> Option<i64> {
+        Some(samples.first()? - dim.eval(self.sizes.first()?)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn solver() -> Solver {
+        Solver::new(vec![
+            vec![3, 7],
+            vec![4, 7],
+            vec![5, 7],
+            vec![1, 7],
+            vec![3, 8],
+            vec![3, 9],
+            vec![3, 11],
+            vec![3, 1],
+            vec![9, 18],
+            vec![10, 23],
+        ])
+    }
+
+    fn explain(formula: impl Fn(i64, i64) -> i64) -> Option<String> {
+        let mut solver = solver();
+        let samples: Vec<i64> = solver
+            .sizes
+            .iter()
+            .map(|sizes| formula(sizes[0], sizes[1]))
+            .collect();
+        let names = ["b".to_string(), "s".to_string()];
+        solver
+            .explain(&samples, &[], &[])
+            .map(|dim| dim.display(&names).to_string())
+    }
+
+    #[test]
+    fn sums_products_and_quotients_are_found() {
+        assert_eq!(explain(|_, _| 12).as_deref(), Some("12"));
+        assert_eq!(explain(|_, s| s).as_deref(), Some("s"));
+        assert_eq!(explain(|b, s| 2 * b + s + 3).as_deref(), Some("s + 2*b + 3"));
+        assert_eq!(explain(|b, s| 6 * b * s).as_deref(), Some("6*b*s"));
+        assert_eq!(explain(|b, s| b * s + s + 1).as_deref(), Some("s + b*s + 1"));
+        assert_eq!(explain(|_, s| (s + 1) / 2).as_deref(), Some("floor((s + 1)/2)"));
+        assert_eq!(explain(|b, s| b * s * s).as_deref(), Some("b*s*s"));
+    }
+
+    #[test]
+    fn what_no_formula_explains_is_refused() {
+        assert_eq!(explain(|_, s| s.pow(3) % 11), None);
+        assert_eq!(explain(|_, s| s.min(8)), None);
+    }
+
+    #[test]
+    fn the_axis_that_moves_a_number_is_named() {
+        let solver = solver();
+        let samples: Vec<i64> = solver.sizes.iter().map(|sizes| sizes[1] * 31 % 17).collect();
+        assert_eq!(solver.responsible_axes(&samples), vec![AxisId(1)]);
+    }
+}

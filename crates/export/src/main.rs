@@ -1,0 +1,3 @@
+//! Weights in, verified ONNX out.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Fused CPU training kernels for Burn's flex backend.

@@ -1,0 +1,1 @@
+//! Engines, validation, timing, prediction and reports.

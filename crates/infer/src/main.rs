@@ -1,0 +1,3 @@
+//! Engines, validation, timing, prediction and reports.
+
+fn main() {}

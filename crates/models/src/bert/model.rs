@@ -1,0 +1,325 @@
+//! The network.
+
+use burn::module::Module;
+use burn::nn::{Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
+use burn::tensor::activation::{gelu, gelu_approximate, relu, sigmoid, silu, tanh};
+use burn::tensor::module::attention;
+use burn::tensor::ops::AttentionModuleOptions;
+use burn::tensor::{Device, Int, Tensor};
+
+use super::{BertConfig, HiddenAct};
+use crate::weights::{Checkpoint, Initialization, LoadReport, WeightsError, load, randomize};
+
+/// BERT with a start and an end logit for each token.
+#[derive(Module, Debug)]
+pub struct BertForQuestionAnswering {
+    bert: BertModel,
+    qa_outputs: Linear,
+}
+
+/// The encoder, without the pooler that only sentence classification uses.
+#[derive(Module, Debug)]
+pub struct BertModel {
+    embeddings: BertEmbeddings,
+    encoder: BertEncoder,
+}
+
+#[derive(Module, Debug)]
+struct BertEmbeddings {
+    word_embeddings: Embedding,
+    position_embeddings: Embedding,
+    token_type_embeddings: Embedding,
+    layer_norm: LayerNorm,
+}
+
+#[derive(Module, Debug)]
+struct BertEncoder {
+    layer: Vec<BertLayer>,
+}
+
+#[derive(Module, Debug)]
+struct BertLayer {
+    attention: BertAttention,
+    intermediate: BertIntermediate,
+    output: BertOutput,
+}
+
+#[derive(Module, Debug)]
+struct BertAttention {
+    self_attention: BertSelfAttention,
+    output: BertOutput,
+}
+
+#[derive(Module, Debug)]
+struct BertSelfAttention {
+    query: Linear,
+    key: Linear,
+    value: Linear,
+    heads: usize,
+}
+
+#[derive(Module, Debug)]
+struct BertIntermediate {
+    dense: Linear,
+    #[module(skip)]
+    activation: HiddenAct,
+}
+
+/// A projection, the residual connection, and layer norm.
+#[derive(Module, Debug)]
+struct BertOutput {
+    dense: Linear,
+    layer_norm: LayerNorm,
+}
+
+/// The `state_dict` name of a parameter of [`BertForQuestionAnswering`], from its path in the Burn module.
+///
+/// `self` is a keyword of Rust, and `LayerNorm.weight` is called `gamma` in Burn; all else is the same.
+pub fn state_dict_name(path: &str) -> String {
+    path.replace(".self_attention.", ".self.")
+        .replace("layer_norm.gamma", "LayerNorm.weight")
+        .replace("layer_norm.beta", "LayerNorm.bias")
+}
+
+fn encoder_state_dict_name(path: &str) -> String {
+    format!("bert.{}", state_dict_name(path))
+}
+
+/// The names that checkpoints of different age and origin use, as [`state_dict_name`] spells them. Tensors that take no
+/// part in the encoder's function are `None`: the pooler and the constant buffers of older versions.
+fn canonical_name(name: &str) -> Option<String> {
+    let name = name.strip_prefix("module.").unwrap_or(name);
+    let name = name.strip_prefix("bert.").unwrap_or(name);
+    let renamed = match name.rsplit_once(".LayerNorm.") {
+        Some((layer, "gamma")) => format!("{layer}.LayerNorm.weight"),
+        Some((layer, "beta")) => format!("{layer}.LayerNorm.bias"),
+        _ => name.to_owned(),
+    };
+    match renamed.split('.').next() {
+        Some("pooler") => None,
+        Some("embeddings")
+            if renamed.ends_with("position_ids") || renamed.ends_with("token_type_ids") =>
+        {
+            None
+        }
+        Some("embeddings" | "encoder") => Some(format!("bert.{renamed}")),
+        _ => Some(renamed),
+    }
+}
+
+impl BertForQuestionAnswering {
+    /// The architecture on `device`. Parameters are initialised when first used, so loading weights costs nothing extra.
+    pub fn new(config: &BertConfig, device: &Device) -> Self {
+        Self {
+            bert: BertModel::new(config, device),
+            qa_outputs: LinearConfig::new(config.hidden_size, 2).init(device),
+        }
+    }
+
+    /// The network with weights from `checkpoint`. Names may carry the prefix `bert.` or not, and layer norm may say
+    /// `gamma` and `beta`.
+    ///
+    /// # Errors
+    /// When a parameter is missing, has another shape, or cannot be read.
+    pub fn load(
+        config: &BertConfig,
+        checkpoint: Checkpoint,
+        device: &Device,
+    ) -> Result<(Self, LoadReport), WeightsError> {
+        let checkpoint = checkpoint.renamed(canonical_name)?;
+        load(Self::new(config, device), &checkpoint, state_dict_name)
+    }
+
+    /// The network with weights from `seed`. Its answers mean nothing.
+    pub fn random(config: &BertConfig, seed: u64, device: &Device) -> Self {
+        let initialization = Initialization::Normal(config.initializer_range);
+        let network = Self::new(config, device);
+        randomize(network, seed, initialization, state_dict_name)
+    }
+
+    /// Start and end logits, each `[batch, sequence]`, for token ids, mask (1 for a token, 0 for padding) and segment
+    /// ids, each `[batch, sequence]`.
+    pub fn forward(
+        &self,
+        input_ids: Tensor<2, Int>,
+        attention_mask: Tensor<2, Int>,
+        token_type_ids: Tensor<2, Int>,
+    ) -> (Tensor<2>, Tensor<2>) {
+        let hidden = self.bert.forward(input_ids, attention_mask, token_type_ids);
+        let logits = self.qa_outputs.forward(hidden);
+        let start = logits.clone().narrow(2, 0, 1).squeeze_dim(2);
+        let end = logits.narrow(2, 1, 1).squeeze_dim(2);
+        (start, end)
+    }
+}
+
+impl BertModel {
+    /// The architecture on `device`.
+    pub fn new(config: &BertConfig, device: &Device) -> Self {
+        let embedding =
+            |count, width| EmbeddingConfig::new(count, width).init(device);
+        let hidden = config.hidden_size;
+        Self {
+            embeddings: BertEmbeddings {
+                word_embeddings: embedding(config.vocab_size, hidden),
+                position_embeddings: embedding(config.max_position_embeddings, hidden),
+                token_type_embeddings: embedding(config.type_vocab_size, hidden),
+                layer_norm: layer_norm(config, device),
+            },
+            encoder: BertEncoder {
+                layer: (0..config.num_hidden_layers)
+                    .map(|_| BertLayer::new(config, device))
+                    .collect(),
+            },
+        }
+    }
+
+    /// The encoder with weights from `checkpoint`, with or without the prefix `bert.`.
+    ///
+    /// # Errors
+    /// When a parameter is missing, has another shape, or cannot be read.
+    pub fn load(
+        config: &BertConfig,
+        checkpoint: Checkpoint,
+        device: &Device,
+    ) -> Result<(Self, LoadReport), WeightsError> {
+        let checkpoint = checkpoint.renamed(canonical_name)?;
+        load(
+            Self::new(config, device),
+            &checkpoint,
+            encoder_state_dict_name,
+        )
+    }
+
+    /// The last layer's hidden states, `[batch, sequence, hidden]`; inputs as for [`BertForQuestionAnswering::forward`].
+    pub fn forward(
+        &self,
+        input_ids: Tensor<2, Int>,
+        attention_mask: Tensor<2, Int>,
+        token_type_ids: Tensor<2, Int>,
+    ) -> Tensor<3> {
+        let bias = attention_bias(attention_mask);
+        let embedded = self.embeddings.forward(input_ids, token_type_ids);
+        self.encoder
+            .layer
+            .iter()
+            .fold(embedded, |hidden, layer| layer.forward(hidden, &bias))
+    }
+
+    /// What each stage gives: the embeddings, then every layer's hidden states, each `[batch, sequence, hidden]`.
+    pub fn hidden_states(
+        &self,
+        input_ids: Tensor<2, Int>,
+        attention_mask: Tensor<2, Int>,
+        token_type_ids: Tensor<2, Int>,
+    ) -> Vec<Tensor<3>> {
+        let bias = attention_bias(attention_mask);
+        let mut states = vec![self.embeddings.forward(input_ids, token_type_ids)];
+        for layer in &self.encoder.layer {
+            if let Some(hidden) = states.last() {
+                states.push(layer.forward(hidden.clone(), &bias));
+            }
+        }
+        states
+    }
+}
+
+/// What is added to the attention scores, `[batch, 1, 1, sequence]`: 0 for a token, the lowest float for padding.
+fn attention_bias(attention_mask: Tensor<2, Int>) -> Tensor<4> {
+    let [batch, sequence] = attention_mask.dims();
+    let mask: Tensor<4> = attention_mask.float().reshape([batch, 1, 1, sequence]);
+    (mask - 1.0) * f32::MAX
+}
+
+fn layer_norm(config: &BertConfig, device: &Device) -> LayerNorm {
+    LayerNormConfig::new(config.hidden_size)
+        .with_epsilon(config.layer_norm_eps)
+        .init(device)
+}
+
+impl BertEmbeddings {
+    fn forward(&self, input_ids: Tensor<2, Int>, token_type_ids: Tensor<2, Int>) -> Tensor<3> {
+        let [_, sequence] = input_ids.dims();
+        let positions = self.position_embeddings.weight.val().narrow(0, 0, sequence);
+        let words = self.word_embeddings.forward(input_ids);
+        let types = self.token_type_embeddings.forward(token_type_ids);
+        // The order of `transformers`' additions, so that roundings agree.
+        self.layer_norm
+            .forward(words + types + positions.unsqueeze())
+    }
+}
+
+impl BertLayer {
+    fn new(config: &BertConfig, device: &Device) -> Self {
+        let hidden = config.hidden_size;
+        let linear = |inputs, outputs| LinearConfig::new(inputs, outputs).init(device);
+        let output = |inputs| BertOutput {
+            dense: linear(inputs, hidden),
+            layer_norm: layer_norm(config, device),
+        };
+        Self {
+            attention: BertAttention {
+                self_attention: BertSelfAttention {
+                    query: linear(hidden, hidden),
+                    key: linear(hidden, hidden),
+                    value: linear(hidden, hidden),
+                    heads: config.num_attention_heads,
+                },
+                output: output(hidden),
+            },
+            intermediate: BertIntermediate {
+                dense: linear(hidden, config.intermediate_size),
+                activation: config.hidden_act,
+            },
+            output: output(config.intermediate_size),
+        }
+    }
+
+    fn forward(&self, hidden: Tensor<3>, bias: &Tensor<4>) -> Tensor<3> {
+        let context = self.attention.self_attention.forward(&hidden, bias);
+        let attended = self.attention.output.forward(context, hidden);
+        let expanded = self.intermediate.forward(attended.clone());
+        self.output.forward(expanded, attended)
+    }
+}
+
+impl BertSelfAttention {
+    fn forward(&self, hidden: &Tensor<3>, bias: &Tensor<4>) -> Tensor<3> {
+        let [batch, sequence, width] = hidden.dims();
+        let split = |projection: &Linear| {
+            projection
+                .forward(hidden.clone())
+                .reshape([batch, sequence, self.heads, width / self.heads])
+                .swap_dims(1, 2)
+        };
+        let context = attention(
+            split(&self.query),
+            split(&self.key),
+            split(&self.value),
+            None,
+            Some(bias.clone()),
+            AttentionModuleOptions::default(),
+        );
+        context.swap_dims(1, 2).reshape([batch, sequence, width])
+    }
+}
+
+impl BertIntermediate {
+    fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
+        let x = self.dense.forward(hidden);
+        match self.activation {
+            HiddenAct::Gelu => gelu(x),
+            HiddenAct::GeluTanh => gelu_approximate(x),
+            HiddenAct::QuickGelu => x.clone() * sigmoid(x * 1.702),
+            HiddenAct::Relu => relu(x),
+            HiddenAct::Silu => silu(x),
+            HiddenAct::Tanh => tanh(x),
+        }
+    }
+}
+
+impl BertOutput {
+    fn forward(&self, x: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
+        self.layer_norm.forward(self.dense.forward(x) + residual)
+    }
+}

@@ -1,0 +1,103 @@
+//! The convolutional network of PyTorch's MNIST example.
+
+use std::path::Path;
+
+use burn::module::Module;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::activation::{log_softmax, relu};
+use burn::tensor::module::max_pool2d;
+use burn::tensor::ops::MaxPoolOptions;
+use burn::tensor::{Device, Int, Tensor};
+
+use crate::weights::{Checkpoint, Initialization, WeightsError, identity_name, load, randomize};
+
+/// The number of digits.
+pub const CLASSES: usize = 10;
+
+/// The height and width of an image, in pixels.
+pub const IMAGE_SIZE: usize = 28;
+
+/// The channels of the second convolution, which channel dropout silences.
+pub const CHANNELS: usize = 64;
+
+/// The width of the hidden linear layer, which dropout silences.
+pub const HIDDEN: usize = 128;
+
+/// Conv 1-32, conv 32-64, max-pool, linear 9216-128, linear 128-10: 1,199,882 parameters.
+///
+/// The paths of the parameters are the names of the PyTorch `state_dict`.
+#[derive(Module, Debug)]
+pub struct MnistCnn {
+    conv1: Conv2d,
+    conv2: Conv2d,
+    fc1: Linear,
+    fc2: Linear,
+}
+
+/// What to silence in one training step: zero for a silent unit, `1 / (1 - p)` for one that is kept.
+#[derive(Debug, Clone)]
+pub struct DropoutMasks {
+    /// Of whole channels after the pooling, `[batch, 64, 1, 1]`.
+    pub channels: Tensor<4>,
+    /// Of the hidden layer, `[batch, 128]`.
+    pub hidden: Tensor<2>,
+}
+
+impl MnistCnn {
+    /// The architecture on `device`. Parameters are initialised when first used, so loading weights costs nothing extra.
+    pub fn new(device: &Device) -> Self {
+        Self {
+            conv1: Conv2dConfig::new([1, 32], [3, 3]).init(device),
+            conv2: Conv2dConfig::new([32, CHANNELS], [3, 3]).init(device),
+            fc1: LinearConfig::new(CHANNELS * 12 * 12, HIDDEN).init(device),
+            fc2: LinearConfig::new(HIDDEN, CLASSES).init(device),
+        }
+    }
+
+    /// The network with weights from `seed`, distributed as PyTorch starts it: uniform within `±1/√fan_in`.
+    pub fn random(seed: u64, device: &Device) -> Self {
+        randomize(Self::new(device), seed, Initialization::FanIn, identity_name)
+    }
+
+    /// The network with the weights of a file that uses PyTorch's names and layouts, such as training writes.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or its tensors are not exactly those of the network.
+    pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self, WeightsError> {
+        let checkpoint = Checkpoint::open(path)?;
+        let (network, report) = load(Self::new(device), &checkpoint, identity_name)?;
+        report.require_all_taken(&checkpoint)?;
+        Ok(network)
+    }
+
+    /// Logarithms of the class probabilities, `[batch, 10]`, for normalised images `[batch, 1, 28, 28]`.
+    pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        log_softmax(self.logits(images, None), 1)
+    }
+
+    /// The mean negative log-likelihood `[1]` of `labels` `[batch]` with some units silenced: what training minimises.
+    pub fn loss(&self, images: Tensor<4>, labels: Tensor<1, Int>, dropout: DropoutMasks) -> Tensor<1> {
+        let log_probabilities = log_softmax(self.logits(images, Some(dropout)), 1);
+        log_probabilities.gather(1, labels.unsqueeze_dim(1)).mean().neg()
+    }
+
+    fn logits(&self, images: Tensor<4>, dropout: Option<DropoutMasks>) -> Tensor<2> {
+        let (channels, hidden) = dropout.map(|masks| (masks.channels, masks.hidden)).unzip();
+        let x = relu(self.conv1.forward(images));
+        let x = relu(self.conv2.forward(x));
+        let x = max_pool2d(x, MaxPoolOptions::new([2, 2]));
+        let x = masked(x, channels);
+        let x: Tensor<2> = x.flatten(1, 3);
+        let x = relu(self.fc1.forward(x));
+        let x = masked(x, hidden);
+        self.fc2.forward(x)
+    }
+}
+
+fn masked<const D: usize>(x: Tensor<D>, mask: Option<Tensor<D>>) -> Tensor<D> {
+    match mask {
+        Some(mask) => x * mask,
+        None => x,
+    }
+}

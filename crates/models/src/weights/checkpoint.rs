@@ -1,0 +1,230 @@
+//! The named tensors of a weight file, whatever its format.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use burn::tensor::{Bytes, DType, TensorData};
+use half::{bf16, f16};
+
+use super::{WeightsError, pytorch, safetensors};
+
+/// The files that a folder may keep its weights in, in order of preference. The index files name shards.
+const FOLDER_FILES: [&str; 4] = [
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+];
+
+/// The tensors of a weight file by name. Data is read on demand.
+#[derive(Debug, Clone)]
+pub struct Checkpoint {
+    path: PathBuf,
+    tensors: BTreeMap<String, StoredTensor>,
+}
+
+/// Reads the elements of a tensor, row-major, in its stored type.
+pub(super) type ReadBytes = Arc<dyn Fn() -> Result<Bytes, WeightsError> + Send + Sync>;
+
+/// A tensor whose data has not been read yet.
+#[derive(Clone)]
+pub struct StoredTensor {
+    /// The element type in the file.
+    pub dtype: DType,
+    /// The shape, outermost dimension first, as PyTorch has it.
+    pub shape: Vec<usize>,
+    pub(super) read: ReadBytes,
+}
+
+impl std::fmt::Debug for StoredTensor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?} {:?}", self.dtype, self.shape)
+    }
+}
+
+impl Checkpoint {
+    /// Opens a weight file, an `.index.json` of shards, or a folder that holds one of them.
+    ///
+    /// The format is recognised by content, not by the file's ending.
+    ///
+    /// # Errors
+    /// When the path cannot be read, the content is malformed or truncated, or the folder holds no weights.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, WeightsError> {
+        let path = path.as_ref();
+        if path.is_dir() {
+            return match FOLDER_FILES
+                .iter()
+                .map(|name| path.join(name))
+                .find(|file| file.is_file())
+            {
+                Some(file) => Self::open(file),
+                None => Err(WeightsError::NoWeights {
+                    path: path.to_owned(),
+                    expected: FOLDER_FILES.map(str::to_owned).to_vec(),
+                }),
+            };
+        }
+        let tensors = match file_kind(path)? {
+            FileKind::Safetensors => safetensors::open(path)?,
+            FileKind::Index => open_shards(path)?,
+            FileKind::PyTorch => pytorch::open(path)?,
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            tensors,
+        })
+    }
+
+    /// The file that the tensors come from.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The tensors by name, in alphabetical order.
+    pub fn tensors(&self) -> &BTreeMap<String, StoredTensor> {
+        &self.tensors
+    }
+
+    /// The same tensors under other names. A tensor whose new name is `None` is left out.
+    ///
+    /// # Errors
+    /// [`WeightsError::Duplicate`] when two tensors would get the same name.
+    pub fn renamed(
+        self,
+        rename: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, WeightsError> {
+        let mut origin: BTreeMap<String, String> = BTreeMap::new();
+        let mut tensors = BTreeMap::new();
+        for (name, tensor) in self.tensors {
+            let Some(new) = rename(&name) else { continue };
+            if let Some(first) = origin.insert(new.clone(), name.clone()) {
+                return Err(WeightsError::Duplicate {
+                    path: self.path,
+                    first,
+                    second: name,
+                });
+            }
+            tensors.insert(new, tensor);
+        }
+        Ok(Self {
+            path: self.path,
+            tensors,
+        })
+    }
+}
+
+impl StoredTensor {
+    /// The elements as float32, row-major; float16, bfloat16 and float64 are converted.
+    ///
+    /// # Errors
+    /// When the data cannot be read or is not floating-point. `name` is for the message.
+    pub fn to_f32(&self, name: &str) -> Result<TensorData, WeightsError> {
+        let floats = match self.dtype {
+            DType::F32 => {
+                let bytes = (self.read)()?;
+                return Ok(TensorData::from_bytes(
+                    bytes,
+                    self.shape.clone(),
+                    DType::F32,
+                ));
+            }
+            DType::F16 => self.convert(|[a, b]| f16::from_le_bytes([a, b]).to_f32())?,
+            DType::BF16 => self.convert(|[a, b]| bf16::from_le_bytes([a, b]).to_f32())?,
+            DType::F64 => self.convert(|bytes: [u8; 8]| f64::from_le_bytes(bytes) as f32)?,
+            dtype => {
+                return Err(WeightsError::NotFloat {
+                    name: name.to_owned(),
+                    dtype: format!("{dtype:?}"),
+                });
+            }
+        };
+        Ok(TensorData::new(floats, self.shape.clone()))
+    }
+
+    fn convert<const N: usize>(
+        &self,
+        element: impl Fn([u8; N]) -> f32,
+    ) -> Result<Vec<f32>, WeightsError> {
+        let bytes = (self.read)()?;
+        let (elements, _) = bytes.as_chunks::<N>();
+        Ok(elements.iter().map(|bytes| element(*bytes)).collect())
+    }
+}
+
+enum FileKind {
+    Safetensors,
+    Index,
+    PyTorch,
+}
+
+/// Safetensors begins with the header's length, eight bytes, then `{`; an index is JSON; the rest is for PyTorch's reader.
+fn file_kind(path: &Path) -> Result<FileKind, WeightsError> {
+    let io = |source| WeightsError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let mut head = Vec::with_capacity(9);
+    File::open(path)
+        .map_err(io)?
+        .take(9)
+        .read_to_end(&mut head)
+        .map_err(io)?;
+    Ok(match head.as_slice() {
+        [] => {
+            return Err(WeightsError::Malformed {
+                path: path.to_owned(),
+                reason: "it is empty".to_owned(),
+            });
+        }
+        [_, _, _, _, _, _, _, _, b'{'] => FileKind::Safetensors,
+        [b'{', ..] => FileKind::Index,
+        _ => FileKind::PyTorch,
+    })
+}
+
+/// The `weight_map` of a Hugging Face index: tensor name to shard file.
+#[derive(serde::Deserialize)]
+struct ShardIndex {
+    weight_map: BTreeMap<String, String>,
+}
+
+fn open_shards(path: &Path) -> Result<BTreeMap<String, StoredTensor>, WeightsError> {
+    let malformed = |reason: String| WeightsError::Malformed {
+        path: path.to_owned(),
+        reason,
+    };
+    let text = std::fs::read(path).map_err(|source| WeightsError::Io {
+        path: path.to_owned(),
+        source,
+    })?;
+    let index: ShardIndex =
+        serde_json::from_slice(&text).map_err(|error| malformed(error.to_string()))?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let mut shards: BTreeMap<&str, BTreeMap<String, StoredTensor>> = BTreeMap::new();
+    let mut tensors = BTreeMap::new();
+    for (name, shard) in &index.weight_map {
+        let plain = Path::new(shard).file_name() == Some(shard.as_ref());
+        if !plain {
+            return Err(WeightsError::UnsafeShard {
+                path: path.to_owned(),
+                shard: shard.clone(),
+            });
+        }
+        if !shards.contains_key(shard.as_str()) {
+            let file = folder.join(shard);
+            let opened = match file_kind(&file)? {
+                FileKind::Safetensors => safetensors::open(&file)?,
+                FileKind::PyTorch => pytorch::open(&file)?,
+                FileKind::Index => return Err(malformed(format!("{shard} is an index itself"))),
+            };
+            shards.insert(shard, opened);
+        }
+        let tensor = shards.get(shard.as_str()).and_then(|shard| shard.get(name));
+        let tensor = tensor.ok_or_else(|| malformed(format!("{shard} lacks {name}")))?;
+        tensors.insert(name.clone(), tensor.clone());
+    }
+    Ok(tensors)
+}

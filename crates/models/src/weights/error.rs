@@ -1,0 +1,150 @@
+//! What can be wrong with a weight file.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// Why weights could not be read or did not fit the network.
+#[derive(Debug, thiserror::Error)]
+pub enum WeightsError {
+    /// The file or folder could not be opened or read.
+    #[error("cannot read {}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: std::io::Error,
+    },
+    /// The content is not what its format promises: truncated, tampered with, or something else altogether.
+    #[error("{} is not a usable weight file: {reason}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A folder holds none of the known weight files.
+    #[error("{} holds none of {}", path.display(), expected.join(", "))]
+    NoWeights {
+        /// The folder.
+        path: PathBuf,
+        /// The file names that were looked for.
+        expected: Vec<String>,
+    },
+    /// An index names a shard outside its own folder.
+    #[error("{} names the shard {shard:?}, which is not a plain file name", path.display())]
+    UnsafeShard {
+        /// The index file.
+        path: PathBuf,
+        /// The offending entry.
+        shard: String,
+    },
+    /// Two names in the file stand for the same parameter.
+    #[error("{} holds both {first:?} and {second:?}, which name the same parameter", path.display())]
+    Duplicate {
+        /// The file.
+        path: PathBuf,
+        /// One name.
+        first: String,
+        /// The other name.
+        second: String,
+    },
+    /// A tensor has an element type that is no number format for weights.
+    #[error("tensor {name:?} holds {dtype}, not floating-point numbers")]
+    NotFloat {
+        /// The tensor.
+        name: String,
+        /// Its element type.
+        dtype: String,
+    },
+    /// Parameters of the network are absent from the file, or have other shapes there.
+    #[error(
+        "{} does not fit the network: {}",
+        path.display(),
+        MismatchSummary { missing, misshaped, unexpected }
+    )]
+    Mismatch {
+        /// The file.
+        path: PathBuf,
+        /// Parameters that the file lacks, by `state_dict` name.
+        missing: Vec<String>,
+        /// Parameters whose shape differs.
+        misshaped: Vec<Misshaped>,
+        /// Tensors in the file that no parameter took.
+        unexpected: Vec<String>,
+    },
+    /// The file holds tensors that the network has no place for.
+    #[error("{} holds {} that the network has no place for: {}", path.display(), count(names.len(), "tensor"), listed(names))]
+    Unexpected {
+        /// The file.
+        path: PathBuf,
+        /// The tensors.
+        names: Vec<String>,
+    },
+}
+
+/// A parameter whose shape in the file is not the network's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misshaped {
+    /// The parameter's `state_dict` name.
+    pub name: String,
+    /// The network's shape, in PyTorch's order.
+    pub expected: Vec<usize>,
+    /// The file's shape.
+    pub found: Vec<usize>,
+}
+
+impl fmt::Display for Misshaped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} {:?} instead of {:?}",
+            self.name, self.found, self.expected
+        )
+    }
+}
+
+struct MismatchSummary<'a> {
+    missing: &'a [String],
+    misshaped: &'a [Misshaped],
+    unexpected: &'a [String],
+}
+
+impl fmt::Display for MismatchSummary<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        if !self.missing.is_empty() {
+            let number = count(self.missing.len(), "missing tensor");
+            parts.push(format!("{number} ({})", listed(self.missing)));
+        }
+        if !self.misshaped.is_empty() {
+            let shapes: Vec<String> = self.misshaped.iter().map(Misshaped::to_string).collect();
+            let number = count(shapes.len(), "wrong shape");
+            parts.push(format!("{number} ({})", listed(&shapes)));
+        }
+        if !self.unexpected.is_empty() {
+            let number = count(self.unexpected.len(), "unexpected tensor");
+            parts.push(format!("{number} ({})", listed(self.unexpected)));
+        }
+        f.write_str(&parts.join("; "))
+    }
+}
+
+fn count(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
+/// Enough names to see the pattern; the error's fields hold all of them.
+fn listed(names: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let mut text = names
+        .iter()
+        .take(SHOWN)
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join(", ");
+    if names.len() > SHOWN {
+        text += &format!(" and {} more", names.len() - SHOWN);
+    }
+    text
+}

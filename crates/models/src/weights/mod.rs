@@ -1,0 +1,20 @@
+//! Weights from files into Burn modules, under the names of PyTorch's `state_dict`.
+//!
+//! A [`Checkpoint`] is a set of named tensors in a file: safetensors (whole or sharded) or PyTorch's own formats (zip and
+//! legacy). Opening reads names, types and shapes only. [`load`] fills every parameter of a module, and fails with the
+//! complete list of what is missing or has the wrong shape. [`randomize`] fills a module from a seed instead.
+//!
+//! Safetensors files stay memory-mapped: an aligned float32 tensor is used where it lies, without a copy.
+
+mod checkpoint;
+mod error;
+mod load;
+mod random;
+
+mod pytorch;
+mod safetensors;
+
+pub use checkpoint::{Checkpoint, StoredTensor};
+pub use error::{Misshaped, WeightsError};
+pub use load::{LoadReport, StateDictName, identity_name, load, parameter_names};
+pub use random::{Initialization, randomize};

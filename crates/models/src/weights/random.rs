@@ -1,0 +1,133 @@
+//! Weights from a seed, when no trained ones can be had.
+//!
+//! Every value is an integer hash of the seed, the parameter's `state_dict` name and the element's index, scaled by one
+//! float32 multiplication. So the same seed gives the same bits on every platform and in any order of evaluation, and a
+//! few lines of Python compute the same network (`tests/fixtures/formula_weights.py`).
+
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{Tensor, TensorData};
+use rayon::prelude::*;
+
+use super::StateDictName;
+use super::load::{ModulePath, in_burn_order};
+
+/// The distribution that random weights follow.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Initialization {
+    /// Uniform within `±1/√fan_in` for weights and biases, as PyTorch starts convolutions and linear layers.
+    FanIn,
+    /// Near-normal with this standard deviation, as BERT starts; the scale of a layer norm is one plus such a value.
+    /// Biases are random as well, unlike in BERT, so that no term of the network is invisible to a comparison.
+    Normal(f64),
+}
+
+/// Replaces every parameter of `module` by values from `seed`.
+pub fn randomize<M: Module>(
+    module: M,
+    seed: u64,
+    initialization: Initialization,
+    name: StateDictName,
+) -> M {
+    module.map(&mut Randomizer {
+        path: ModulePath::default(),
+        name,
+        seed,
+        initialization,
+        fan_in: 1,
+    })
+}
+
+struct Randomizer {
+    path: ModulePath,
+    name: StateDictName,
+    seed: u64,
+    initialization: Initialization,
+    /// Of the weight seen last: a bias follows its weight and shares its bound.
+    fan_in: usize,
+}
+
+impl ModuleMapper for Randomizer {
+    fn enter_module(&mut self, name: &str, kind: &str) {
+        self.path.enter(name, kind);
+    }
+
+    fn exit_module(&mut self, _name: &str, _kind: &str) {
+        self.path.exit();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let shape = self.path.stored_shape(&param);
+        if self.path.field() == "weight" {
+            self.fan_in = shape.iter().skip(1).product();
+        }
+        let stream = stream(self.seed, &(self.name)(&self.path.joined()));
+        let mut values = vec![0.0; shape.iter().product()];
+        match self.initialization {
+            Initialization::FanIn => {
+                let bound = (1.0 / (self.fan_in as f64).sqrt()) as f32;
+                fill(&mut values, |index| uniform(stream, index) * bound);
+            }
+            Initialization::Normal(deviation) => {
+                let scale = (deviation / irwin_hall_deviation()) as f32;
+                let mean = if self.path.field() == "gamma" { 1.0 } else { 0.0 };
+                fill(&mut values, |index| {
+                    mean + irwin_hall(stream, index) * scale
+                });
+            }
+        }
+        let data = TensorData::new(values, shape);
+        let tensor = Tensor::<D>::from_data(data, &param.lazy_device());
+        let id = param.id;
+        param.transform_for_load(in_burn_order(&self.path, tensor), id)
+    }
+}
+
+fn fill(values: &mut [f32], value: impl Fn(u64) -> f32 + Sync) {
+    const CHUNK: usize = 1 << 16;
+    values
+        .par_chunks_mut(CHUNK)
+        .enumerate()
+        .for_each(|(chunk, values)| {
+            let start = (chunk * CHUNK) as u64;
+            for (index, slot) in (start..).zip(values) {
+                *slot = value(index);
+            }
+        });
+}
+
+/// FNV-1a of the name, mixed with the seed: where a parameter's numbers begin.
+fn stream(seed: u64, name: &str) -> u64 {
+    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    mix(seed) ^ hash
+}
+
+/// The output function of SplitMix64 (Steele, Lea and Flood, 2014).
+fn mix(state: u64) -> u64 {
+    let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+fn bits(stream: u64, index: u64) -> u64 {
+    mix(stream.wrapping_add((index + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)))
+}
+
+/// Uniform in [-1, 1), in steps of 2^-23: exact in float32.
+fn uniform(stream: u64, index: u64) -> f32 {
+    let steps = (bits(stream, index) >> 40) as i32;
+    (steps - (1 << 23)) as f32 / (1 << 23) as f32
+}
+
+/// The standard deviation of [`irwin_hall`].
+fn irwin_hall_deviation() -> f64 {
+    (4.0 * (65_536.0_f64 * 65_536.0 - 1.0) / 12.0).sqrt()
+}
+
+/// The centred sum of four 16-bit uniforms: near-normal, and an integer that float32 holds exactly.
+fn irwin_hall(stream: u64, index: u64) -> f32 {
+    let bits = bits(stream, index);
+    let sum: i32 = (0..4).map(|part| (bits >> (16 * part)) as u16 as i32).sum();
+    (sum - 131_070) as f32
+}

@@ -1,0 +1,1 @@
+//! The ONNX format: messages, builder, operator schemas, checker, printer, external data.

@@ -1,0 +1,90 @@
+//! What a run is made of.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::adadelta::Adadelta;
+use crate::schedule::step_lr;
+/// Everything that the trained weights depend on, besides the data: equal configurations give equal bytes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Config {
+    /// Where the arithmetic is done. Each device rounds in its own way.
+    pub device: DeviceKind,
+    /// Decides the initial weights, the order of the images and what dropout silences.
+    pub seed: u64,
+    /// Passes over the training images.
+    pub epochs: usize,
+    /// Training images in one step; the last step of an epoch takes what is left.
+    pub batch_size: usize,
+    /// Test images evaluated at once.
+    pub test_batch_size: usize,
+    /// The learning rate of the first epoch.
+    pub learning_rate: f64,
+    /// What the learning rate is multiplied by after each epoch.
+    pub gamma: f64,
+    /// Only this many training images, the first ones.
+    pub limit: Option<usize>,
+    /// One step in each epoch, to see that everything works.
+    pub dry_run: bool,
+    /// The update rule.
+    pub optimizer: Adadelta,
+    /// The share of channels silenced after the pooling.
+    pub channel_dropout: f32,
+    /// The share of hidden units silenced.
+    pub hidden_dropout: f32,
+}
+
+/// Where the arithmetic is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeviceKind {
+    /// The CPU, through Burn's flex backend.
+    Flex,
+    /// An NVIDIA GPU, through Burn's CUDA backend.
+    Cuda,
+}
+
+impl fmt::Display for DeviceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Flex => "flex",
+            Self::Cuda => "cuda",
+        })
+    }
+}
+
+impl Default for Config {
+    /// The recipe of PyTorch's MNIST example.
+    fn default() -> Self {
+        Self {
+            device: DeviceKind::Flex,
+            seed: 1,
+            epochs: 14,
+            batch_size: 64,
+            test_batch_size: 1000,
+            learning_rate: 1.0,
+            gamma: 0.7,
+            limit: None,
+            dry_run: false,
+            optimizer: Adadelta::default(),
+            channel_dropout: 0.25,
+            hidden_dropout: 0.5,
+        }
+    }
+}
+
+impl Config {
+    /// The learning rate of an epoch counted from zero.
+    pub fn learning_rate_in(&self, epoch: usize) -> f64 {
+        step_lr(self.learning_rate, self.gamma, epoch)
+    }
+
+    /// How many steps an epoch over `images` takes.
+    pub fn steps_per_epoch(&self, images: usize) -> usize {
+        match self.dry_run {
+            true => 1,
+            false => images.div_ceil(self.batch_size),
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Trains the MNIST CNN with the recipe of the PyTorch example.
+
+fn main() {}

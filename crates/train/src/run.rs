@@ -1,0 +1,121 @@
+//! A whole training, from the configuration to the files that it leaves.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use artifact::FileError;
+use burn::tensor::Device;
+use models::mnist_cnn::MnistCnn;
+
+use crate::TrainError;
+use crate::checkpoint::{self, Identity};
+use crate::outputs::{self, CHECKPOINT_FILE, Saved};
+use crate::report::Report;
+use crate::training::{Data, State, Trainer};
+
+/// How a training is run. None of it changes the weights.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where the results go, or `None` to keep nothing: then there are no checkpoints either.
+    pub out: Option<PathBuf>,
+    /// Whether to continue from the checkpoint in `out`, if there is one.
+    pub resume: bool,
+    /// Steps between two reports of the loss.
+    pub log_interval: usize,
+    /// Time between two checkpoints. There is one after each epoch in any case.
+    pub checkpoint_interval: Duration,
+    /// The code's revision, for the record.
+    pub revision: Option<String>,
+}
+
+/// How a training ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The trained network with its history.
+    pub state: State,
+    /// What was written.
+    pub saved: Option<Saved>,
+}
+
+/// Trains on `device`, reports on the way, and writes the results.
+///
+/// A checkpoint in the folder is removed when the results are there.
+///
+/// # Errors
+/// When files cannot be read or written, when another training works in the same folder, or when the loss diverges.
+pub fn run(identity: &Identity, data: &Data, device: &Device, options: &Options) -> Result<Outcome, TrainError> {
+    let config = &identity.config;
+    let folder = options.out.as_deref().map(Folder::open).transpose()?;
+    let mut trainer = Trainer::new(config, data, device);
+    let report = Report::new(config, data.train.len(), trainer.images());
+    let saved = match &folder {
+        Some(folder) if options.resume => {
+            let network = MnistCnn::new(&device.clone().inner().autodiff());
+            checkpoint::load(&folder.checkpoint(), identity, network)?
+        }
+        _ => None,
+    };
+    let mut state = saved.unwrap_or_else(|| trainer.initial());
+    report.start(&state.progress);
+
+    let mut last_saved = Instant::now();
+    while state.progress.epoch < config.epochs {
+        if state.progress.step < trainer.steps() {
+            let logged = state.progress.step.is_multiple_of(options.log_interval);
+            state = trainer.step(state);
+            let loss = if logged { trainer.read_losses(&mut state)? } else { None };
+            report.step(&state.progress, loss)?;
+        } else {
+            state = trainer.finish_epoch(state)?;
+            state.progress.epochs.last().map_or(Ok(()), |epoch| report.epoch(&epoch.test))?;
+        }
+        let epoch_ended = state.progress.step == 0;
+        if let Some(folder) = &folder
+            && (epoch_ended || last_saved.elapsed() >= options.checkpoint_interval)
+        {
+            trainer.read_losses(&mut state)?;
+            checkpoint::save(&folder.checkpoint(), identity, &state)?;
+            last_saved = Instant::now();
+        }
+    }
+    report.finish();
+
+    let saved = match &folder {
+        Some(folder) => {
+            let saved = outputs::write(&folder.path, identity, options.revision.as_deref(), &state)?;
+            let checkpoint = folder.checkpoint();
+            fs::remove_file(&checkpoint).map_err(FileError::new("remove", checkpoint))?;
+            Some(saved)
+        }
+        None => None,
+    };
+    Ok(Outcome { state, saved })
+}
+
+/// A folder for results, held by one training at a time.
+struct Folder {
+    path: PathBuf,
+    /// Released by the operating system when the process ends, however it ends.
+    _lock: File,
+}
+
+impl Folder {
+    fn open(path: &Path) -> Result<Self, TrainError> {
+        fs::create_dir_all(path).map_err(FileError::new("create", path))?;
+        let lock = File::open(path).map_err(FileError::new("open", path))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(TrainError::Busy { folder: path.to_owned() }),
+            // A file system without locks: nothing can be known about other processes.
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
+            Err(TryLockError::Error(error)) => return Err(FileError::new("lock", path)(error).into()),
+        }
+        Ok(Self { path: path.to_owned(), _lock: lock })
+    }
+
+    fn checkpoint(&self) -> PathBuf {
+        self.path.join(CHECKPOINT_FILE)
+    }
+}

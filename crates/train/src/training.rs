@@ -1,0 +1,186 @@
+//! The training loop.
+
+use std::time::Instant;
+
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Tensor};
+use models::mnist_cnn::MnistCnn;
+use models::mnist_digits::Digits;
+use serde::{Deserialize, Serialize};
+
+use crate::TrainError;
+use crate::adadelta::ModuleAdadelta;
+use crate::batch::Batcher;
+use crate::config::Config;
+use crate::dropout::dropout_masks;
+use crate::evaluation::{Evaluation, evaluate};
+use crate::random::{Generator, Purpose};
+
+/// The digits of a run.
+#[derive(Debug, Clone)]
+pub struct Data {
+    /// What is learnt from, already limited.
+    pub train: Digits,
+    /// What each epoch is judged by.
+    pub test: Digits,
+}
+
+/// A network in training: everything that the rest of the run depends on, besides configuration and data.
+#[derive(Debug)]
+pub struct State {
+    /// The network, on an autodiff device.
+    pub network: MnistCnn,
+    /// The optimiser with its memory.
+    pub optimizer: ModuleAdadelta,
+    /// How far it has come.
+    pub progress: Progress,
+}
+
+/// How far a run has come.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Progress {
+    /// Epochs behind us: the number of the current one, from zero.
+    pub epoch: usize,
+    /// Steps behind us in the current epoch.
+    pub step: usize,
+    /// The sum of the losses of this epoch's images so far.
+    pub loss: f64,
+    /// Seconds spent in this epoch's steps so far.
+    pub seconds: f64,
+    /// What each epoch behind us came to.
+    pub epochs: Vec<Epoch>,
+}
+
+/// What an epoch came to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Epoch {
+    /// The learning rate that it used.
+    pub learning_rate: f64,
+    /// The mean loss of its images, each at the step that used it, with dropout.
+    pub train_loss: f64,
+    /// The test digits after it.
+    pub test: Evaluation,
+    /// Training images that it used.
+    pub images: usize,
+    /// How long its steps took, in seconds; the evaluation is not in it.
+    pub seconds: f64,
+}
+
+/// Runs a [`State`] through a recipe.
+#[derive(Debug)]
+pub struct Trainer<'a> {
+    config: &'a Config,
+    data: &'a Data,
+    batcher: Batcher<'a>,
+    device: Device,
+    /// The images of one epoch in the order of their use, and which epoch it is.
+    order: Option<(usize, Vec<u32>)>,
+    /// Losses that are still on the device, with the number of images that each is the mean of.
+    pending: Vec<(Tensor<1>, usize)>,
+}
+
+impl<'a> Trainer<'a> {
+    /// A trainer on `device`, which needs no autodiff of its own.
+    pub fn new(config: &'a Config, data: &'a Data, device: &Device) -> Self {
+        let device = device.clone().inner().autodiff();
+        Self { config, data, batcher: Batcher::new(&data.train), device, order: None, pending: Vec::new() }
+    }
+
+    /// The state before the first step.
+    pub fn initial(&self) -> State {
+        State {
+            network: crate::layout::contiguous(MnistCnn::random(self.config.seed, &self.device)),
+            optimizer: ModuleAdadelta::new(self.config.optimizer.clone()),
+            progress: Progress::default(),
+        }
+    }
+
+    /// Steps in an epoch.
+    pub fn steps(&self) -> usize {
+        self.config.steps_per_epoch(self.data.train.len())
+    }
+
+    /// Images in an epoch.
+    pub fn images(&self) -> usize {
+        self.data.train.len().min(self.steps() * self.config.batch_size)
+    }
+
+    /// Learns from one batch.
+    pub fn step(&mut self, state: State) -> State {
+        let started = Instant::now();
+        let State { network, mut optimizer, mut progress } = state;
+        let indices = self.indices(&progress);
+        let (epoch, step, count) = (progress.epoch, progress.step, indices.len());
+        let batch = self.batcher.batch(indices, &self.device);
+        let dropout = dropout_masks(self.config, epoch, step, count, &self.device);
+
+        let loss = network.loss(batch.images, batch.labels, dropout);
+        let gradients = GradientsParams::from_grads(loss.backward(), &network);
+        let network = optimizer.step(self.config.learning_rate_in(epoch), network, gradients);
+
+        self.pending.push((loss.inner(), count));
+        progress.step += 1;
+        progress.seconds += started.elapsed().as_secs_f64();
+        State { network, optimizer, progress }
+    }
+
+    /// Brings the losses of the last steps into `state`, and returns the last one. An accelerator has to wait for it.
+    ///
+    /// # Errors
+    /// When the device fails, or the loss is no longer a number.
+    pub fn read_losses(&mut self, state: &mut State) -> Result<Option<f64>, TrainError> {
+        let started = Instant::now();
+        let mut last = None;
+        for (loss, count) in self.pending.drain(..) {
+            let loss = f64::from(loss.try_into_scalar::<f32>()?);
+            state.progress.loss += loss * count as f64;
+            last = Some(loss);
+        }
+        let Progress { epoch, step, loss, .. } = state.progress;
+        if !loss.is_finite() {
+            return Err(TrainError::Diverged { epoch: epoch + 1, step });
+        }
+        state.progress.seconds += started.elapsed().as_secs_f64();
+        Ok(last)
+    }
+
+    /// Judges the network after the last step of an epoch, and turns to the next.
+    ///
+    /// # Errors
+    /// As [`read_losses`](Self::read_losses).
+    pub fn finish_epoch(&mut self, mut state: State) -> Result<State, TrainError> {
+        self.read_losses(&mut state)?;
+        let network = state.network.valid();
+        let test = evaluate(&network, &self.data.test, self.config.test_batch_size, &self.device.clone().inner())?;
+        let Progress { epoch, loss, seconds, .. } = state.progress;
+        let images = self.images();
+        state.progress.epochs.push(Epoch {
+            learning_rate: self.config.learning_rate_in(epoch),
+            train_loss: loss / images as f64,
+            test,
+            images,
+            seconds,
+        });
+        let epochs = state.progress.epochs;
+        state.progress = Progress { epoch: epoch + 1, epochs, ..Progress::default() };
+        Ok(state)
+    }
+
+    /// The images of the step that comes next.
+    fn indices(&mut self, progress: &Progress) -> Vec<usize> {
+        let order = match self.order.take() {
+            Some((epoch, order)) if epoch == progress.epoch => order,
+            _ => {
+                let images = self.data.train.len() as u32;
+                Generator::new(self.config.seed, Purpose::Shuffle, progress.epoch, 0).permutation(images)
+            }
+        };
+        let start = progress.step * self.config.batch_size;
+        let indices = order.iter().skip(start).take(self.config.batch_size).map(|&index| index as usize).collect();
+        self.order = Some((progress.epoch, order));
+        indices
+    }
+}
