@@ -50,7 +50,9 @@ pub enum RuntimeError {
         path: PathBuf,
     },
     /// There is none in any of the places.
-    #[error("the ONNX Runtime library was not found: get it with `cargo xtask fetch onnxruntime`, or name one in ORT_DYLIB_PATH")]
+    #[error(
+        "the ONNX Runtime library was not found: get it with `cargo xtask fetch onnxruntime`, or name one in ORT_DYLIB_PATH"
+    )]
     NotFound {
         /// The folders that were searched, in order.
         searched: Vec<PathBuf>,

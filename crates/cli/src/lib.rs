@@ -1,1 +1,6 @@
 //! The options of every command, defined once for xtask and for the programs it starts.
+//!
+//! xtask checks and explains them at once, before anything large is compiled; the program that does the work receives
+//! the same words.
+
+pub mod train;

@@ -8,9 +8,7 @@ use burn::tensor::module::{adaptive_avg_pool2d, max_pool2d};
 use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor};
 
-use crate::weights::{
-    Checkpoint, Initialization, LoadReport, WeightsError, identity_name, load, randomize,
-};
+use crate::weights::{Checkpoint, Initialization, LoadReport, WeightsError, identity_name, load, randomize};
 
 /// The number of ImageNet classes.
 pub const CLASSES: usize = 1000;
@@ -69,10 +67,7 @@ impl AlexNet {
     ///
     /// # Errors
     /// When a parameter is missing, has another shape, or cannot be read.
-    pub fn load(
-        checkpoint: &Checkpoint,
-        device: &Device,
-    ) -> Result<(Self, LoadReport), WeightsError> {
+    pub fn load(checkpoint: &Checkpoint, device: &Device) -> Result<(Self, LoadReport), WeightsError> {
         load(Self::new(device), checkpoint, identity_name)
     }
 

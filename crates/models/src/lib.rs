@@ -1,3 +1,6 @@
 //! The networks in Burn, their weights, and their pre- and post-processing.
 
+pub mod alexnet;
 pub mod mnist_cnn;
+pub mod mnist_digits;
+pub mod weights;

@@ -224,12 +224,7 @@ fn read_idx(path: &Path, kind: &Kind) -> Result<Vec<u8>, DigitsError> {
     let mut file = File::open(path).map_err(failed)?;
     let magic = read_up_to(&mut file, 4).map_err(failed)?;
     if magic != kind.magic {
-        return Err(DigitsError::Magic {
-            path: path.to_owned(),
-            what: kind.what,
-            expected: kind.magic,
-            found: magic,
-        });
+        return Err(DigitsError::Magic { path: path.to_owned(), what: kind.what, expected: kind.magic, found: magic });
     }
     let header = 4 * (1 + kind.item.len()) as u64;
     let dimensions = read_up_to(&mut file, header).map_err(failed)?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleMapper, Param};
-use burn::optim::{GradientsParams, LearningRate, Optimizer, RecordState};
+use burn::optim::{GradientsParams, LearningRate, Optimizer};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -27,7 +27,7 @@ pub struct Adadelta {
 }
 
 /// What the rule remembers of one parameter, in the parameter's shape.
-#[derive(RecordState, Clone, Debug)]
+#[derive(burn::optim::RecordState, Clone, Debug)]
 pub struct AdadeltaState<const D: usize> {
     /// The running average of the squared gradients (`square_avg` in PyTorch).
     pub square_average: Tensor<D>,

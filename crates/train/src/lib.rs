@@ -18,6 +18,9 @@ pub mod run;
 pub mod schedule;
 pub mod training;
 
+// `#[derive(RecordState)]` looks for these names at the root of the crate.
+use burn::optim::{RecordState, StateSink, StateSource};
+
 /// Why a training ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {

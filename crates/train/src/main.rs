@@ -1,3 +1,109 @@
-//! Trains the MNIST CNN with the recipe of the PyTorch example.
+//! Trains the MNIST CNN.
 
-fn main() {}
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use burn::tensor::Device;
+use clap::Parser;
+use cli::train::TrainArgs;
+use models::mnist_digits::{Digits, Split};
+use train::checkpoint::Identity;
+use train::config::{Config, DeviceKind};
+use train::outputs::hash_data;
+use train::run::{Options, run};
+use train::training::Data;
+
+/// The most time that an interruption can cost.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(30);
+
+#[derive(Parser)]
+#[command(name = "train", version)]
+struct Arguments {
+    #[command(flatten)]
+    train: TrainArgs,
+}
+
+fn main() -> ExitCode {
+    match execute(Arguments::parse().train) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(arguments: TrainArgs) -> Result<()> {
+    let kind = device_kind(&arguments);
+    let device = device(kind)?;
+    if let Some(threads) = arguments.threads {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build_global()
+            .context("cannot start the worker threads")?;
+    }
+    let data = load(&arguments)?;
+    let config = Config {
+        device: kind,
+        seed: arguments.seed,
+        epochs: arguments.epochs,
+        batch_size: arguments.batch_size,
+        test_batch_size: arguments.test_batch_size,
+        learning_rate: arguments.lr,
+        gamma: arguments.gamma,
+        limit: arguments.limit,
+        dry_run: arguments.dry_run,
+        ..Config::default()
+    };
+    let identity = Identity { config, data: hash_data(&arguments.data)? };
+    let out: Option<PathBuf> = (!arguments.no_save_model).then_some(arguments.out);
+    let options = Options {
+        out,
+        resume: arguments.resume,
+        log_interval: arguments.log_interval,
+        checkpoint_interval: CHECKPOINT_INTERVAL,
+        revision: arguments.revision,
+    };
+    let outcome = run(&identity, &data, &device, &options)?;
+    if let Some(saved) = outcome.saved {
+        println!("Saved {} (SHA-256 {})", saved.model.display(), saved.digest);
+    }
+    Ok(())
+}
+
+fn device_kind(arguments: &TrainArgs) -> DeviceKind {
+    match arguments.device {
+        cli::train::Device::Cuda if !arguments.no_cuda => DeviceKind::Cuda,
+        _ => DeviceKind::Flex,
+    }
+}
+
+fn device(kind: DeviceKind) -> Result<Device> {
+    match kind {
+        DeviceKind::Flex => Ok(Device::flex()),
+        #[cfg(feature = "cuda")]
+        DeviceKind::Cuda => Ok(Device::cuda(0)),
+        #[cfg(not(feature = "cuda"))]
+        DeviceKind::Cuda => {
+            bail!("this program was built without CUDA: build it with `--features cuda`, or train with --device flex")
+        }
+    }
+}
+
+fn load(arguments: &TrainArgs) -> Result<Data> {
+    let read = |split| {
+        Digits::read(&arguments.data, split).with_context(|| {
+            format!("no usable MNIST in {} (`cargo xtask fetch mnist` gets it)", arguments.data.display())
+        })
+    };
+    let (mut train, test) = (read(Split::Train)?, read(Split::Test)?);
+    if let Some(limit) = arguments.limit
+        && limit > train.len()
+    {
+        bail!("--limit {limit} asks for more than the {} training images that there are", train.len());
+    }
+    train.truncate(arguments.limit.unwrap_or(usize::MAX));
+    Ok(Data { train, test })
+}

@@ -92,9 +92,10 @@ impl Report {
 
 fn style() -> ProgressStyle {
     let template = "{prefix} {bar:32} {percent:>3}%  loss {msg}  {per_sec}  {eta} left";
-    ProgressStyle::with_template(template)
-        .unwrap_or_else(|_| ProgressStyle::default_bar())
-        .with_key("per_sec", |state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write| {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).with_key(
+        "per_sec",
+        |state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write| {
             let _ = write!(out, "{:.0} images/s", state.per_sec());
-        })
+        },
+    )
 }

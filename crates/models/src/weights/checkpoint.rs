@@ -12,12 +12,8 @@ use half::{bf16, f16};
 use super::{WeightsError, pytorch, safetensors};
 
 /// The files that a folder may keep its weights in, in order of preference. The index files name shards.
-const FOLDER_FILES: [&str; 4] = [
-    "model.safetensors",
-    "model.safetensors.index.json",
-    "pytorch_model.bin",
-    "pytorch_model.bin.index.json",
-];
+const FOLDER_FILES: [&str; 4] =
+    ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"];
 
 /// The tensors of a weight file by name. Data is read on demand.
 #[derive(Debug, Clone)]
@@ -55,11 +51,7 @@ impl Checkpoint {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, WeightsError> {
         let path = path.as_ref();
         if path.is_dir() {
-            return match FOLDER_FILES
-                .iter()
-                .map(|name| path.join(name))
-                .find(|file| file.is_file())
-            {
+            return match FOLDER_FILES.iter().map(|name| path.join(name)).find(|file| file.is_file()) {
                 Some(file) => Self::open(file),
                 None => Err(WeightsError::NoWeights {
                     path: path.to_owned(),
@@ -72,10 +64,7 @@ impl Checkpoint {
             FileKind::Index => open_shards(path)?,
             FileKind::PyTorch => pytorch::open(path)?,
         };
-        Ok(Self {
-            path: path.to_owned(),
-            tensors,
-        })
+        Ok(Self { path: path.to_owned(), tensors })
     }
 
     /// The file that the tensors come from.
@@ -92,27 +81,17 @@ impl Checkpoint {
     ///
     /// # Errors
     /// [`WeightsError::Duplicate`] when two tensors would get the same name.
-    pub fn renamed(
-        self,
-        rename: impl Fn(&str) -> Option<String>,
-    ) -> Result<Self, WeightsError> {
+    pub fn renamed(self, rename: impl Fn(&str) -> Option<String>) -> Result<Self, WeightsError> {
         let mut origin: BTreeMap<String, String> = BTreeMap::new();
         let mut tensors = BTreeMap::new();
         for (name, tensor) in self.tensors {
             let Some(new) = rename(&name) else { continue };
             if let Some(first) = origin.insert(new.clone(), name.clone()) {
-                return Err(WeightsError::Duplicate {
-                    path: self.path,
-                    first,
-                    second: name,
-                });
+                return Err(WeightsError::Duplicate { path: self.path, first, second: name });
             }
             tensors.insert(new, tensor);
         }
-        Ok(Self {
-            path: self.path,
-            tensors,
-        })
+        Ok(Self { path: self.path, tensors })
     }
 }
 
@@ -125,29 +104,19 @@ impl StoredTensor {
         let floats = match self.dtype {
             DType::F32 => {
                 let bytes = (self.read)()?;
-                return Ok(TensorData::from_bytes(
-                    bytes,
-                    self.shape.clone(),
-                    DType::F32,
-                ));
+                return Ok(TensorData::from_bytes(bytes, self.shape.clone(), DType::F32));
             }
             DType::F16 => self.convert(|[a, b]| f16::from_le_bytes([a, b]).to_f32())?,
             DType::BF16 => self.convert(|[a, b]| bf16::from_le_bytes([a, b]).to_f32())?,
             DType::F64 => self.convert(|bytes: [u8; 8]| f64::from_le_bytes(bytes) as f32)?,
             dtype => {
-                return Err(WeightsError::NotFloat {
-                    name: name.to_owned(),
-                    dtype: format!("{dtype:?}"),
-                });
+                return Err(WeightsError::NotFloat { name: name.to_owned(), dtype: format!("{dtype:?}") });
             }
         };
         Ok(TensorData::new(floats, self.shape.clone()))
     }
 
-    fn convert<const N: usize>(
-        &self,
-        element: impl Fn([u8; N]) -> f32,
-    ) -> Result<Vec<f32>, WeightsError> {
+    fn convert<const N: usize>(&self, element: impl Fn([u8; N]) -> f32) -> Result<Vec<f32>, WeightsError> {
         let bytes = (self.read)()?;
         let (elements, _) = bytes.as_chunks::<N>();
         Ok(elements.iter().map(|bytes| element(*bytes)).collect())
@@ -162,22 +131,12 @@ enum FileKind {
 
 /// Safetensors begins with the header's length, eight bytes, then `{`; an index is JSON; the rest is for PyTorch's reader.
 fn file_kind(path: &Path) -> Result<FileKind, WeightsError> {
-    let io = |source| WeightsError::Io {
-        path: path.to_owned(),
-        source,
-    };
+    let io = |source| WeightsError::Io { path: path.to_owned(), source };
     let mut head = Vec::with_capacity(9);
-    File::open(path)
-        .map_err(io)?
-        .take(9)
-        .read_to_end(&mut head)
-        .map_err(io)?;
+    File::open(path).map_err(io)?.take(9).read_to_end(&mut head).map_err(io)?;
     Ok(match head.as_slice() {
         [] => {
-            return Err(WeightsError::Malformed {
-                path: path.to_owned(),
-                reason: "it is empty".to_owned(),
-            });
+            return Err(WeightsError::Malformed { path: path.to_owned(), reason: "it is empty".to_owned() });
         }
         [_, _, _, _, _, _, _, _, b'{'] => FileKind::Safetensors,
         [b'{', ..] => FileKind::Index,
@@ -192,26 +151,16 @@ struct ShardIndex {
 }
 
 fn open_shards(path: &Path) -> Result<BTreeMap<String, StoredTensor>, WeightsError> {
-    let malformed = |reason: String| WeightsError::Malformed {
-        path: path.to_owned(),
-        reason,
-    };
-    let text = std::fs::read(path).map_err(|source| WeightsError::Io {
-        path: path.to_owned(),
-        source,
-    })?;
-    let index: ShardIndex =
-        serde_json::from_slice(&text).map_err(|error| malformed(error.to_string()))?;
+    let malformed = |reason: String| WeightsError::Malformed { path: path.to_owned(), reason };
+    let text = std::fs::read(path).map_err(|source| WeightsError::Io { path: path.to_owned(), source })?;
+    let index: ShardIndex = serde_json::from_slice(&text).map_err(|error| malformed(error.to_string()))?;
     let folder = path.parent().unwrap_or(Path::new(""));
     let mut shards: BTreeMap<&str, BTreeMap<String, StoredTensor>> = BTreeMap::new();
     let mut tensors = BTreeMap::new();
     for (name, shard) in &index.weight_map {
         let plain = Path::new(shard).file_name() == Some(shard.as_ref());
         if !plain {
-            return Err(WeightsError::UnsafeShard {
-                path: path.to_owned(),
-                shard: shard.clone(),
-            });
+            return Err(WeightsError::UnsafeShard { path: path.to_owned(), shard: shard.clone() });
         }
         if !shards.contains_key(shard.as_str()) {
             let file = folder.join(shard);

@@ -95,11 +95,7 @@ pub struct Misshaped {
 
 impl fmt::Display for Misshaped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} {:?} instead of {:?}",
-            self.name, self.found, self.expected
-        )
+        write!(f, "{} {:?} instead of {:?}", self.name, self.found, self.expected)
     }
 }
 
@@ -137,12 +133,7 @@ fn count(number: usize, noun: &str) -> String {
 /// Enough names to see the pattern; the error's fields hold all of them.
 fn listed(names: &[String]) -> String {
     const SHOWN: usize = 8;
-    let mut text = names
-        .iter()
-        .take(SHOWN)
-        .map(String::as_str)
-        .collect::<Vec<_>>()
-        .join(", ");
+    let mut text = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
     if names.len() > SHOWN {
         text += &format!(" and {} more", names.len() - SHOWN);
     }

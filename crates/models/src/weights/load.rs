@@ -48,12 +48,8 @@ pub fn load<M: Module>(
     if let Some(error) = loader.failure {
         return Err(error);
     }
-    let unexpected: Vec<String> = checkpoint
-        .tensors()
-        .keys()
-        .filter(|name| !loader.taken.contains(*name))
-        .cloned()
-        .collect();
+    let unexpected: Vec<String> =
+        checkpoint.tensors().keys().filter(|name| !loader.taken.contains(*name)).cloned().collect();
     if loader.missing.is_empty() && loader.misshaped.is_empty() {
         Ok((module, LoadReport { unexpected }))
     } else {
@@ -75,20 +71,13 @@ impl LoadReport {
         if self.unexpected.is_empty() {
             return Ok(());
         }
-        Err(WeightsError::Unexpected {
-            path: checkpoint.path().to_owned(),
-            names: self.unexpected,
-        })
+        Err(WeightsError::Unexpected { path: checkpoint.path().to_owned(), names: self.unexpected })
     }
 }
 
 /// The `state_dict` names of a module's parameters with their shapes in PyTorch's order, in the order of its fields.
 pub fn parameter_names<M: Module>(module: &M, name: StateDictName) -> Vec<(String, Vec<usize>)> {
-    let mut lister = Lister {
-        path: ModulePath::default(),
-        name,
-        found: Vec::new(),
-    };
+    let mut lister = Lister { path: ModulePath::default(), name, found: Vec::new() };
     module.visit(&mut lister);
     lister.found
 }
@@ -144,11 +133,7 @@ impl ModulePath {
 
 /// A tensor in PyTorch's order as the value of a parameter.
 pub(super) fn in_burn_order<const D: usize>(path: &ModulePath, tensor: Tensor<D>) -> Tensor<D> {
-    if path.is_transposed() {
-        tensor.transpose()
-    } else {
-        tensor
-    }
+    if path.is_transposed() { tensor.transpose() } else { tensor }
 }
 
 struct Loader<'a> {
@@ -181,11 +166,7 @@ impl ModuleMapper for Loader<'_> {
         };
         let expected = self.path.stored_shape(&param);
         if stored.shape != expected {
-            self.misshaped.push(Misshaped {
-                name: name.clone(),
-                expected,
-                found: stored.shape.clone(),
-            });
+            self.misshaped.push(Misshaped { name: name.clone(), expected, found: stored.shape.clone() });
             self.taken.insert(name);
             return param;
         }

@@ -10,6 +10,7 @@ mod checkpoint;
 mod error;
 mod load;
 mod random;
+mod save;
 
 mod pytorch;
 mod safetensors;
@@ -18,3 +19,4 @@ pub use checkpoint::{Checkpoint, StoredTensor};
 pub use error::{Misshaped, WeightsError};
 pub use load::{LoadReport, StateDictName, identity_name, load, parameter_names};
 pub use random::{Initialization, randomize};
+pub use save::{state_dict, to_safetensors};

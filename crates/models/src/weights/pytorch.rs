@@ -14,10 +14,8 @@ use super::WeightsError;
 use super::checkpoint::StoredTensor;
 
 pub(super) fn open(path: &Path) -> Result<BTreeMap<String, StoredTensor>, WeightsError> {
-    let reader = PytorchReader::new(path).map_err(|error| WeightsError::Malformed {
-        path: path.to_owned(),
-        reason: error.to_string(),
-    })?;
+    let reader = PytorchReader::new(path)
+        .map_err(|error| WeightsError::Malformed { path: path.to_owned(), reason: error.to_string() })?;
     let tensors: BTreeMap<String, StoredTensor> = reader
         .into_tensors()
         .into_iter()
@@ -25,26 +23,17 @@ pub(super) fn open(path: &Path) -> Result<BTreeMap<String, StoredTensor>, Weight
             let (_, dtype, shape, read) = tensor.into_parts();
             let path = path.to_owned();
             let read = move || {
-                let bytes = read().map_err(|error| WeightsError::Malformed {
-                    path: path.clone(),
-                    reason: error.to_string(),
-                })?;
+                let bytes = read()
+                    .map_err(|error| WeightsError::Malformed { path: path.clone(), reason: error.to_string() })?;
                 Ok(Bytes::from_bytes_vec(bytes))
             };
             let dtype = burn_dtype(dtype);
-            let stored = StoredTensor {
-                dtype,
-                shape,
-                read: Arc::new(read),
-            };
+            let stored = StoredTensor { dtype, shape, read: Arc::new(read) };
             (name, stored)
         })
         .collect();
     if tensors.is_empty() {
-        return Err(WeightsError::Malformed {
-            path: path.to_owned(),
-            reason: "it holds no tensors".to_owned(),
-        });
+        return Err(WeightsError::Malformed { path: path.to_owned(), reason: "it holds no tensors".to_owned() });
     }
     Ok(tensors)
 }

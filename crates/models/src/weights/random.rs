@@ -22,19 +22,8 @@ pub enum Initialization {
 }
 
 /// Replaces every parameter of `module` by values from `seed`.
-pub fn randomize<M: Module>(
-    module: M,
-    seed: u64,
-    initialization: Initialization,
-    name: StateDictName,
-) -> M {
-    module.map(&mut Randomizer {
-        path: ModulePath::default(),
-        name,
-        seed,
-        initialization,
-        fan_in: 1,
-    })
+pub fn randomize<M: Module>(module: M, seed: u64, initialization: Initialization, name: StateDictName) -> M {
+    module.map(&mut Randomizer { path: ModulePath::default(), name, seed, initialization, fan_in: 1 })
 }
 
 struct Randomizer {
@@ -70,9 +59,7 @@ impl ModuleMapper for Randomizer {
             Initialization::Normal(deviation) => {
                 let scale = (deviation / irwin_hall_deviation()) as f32;
                 let mean = if self.path.field() == "gamma" { 1.0 } else { 0.0 };
-                fill(&mut values, |index| {
-                    mean + irwin_hall(stream, index) * scale
-                });
+                fill(&mut values, |index| mean + irwin_hall(stream, index) * scale);
             }
         }
         let data = TensorData::new(values, shape);
@@ -84,22 +71,19 @@ impl ModuleMapper for Randomizer {
 
 fn fill(values: &mut [f32], value: impl Fn(u64) -> f32 + Sync) {
     const CHUNK: usize = 1 << 16;
-    values
-        .par_chunks_mut(CHUNK)
-        .enumerate()
-        .for_each(|(chunk, values)| {
-            let start = (chunk * CHUNK) as u64;
-            for (index, slot) in (start..).zip(values) {
-                *slot = value(index);
-            }
-        });
+    values.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, values)| {
+        let start = (chunk * CHUNK) as u64;
+        for (index, slot) in (start..).zip(values) {
+            *slot = value(index);
+        }
+    });
 }
 
 /// FNV-1a of the name, mixed with the seed: where a parameter's numbers begin.
 fn stream(seed: u64, name: &str) -> u64 {
-    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+    let hash = name
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
     mix(seed) ^ hash
 }
 

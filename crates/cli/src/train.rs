@@ -1,0 +1,98 @@
+//! `train`: the options of PyTorch's MNIST example, and where the results go.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, ValueEnum};
+
+/// Train the MNIST CNN with the recipe of PyTorch's MNIST example.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  cargo xtask train                        14 epochs, seed 1, into artifacts/mnist
+  cargo xtask train --epochs 3 --seed 2 --out runs/seed2
+  cargo xtask train --resume               go on after an interruption
+  cargo xtask train --limit 1000 --epochs 1 --no-save-model")]
+pub struct TrainArgs {
+    /// Training images in one step.
+    #[arg(long, default_value_t = 64, value_name = "N", value_parser = positive)]
+    pub batch_size: usize,
+    /// Test images evaluated at once.
+    #[arg(long, default_value_t = 1000, value_name = "N", value_parser = positive)]
+    pub test_batch_size: usize,
+    /// Passes over the training images.
+    #[arg(long, default_value_t = 14, value_name = "N", value_parser = positive)]
+    pub epochs: usize,
+    /// The learning rate of the first epoch.
+    #[arg(long, default_value_t = 1.0, value_name = "RATE", value_parser = rate)]
+    pub lr: f64,
+    /// What the learning rate is multiplied by after each epoch.
+    #[arg(long, default_value_t = 0.7, value_name = "FACTOR", value_parser = rate)]
+    pub gamma: f64,
+    /// Decides the initial weights, the order of the images and what dropout silences.
+    #[arg(long, default_value_t = 1, value_name = "SEED")]
+    pub seed: u64,
+    /// Steps between two reports of the loss.
+    #[arg(long, default_value_t = 10, value_name = "STEPS", value_parser = positive)]
+    pub log_interval: usize,
+    /// Run one step in each epoch, to see that everything works.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Save the trained model (the default).
+    #[arg(long, overrides_with = "no_save_model", action = ArgAction::SetTrue)]
+    pub save_model: bool,
+    /// Keep nothing: no model, no metrics, no checkpoints.
+    #[arg(long, overrides_with = "save_model", conflicts_with = "resume")]
+    pub no_save_model: bool,
+    /// Where the arithmetic is done.
+    #[arg(long, value_enum, default_value_t = Device::Flex)]
+    pub device: Device,
+    /// Train on the CPU whatever --device says.
+    #[arg(long)]
+    pub no_cuda: bool,
+    /// Worker threads; all cores by default. The weights do not depend on it.
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub threads: Option<usize>,
+    /// Use only the first N training images.
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub limit: Option<usize>,
+    /// Continue from the checkpoint that an interrupted training left in the output folder.
+    #[arg(long)]
+    pub resume: bool,
+    /// The folder for model, metrics and configuration.
+    #[arg(long, value_name = "FOLDER", default_value = "artifacts/mnist")]
+    pub out: PathBuf,
+    /// The folder with the four files of MNIST.
+    #[arg(long, value_name = "FOLDER", default_value = "datasets/mnist")]
+    pub data: PathBuf,
+    /// The code's revision, for the record.
+    #[arg(long, hide = true)]
+    pub revision: Option<String>,
+}
+
+/// Where a network is trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Device {
+    /// The CPU.
+    #[value(alias = "cpu")]
+    Flex,
+    /// An NVIDIA GPU; needs the Cargo feature `cuda`.
+    Cuda,
+}
+
+/// A whole number above zero.
+pub(crate) fn positive(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("it must be at least 1".to_owned()),
+        Ok(number) => Ok(number),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// A finite number above zero.
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
+        Ok(_) => Err("it must be a number above 0".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
