@@ -1,0 +1,363 @@
+//! Bringing declared files here, verified, from the first source that has them.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use flate2::read::GzDecoder;
+
+use crate::manifest::{FileEntry, Manifest, Source};
+use crate::{AtomicFile, Digest, FileError, Hasher, sha256_file};
+
+/// A closed network must not hold anybody up.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The longest silence of a server that is believed to be alive.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Sees what happens, for instance to draw a progress bar.
+pub trait Observer {
+    /// A source is tried.
+    fn source(&mut self, source: &str);
+    /// `bytes` of `total` of the file `name` are here.
+    fn progress(&mut self, name: &str, bytes: u64, total: u64);
+    /// A source did not work; the next one is tried.
+    fn failed(&mut self, source: &str, reason: &str);
+}
+
+/// How a data set came to be complete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fetched {
+    /// Every file was there already, and is what the manifest says.
+    Present,
+    /// This source gave what was missing.
+    From(String),
+}
+
+/// Why a data set is not complete.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// A file or folder of ours could not be used.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The data set has nothing for this kind of machine.
+    #[error("{title} is not available for {platform}")]
+    Platform {
+        /// The data set.
+        title: String,
+        /// The kind of machine.
+        platform: String,
+    },
+    /// No source gave the files.
+    #[error("{title} could not be fetched: {}; put its files into a folder and name it with --from", reasons.join("; "))]
+    AllFailed {
+        /// The data set.
+        title: String,
+        /// What each source said.
+        reasons: Vec<String>,
+    },
+}
+
+/// Why one source gave nothing.
+#[derive(Debug, thiserror::Error)]
+enum SourceError {
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error("{0}")]
+    Http(#[from] Box<ureq::Error>),
+    #[error("{name} cannot be read: {source}")]
+    Read { name: String, source: io::Error },
+    #[error("{name} has {found}, not {expected}")]
+    Mismatch { name: String, expected: String, found: String },
+    #[error("{name} is not in it")]
+    Missing { name: String },
+    #[error("`{program}` cannot be started ({source})")]
+    Start { program: &'static str, source: io::Error },
+    #[error("`{program}` failed: {message}")]
+    Client { program: &'static str, message: String },
+}
+
+/// Makes the files of `manifest` for `platform` present and verified below `folder`.
+///
+/// A file that is there and has its SHA-256 is left alone; anything else is replaced, whole. With `from`, the files are
+/// taken out of that folder, by name, plain or with the ending `.gz`, and no source is asked.
+///
+/// # Errors
+/// When no source gives the files, or one cannot be written. What was verified until then stays.
+pub fn fetch(
+    manifest: &Manifest,
+    folder: &Path,
+    platform: &str,
+    from: Option<&Path>,
+    observer: &mut dyn Observer,
+) -> Result<Fetched, FetchError> {
+    let files: Vec<&FileEntry> = manifest.files_for(platform).collect();
+    if files.is_empty() {
+        return Err(FetchError::Platform { title: manifest.title.clone(), platform: platform.to_owned() });
+    }
+    fs::create_dir_all(folder).map_err(FileError::new("create", folder))?;
+    let lock = File::open(folder).map_err(FileError::new("open", folder))?;
+    // Two fetches at once take turns. A file system without locks only loses that: files appear whole in any case.
+    let _ = lock.lock();
+
+    let missing = |files: &[&FileEntry]| -> Result<Vec<FileEntry>, FileError> {
+        let mut missing = Vec::new();
+        for file in files {
+            if !is_intact(&folder.join(&file.name), file)? {
+                missing.push((*file).clone());
+            }
+        }
+        Ok(missing)
+    };
+    if missing(&files)?.is_empty() {
+        return Ok(Fetched::Present);
+    }
+    let mut reasons = Vec::new();
+    let mut attempt = |name: String, take: &mut dyn FnMut(&[FileEntry], &mut dyn Observer) -> Result<(), SourceError>| {
+        observer.source(&name);
+        let wanted = missing(&files)?;
+        match take(&wanted, observer) {
+            Ok(()) => Ok(Some(Fetched::From(name))),
+            Err(SourceError::File(error)) => Err(FetchError::File(error)),
+            Err(error) => {
+                observer.failed(&name, &error.to_string());
+                reasons.push(format!("{name}: {error}"));
+                Ok(None)
+            }
+        }
+    };
+    if let Some(from) = from {
+        let name = from.display().to_string();
+        if let Some(done) = attempt(name, &mut |wanted, observer| from_folder(wanted, folder, from, observer))? {
+            return Ok(done);
+        }
+    } else {
+        for source in manifest.sources.iter().filter(|source| source.serves(platform)) {
+            let taken = attempt(source.describe(), &mut |wanted, observer| match source {
+                Source::Https { base, suffix } => from_server(wanted, folder, base, suffix, observer),
+                Source::Npm { package, version, sha256, folder: inside } => {
+                    let archive = npm_pack(package, version, *sha256)?;
+                    from_tar(wanted, folder, &archive.path, inside, observer)
+                }
+                Source::Pip { package, version, sha256, tag, folder: inside, .. } => {
+                    let archive = pip_download(package, version, *sha256, tag)?;
+                    from_zip(wanted, folder, &archive.path, inside, observer)
+                }
+            })?;
+            if let Some(done) = taken {
+                return Ok(done);
+            }
+        }
+    }
+    Err(FetchError::AllFailed { title: manifest.title.clone(), reasons })
+}
+
+/// Whether the file at `path` is what `entry` declares.
+///
+/// # Errors
+/// When it is there but cannot be read.
+pub fn is_intact(path: &Path, entry: &FileEntry) -> Result<bool, FileError> {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.len() == entry.bytes => Ok(sha256_file(path)? == entry.sha256),
+        Ok(_) => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(FileError::new("read", path)(error)),
+    }
+}
+
+/// Copies `content` to its place, if it is what `entry` declares. Never reads more than it should have.
+fn store(
+    entry: &FileEntry,
+    folder: &Path,
+    content: impl Read,
+    observer: &mut dyn Observer,
+) -> Result<(), SourceError> {
+    let mut content = content.take(entry.bytes + 1);
+    let mut file = AtomicFile::create(folder.join(&entry.name))?;
+    let mut hasher = Hasher::new();
+    let mut buffer = vec![0; 1 << 16];
+    let mut total = 0;
+    loop {
+        let count = match content.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(source) => return Err(SourceError::Read { name: entry.base_name().to_owned(), source }),
+        };
+        let bytes = buffer.get(..count).unwrap_or_default();
+        hasher.update(bytes);
+        file.write_all(bytes).map_err(FileError::new("write", folder.join(&entry.name)))?;
+        total += count as u64;
+        observer.progress(&entry.name, total.min(entry.bytes), entry.bytes);
+    }
+    let mismatch = |expected: String, found: String| {
+        Err(SourceError::Mismatch { name: entry.base_name().to_owned(), expected, found })
+    };
+    if total != entry.bytes {
+        let more = if total > entry.bytes { "more than " } else { "" };
+        return mismatch(format!("{} bytes", entry.bytes), format!("{more}{} bytes", total.min(entry.bytes)));
+    }
+    let digest = hasher.finish();
+    if digest != entry.sha256 {
+        return mismatch(format!("SHA-256 {}", entry.sha256), format!("SHA-256 {digest}"));
+    }
+    Ok(file.commit()?)
+}
+
+fn from_folder(
+    wanted: &[FileEntry],
+    folder: &Path,
+    from: &Path,
+    observer: &mut dyn Observer,
+) -> Result<(), SourceError> {
+    for entry in wanted {
+        let plain = from.join(entry.base_name());
+        let packed = from.join(format!("{}.gz", entry.base_name()));
+        let read = |path: &Path| File::open(path).map_err(FileError::new("open", path));
+        if plain.is_file() {
+            store(entry, folder, read(&plain)?, observer)?;
+        } else if packed.is_file() {
+            store(entry, folder, GzDecoder::new(read(&packed)?), observer)?;
+        } else {
+            return Err(SourceError::Missing { name: entry.base_name().to_owned() });
+        }
+    }
+    Ok(())
+}
+
+fn from_server(
+    wanted: &[FileEntry],
+    folder: &Path,
+    base: &str,
+    suffix: &str,
+    observer: &mut dyn Observer,
+) -> Result<(), SourceError> {
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .timeout_resolve(Some(CONNECT_TIMEOUT))
+        .timeout_connect(Some(CONNECT_TIMEOUT))
+        .timeout_recv_response(Some(ANSWER_TIMEOUT))
+        .build()
+        .into();
+    for entry in wanted {
+        let address = format!("{base}{}{suffix}", entry.base_name());
+        let response = agent.get(&address).call().map_err(Box::new)?;
+        let body = response.into_body().into_reader();
+        match suffix {
+            ".gz" => store(entry, folder, GzDecoder::new(body), observer)?,
+            _ => store(entry, folder, body, observer)?,
+        }
+    }
+    Ok(())
+}
+
+fn from_tar(
+    wanted: &[FileEntry],
+    folder: &Path,
+    archive: &Path,
+    inside: &str,
+    observer: &mut dyn Observer,
+) -> Result<(), SourceError> {
+    let unreadable = |source| SourceError::Read { name: archive.display().to_string(), source };
+    let mut rest: Vec<&FileEntry> = wanted.iter().collect();
+    let file = File::open(archive).map_err(FileError::new("open", archive))?;
+    let mut tar = tar::Archive::new(GzDecoder::new(file));
+    for member in tar.entries().map_err(unreadable)? {
+        let member = member.map_err(unreadable)?;
+        let path = member.path().map_err(unreadable)?.into_owned();
+        // Only members asked for by their exact path are read, and never to a path of the archive's choosing.
+        let found = rest.iter().position(|entry| path == Path::new(inside).join(entry.base_name()));
+        if let Some(position) = found {
+            store(rest.swap_remove(position), folder, member, observer)?;
+        }
+    }
+    rest.first().map_or(Ok(()), |entry| Err(SourceError::Missing { name: entry.base_name().to_owned() }))
+}
+
+fn from_zip(
+    wanted: &[FileEntry],
+    folder: &Path,
+    archive: &Path,
+    inside: &str,
+    observer: &mut dyn Observer,
+) -> Result<(), SourceError> {
+    let unreadable =
+        |error: zip::result::ZipError| SourceError::Read { name: archive.display().to_string(), source: error.into() };
+    let file = File::open(archive).map_err(FileError::new("open", archive))?;
+    let mut zip = zip::ZipArchive::new(file).map_err(unreadable)?;
+    for entry in wanted {
+        let member = zip.by_name(&format!("{inside}/{}", entry.base_name())).map_err(unreadable)?;
+        store(entry, folder, member, observer)?;
+    }
+    Ok(())
+}
+
+/// An archive that a package manager brought, in a folder that goes with it.
+struct Download {
+    path: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+fn npm_pack(package: &str, version: &str, sha256: Digest) -> Result<Download, SourceError> {
+    let specifier = format!("{package}@{version}");
+    download(sha256, "tgz", "npm", |folder| {
+        let mut command = Command::new("npm");
+        command.args(["pack", "--silent", &specifier]).current_dir(folder);
+        command
+    })
+}
+
+fn pip_download(package: &str, version: &str, sha256: Digest, tag: &str) -> Result<Download, SourceError> {
+    let requirement = format!("{package}=={version} --hash=sha256:{sha256}\n");
+    let command = |program: &'static str, leading: &[&str], folder: &Path| {
+        let mut command = Command::new(program);
+        command.args(leading).args(["download", "--quiet", "--no-deps", "--only-binary=:all:", "--require-hashes"]);
+        command.args(["--implementation", "cp", "--python-version", "3.12", "--abi", "cp312", "--platform", tag]);
+        command.args(["--disable-pip-version-check", "--requirement", "requirements.txt", "--dest", "."]);
+        command.current_dir(folder);
+        command
+    };
+    let prepare = |program: &'static str, leading: &'static [&'static str]| {
+        download(sha256, "whl", program, |folder| {
+            // A failure shows as pip's own complaint that the file is not there.
+            let _ = fs::write(folder.join("requirements.txt"), &requirement);
+            command(program, leading, folder)
+        })
+    };
+    match prepare("pip", &[]) {
+        Err(SourceError::Start { .. }) => prepare("python3", &["-m", "pip"]),
+        result => result,
+    }
+}
+
+/// Runs a package manager in a fresh folder and verifies the one archive that it leaves there.
+fn download(
+    sha256: Digest,
+    ending: &str,
+    program: &'static str,
+    command: impl FnOnce(&Path) -> Command,
+) -> Result<Download, SourceError> {
+    let folder = tempfile::tempdir().map_err(FileError::new("create", std::env::temp_dir()))?;
+    let output = command(folder.path())
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|source| SourceError::Start { program, source })?;
+    if !output.status.success() {
+        let text = String::from_utf8_lossy(&output.stderr);
+        let message = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("it gave no reason").to_owned();
+        return Err(SourceError::Client { program, message });
+    }
+    let entries = fs::read_dir(folder.path()).map_err(FileError::new("read", folder.path()))?;
+    let path = entries
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .find(|path| path.extension().is_some_and(|found| found == ending))
+        .ok_or_else(|| SourceError::Client { program, message: "it left no archive".to_owned() })?;
+    let found = sha256_file(&path)?;
+    if found != sha256 {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let (expected, found) = (format!("SHA-256 {sha256}"), format!("SHA-256 {found}"));
+        return Err(SourceError::Mismatch { name, expected, found });
+    }
+    Ok(Download { path, _folder: folder })
+}

@@ -1,0 +1,193 @@
+//! What a data set consists of and where it can be had: `datasets/<name>.toml`.
+
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::{Digest, FileError};
+
+/// The largest manifest that is read, in bytes.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// A data set, a weight file or a library: its files, and its sources in the order in which they are tried.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// What it is, for people.
+    pub title: String,
+    /// Under which licence it may be used.
+    pub licence: String,
+    /// The files, as they lie below the data set's folder.
+    #[serde(rename = "file")]
+    pub files: Vec<FileEntry>,
+    /// Where they can be had; the first source that answers is taken.
+    #[serde(rename = "source")]
+    pub sources: Vec<Source>,
+}
+
+/// One file of a data set.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileEntry {
+    /// The path below the data set's folder, with `/` between its parts.
+    pub name: String,
+    /// The only platform that needs the file, such as `linux-x86_64`; all if absent.
+    pub platform: Option<String>,
+    /// Its size, in bytes.
+    pub bytes: u64,
+    /// Its SHA-256.
+    pub sha256: Digest,
+}
+
+/// One place that has the files.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, tag = "kind", rename_all = "lowercase")]
+pub enum Source {
+    /// A web server: each file at `base` + its last name + `suffix`.
+    Https {
+        /// The address of the folder, ending in `/`.
+        base: String,
+        /// `.gz` if the files are compressed there.
+        #[serde(default)]
+        suffix: String,
+    },
+    /// A package of the npm registry, through `npm pack`.
+    Npm {
+        /// Its name.
+        package: String,
+        /// Its exact version.
+        version: String,
+        /// The SHA-256 of the packed archive.
+        sha256: Digest,
+        /// The folder in the archive that holds the files.
+        folder: String,
+    },
+    /// A wheel of the Python package index, through `pip download`.
+    Pip {
+        /// The only platform that the wheel serves.
+        platform: Option<String>,
+        /// Its name.
+        package: String,
+        /// Its exact version.
+        version: String,
+        /// The SHA-256 of the wheel.
+        sha256: Digest,
+        /// The wheel's platform tag.
+        tag: String,
+        /// The folder in the wheel that holds the files.
+        folder: String,
+    },
+}
+
+/// Why a manifest could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// It could not be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// It is not a manifest.
+    #[error("{} is not a manifest: {reason}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl Manifest {
+    /// Reads and checks a manifest.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is no manifest, or names a file outside the data set's folder.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, ManifestError> {
+        let path = path.as_ref();
+        let malformed = |reason: String| ManifestError::Malformed { path: path.to_owned(), reason };
+        let length = fs::metadata(path).map_err(FileError::new("read", path))?.len();
+        if length > MAX_BYTES {
+            return Err(malformed(format!("it has {length} bytes; none has more than {MAX_BYTES}")));
+        }
+        let text = fs::read_to_string(path).map_err(FileError::new("read", path))?;
+        let manifest: Self = toml::from_str(&text).map_err(|error| malformed(error.to_string()))?;
+        for file in &manifest.files {
+            let inside = Path::new(&file.name).components().all(|part| matches!(part, Component::Normal(_)));
+            if !inside || file.name.is_empty() {
+                return Err(malformed(format!("`{}` is not a path below the data set's folder", file.name)));
+            }
+        }
+        Ok(manifest)
+    }
+
+    /// The files that `platform` needs.
+    pub fn files_for<'a>(&'a self, platform: &'a str) -> impl Iterator<Item = &'a FileEntry> {
+        self.files.iter().filter(move |file| file.platform.as_deref().is_none_or(|only| only == platform))
+    }
+}
+
+impl FileEntry {
+    /// The last part of the name: what the file is called at its source.
+    pub fn base_name(&self) -> &str {
+        self.name.rsplit('/').next().unwrap_or(&self.name)
+    }
+}
+
+impl Source {
+    /// Whether the source has the files of `platform`.
+    pub fn serves(&self, platform: &str) -> bool {
+        match self {
+            Self::Pip { platform: Some(only), .. } => only == platform,
+            _ => true,
+        }
+    }
+
+    /// The source in a few words.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Https { base, .. } => base.clone(),
+            Self::Npm { package, version, .. } => format!("the npm package {package} {version}"),
+            Self::Pip { package, version, .. } => format!("the Python package {package} {version}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Manifest, ManifestError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data.toml");
+        fs::write(&path, text).unwrap();
+        Manifest::read(&path)
+    }
+
+    fn with_name(name: &str) -> String {
+        let digest = "0".repeat(64);
+        format!(
+            "title = 'T'\nlicence = 'MIT'\n[[file]]\nname = '{name}'\nbytes = 1\nsha256 = '{digest}'\n\
+             [[source]]\nkind = 'https'\nbase = 'https://example.org/'\n"
+        )
+    }
+
+    #[test]
+    fn a_manifest_is_read() {
+        let manifest = read(&with_name("folder/a")).unwrap();
+        assert_eq!(manifest.files[0].base_name(), "a");
+        assert_eq!(manifest.sources[0].describe(), "https://example.org/");
+    }
+
+    #[test]
+    fn a_name_stays_in_the_folder() {
+        for name in ["../a", "/a", "a/../../b", "."] {
+            let error = read(&with_name(name)).unwrap_err().to_string();
+            assert!(error.contains("is not a path below the data set's folder"), "{error}");
+        }
+    }
+
+    #[test]
+    fn unknown_entries_are_refused() {
+        let error = read(&(with_name("a") + "mirror = 'x'\n")).unwrap_err().to_string();
+        assert!(error.contains("is not a manifest"), "{error}");
+    }
+}
