@@ -115,19 +115,20 @@ pub fn fetch(
         return Ok(Fetched::Present);
     }
     let mut reasons = Vec::new();
-    let mut attempt = |name: String, take: &mut dyn FnMut(&[FileEntry], &mut dyn Observer) -> Result<(), SourceError>| {
-        observer.source(&name);
-        let wanted = missing(&files)?;
-        match take(&wanted, observer) {
-            Ok(()) => Ok(Some(Fetched::From(name))),
-            Err(SourceError::File(error)) => Err(FetchError::File(error)),
-            Err(error) => {
-                observer.failed(&name, &error.to_string());
-                reasons.push(format!("{name}: {error}"));
-                Ok(None)
+    let mut attempt =
+        |name: String, take: &mut dyn FnMut(&[FileEntry], &mut dyn Observer) -> Result<(), SourceError>| {
+            observer.source(&name);
+            let wanted = missing(&files)?;
+            match take(&wanted, observer) {
+                Ok(()) => Ok(Some(Fetched::From(name))),
+                Err(SourceError::File(error)) => Err(FetchError::File(error)),
+                Err(error) => {
+                    observer.failed(&name, &error.to_string());
+                    reasons.push(format!("{name}: {error}"));
+                    Ok(None)
+                }
             }
-        }
-    };
+        };
     if let Some(from) = from {
         let name = from.display().to_string();
         if let Some(done) = attempt(name, &mut |wanted, observer| from_folder(wanted, folder, from, observer))? {
@@ -168,12 +169,7 @@ pub fn is_intact(path: &Path, entry: &FileEntry) -> Result<bool, FileError> {
 }
 
 /// Copies `content` to its place, if it is what `entry` declares. Never reads more than it should have.
-fn store(
-    entry: &FileEntry,
-    folder: &Path,
-    content: impl Read,
-    observer: &mut dyn Observer,
-) -> Result<(), SourceError> {
+fn store(entry: &FileEntry, folder: &Path, content: impl Read, observer: &mut dyn Observer) -> Result<(), SourceError> {
     let mut content = content.take(entry.bytes + 1);
     let mut file = AtomicFile::create(folder.join(&entry.name))?;
     let mut hasher = Hasher::new();

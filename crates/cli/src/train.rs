@@ -13,6 +13,38 @@ Examples:
   cargo xtask train --resume               go on after an interruption
   cargo xtask train --limit 1000 --epochs 1 --no-save-model")]
 pub struct TrainArgs {
+    /// What is trained, and how.
+    #[command(flatten)]
+    pub recipe: Recipe,
+    /// Steps between two reports of the loss.
+    #[arg(long, default_value_t = 10, value_name = "STEPS", value_parser = positive)]
+    pub log_interval: usize,
+    /// Save the trained model (the default).
+    #[arg(long, overrides_with = "no_save_model", action = ArgAction::SetTrue)]
+    pub save_model: bool,
+    /// Keep nothing: no model, no metrics, no checkpoints.
+    #[arg(long, overrides_with = "save_model", conflicts_with = "resume")]
+    pub no_save_model: bool,
+    /// Continue from the checkpoint that an interrupted training left in the output folder.
+    #[arg(long)]
+    pub resume: bool,
+    /// Continue from a checkpoint of the same configuration and data; start anew if there is none.
+    #[arg(long, hide = true, conflicts_with = "resume")]
+    pub resume_if_same: bool,
+    /// The folder for model, metrics and configuration.
+    #[arg(long, value_name = "FOLDER", default_value = "artifacts/mnist")]
+    pub out: PathBuf,
+    /// The folder with the four files of MNIST.
+    #[arg(long, value_name = "FOLDER", default_value = "datasets/mnist")]
+    pub data: PathBuf,
+    /// The code's revision, for the record.
+    #[arg(long, hide = true)]
+    pub revision: Option<String>,
+}
+
+/// What the trained weights depend on, and the number of threads, on which they do not.
+#[derive(Debug, Clone, Args)]
+pub struct Recipe {
     /// Training images in one step.
     #[arg(long, default_value_t = 64, value_name = "N", value_parser = positive)]
     pub batch_size: usize,
@@ -31,18 +63,9 @@ pub struct TrainArgs {
     /// Decides the initial weights, the order of the images and what dropout silences.
     #[arg(long, default_value_t = 1, value_name = "SEED")]
     pub seed: u64,
-    /// Steps between two reports of the loss.
-    #[arg(long, default_value_t = 10, value_name = "STEPS", value_parser = positive)]
-    pub log_interval: usize,
     /// Run one step in each epoch, to see that everything works.
     #[arg(long)]
     pub dry_run: bool,
-    /// Save the trained model (the default).
-    #[arg(long, overrides_with = "no_save_model", action = ArgAction::SetTrue)]
-    pub save_model: bool,
-    /// Keep nothing: no model, no metrics, no checkpoints.
-    #[arg(long, overrides_with = "save_model", conflicts_with = "resume")]
-    pub no_save_model: bool,
     /// Where the arithmetic is done.
     #[arg(long, value_enum, default_value_t = Device::Flex)]
     pub device: Device,
@@ -55,18 +78,6 @@ pub struct TrainArgs {
     /// Use only the first N training images.
     #[arg(long, value_name = "N", value_parser = positive)]
     pub limit: Option<usize>,
-    /// Continue from the checkpoint that an interrupted training left in the output folder.
-    #[arg(long)]
-    pub resume: bool,
-    /// The folder for model, metrics and configuration.
-    #[arg(long, value_name = "FOLDER", default_value = "artifacts/mnist")]
-    pub out: PathBuf,
-    /// The folder with the four files of MNIST.
-    #[arg(long, value_name = "FOLDER", default_value = "datasets/mnist")]
-    pub data: PathBuf,
-    /// The code's revision, for the record.
-    #[arg(long, hide = true)]
-    pub revision: Option<String>,
 }
 
 /// Where a network is trained.

@@ -7,12 +7,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
 use clap::Parser;
-use cli::train::TrainArgs;
+use cli::train::{Recipe, TrainArgs};
 use models::mnist_digits::{Digits, Split};
 use train::checkpoint::Identity;
 use train::config::{Config, DeviceKind};
 use train::outputs::hash_data;
-use train::run::{Options, run};
+use train::run::{Options, Resume, run};
 use train::training::Data;
 
 /// The most time that an interruption can cost.
@@ -36,9 +36,10 @@ fn main() -> ExitCode {
 }
 
 fn execute(arguments: TrainArgs) -> Result<()> {
-    let kind = device_kind(&arguments);
+    let recipe = &arguments.recipe;
+    let kind = device_kind(recipe);
     let device = device(kind)?;
-    if let Some(threads) = arguments.threads {
+    if let Some(threads) = recipe.threads {
         rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .build_global()
@@ -47,21 +48,26 @@ fn execute(arguments: TrainArgs) -> Result<()> {
     let data = load(&arguments)?;
     let config = Config {
         device: kind,
-        seed: arguments.seed,
-        epochs: arguments.epochs,
-        batch_size: arguments.batch_size,
-        test_batch_size: arguments.test_batch_size,
-        learning_rate: arguments.lr,
-        gamma: arguments.gamma,
-        limit: arguments.limit,
-        dry_run: arguments.dry_run,
+        seed: recipe.seed,
+        epochs: recipe.epochs,
+        batch_size: recipe.batch_size,
+        test_batch_size: recipe.test_batch_size,
+        learning_rate: recipe.lr,
+        gamma: recipe.gamma,
+        limit: recipe.limit,
+        dry_run: recipe.dry_run,
         ..Config::default()
     };
     let identity = Identity { config, data: hash_data(&arguments.data)? };
     let out: Option<PathBuf> = (!arguments.no_save_model).then_some(arguments.out);
+    let resume = match (arguments.resume, arguments.resume_if_same) {
+        (true, _) => Resume::Required,
+        (_, true) => Resume::IfSame,
+        _ => Resume::No,
+    };
     let options = Options {
         out,
-        resume: arguments.resume,
+        resume,
         log_interval: arguments.log_interval,
         checkpoint_interval: CHECKPOINT_INTERVAL,
         revision: arguments.revision,
@@ -73,9 +79,9 @@ fn execute(arguments: TrainArgs) -> Result<()> {
     Ok(())
 }
 
-fn device_kind(arguments: &TrainArgs) -> DeviceKind {
-    match arguments.device {
-        cli::train::Device::Cuda if !arguments.no_cuda => DeviceKind::Cuda,
+fn device_kind(recipe: &Recipe) -> DeviceKind {
+    match recipe.device {
+        cli::train::Device::Cuda if !recipe.no_cuda => DeviceKind::Cuda,
         _ => DeviceKind::Flex,
     }
 }
@@ -99,11 +105,11 @@ fn load(arguments: &TrainArgs) -> Result<Data> {
         })
     };
     let (mut train, test) = (read(Split::Train)?, read(Split::Test)?);
-    if let Some(limit) = arguments.limit
+    if let Some(limit) = arguments.recipe.limit
         && limit > train.len()
     {
         bail!("--limit {limit} asks for more than the {} training images that there are", train.len());
     }
-    train.truncate(arguments.limit.unwrap_or(usize::MAX));
+    train.truncate(arguments.recipe.limit.unwrap_or(usize::MAX));
     Ok(Data { train, test })
 }

@@ -10,7 +10,7 @@ use burn::tensor::Device;
 use models::mnist_cnn::MnistCnn;
 
 use crate::TrainError;
-use crate::checkpoint::{self, Identity};
+use crate::checkpoint::{self, CheckpointError, Identity};
 use crate::outputs::{self, CHECKPOINT_FILE, Saved};
 use crate::report::Report;
 use crate::training::{Data, State, Trainer};
@@ -21,13 +21,24 @@ pub struct Options {
     /// Where the results go, or `None` to keep nothing: then there are no checkpoints either.
     pub out: Option<PathBuf>,
     /// Whether to continue from the checkpoint in `out`, if there is one.
-    pub resume: bool,
+    pub resume: Resume,
     /// Steps between two reports of the loss.
     pub log_interval: usize,
     /// Time between two checkpoints. There is one after each epoch in any case.
     pub checkpoint_interval: Duration,
     /// The code's revision, for the record.
     pub revision: Option<String>,
+}
+
+/// What to do about the checkpoint of an interrupted training.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resume {
+    /// Start anew.
+    No,
+    /// Continue from it; that it is damaged or of another run is an error.
+    Required,
+    /// Continue from it if it is intact and of the same run, start anew otherwise.
+    IfSame,
 }
 
 /// How a training ended.
@@ -51,9 +62,16 @@ pub fn run(identity: &Identity, data: &Data, device: &Device, options: &Options)
     let mut trainer = Trainer::new(config, data, device);
     let report = Report::new(config, data.train.len(), trainer.images());
     let saved = match &folder {
-        Some(folder) if options.resume => {
+        Some(folder) if options.resume != Resume::No => {
             let network = MnistCnn::new(&device.clone().inner().autodiff());
-            checkpoint::load(&folder.checkpoint(), identity, network)?
+            match checkpoint::load(&folder.checkpoint(), identity, network) {
+                Err(CheckpointError::OtherRun { .. } | CheckpointError::Malformed { .. })
+                    if options.resume == Resume::IfSame =>
+                {
+                    None
+                }
+                result => result?,
+            }
         }
         _ => None,
     };
