@@ -3,4 +3,7 @@
 //! xtask checks and explains them at once, before anything large is compiled; the program that does the work receives
 //! the same words.
 
+pub mod eval;
+pub mod export;
+pub mod predict;
 pub mod train;

@@ -1,0 +1,66 @@
+//! `eval`: validates an exported network on real data and times it against Burn.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::train::positive;
+
+/// Validate an ONNX file under ONNX Runtime against Burn on real data, and time both.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  cargo xtask eval mnist                   all 10,000 test digits, then the timing
+  cargo xtask eval mnist --limit 1000 --batches 1,32 --seconds 1
+  cargo xtask eval mnist --model other.onnx --weights other.safetensors --out other.json
+  cargo xtask eval mnist --json            the report on standard output
+
+The exit status is 0 only if both give the same digit for every image.")]
+pub struct EvalArgs {
+    /// The network.
+    #[arg(value_enum)]
+    pub network: EvalNetwork,
+    /// The ONNX file.
+    #[arg(long, value_name = "FILE", default_value = "artifacts/mnist/mnist.onnx")]
+    pub model: PathBuf,
+    /// The weights that the ONNX file was made from, for Burn.
+    #[arg(long, value_name = "FILE", default_value = "artifacts/mnist/model.safetensors")]
+    pub weights: PathBuf,
+    /// The folder with the test images.
+    #[arg(long, value_name = "FOLDER", default_value = "datasets/mnist")]
+    pub data: PathBuf,
+    /// Validate only the first N test images.
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub limit: Option<usize>,
+    /// Threads inside one operation, for every engine that is timed.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = positive)]
+    pub threads: usize,
+    /// The batch sizes to time, separated by commas. One-image latency is always timed.
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "1,8,64,256", value_parser = positive)]
+    pub batches: Vec<usize>,
+    /// The least time to spend on each batch size, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 3.0, value_parser = seconds)]
+    pub seconds: f64,
+    /// Where the report goes, as JSON with every sample.
+    #[arg(long, value_name = "FILE", default_value = "artifacts/mnist/eval.json")]
+    pub out: PathBuf,
+    /// Print the report as JSON instead of tables.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A network that can be evaluated by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum EvalNetwork {
+    /// The convolutional network of PyTorch's MNIST example.
+    Mnist,
+}
+
+/// A duration above zero.
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() && number > 0.0 && number <= 3600.0 => Ok(number),
+        Ok(_) => Err("it must be above 0 and at most 3600".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
