@@ -7,9 +7,6 @@
 
 pub mod atomic;
 pub mod digest;
-#[cfg(feature = "fetch")]
-pub mod fetch;
-pub mod manifest;
 pub mod runtime;
 
 pub use atomic::{AtomicFile, AtomicFolder, write_atomic};

