@@ -1,0 +1,216 @@
+//! Fetching from a server of our own, honest and otherwise, and from folders.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use artifact::sha256_bytes;
+use fetch::{FetchError, Fetched, FileEntry, Manifest, Observer, Source, fetch};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+/// What a source is expected to give.
+const IMAGES: &[u8] = b"two hundred images of digits, more or less";
+const LABELS: &[u8] = b"6, 0, 5";
+
+#[derive(Default)]
+struct Log {
+    failures: Vec<String>,
+    last: u64,
+}
+
+impl Observer for Log {
+    fn source(&mut self, _source: &str) {}
+    fn progress(&mut self, _name: &str, bytes: u64, _total: u64) {
+        self.last = bytes;
+    }
+    fn failed(&mut self, source: &str, reason: &str) {
+        self.failures.push(format!("{source}: {reason}"));
+    }
+}
+
+/// A web server on a free port; what it was asked for, in order.
+struct Server {
+    base: String,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+fn serve(files: &[(&str, Vec<u8>)]) -> Server {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base = format!("http://{}/", listener.local_addr().unwrap());
+    let files: HashMap<String, Vec<u8>> =
+        files.iter().map(|(name, bytes)| (format!("/{name}"), bytes.clone())).collect();
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&asked);
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+            let request = lines.next().unwrap_or_default();
+            let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
+            lines.take_while(|line| !line.is_empty()).for_each(drop);
+            log.lock().unwrap().push(path.clone());
+            let answer = match files.get(&path) {
+                Some(bytes) => [
+                    format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", bytes.len()).into(),
+                    bytes.clone(),
+                ]
+                .concat(),
+                None => b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_vec(),
+            };
+            let _ = stream.write_all(&answer);
+        }
+    });
+    Server { base, asked }
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn entry(name: &str, content: &[u8]) -> FileEntry {
+    FileEntry {
+        name: name.to_owned(),
+        platform: None,
+        bytes: content.len() as u64,
+        sha256: sha256_bytes(content),
+        executable: false,
+    }
+}
+
+fn manifest(bases: &[(&str, &str)]) -> Manifest {
+    Manifest {
+        title: "digits".to_owned(),
+        licence: "MIT".to_owned(),
+        files: vec![entry("images", IMAGES), entry("labels", LABELS)],
+        sources: bases
+            .iter()
+            .map(|(base, suffix)| Source::Https { base: (*base).to_owned(), suffix: (*suffix).to_owned() })
+            .collect(),
+    }
+}
+
+fn honest() -> Server {
+    serve(&[("images.gz", gzip(IMAGES)), ("labels.gz", gzip(LABELS))])
+}
+
+/// A port on which nobody listens.
+fn closed() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("http://{}/", listener.local_addr().unwrap())
+}
+
+fn content(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut all: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap()))
+        .collect();
+    all.sort();
+    all
+}
+
+fn complete() -> Vec<(String, Vec<u8>)> {
+    vec![("images".to_owned(), IMAGES.to_vec()), ("labels".to_owned(), LABELS.to_vec())]
+}
+
+#[test]
+fn a_server_gives_the_files_once() {
+    let (server, folder, mut log) = (honest(), tempfile::tempdir().unwrap(), Log::default());
+    let manifest = manifest(&[(&server.base, ".gz")]);
+    let first = fetch(&manifest, folder.path(), "any", None, &mut log).unwrap();
+    assert_eq!(first, Fetched::From(server.base.clone()));
+    assert_eq!(content(folder.path()), complete());
+    assert_eq!(log.last, LABELS.len() as u64);
+    assert_eq!(fetch(&manifest, folder.path(), "any", None, &mut log).unwrap(), Fetched::Present);
+    assert_eq!(*server.asked.lock().unwrap(), ["/images.gz", "/labels.gz"]);
+}
+
+#[test]
+fn damaged_files_are_fetched_again_and_intact_ones_are_not() {
+    let (server, folder) = (honest(), tempfile::tempdir().unwrap());
+    let manifest = manifest(&[(&server.base, ".gz")]);
+    let mut flipped = LABELS.to_vec();
+    flipped[0] ^= 1;
+    for damaged in [&LABELS[..3], &flipped, b""] {
+        fs::write(folder.path().join("images"), IMAGES).unwrap();
+        fs::write(folder.path().join("labels"), damaged).unwrap();
+        server.asked.lock().unwrap().clear();
+        fetch(&manifest, folder.path(), "any", None, &mut Log::default()).unwrap();
+        assert_eq!(content(folder.path()), complete());
+        assert_eq!(*server.asked.lock().unwrap(), ["/labels.gz"]);
+    }
+}
+
+#[test]
+fn the_next_source_is_tried_whatever_the_first_one_does() {
+    let mut other = IMAGES.to_vec();
+    other.reverse();
+    let broken = gzip(IMAGES);
+    let servers = [
+        (serve(&[]), "", "404"),
+        (serve(&[("images", other)]), "", "SHA-256"),
+        (serve(&[("images", IMAGES[..9].to_vec())]), "", "9 bytes"),
+        (serve(&[("images", [IMAGES, b"!"].concat())]), "", "more than"),
+        (serve(&[("images.gz", broken[..broken.len() / 2].to_vec())]), ".gz", "cannot be read"),
+        (serve(&[("images.gz", b"no gzip".to_vec())]), ".gz", "cannot be read"),
+    ];
+    let honest = honest();
+    for (server, suffix, reason) in &servers {
+        let (folder, mut log) = (tempfile::tempdir().unwrap(), Log::default());
+        let manifest = manifest(&[(&closed(), ""), (&server.base, suffix), (&honest.base, ".gz")]);
+        let fetched = fetch(&manifest, folder.path(), "any", None, &mut log).unwrap();
+        assert_eq!(fetched, Fetched::From(honest.base.clone()));
+        assert_eq!(content(folder.path()), complete(), "after a server that fails with {reason}");
+        assert_eq!(log.failures.len(), 2, "{:?}", log.failures);
+        assert!(log.failures[1].contains(reason), "{:?} does not say {reason}", log.failures);
+    }
+}
+
+#[test]
+fn when_no_source_works_the_error_names_them_all_and_nothing_is_left() {
+    let (lying, folder) = (serve(&[("images", LABELS.to_vec())]), tempfile::tempdir().unwrap());
+    let closed = closed();
+    let manifest = manifest(&[(&closed, ""), (&lying.base, "")]);
+    let error = fetch(&manifest, folder.path(), "any", None, &mut Log::default()).unwrap_err();
+    let text = error.to_string();
+    assert!(matches!(error, FetchError::AllFailed { ref reasons, .. } if reasons.len() == 2), "{text}");
+    assert!(text.contains(&closed) && text.contains(&lying.base) && text.contains("--from"), "{text}");
+    assert_eq!(content(folder.path()), []);
+}
+
+#[test]
+fn files_had_by_hand_are_verified_too() {
+    let (by_hand, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    fs::write(by_hand.path().join("images"), IMAGES).unwrap();
+    let manifest = manifest(&[]);
+    let take = || fetch(&manifest, folder.path(), "any", Some(by_hand.path()), &mut Log::default());
+
+    let missing = take().unwrap_err().to_string();
+    assert!(missing.contains("labels is not in it"), "{missing}");
+    fs::write(by_hand.path().join("labels"), b"7, 0, 5").unwrap();
+    let wrong = take().unwrap_err().to_string();
+    assert!(wrong.contains("labels has SHA-256"), "{wrong}");
+    fs::remove_file(by_hand.path().join("labels")).unwrap();
+    fs::write(by_hand.path().join("labels.gz"), gzip(LABELS)).unwrap();
+    take().unwrap();
+    assert_eq!(content(folder.path()), complete());
+}
+
+#[test]
+fn only_the_files_of_the_platform_are_fetched() {
+    let (server, folder) = (honest(), tempfile::tempdir().unwrap());
+    let mut manifest = manifest(&[(&server.base, ".gz")]);
+    manifest.files[0].platform = Some("vax-vms".to_owned());
+    fetch(&manifest, folder.path(), "linux-x86_64", None, &mut Log::default()).unwrap();
+    assert_eq!(content(folder.path()), [("labels".to_owned(), LABELS.to_vec())]);
+    manifest.files.pop();
+    let none = fetch(&manifest, folder.path(), "linux-x86_64", None, &mut Log::default()).unwrap_err().to_string();
+    assert!(none.contains("not available for linux-x86_64"), "{none}");
+}
