@@ -7,6 +7,7 @@
 
 pub mod atomic;
 pub mod digest;
+pub mod pipeline;
 pub mod runtime;
 
 pub use atomic::{AtomicFile, AtomicFolder, write_atomic};
