@@ -31,6 +31,9 @@ pub struct TrainArgs {
     /// Continue from a checkpoint of the same configuration and data; start anew if there is none.
     #[arg(long, hide = true, conflicts_with = "resume")]
     pub resume_if_same: bool,
+    /// Seconds between two checkpoints, 0 for one after each step. There is one after each epoch in any case.
+    #[arg(long, default_value_t = 30, value_name = "SECONDS")]
+    pub checkpoint_interval: u64,
     /// The folder for model, metrics and configuration.
     #[arg(long, value_name = "FOLDER", default_value = "artifacts/mnist")]
     pub out: PathBuf,

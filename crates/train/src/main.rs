@@ -15,9 +15,6 @@ use train::outputs::hash_data;
 use train::run::{Options, Resume, run};
 use train::training::Data;
 
-/// The most time that an interruption can cost.
-const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(30);
-
 #[derive(Parser)]
 #[command(name = "train", version)]
 struct Arguments {
@@ -69,7 +66,7 @@ fn execute(arguments: TrainArgs) -> Result<()> {
         out,
         resume,
         log_interval: arguments.log_interval,
-        checkpoint_interval: CHECKPOINT_INTERVAL,
+        checkpoint_interval: Duration::from_secs(arguments.checkpoint_interval),
         revision: arguments.revision,
     };
     let outcome = run(&identity, &data, &device, &options)?;
