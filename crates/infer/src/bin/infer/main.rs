@@ -1,0 +1,50 @@
+//! Validates, times and tries exported networks.
+
+mod eval;
+mod predict;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use cli::eval::EvalArgs;
+use cli::predict::PredictArgs;
+
+/// Where `cargo xtask fetch onnxruntime` puts the library, from the workspace's root.
+const FETCHED_LIBRARY: &str = "datasets/onnxruntime";
+
+#[derive(Parser)]
+#[command(name = "infer", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Eval(EvalArgs),
+    Predict(PredictArgs),
+}
+
+fn main() -> ExitCode {
+    // SAFETY: no other thread has been started yet.
+    unsafe { infer::runtime::forbid_telemetry() };
+    let result = match Arguments::parse().command {
+        Command::Eval(arguments) => eval::execute(&arguments),
+        Command::Predict(arguments) => predict::execute(&arguments),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+/// Writes to standard output; that it is closed is an error, not a panic.
+fn print(text: &str) -> Result<()> {
+    use std::io::Write;
+
+    let mut output = std::io::stdout().lock();
+    output.write_all(text.as_bytes())?;
+    output.flush()?;
+    Ok(())
+}

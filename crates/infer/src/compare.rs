@@ -1,0 +1,158 @@
+//! How far two results are apart.
+
+use serde::{Deserialize, Serialize};
+
+/// The differences between the elements of a result and those of its reference.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Difference {
+    /// Elements compared.
+    pub elements: usize,
+    /// The largest `|result - reference|`.
+    pub max_absolute: f64,
+    /// The mean of `|result - reference|`.
+    pub mean_absolute: f64,
+    /// The largest `|result - reference| / m`, where `m` is the largest magnitude in the same row of the reference. A
+    /// row is what belongs to one image, so that a value near zero among large ones does not count for more than they.
+    pub max_relative: f64,
+    /// The largest number of float32 values between result and reference.
+    pub max_ulp: u64,
+    /// Elements that are infinite or no number in one of them and not the same in the other.
+    pub not_finite: usize,
+}
+
+impl Difference {
+    /// Nothing compared yet.
+    pub fn none() -> Self {
+        Self { elements: 0, max_absolute: 0.0, mean_absolute: 0.0, max_relative: 0.0, max_ulp: 0, not_finite: 0 }
+    }
+
+    /// Compares rows of `width` elements; the two slices are of the same length.
+    pub fn between(result: &[f32], reference: &[f32], width: usize) -> Self {
+        let mut difference = Self::none();
+        let mut total = 0.0;
+        let width = width.max(1);
+        for (result, reference) in result.chunks(width).zip(reference.chunks(width)) {
+            let finite = reference.iter().map(|x| f64::from(x.abs())).filter(|x| x.is_finite());
+            let magnitude = finite.fold(0.0, f64::max);
+            for (&a, &b) in result.iter().zip(reference) {
+                difference.elements += 1;
+                if !a.is_finite() || !b.is_finite() {
+                    let same = a == b || (a.is_nan() && b.is_nan());
+                    difference.not_finite += usize::from(!same);
+                    continue;
+                }
+                let absolute = (f64::from(a) - f64::from(b)).abs();
+                total += absolute;
+                difference.max_absolute = difference.max_absolute.max(absolute);
+                if magnitude > 0.0 {
+                    difference.max_relative = difference.max_relative.max(absolute / magnitude);
+                } else if absolute > 0.0 {
+                    difference.max_relative = f64::INFINITY;
+                }
+                difference.max_ulp = difference.max_ulp.max(ulps(a, b));
+            }
+        }
+        if difference.elements > 0 {
+            difference.mean_absolute = total / difference.elements as f64;
+        }
+        difference
+    }
+
+    /// Takes the comparison of further elements in.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let elements = self.elements + other.elements;
+        let total = self.mean_absolute * self.elements as f64 + other.mean_absolute * other.elements as f64;
+        Self {
+            elements,
+            max_absolute: self.max_absolute.max(other.max_absolute),
+            mean_absolute: if elements > 0 { total / elements as f64 } else { 0.0 },
+            max_relative: self.max_relative.max(other.max_relative),
+            max_ulp: self.max_ulp.max(other.max_ulp),
+            not_finite: self.not_finite + other.not_finite,
+        }
+    }
+}
+
+/// The largest `|result - exact|` over all elements, infinite if one of them is not finite or the lengths differ.
+pub fn max_error(result: &[f64], exact: &[f64]) -> f64 {
+    if result.len() != exact.len() {
+        return f64::INFINITY;
+    }
+    result.iter().zip(exact).fold(0.0, |most, (a, b)| {
+        let error = (a - b).abs();
+        if error.is_nan() { f64::INFINITY } else { most.max(error) }
+    })
+}
+
+/// How many float32 values lie between two finite ones, counting one of them.
+fn ulps(a: f32, b: f32) -> u64 {
+    // Sign and magnitude to a number line on which neighbours differ by one and both zeros are zero.
+    let line = |x: f32| {
+        let magnitude = i64::from(x.to_bits() & 0x7fff_ffff);
+        if x.is_sign_negative() { -magnitude } else { magnitude }
+    };
+    line(a).abs_diff(line(b))
+}
+
+/// The index of the largest value, the first of equals; `None` if there are none.
+pub fn largest(row: &[f32]) -> Option<usize> {
+    let mut best: Option<(usize, f32)> = None;
+    for (index, &value) in row.iter().enumerate() {
+        if best.is_none_or(|(_, most)| value > most) {
+            best = Some((index, value));
+        }
+    }
+    best.map(|(index, _)| index)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_judged_by_their_own_magnitude() {
+        let reference = [1.0, -4.0, 0.0, 100.0, 0.0, 0.0];
+        let result = [1.5, -4.0, 0.25, 101.0, 0.0, -0.0];
+        let difference = Difference::between(&result, &reference, 3);
+        assert_eq!(difference.elements, 6);
+        assert_eq!(difference.max_absolute, 1.0);
+        assert_eq!(difference.max_relative, 0.5 / 4.0);
+        assert_eq!(difference.mean_absolute, 1.75 / 6.0);
+        assert_eq!(difference.not_finite, 0);
+    }
+
+    #[test]
+    fn values_that_are_no_numbers_are_counted_where_they_differ() {
+        let (nan, infinity) = (f32::NAN, f32::INFINITY);
+        let difference = Difference::between(&[nan, infinity, infinity, 1.0], &[nan, infinity, -infinity, nan], 4);
+        assert_eq!(difference.not_finite, 2);
+        assert_eq!(max_error(&[f64::NAN], &[0.0]), f64::INFINITY);
+        assert_eq!(max_error(&[], &[0.0]), f64::INFINITY);
+        assert_eq!(max_error(&[1.0, 2.0], &[1.5, 2.0]), 0.5);
+    }
+
+    #[test]
+    fn neighbours_are_one_apart() {
+        assert_eq!(ulps(1.0, 1.0_f32.next_up()), 1);
+        assert_eq!(ulps(0.0, -0.0), 0);
+        assert_eq!(ulps(f32::from_bits(1), -f32::from_bits(1)), 2);
+        assert_eq!(ulps(1.0, 2.0), 1 << 23);
+    }
+
+    #[test]
+    fn parts_add_up_to_the_whole() {
+        let (a, b) = ([1.0, 2.0, 3.0, 4.0], [1.0, 2.5, 2.0, 4.0]);
+        let whole = Difference::between(&a, &b, 2);
+        let parts = Difference::between(&a[..2], &b[..2], 2).and(Difference::between(&a[2..], &b[2..], 2));
+        assert_eq!(parts, whole);
+        assert_eq!(Difference::none().and(whole.clone()), whole);
+    }
+
+    #[test]
+    fn the_first_of_equals_is_the_largest() {
+        assert_eq!(largest(&[1.0, 3.0, 3.0]), Some(1));
+        assert_eq!(largest(&[f32::NEG_INFINITY]), Some(0));
+        assert_eq!(largest(&[]), None);
+    }
+}

@@ -1,0 +1,156 @@
+//! What runs a network.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::runtime::LibraryError;
+use crate::tensor::{ElementType, NamedTensor};
+
+/// Something that computes a network's outputs from its inputs.
+pub trait Engine {
+    /// The name by which it is asked for: `ort:cpu`, `burn`.
+    fn name(&self) -> &str;
+
+    /// What the network takes and gives.
+    fn signature(&self) -> &Signature;
+
+    /// Computes every output, in the order of the signature.
+    ///
+    /// # Errors
+    /// When the inputs do not fit the network, or the engine fails.
+    fn run(&mut self, inputs: &[NamedTensor]) -> Result<Vec<NamedTensor>, EngineError>;
+
+    /// What the network really ran on for these inputs, as the engine's own record shows it.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    fn placement(&mut self, inputs: &[NamedTensor]) -> Result<Placement, EngineError>;
+}
+
+/// What a network takes and gives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signature {
+    /// The inputs in order.
+    pub inputs: Vec<TensorInfo>,
+    /// The outputs in order.
+    pub outputs: Vec<TensorInfo>,
+}
+
+/// The declaration of an input or output.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TensorInfo {
+    /// Its name.
+    pub name: String,
+    /// Its element type; `None` for one that is not handled here, such as strings.
+    pub element: Option<ElementType>,
+    /// Its dimensions, outermost first.
+    pub shape: Vec<Dimension>,
+}
+
+/// The size of a dimension, as a network declares it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Dimension {
+    /// Always the same.
+    Fixed(usize),
+    /// Any size; dimensions of the same name have the same.
+    Named(String),
+    /// Any size.
+    Unknown,
+}
+
+/// Where the operations of a network ran.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Placement {
+    /// The parts, the one with the most time first.
+    pub parts: Vec<PlacementPart>,
+}
+
+/// The operations that one provider ran.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlacementPart {
+    /// The provider: `CPUExecutionProvider`, or a framework's own device.
+    pub provider: String,
+    /// How many operations ran there, after the engine's own fusions.
+    pub nodes: usize,
+    /// Their share of all operations, from 0 to 1.
+    pub node_share: f64,
+    /// Their share of the time, from 0 to 1.
+    pub time_share: f64,
+    /// Their names and operators.
+    pub node_names: Vec<String>,
+}
+
+/// Why an engine could not load or run a network.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The runtime library cannot be used.
+    #[error(transparent)]
+    Library(#[from] LibraryError),
+    /// The weights cannot be loaded.
+    #[error(transparent)]
+    Weights(#[from] models::weights::WeightsError),
+    /// A file cannot be read or written.
+    #[error(transparent)]
+    File(#[from] artifact::FileError),
+    /// The file is no model that the engine can load.
+    #[error("{engine} cannot load {}: {reason}", path.display())]
+    Load {
+        /// The engine.
+        engine: String,
+        /// The model.
+        path: PathBuf,
+        /// The engine's reason.
+        reason: String,
+    },
+    /// The inputs do not fit the network.
+    #[error("{engine} refuses the input `{name}`: {reason}")]
+    Input {
+        /// The engine.
+        engine: String,
+        /// The input.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The engine failed while it ran the network.
+    #[error("{engine} failed: {reason}")]
+    Run {
+        /// The engine.
+        engine: String,
+        /// The engine's reason.
+        reason: String,
+    },
+    /// An output that cannot be handled here.
+    #[error("the output `{name}` of {engine} is {found}")]
+    Output {
+        /// The engine.
+        engine: String,
+        /// The output.
+        name: String,
+        /// What it is.
+        found: String,
+    },
+}
+
+impl fmt::Display for Dimension {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(size) => write!(f, "{size}"),
+            Self::Named(name) => f.write_str(name),
+            Self::Unknown => f.write_str("?"),
+        }
+    }
+}
+
+impl fmt::Display for TensorInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shape: Vec<String> = self.shape.iter().map(Dimension::to_string).collect();
+        match self.element {
+            Some(element) => write!(f, "{}: {element} [{}]", self.name, shape.join(", ")),
+            None => write!(f, "{}: unsupported [{}]", self.name, shape.join(", ")),
+        }
+    }
+}

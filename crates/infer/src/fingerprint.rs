@@ -1,0 +1,205 @@
+//! What a measurement was taken on: without it a figure means nothing.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use artifact::{Digest, FileError, sha256_file};
+use serde::{Deserialize, Serialize};
+
+use crate::runtime::Runtime;
+
+/// The machine, the libraries and the files of a measurement.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Fingerprint {
+    /// The machine.
+    pub machine: Machine,
+    /// The ONNX Runtime library.
+    pub library: Library,
+    /// The version of this program.
+    pub program: String,
+    /// The files that were measured, by what they are: `model`, `weights`.
+    pub files: BTreeMap<String, FileMark>,
+}
+
+/// A machine, as far as it decides how fast a network runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    /// The CPU by its own name.
+    pub cpu: String,
+    /// The vector extensions that matter for networks, such as `avx2` and `avx512f`.
+    pub features: Vec<String>,
+    /// The cores that this process may use, the limit of its container respected.
+    pub cores: usize,
+    /// The memory that this process may use in bytes, the limit of its container respected; `None` if it is unknown.
+    pub memory: Option<u64>,
+    /// The operating system's kernel: `Linux 6.1.0`.
+    pub kernel: String,
+    /// The architecture: `x86_64`.
+    pub architecture: String,
+}
+
+/// A runtime library.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Library {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// How it was found.
+    pub origin: String,
+    /// The SHA-256 of the file.
+    pub sha256: Digest,
+}
+
+/// A file and the SHA-256 of what was in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileMark {
+    /// The path as it was given.
+    pub path: PathBuf,
+    /// Its SHA-256.
+    pub sha256: Digest,
+}
+
+impl FileMark {
+    /// Hashes a file.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn of(path: &Path) -> Result<Self, FileError> {
+        Ok(Self { path: path.to_owned(), sha256: sha256_file(path)? })
+    }
+}
+
+impl Fingerprint {
+    /// Of this machine, `runtime` and the files.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn take(runtime: &Runtime, files: &[(&str, &Path)]) -> Result<Self, FileError> {
+        let library = Library {
+            name: "ONNX Runtime".to_owned(),
+            version: runtime.version().to_owned(),
+            origin: runtime.origin().to_string(),
+            sha256: sha256_file(runtime.path())?,
+        };
+        let files = files.iter().map(|(role, path)| Ok(((*role).to_owned(), FileMark::of(path)?)));
+        Ok(Self {
+            machine: Machine::this(),
+            library,
+            program: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).to_owned(),
+            files: files.collect::<Result<_, FileError>>()?,
+        })
+    }
+}
+
+impl Machine {
+    /// The one that this runs on.
+    pub fn this() -> Self {
+        let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        Self {
+            cpu: cpu_name(&cpuinfo).or_else(system_cpu_name).unwrap_or_else(|| "unknown".to_owned()),
+            features: features(&cpuinfo),
+            cores: cores(),
+            memory: memory(),
+            kernel: kernel(),
+            architecture: std::env::consts::ARCH.to_owned(),
+        }
+    }
+}
+
+/// The cores that this process may use: affinity and the quota of its control group are respected. At least 1.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn cpu_name(cpuinfo: &str) -> Option<String> {
+    field(cpuinfo, "model name").map(str::to_owned)
+}
+
+/// Where there is no `/proc`.
+fn system_cpu_name() -> Option<String> {
+    let output = std::process::Command::new("sysctl").args(["-n", "machdep.cpu.brand_string"]).output().ok()?;
+    let name = String::from_utf8(output.stdout).ok()?.trim().to_owned();
+    (output.status.success() && !name.is_empty()).then_some(name)
+}
+
+fn features(cpuinfo: &str) -> Vec<String> {
+    const TELLING: [&str; 14] = [
+        "sse4_2",
+        "avx",
+        "f16c",
+        "fma",
+        "avx2",
+        "avx_vnni",
+        "avx512f",
+        "avx512bw",
+        "avx512vl",
+        "avx512_vnni",
+        "avx512_bf16",
+        "amx_int8",
+        "amx_bf16",
+        "sve",
+    ];
+    let flags = field(cpuinfo, "flags").or_else(|| field(cpuinfo, "Features")).unwrap_or_default();
+    let present = |name: &&str| flags.split_whitespace().any(|flag| flag == *name);
+    TELLING.iter().filter(|name| present(name)).map(|name| (*name).to_owned()).collect()
+}
+
+/// The value of the first line `name : value`.
+fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    text.lines().find_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        (key.trim() == name).then(|| value.trim())
+    })
+}
+
+fn memory() -> Option<u64> {
+    let meminfo = fs::read_to_string("/proc/meminfo").ok();
+    let machine = meminfo.as_deref().and_then(total_memory);
+    let limit = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
+        .iter()
+        .find_map(|path| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok());
+    match (machine, limit) {
+        (Some(machine), Some(limit)) => Some(machine.min(limit)),
+        (machine, limit) => machine.or(limit),
+    }
+}
+
+fn total_memory(meminfo: &str) -> Option<u64> {
+    let kibibytes = field(meminfo, "MemTotal")?.strip_suffix("kB")?.trim();
+    kibibytes.parse::<u64>().ok()?.checked_mul(1024)
+}
+
+fn kernel() -> String {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    match std::env::consts::OS {
+        "linux" => format!("Linux {}", release.trim()).trim().to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CPUINFO: &str = "processor\t: 0\nmodel name\t: Example CPU @ 2.10GHz\nflags\t\t: fpu avx avx2 avx512f\n\n\
+                           processor\t: 1\nmodel name\t: Another\n";
+
+    #[test]
+    fn the_cpu_is_read_from_the_kernel() {
+        assert_eq!(cpu_name(CPUINFO).as_deref(), Some("Example CPU @ 2.10GHz"));
+        assert_eq!(features(CPUINFO), ["avx", "avx2", "avx512f"]);
+        assert_eq!(cpu_name(""), None);
+        assert!(features("").is_empty());
+        assert_eq!(total_memory("MemTotal:       24576 kB\nMemFree: 1 kB\n"), Some(24576 * 1024));
+        assert_eq!(total_memory("MemTotal: many kB"), None);
+    }
+
+    #[test]
+    fn this_machine_has_cores() {
+        let machine = Machine::this();
+        assert!(machine.cores >= 1);
+        assert!(!machine.cpu.is_empty() && !machine.kernel.is_empty());
+    }
+}

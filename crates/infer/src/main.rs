@@ -1,3 +1,0 @@
-//! Engines, validation, timing, prediction and reports.
-
-fn main() {}

@@ -1,0 +1,187 @@
+//! The ONNX Runtime library of this process.
+//!
+//! A process loads one library, once. The official libraries report usage to their maker and write below the home folder
+//! unless `ORT_DISABLE_TELEMETRY` is `1` in the environment before they are loaded, so that is required here.
+
+use std::ffi::CStr;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use artifact::runtime::{RuntimeError, RuntimeLibrary, RuntimeOrigin, locate};
+use ort::environment::Environment;
+use ort::logging::LogLevel;
+
+/// The variable that keeps the library from reporting usage.
+pub const TELEMETRY_VARIABLE: &str = "ORT_DISABLE_TELEMETRY";
+
+/// The loaded library. Clones are cheap and mean the same one.
+#[derive(Debug, Clone)]
+pub struct Runtime {
+    environment: Environment,
+    path: PathBuf,
+    origin: RuntimeOrigin,
+    version: String,
+}
+
+/// Why the ONNX Runtime library could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LibraryError {
+    /// There is none.
+    #[error(transparent)]
+    Missing(#[from] RuntimeError),
+    /// It would report usage to its maker.
+    #[error("the ONNX Runtime library is not loaded unless {TELEMETRY_VARIABLE}=1 is in the environment")]
+    Telemetry,
+    /// The file is not a library for this machine, is too old, or is damaged.
+    #[error("{} cannot be used as the ONNX Runtime library: {reason}", path.display())]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// The loader's or the library's reason.
+        reason: String,
+    },
+    /// Another library is in use already.
+    #[error("this process has loaded {} and cannot load {} as well", loaded.display(), wanted.display())]
+    Another {
+        /// The library in use.
+        loaded: PathBuf,
+        /// The library that was asked for.
+        wanted: PathBuf,
+    },
+}
+
+/// Forbids the library to report usage. For the start of `main`.
+///
+/// # Safety
+/// No other thread may run: the environment of a process is not guarded against C code that reads it meanwhile.
+pub unsafe fn forbid_telemetry() {
+    // SAFETY: the caller promises that there is no other thread.
+    unsafe { std::env::set_var(TELEMETRY_VARIABLE, "1") };
+}
+
+impl Runtime {
+    /// Finds and loads the library: the one that `ORT_DYLIB_PATH` names, the one fetched into `fetched_root`
+    /// (`datasets/onnxruntime`), or the system's.
+    ///
+    /// # Errors
+    /// When there is none, when it is not usable here, or when another one is loaded already.
+    pub fn load(fetched_root: &Path) -> Result<Self, LibraryError> {
+        Self::open(locate(fetched_root)?)
+    }
+
+    /// Loads one library.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn open(library: RuntimeLibrary) -> Result<Self, LibraryError> {
+        static LOADED: Mutex<Option<Runtime>> = Mutex::new(None);
+        let mut loaded = LOADED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        match &*loaded {
+            Some(runtime) if runtime.path == library.path => Ok(runtime.clone()),
+            Some(runtime) => Err(LibraryError::Another { loaded: runtime.path.clone(), wanted: library.path }),
+            None => {
+                let runtime = Self::initialize(library)?;
+                *loaded = Some(runtime.clone());
+                Ok(runtime)
+            }
+        }
+    }
+
+    fn initialize(library: RuntimeLibrary) -> Result<Self, LibraryError> {
+        if std::env::var_os(TELEMETRY_VARIABLE).is_none_or(|value| value != "1") {
+            return Err(LibraryError::Telemetry);
+        }
+        let RuntimeLibrary { path, origin } = library;
+        let unusable = |reason: String| LibraryError::Unusable { path: path.clone(), reason: one_line(&reason) };
+        let builder = ort::init_from(&path).map_err(|error| {
+            unusable(match error {
+                ort::LoadDynamicError::Dlopen { error, .. } => error.to_string(),
+                ort::LoadDynamicError::MissingApi { .. } => "it is another library".to_owned(),
+                ort::LoadDynamicError::InvalidVersionString => "it does not tell its version".to_owned(),
+                ort::LoadDynamicError::BadVersion { version_str, .. } => {
+                    format!(
+                        "its version is {version_str}, and 1.{} is the oldest that is supported",
+                        ort::MINOR_VERSION
+                    )
+                }
+            })
+        })?;
+        let environment =
+            builder.with_telemetry(false).build().map_err(|error| unusable(error.message().to_owned()))?;
+        // What goes wrong arrives as an error; the library would print it as well. `ORT_LOG` asks for more.
+        if std::env::var_os("ORT_LOG").is_none() {
+            environment.set_log_level(LogLevel::Fatal);
+        }
+        let version = version(&path).ok_or_else(|| unusable("it does not tell its version".to_owned()))?;
+        Ok(Self { environment, path, origin, version })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// How it was found.
+    pub fn origin(&self) -> RuntimeOrigin {
+        self.origin
+    }
+
+    /// Its version: `1.32.0`.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// What sessions are created in.
+    pub(crate) fn environment(&self) -> &Environment {
+        &self.environment
+    }
+}
+
+/// Asks the library, which is loaded already, for its full version.
+fn version(path: &Path) -> Option<String> {
+    use std::os::unix::ffi::OsStrExt;
+
+    let path = std::ffi::CString::new(path.as_os_str().as_bytes()).ok()?;
+    // SAFETY: `path` ends in a zero byte; the library was loaded before, so nothing runs on loading it again.
+    let library = unsafe { libc::dlopen(path.as_ptr(), libc::RTLD_NOW) };
+    if library.is_null() {
+        return None;
+    }
+    // SAFETY: `library` is a handle, and the name ends in a zero byte.
+    let symbol = unsafe { libc::dlsym(library, c"OrtGetApiBase".as_ptr()) };
+    if symbol.is_null() {
+        return None;
+    }
+    // SAFETY: ONNX Runtime's C API declares this function so in every version.
+    let base = unsafe {
+        let get: unsafe extern "C" fn() -> *const ort::sys::OrtApiBase = std::mem::transmute(symbol);
+        get().as_ref()?
+    };
+    // SAFETY: the function of the C API takes nothing and returns a constant text that ends in a zero byte.
+    let text = unsafe { CStr::from_ptr((base.GetVersionString)()) };
+    text.to_str().ok().map(str::to_owned)
+}
+
+/// A library's message without line breaks, at most 300 characters long.
+pub(crate) fn one_line(message: &str) -> String {
+    const LONGEST: usize = 300;
+    let words: Vec<&str> = message.split_whitespace().collect();
+    let text = words.join(" ");
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or(&text)),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_become_one_line() {
+        assert_eq!(one_line("a\n  b\tc "), "a b c");
+        let long = one_line(&"é".repeat(400));
+        assert_eq!(long.chars().count(), 301);
+        assert!(long.ends_with("é…"));
+    }
+}

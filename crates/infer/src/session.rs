@@ -1,0 +1,255 @@
+//! Networks in ONNX Runtime.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use artifact::FileError;
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
+use ort::session::{Session as OrtSession, SessionInputValue};
+use ort::value::{DynValue, TensorElementType, TensorRef, ValueType};
+use serde::{Deserialize, Serialize};
+
+use crate::engine::{Dimension, Engine, EngineError, Placement, Signature, TensorInfo};
+use crate::placement;
+use crate::runtime::{Runtime, one_line};
+use crate::tensor::{ElementType, Elements, NamedTensor, Tensor};
+
+/// How a session runs its network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionOptions {
+    /// Threads inside one operation.
+    pub threads: usize,
+    /// How far ONNX Runtime may rewrite the graph.
+    pub optimization: Optimization,
+}
+
+/// How far ONNX Runtime may rewrite the graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Optimization {
+    /// Not at all.
+    None,
+    /// Only what keeps the meaning of every operation: constant folding, removal of redundant nodes.
+    Basic,
+    /// Fusions as well.
+    Extended,
+    /// Fusions and memory layouts; ONNX Runtime's default.
+    All,
+}
+
+/// A network that ONNX Runtime has loaded.
+pub struct Session {
+    name: String,
+    path: PathBuf,
+    options: SessionOptions,
+    runtime: Runtime,
+    session: OrtSession,
+    signature: Signature,
+}
+
+impl Default for SessionOptions {
+    /// One thread, all optimisations.
+    fn default() -> Self {
+        Self { threads: 1, optimization: Optimization::All }
+    }
+}
+
+impl Session {
+    /// Loads a model file.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is no model that this library can run.
+    pub fn open(runtime: &Runtime, path: impl AsRef<Path>, options: SessionOptions) -> Result<Self, EngineError> {
+        let path = path.as_ref().to_owned();
+        let name = "ort:cpu".to_owned();
+        readable(&path)?;
+        let failed = |error: ort::Error| load_error(&name, &path, &error);
+        let session =
+            builder(runtime, &options).and_then(|mut builder| builder.commit_from_file(&path)).map_err(failed)?;
+        let signature = Signature {
+            inputs: session.inputs().iter().map(|outlet| tensor_info(outlet.name(), outlet.dtype())).collect(),
+            outputs: session.outputs().iter().map(|outlet| tensor_info(outlet.name(), outlet.dtype())).collect(),
+        };
+        Ok(Self { name, path, options, runtime: runtime.clone(), session, signature })
+    }
+
+    /// What the file says about itself: producer, description and the metadata map.
+    ///
+    /// # Errors
+    /// When the library fails to tell.
+    pub fn metadata(&self) -> Result<Metadata, EngineError> {
+        let failed = |error: ort::Error| load_error(&self.name, &self.path, &error);
+        let metadata = self.session.metadata().map_err(failed)?;
+        let mut entries = BTreeMap::new();
+        for key in metadata.custom_keys().map_err(failed)? {
+            if let Some(value) = metadata.custom(&key) {
+                entries.insert(key, value);
+            }
+        }
+        Ok(Metadata {
+            producer: metadata.producer().unwrap_or_default(),
+            graph: metadata.name().unwrap_or_default(),
+            description: metadata.description().unwrap_or_default(),
+            entries,
+        })
+    }
+}
+
+/// What a model file says about itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Metadata {
+    /// The program that wrote it.
+    pub producer: String,
+    /// The graph's name.
+    pub graph: String,
+    /// The description.
+    pub description: String,
+    /// The metadata map.
+    pub entries: BTreeMap<String, String>,
+}
+
+impl Engine for Session {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn run(&mut self, inputs: &[NamedTensor]) -> Result<Vec<NamedTensor>, EngineError> {
+        run(&mut self.session, &self.name, inputs)
+    }
+
+    /// Loads the network once more with the library's profiler on: it costs time, so the timed session goes without.
+    fn placement(&mut self, inputs: &[NamedTensor]) -> Result<Placement, EngineError> {
+        let folder = tempfile::tempdir().map_err(FileError::new("create", std::env::temp_dir()))?;
+        let failed = |error: ort::Error| load_error(&self.name, &self.path, &error);
+        let mut session = builder(&self.runtime, &self.options)
+            .and_then(|builder| Ok(builder.with_profiling(folder.path().join("profile"))?))
+            .and_then(|mut builder| builder.commit_from_file(&self.path))
+            .map_err(failed)?;
+        // The first run allocates; the shares are those of all runs.
+        for _ in 0..PROFILED_RUNS {
+            run(&mut session, &self.name, inputs)?;
+        }
+        let profile = session.end_profiling().map_err(failed)?;
+        let text = std::fs::read_to_string(&profile).map_err(FileError::new("read", &profile))?;
+        placement::from_profile(&text).map_err(|error| EngineError::Run {
+            engine: self.name.clone(),
+            reason: format!("its profile cannot be read: {error}"),
+        })
+    }
+}
+
+/// Runs that the profile is taken over.
+const PROFILED_RUNS: usize = 5;
+
+fn builder(runtime: &Runtime, options: &SessionOptions) -> ort::Result<SessionBuilder> {
+    let level = match options.optimization {
+        Optimization::None => GraphOptimizationLevel::Disable,
+        Optimization::Basic => GraphOptimizationLevel::Level1,
+        Optimization::Extended => GraphOptimizationLevel::Level2,
+        Optimization::All => GraphOptimizationLevel::All,
+    };
+    let builder = OrtSession::builder(runtime.environment())?
+        .with_optimization_level(level)?
+        .with_intra_threads(options.threads)?
+        .with_inter_threads(1)?;
+    Ok(builder)
+}
+
+/// The operating system's reason is clearer than the library's.
+fn readable(path: &Path) -> Result<(), FileError> {
+    let about = File::open(path).and_then(|file| file.metadata()).map_err(FileError::new("open", path))?;
+    if about.is_dir() {
+        return Err(FileError::new("open", path)(std::io::ErrorKind::IsADirectory.into()));
+    }
+    Ok(())
+}
+
+fn load_error(engine: &str, path: &Path, error: &ort::Error) -> EngineError {
+    EngineError::Load { engine: engine.to_owned(), path: path.to_owned(), reason: one_line(error.message()) }
+}
+
+fn run(session: &mut OrtSession, engine: &str, inputs: &[NamedTensor]) -> Result<Vec<NamedTensor>, EngineError> {
+    let values: Vec<(&str, SessionInputValue<'_>)> = inputs
+        .iter()
+        .map(|input| Ok((input.name.as_str(), view(&input.tensor)?)))
+        .collect::<ort::Result<_>>()
+        .map_err(|error| run_error(engine, &error))?;
+    let outputs = session.run(values).map_err(|error| run_error(engine, &error))?;
+    outputs.iter().map(|(name, value)| Ok(NamedTensor::new(name, extract(engine, name, &value)?))).collect()
+}
+
+fn run_error(engine: &str, error: &ort::Error) -> EngineError {
+    EngineError::Run { engine: engine.to_owned(), reason: one_line(error.message()) }
+}
+
+/// A value that borrows the elements of `tensor`.
+fn view(tensor: &Tensor) -> ort::Result<SessionInputValue<'_>> {
+    let shape = tensor.shape();
+    Ok(match tensor.elements() {
+        Elements::F32(elements) => TensorRef::from_array_view((shape, elements.as_slice()))?.into(),
+        Elements::F64(elements) => TensorRef::from_array_view((shape, elements.as_slice()))?.into(),
+        Elements::F16(elements) => TensorRef::from_array_view((shape, elements.as_slice()))?.into(),
+        Elements::I64(elements) => TensorRef::from_array_view((shape, elements.as_slice()))?.into(),
+        Elements::I32(elements) => TensorRef::from_array_view((shape, elements.as_slice()))?.into(),
+        Elements::I8(elements) => TensorRef::from_array_view((shape, elements.as_slice()))?.into(),
+        Elements::U8(elements) => TensorRef::from_array_view((shape, elements.as_slice()))?.into(),
+        Elements::Bool(elements) => TensorRef::from_array_view((shape, elements.as_slice()))?.into(),
+    })
+}
+
+/// Copies a value of the library out of it.
+fn extract(engine: &str, name: &str, value: &DynValue) -> Result<Tensor, EngineError> {
+    let unsupported = |found: String| EngineError::Output { engine: engine.to_owned(), name: name.to_owned(), found };
+    let kind = value.dtype().to_string();
+    let ValueType::Tensor { ty, shape, .. } = value.dtype() else {
+        return Err(unsupported(kind));
+    };
+    let shape: Vec<usize> = shape.iter().map(|&size| usize::try_from(size).unwrap_or(0)).collect();
+    macro_rules! copied {
+        ($element:ty) => {
+            value.try_extract_tensor::<$element>().map(|(_, elements)| Elements::from(elements.to_vec()))
+        };
+    }
+    let elements = match ty {
+        TensorElementType::Float32 => copied!(f32),
+        TensorElementType::Float64 => copied!(f64),
+        TensorElementType::Float16 => copied!(half::f16),
+        TensorElementType::Int64 => copied!(i64),
+        TensorElementType::Int32 => copied!(i32),
+        TensorElementType::Int8 => copied!(i8),
+        TensorElementType::Uint8 => copied!(u8),
+        TensorElementType::Bool => copied!(bool),
+        _ => return Err(unsupported(kind)),
+    };
+    let elements = elements.map_err(|error| run_error(engine, &error))?;
+    Tensor::new(shape, elements).map_err(|error| unsupported(error.to_string()))
+}
+
+fn tensor_info(name: &str, kind: &ValueType) -> TensorInfo {
+    let ValueType::Tensor { ty, shape, dimension_symbols } = kind else {
+        return TensorInfo { name: name.to_owned(), element: None, shape: Vec::new() };
+    };
+    let dimension = |(&size, symbol): (&i64, &String)| match usize::try_from(size) {
+        Ok(size) => Dimension::Fixed(size),
+        Err(_) if symbol.is_empty() => Dimension::Unknown,
+        Err(_) => Dimension::Named(symbol.clone()),
+    };
+    let element = match ty {
+        TensorElementType::Float32 => Some(ElementType::Float),
+        TensorElementType::Float64 => Some(ElementType::Double),
+        TensorElementType::Float16 => Some(ElementType::Float16),
+        TensorElementType::Int64 => Some(ElementType::Int64),
+        TensorElementType::Int32 => Some(ElementType::Int32),
+        TensorElementType::Int8 => Some(ElementType::Int8),
+        TensorElementType::Uint8 => Some(ElementType::Uint8),
+        TensorElementType::Bool => Some(ElementType::Bool),
+        _ => None,
+    };
+    let shape = shape.iter().zip(dimension_symbols.iter()).map(dimension).collect();
+    TensorInfo { name: name.to_owned(), element, shape }
+}

@@ -1,0 +1,132 @@
+//! Percentiles and their uncertainty.
+
+use serde::{Deserialize, Serialize};
+
+/// What a set of samples comes to. A percentile is given only where there are enough samples to speak of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// How many there are.
+    pub samples: usize,
+    /// The smallest.
+    pub min: f64,
+    /// The mean.
+    pub mean: f64,
+    /// The standard deviation of the sample; `None` for a single one.
+    pub deviation: Option<f64>,
+    /// The median.
+    pub p50: f64,
+    /// The value that 90 % do not exceed; `None` for fewer than 10 samples.
+    pub p90: Option<f64>,
+    /// The value that 99 % do not exceed; `None` for fewer than 100 samples.
+    pub p99: Option<f64>,
+}
+
+/// A median with the bounds between which it lies with 95 % confidence.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Median {
+    /// The median of the sample.
+    pub value: f64,
+    /// The bounds; `None` for fewer than 6 samples, which cannot give that confidence.
+    pub interval: Option<(f64, f64)>,
+}
+
+impl Summary {
+    /// Summarises samples in any order; `None` if there are none.
+    pub fn of(samples: &[f64]) -> Option<Self> {
+        let mut sorted = samples.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let count = sorted.len();
+        let mean = sorted.iter().sum::<f64>() / count as f64;
+        let squares: f64 = sorted.iter().map(|sample| (sample - mean).powi(2)).sum();
+        Some(Self {
+            samples: count,
+            min: *sorted.first()?,
+            mean,
+            deviation: (count > 1).then(|| (squares / (count - 1) as f64).sqrt()),
+            p50: percentile(&sorted, 50)?,
+            p90: if count >= 10 { percentile(&sorted, 90) } else { None },
+            p99: if count >= 100 { percentile(&sorted, 99) } else { None },
+        })
+    }
+}
+
+/// The nearest-rank percentile of sorted samples: the smallest one that at least `percent` % do not exceed.
+pub fn percentile(sorted: &[f64], percent: usize) -> Option<f64> {
+    let rank = (percent * sorted.len()).div_ceil(100).max(1);
+    sorted.get(rank - 1).copied()
+}
+
+/// The median with its 95 % interval, which needs no assumption about the distribution: the number of samples below the
+/// true median is binomial with probability one half, so a pair of order statistics encloses it.
+pub fn median(samples: &[f64]) -> Option<Median> {
+    let mut sorted = samples.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let count = sorted.len();
+    let middle = count / 2;
+    let value = match count % 2 {
+        1 => *sorted.get(middle)?,
+        _ => (sorted.get(middle.checked_sub(1)?)? + sorted.get(middle)?) / 2.0,
+    };
+    // The largest k with P(fewer than k below the median) <= 2.5 %; summed from below, in units of 2^-count.
+    let mut probability = 0.5_f64.powi(i32::try_from(count).unwrap_or(i32::MAX));
+    let (mut below, mut outside) = (0.0, 0);
+    while outside < middle {
+        below += probability;
+        if below > 0.025 {
+            break;
+        }
+        probability *= (count - outside) as f64 / (outside + 1) as f64;
+        outside += 1;
+    }
+    // With thousands of samples the first term underflows; the normal approximation is then exact enough.
+    if count > 1000 {
+        outside = ((count as f64 - 1.96 * (count as f64).sqrt()) / 2.0).floor() as usize;
+    }
+    let interval = (outside > 0).then(|| Some((*sorted.get(outside - 1)?, *sorted.get(count - outside)?))).flatten();
+    Some(Median { value, interval })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(count: u32) -> Vec<f64> {
+        (1..=count).rev().map(f64::from).collect()
+    }
+
+    /// Nearest rank, by hand: of 1..=200 the median is the 100th, p90 the 180th, p99 the 198th.
+    #[test]
+    fn percentiles_are_samples() {
+        let summary = Summary::of(&numbers(200)).unwrap();
+        assert_eq!((summary.min, summary.p50, summary.p90, summary.p99), (1.0, 100.0, Some(180.0), Some(198.0)));
+        assert_eq!((summary.samples, summary.mean), (200, 100.5));
+        // numpy.std(range(1, 201), ddof=1)
+        assert!((summary.deviation.unwrap() - 57.879_184_513_951_124).abs() < 1e-12);
+    }
+
+    #[test]
+    fn too_few_samples_claim_no_percentile() {
+        assert_eq!(Summary::of(&[]), None);
+        let one = Summary::of(&[3.0]).unwrap();
+        assert_eq!((one.p50, one.deviation, one.p90, one.p99), (3.0, None, None, None));
+        assert_eq!(Summary::of(&numbers(9)).unwrap().p90, None);
+        assert_eq!(Summary::of(&numbers(10)).unwrap().p90, Some(9.0));
+        assert_eq!(Summary::of(&numbers(99)).unwrap().p99, None);
+        assert_eq!(Summary::of(&numbers(100)).unwrap().p99, Some(99.0));
+    }
+
+    /// The ranks are those of the tables for the sign test: 6 samples give their extremes, 10 the 2nd and 9th,
+    /// 20 the 6th and 15th, 25 the 8th and 18th.
+    #[test]
+    fn the_interval_of_a_median_follows_the_sign_test() {
+        assert_eq!(median(&[]), None);
+        assert_eq!(median(&numbers(5)).unwrap(), Median { value: 3.0, interval: None });
+        assert_eq!(median(&numbers(6)).unwrap(), Median { value: 3.5, interval: Some((1.0, 6.0)) });
+        assert_eq!(median(&numbers(10)).unwrap().interval, Some((2.0, 9.0)));
+        assert_eq!(median(&numbers(20)).unwrap().interval, Some((6.0, 15.0)));
+        assert_eq!(median(&numbers(25)).unwrap().interval, Some((8.0, 18.0)));
+        let (low, high) = median(&numbers(1001)).unwrap().interval.unwrap();
+        let (lower, higher) = median(&numbers(999)).unwrap().interval.unwrap();
+        assert!((low - lower).abs() <= 2.0 && (high - higher).abs() <= 2.0, "{low} {lower} {high} {higher}");
+    }
+}

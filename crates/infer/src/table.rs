@@ -1,0 +1,108 @@
+//! Tables for the terminal.
+
+/// A table with aligned columns: the first to the left, the others to the right.
+#[derive(Debug, Clone, Default)]
+pub struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// A table with a row of headings.
+    pub fn new<T: Into<String>>(headings: impl IntoIterator<Item = T>) -> Self {
+        let mut table = Self::default();
+        table.row(headings);
+        table
+    }
+
+    /// Adds a row.
+    pub fn row<T: Into<String>>(&mut self, cells: impl IntoIterator<Item = T>) {
+        self.rows.push(cells.into_iter().map(Into::into).collect());
+    }
+
+    /// The lines, each ended; cells are two spaces apart.
+    pub fn render(&self) -> String {
+        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..columns)
+            .map(|column| self.rows.iter().filter_map(|row| Some(row.get(column)?.chars().count())).max().unwrap_or(0))
+            .collect();
+        let mut text = String::new();
+        for row in &self.rows {
+            let cells: Vec<String> = row
+                .iter()
+                .zip(&widths)
+                .enumerate()
+                .map(|(column, (cell, &width))| match column {
+                    0 => format!("{cell:<width$}"),
+                    _ => format!("{cell:>width$}"),
+                })
+                .collect();
+            text += cells.join("  ").trim_end();
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// A number with three significant digits and no exponent: `0.0123`, `4.56`, `12,345`.
+pub fn figure(value: f64) -> String {
+    if !value.is_finite() {
+        return value.to_string();
+    }
+    let magnitude = value.abs();
+    let text = match magnitude {
+        m if m >= 100.0 => format!("{magnitude:.0}"),
+        m if m >= 10.0 => format!("{magnitude:.1}"),
+        m if m >= 1.0 => format!("{magnitude:.2}"),
+        m if m >= 0.1 => format!("{magnitude:.3}"),
+        m if m >= 0.01 => format!("{magnitude:.4}"),
+        _ => format!("{magnitude:.5}"),
+    };
+    let (whole, fraction) = text.split_at(text.find('.').unwrap_or(text.len()));
+    let sign = if value < 0.0 { "-" } else { "" };
+    format!("{sign}{}{fraction}", grouped(whole))
+}
+
+/// The digits of a whole number in groups of three: `10,000`.
+pub fn grouped(digits: &str) -> String {
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_aligned() {
+        let mut table = Table::new(["engine", "p50", "note"]);
+        table.row(["ort:cpu", "0.5", ""]);
+        table.row(["b", "12.25", "é"]);
+        assert_eq!(table.render(), "engine     p50  note\nort:cpu    0.5\nb        12.25     é\n");
+        assert_eq!(Table::default().render(), "");
+    }
+
+    #[test]
+    fn figures_have_three_digits() {
+        let cases = [
+            (0.0, "0.00000"),
+            (0.001234, "0.00123"),
+            (0.0567, "0.0567"),
+            (0.567, "0.567"),
+            (5.678, "5.68"),
+            (56.78, "56.8"),
+            (567.8, "568"),
+            (56789.0, "56,789"),
+            (-1234567.0, "-1,234,567"),
+            (f64::INFINITY, "inf"),
+        ];
+        for (value, text) in cases {
+            assert_eq!(figure(value), text);
+        }
+    }
+}

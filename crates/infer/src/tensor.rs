@@ -1,0 +1,227 @@
+//! Tensors in memory, as they go into an engine and come out of it.
+
+use std::fmt;
+
+use half::f16;
+use serde::{Deserialize, Serialize};
+
+/// A tensor, row-major. The elements are as many as the shape says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tensor {
+    shape: Vec<usize>,
+    elements: Elements,
+}
+
+/// The elements of a tensor, in the types that networks take and give.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Elements {
+    /// float
+    F32(Vec<f32>),
+    /// double
+    F64(Vec<f64>),
+    /// float16
+    F16(Vec<f16>),
+    /// int64
+    I64(Vec<i64>),
+    /// int32
+    I32(Vec<i32>),
+    /// int8
+    I8(Vec<i8>),
+    /// uint8
+    U8(Vec<u8>),
+    /// bool
+    Bool(Vec<bool>),
+}
+
+/// What the elements of a tensor are, by ONNX's names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ElementType {
+    /// 32-bit floating point.
+    Float,
+    /// 64-bit floating point.
+    Double,
+    /// 16-bit floating point.
+    Float16,
+    /// 64-bit integer.
+    Int64,
+    /// 32-bit integer.
+    Int32,
+    /// 8-bit integer.
+    Int8,
+    /// 8-bit unsigned integer.
+    Uint8,
+    /// True or false.
+    Bool,
+}
+
+/// A tensor and the name of the input or output that it belongs to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NamedTensor {
+    /// The name in the network.
+    pub name: String,
+    /// The value.
+    pub tensor: Tensor,
+}
+
+/// Elements that do not fill a shape.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the shape {shape:?} does not hold {elements} elements")]
+pub struct ShapeError {
+    /// The shape.
+    pub shape: Vec<usize>,
+    /// How many elements there are.
+    pub elements: usize,
+}
+
+impl Tensor {
+    /// A tensor of `elements` in row-major order.
+    ///
+    /// # Errors
+    /// When they are not as many as the shape says.
+    pub fn new(shape: impl Into<Vec<usize>>, elements: impl Into<Elements>) -> Result<Self, ShapeError> {
+        let (shape, elements) = (shape.into(), elements.into());
+        match count(&shape) {
+            Some(count) if count == elements.len() => Ok(Self { shape, elements }),
+            _ => Err(ShapeError { shape, elements: elements.len() }),
+        }
+    }
+
+    /// The size of each dimension, outermost first; empty for a scalar.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// The elements, row-major.
+    pub fn elements(&self) -> &Elements {
+        &self.elements
+    }
+
+    /// The elements, if they are of type float.
+    pub fn as_f32(&self) -> Option<&[f32]> {
+        match &self.elements {
+            Elements::F32(elements) => Some(elements),
+            _ => None,
+        }
+    }
+
+    /// The elements as float64, whatever their type; `false` and `true` are 0 and 1.
+    pub fn to_f64(&self) -> Vec<f64> {
+        match &self.elements {
+            Elements::F32(elements) => elements.iter().map(|&x| f64::from(x)).collect(),
+            Elements::F64(elements) => elements.clone(),
+            Elements::F16(elements) => elements.iter().map(|&x| f64::from(x)).collect(),
+            Elements::I64(elements) => elements.iter().map(|&x| x as f64).collect(),
+            Elements::I32(elements) => elements.iter().map(|&x| f64::from(x)).collect(),
+            Elements::I8(elements) => elements.iter().map(|&x| f64::from(x)).collect(),
+            Elements::U8(elements) => elements.iter().map(|&x| f64::from(x)).collect(),
+            Elements::Bool(elements) => elements.iter().map(|&x| f64::from(u8::from(x))).collect(),
+        }
+    }
+}
+
+/// The number of elements of a shape, or `None` if no memory could hold them.
+pub fn count(shape: &[usize]) -> Option<usize> {
+    shape.iter().try_fold(1_usize, |product, &size| product.checked_mul(size))
+}
+
+impl NamedTensor {
+    /// `tensor` under a name.
+    pub fn new(name: impl Into<String>, tensor: Tensor) -> Self {
+        Self { name: name.into(), tensor }
+    }
+}
+
+impl Elements {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::F32(elements) => elements.len(),
+            Self::F64(elements) => elements.len(),
+            Self::F16(elements) => elements.len(),
+            Self::I64(elements) => elements.len(),
+            Self::I32(elements) => elements.len(),
+            Self::I8(elements) => elements.len(),
+            Self::U8(elements) => elements.len(),
+            Self::Bool(elements) => elements.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Their type.
+    pub fn element_type(&self) -> ElementType {
+        match self {
+            Self::F32(_) => ElementType::Float,
+            Self::F64(_) => ElementType::Double,
+            Self::F16(_) => ElementType::Float16,
+            Self::I64(_) => ElementType::Int64,
+            Self::I32(_) => ElementType::Int32,
+            Self::I8(_) => ElementType::Int8,
+            Self::U8(_) => ElementType::Uint8,
+            Self::Bool(_) => ElementType::Bool,
+        }
+    }
+}
+
+macro_rules! elements_from {
+    ($($element:ty => $variant:ident),*) => {
+        $(impl From<Vec<$element>> for Elements {
+            fn from(elements: Vec<$element>) -> Self {
+                Self::$variant(elements)
+            }
+        })*
+    };
+}
+
+elements_from!(f32 => F32, f64 => F64, f16 => F16, i64 => I64, i32 => I32, i8 => I8, u8 => U8, bool => Bool);
+
+impl fmt::Display for ElementType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Float => "float",
+            Self::Double => "double",
+            Self::Float16 => "float16",
+            Self::Int64 => "int64",
+            Self::Int32 => "int32",
+            Self::Int8 => "int8",
+            Self::Uint8 => "uint8",
+            Self::Bool => "bool",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_elements_must_fill_the_shape() {
+        assert!(Tensor::new([2, 3], vec![0_f32; 6]).is_ok());
+        assert!(Tensor::new([], vec![1_i64]).is_ok());
+        assert!(Tensor::new([2, 0], Vec::<f32>::new()).is_ok());
+        let error = Tensor::new([2, 3], vec![0_f32; 5]).unwrap_err();
+        assert_eq!(error.to_string(), "the shape [2, 3] does not hold 5 elements");
+        assert!(Tensor::new([usize::MAX, 2], vec![0_f32; 5]).is_err());
+    }
+
+    #[test]
+    fn every_type_widens_to_float64() {
+        let cases: [(Elements, f64); 8] = [
+            (vec![1.5_f32].into(), 1.5),
+            (vec![1.5_f64].into(), 1.5),
+            (vec![f16::from_f32(1.5)].into(), 1.5),
+            (vec![-3_i64].into(), -3.0),
+            (vec![-3_i32].into(), -3.0),
+            (vec![-3_i8].into(), -3.0),
+            (vec![3_u8].into(), 3.0),
+            (vec![true].into(), 1.0),
+        ];
+        for (elements, expected) in cases {
+            assert_eq!(Tensor::new([1], elements).unwrap().to_f64(), [expected]);
+        }
+    }
+}

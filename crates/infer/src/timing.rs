@@ -1,0 +1,240 @@
+//! Timing of engines side by side.
+//!
+//! The engines take turns in blocks of about 50 ms, in an order that rotates, so that whatever else the machine does
+//! harms all alike. Within a block an engine runs again and again, as a server would; the first run of a block, which
+//! finds the caches filled by another engine, is not counted where a block holds several.
+
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::EngineError;
+use crate::statistics::{Median, Summary, median};
+
+/// One engine at one task: a closure that does the task once.
+pub struct Contender<'a> {
+    /// The engine.
+    pub name: String,
+    /// Does the task once.
+    pub run: Box<dyn FnMut() -> Result<(), EngineError> + 'a>,
+}
+
+/// How long to measure.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Plan {
+    /// The least time for all engines together.
+    pub least: Duration,
+    /// The time that an engine runs before another takes its turn.
+    pub block: Duration,
+    /// The most time that an engine may warm up.
+    pub warm_up: Duration,
+}
+
+/// What one engine's samples come to. Times are in milliseconds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Series {
+    /// The engine.
+    pub engine: String,
+    /// The very first run.
+    pub first_run_ms: f64,
+    /// Runs before the time was stable; they are not counted.
+    pub warm_up_runs: usize,
+    /// The runs that are counted.
+    pub latency_ms: Summary,
+    /// Each of them, in order.
+    pub samples_ms: Vec<f64>,
+    /// The median of each block, in order; blocks of the same index ran next to each other.
+    pub block_medians_ms: Vec<f64>,
+}
+
+/// Blocks that each engine runs at least, whatever the time: six give the median ratio an interval.
+const LEAST_BLOCKS: usize = 6;
+
+/// A block with at least this many runs does not count its first.
+const SETTLING: usize = 5;
+
+impl Plan {
+    /// At least `least` for all engines together, in blocks of 50 ms.
+    pub fn new(least: Duration) -> Self {
+        Self { least, block: Duration::from_millis(50), warm_up: Duration::from_secs(1).min(least) }
+    }
+}
+
+/// Times the contenders side by side. `progress` hears the share that is done, from 0 to 1.
+///
+/// # Errors
+/// When one of them fails.
+pub fn interleave(
+    contenders: &mut [Contender<'_>],
+    plan: &Plan,
+    mut progress: impl FnMut(f64),
+) -> Result<Vec<Series>, EngineError> {
+    let mut running = Vec::with_capacity(contenders.len());
+    for contender in contenders.iter_mut() {
+        running.push(warm_up(contender, plan)?);
+    }
+    let start = Instant::now();
+    let mut round = 0;
+    while start.elapsed() < plan.least || round < LEAST_BLOCKS {
+        for turn in 0..contenders.len() {
+            let index = (turn + round) % contenders.len();
+            if let (Some(contender), Some(state)) = (contenders.get_mut(index), running.get_mut(index)) {
+                state.block(contender)?;
+            }
+        }
+        round += 1;
+        let time = start.elapsed().as_secs_f64() / plan.least.as_secs_f64().max(1e-9);
+        progress(time.min(round as f64 / LEAST_BLOCKS as f64).min(1.0));
+    }
+    Ok(contenders.iter().zip(running).filter_map(|(contender, state)| state.finish(&contender.name)).collect())
+}
+
+/// How many times as long as `base` the other engine takes: the median over the rounds of the ratio of their medians.
+pub fn ratio(series: &Series, base: &Series) -> Option<Median> {
+    let pairs = series.block_medians_ms.iter().zip(&base.block_medians_ms);
+    median(&pairs.map(|(time, base)| time / base).collect::<Vec<f64>>())
+}
+
+struct Running {
+    first_run: f64,
+    warm_up_runs: usize,
+    runs_per_block: usize,
+    blocks: Vec<Vec<f64>>,
+}
+
+/// Runs until the last five runs are as fast as the five before, within 5 %, or the time is up.
+fn warm_up(contender: &mut Contender<'_>, plan: &Plan) -> Result<Running, EngineError> {
+    const WINDOW: usize = 5;
+    let start = Instant::now();
+    let mut samples = Vec::new();
+    loop {
+        samples.push(timed(contender)?);
+        let stable = match samples.split_last_chunk::<WINDOW>() {
+            Some((earlier, last)) => earlier.split_last_chunk::<WINDOW>().is_some_and(|(_, before)| {
+                let (last, before) = (middle(last), middle(before));
+                (last - before).abs() <= 0.05 * before
+            }),
+            None => false,
+        };
+        if stable || start.elapsed() >= plan.warm_up {
+            break;
+        }
+    }
+    let recent = samples.get(samples.len().saturating_sub(WINDOW)..).unwrap_or(&samples);
+    let typical = middle(recent).max(1e-6);
+    Ok(Running {
+        first_run: samples.first().copied().unwrap_or_default(),
+        warm_up_runs: samples.len(),
+        runs_per_block: ((plan.block.as_secs_f64() / typical) as usize).max(1),
+        blocks: Vec::new(),
+    })
+}
+
+impl Running {
+    fn block(&mut self, contender: &mut Contender<'_>) -> Result<(), EngineError> {
+        if self.runs_per_block >= SETTLING {
+            timed(contender)?;
+        }
+        let mut samples = Vec::with_capacity(self.runs_per_block);
+        for _ in 0..self.runs_per_block {
+            samples.push(timed(contender)?);
+        }
+        self.blocks.push(samples);
+        Ok(())
+    }
+
+    fn finish(self, engine: &str) -> Option<Series> {
+        // The clock counts nanoseconds; further digits would only fill the report.
+        let milliseconds = |seconds: &f64| (seconds * 1e9).round() / 1e6;
+        let samples_ms: Vec<f64> = self.blocks.iter().flatten().map(milliseconds).collect();
+        Some(Series {
+            engine: engine.to_owned(),
+            first_run_ms: self.first_run * 1e3,
+            warm_up_runs: self.warm_up_runs,
+            latency_ms: Summary::of(&samples_ms)?,
+            samples_ms,
+            block_medians_ms: self.blocks.iter().map(|block| middle(block) * 1e3).collect(),
+        })
+    }
+}
+
+fn timed(contender: &mut Contender<'_>) -> Result<f64, EngineError> {
+    let start = Instant::now();
+    (contender.run)()?;
+    Ok(start.elapsed().as_secs_f64())
+}
+
+fn middle(samples: &[f64]) -> f64 {
+    median(samples).map_or(0.0, |median| median.value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+
+    fn spin(duration: Duration) {
+        let start = Instant::now();
+        while start.elapsed() < duration {
+            std::hint::spin_loop();
+        }
+    }
+
+    #[test]
+    fn the_slower_one_is_slower_by_its_factor() {
+        let task = |micros| {
+            move || -> Result<(), EngineError> {
+                spin(Duration::from_micros(micros));
+                Ok(())
+            }
+        };
+        let mut contenders = [
+            Contender { name: "quick".to_owned(), run: Box::new(task(100)) },
+            Contender { name: "slow".to_owned(), run: Box::new(task(300)) },
+        ];
+        let plan = Plan {
+            least: Duration::from_millis(60),
+            block: Duration::from_millis(2),
+            warm_up: Duration::from_millis(20),
+        };
+        let mut shares = Vec::new();
+        let series = interleave(&mut contenders, &plan, |share| shares.push(share)).unwrap();
+        let [quick, slow] = series.as_slice() else { panic!("{series:?}") };
+        assert!(quick.latency_ms.p50 >= 0.1 && slow.latency_ms.p50 >= 0.3);
+        let ratio = ratio(slow, quick).unwrap();
+        // A spin never ends early, and the median is safe from most of the noise of a busy machine.
+        assert!((2.0..4.0).contains(&ratio.value), "{ratio:?}");
+        assert!(ratio.interval.is_some());
+        assert_eq!(quick.samples_ms.len(), quick.latency_ms.samples);
+        assert_eq!(quick.block_medians_ms.len(), slow.block_medians_ms.len());
+        assert!(shares.is_sorted() && shares.last() == Some(&1.0), "{shares:?}");
+    }
+
+    #[test]
+    fn the_contenders_take_turns() {
+        let record = RefCell::new(Vec::new());
+        let order = &record;
+        let mut contenders: Vec<Contender<'_>> = ["a", "b"]
+            .map(|name| Contender {
+                name: name.to_owned(),
+                run: Box::new(move || {
+                    order.borrow_mut().push(name);
+                    spin(Duration::from_millis(1));
+                    Ok(())
+                }),
+            })
+            .into();
+        let plan = Plan { least: Duration::ZERO, block: Duration::from_millis(1), warm_up: Duration::ZERO };
+        interleave(&mut contenders, &plan, |_| ()).unwrap();
+        drop(contenders);
+        assert_eq!(record.into_inner().concat(), "ababbaabbaabba");
+    }
+
+    #[test]
+    fn a_failure_ends_the_timing() {
+        let failed = || EngineError::Run { engine: "a".to_owned(), reason: "no".to_owned() };
+        let mut contenders = [Contender { name: "a".to_owned(), run: Box::new(|| Err(failed())) }];
+        let error = interleave(&mut contenders, &Plan::new(Duration::ZERO), |_| ()).unwrap_err();
+        assert_eq!(error.to_string(), "a failed: no");
+    }
+}
