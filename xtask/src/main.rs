@@ -1,3 +1,74 @@
-//! The command line of the workspace.
+//! The command line of the workspace: `cargo xtask …`.
+//!
+//! xtask explains and checks every option, builds the release programs, and starts them with the user's own words. It
+//! never depends on Burn, ort or candle, so that it compiles in seconds.
 
-fn main() {}
+mod code;
+mod programs;
+mod run;
+mod stages;
+mod status;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use cli::eval::EvalArgs;
+use cli::export::ExportArgs;
+use cli::fetch::FetchArgs;
+use cli::predict::PredictArgs;
+use cli::train::TrainArgs;
+
+use crate::programs::Program;
+
+/// From training to deployment: train in Burn, export to ONNX, validate and time under ONNX Runtime.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
+#[command(after_help = "\
+Examples:
+  cargo xtask run            everything: data, training, export, evaluation; only what is stale
+  cargo xtask predict mnist --index 100
+  cargo xtask test           every test and lint
+
+Relative paths start at the workspace's root.")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Run(run::RunArgs),
+    Status(status::StatusArgs),
+    Fetch(FetchArgs),
+    Train(TrainArgs),
+    Export(ExportArgs),
+    Eval(EvalArgs),
+    Predict(PredictArgs),
+    Test(test::TestArgs),
+}
+
+fn main() -> ExitCode {
+    match dispatch(Arguments::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Status(arguments) => status::status(&arguments),
+        Command::Test(arguments) => test::test(&arguments),
+        Command::Fetch(_) => programs::forward(Program::Fetch),
+        Command::Train(_) => programs::forward(Program::Train),
+        Command::Export(_) => programs::forward(Program::Export),
+        Command::Eval(_) => programs::forward(Program::Eval),
+        Command::Predict(_) => programs::forward(Program::Predict),
+    }
+}

@@ -1,0 +1,118 @@
+//! The release programs that do the work: building and starting them.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::workspace;
+
+/// Something that a program of the workspace does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Program {
+    /// Brings declared files here.
+    Fetch,
+    /// Trains.
+    Train,
+    /// Writes ONNX.
+    Export,
+    /// Validates and times.
+    Eval,
+    /// Shows what a network makes of an input.
+    Predict,
+}
+
+impl Program {
+    /// The package, which is also the name of the binary.
+    pub fn package(self) -> &'static str {
+        match self {
+            Self::Fetch => "fetch",
+            Self::Train => "train",
+            Self::Export => "export",
+            Self::Eval | Self::Predict => "infer",
+        }
+    }
+
+    /// What the binary is told first.
+    fn subcommand(self) -> Option<&'static str> {
+        match self {
+            Self::Fetch | Self::Train | Self::Export => None,
+            Self::Eval => Some("eval"),
+            Self::Predict => Some("predict"),
+        }
+    }
+
+    /// Options for the record, which users do not give.
+    fn provenance(self) -> Vec<OsString> {
+        match self {
+            Self::Train | Self::Export => {
+                workspace::revision().map(|revision| format!("--revision={revision}").into()).into_iter().collect()
+            }
+            Self::Fetch | Self::Eval | Self::Predict => Vec::new(),
+        }
+    }
+}
+
+/// The built programs.
+pub struct Programs {
+    executables: HashMap<String, PathBuf>,
+}
+
+impl Programs {
+    /// Builds what `program` needs.
+    ///
+    /// The fetcher alone is quick to build. Everything else is built together, so that all programs and tests agree on
+    /// the features of Burn and it is compiled once.
+    pub fn for_program(program: Program) -> Result<Self> {
+        match program {
+            Program::Fetch => Self::build(&["--package", "fetch"]),
+            _ => Self::build(&["--workspace", "--exclude", "xtask"]),
+        }
+    }
+
+    fn build(selection: &[&str]) -> Result<Self> {
+        let output = workspace::cargo()
+            .args(["build", "--release", "--bins", "--message-format=json-render-diagnostics"])
+            .args(selection)
+            .stderr(Stdio::inherit())
+            .output()
+            .context("cargo cannot be started")?;
+        if !output.status.success() {
+            bail!("the programs do not compile; the messages above say why");
+        }
+        let executables = String::from_utf8_lossy(&output.stdout)
+            .lines()
+            .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+            .filter_map(|message| {
+                let name = message.pointer("/target/name")?.as_str()?.to_owned();
+                Some((name, message.pointer("/executable")?.as_str()?.into()))
+            })
+            .collect();
+        Ok(Self { executables })
+    }
+
+    /// A command that runs `program` at the workspace's root.
+    pub fn command(&self, program: Program) -> Result<Command> {
+        let package = program.package();
+        let executable = self.executables.get(package).with_context(|| format!("cargo did not build `{package}`"))?;
+        let mut command = Command::new(executable);
+        command.args(program.subcommand()).current_dir(workspace::root());
+        command.args(program.provenance());
+        Ok(command)
+    }
+}
+
+/// Builds `program` and runs it with the words that follow the subcommand of xtask.
+pub fn forward(program: Program) -> Result<ExitCode> {
+    let mut command = Programs::for_program(program)?.command(program)?;
+    command.args(std::env::args_os().skip(2));
+    let status = command.status().with_context(|| format!("`{}` cannot be started", program.package()))?;
+    Ok(exit_code(status))
+}
+
+/// A program's own exit status, or failure if a signal ended it.
+pub fn exit_code(status: ExitStatus) -> ExitCode {
+    status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from)
+}

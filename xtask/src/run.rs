@@ -1,0 +1,163 @@
+//! `run`: the stages of a pipeline that are stale, and no others.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use artifact::FileError;
+use artifact::pipeline::{Lock, Reason, Stage};
+use artifact::runtime;
+use clap::Args;
+use cli::train::Recipe;
+
+use crate::programs::{Program, Programs, exit_code};
+use crate::stages::{Network, Plan, Task};
+use crate::workspace;
+
+/// The name of the lock file in the folder of artifacts.
+pub const LOCK_FILE: &str = "pipeline.lock";
+
+/// Fetch, train, export and evaluate a network; skip every stage that is up to date.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  cargo xtask run                          MNIST as in the article: 14 epochs
+  cargo xtask run --epochs 1 --limit 6400  a quick look at the whole way
+  cargo xtask run --force                  every stage, stale or not
+  cargo xtask status                       what would run, and why
+
+A stage runs when its inputs, parameters, code or outputs are not those of its last success. An interrupted training
+goes on where it was.")]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub pipeline: Pipeline,
+    /// Run every stage.
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// What is run, and where its results go.
+#[derive(Args)]
+pub struct Pipeline {
+    /// The network.
+    #[arg(value_enum, default_value_t = Network::Mnist)]
+    pub network: Network,
+    /// The folder for results and for the lock of hashes.
+    #[arg(long, value_name = "FOLDER", default_value = "artifacts")]
+    pub artifacts: PathBuf,
+    #[command(flatten)]
+    pub recipe: Recipe,
+}
+
+/// Runs what is stale.
+pub fn run(arguments: &RunArgs) -> Result<ExitCode> {
+    let started = Instant::now();
+    let Pipeline { network, artifacts, recipe } = &arguments.pipeline;
+    let root = workspace::root();
+    let _guard = exclusive(&root.join(artifacts))?;
+    let path = root.join(artifacts).join(LOCK_FILE);
+    let mut lock = Lock::read(&path)?;
+    let plan = Plan::new(recipe, artifacts)?;
+    let planned = assess(&lock, &root, &plan.tasks(*network))?;
+    if planned.iter().all(Vec::is_empty) && !arguments.force {
+        println!("Nothing to do: all {} stages are up to date ({}).", planned.len(), duration(started.elapsed()));
+        return Ok(ExitCode::SUCCESS);
+    }
+
+    let mut programs = None;
+    for (index, planned) in planned.iter().enumerate() {
+        let tasks = plan.tasks(*network);
+        // An earlier stage may have brought other bytes than were there when the plan was made.
+        let now = assess(&lock, &root, &tasks)?;
+        let (Some(task), Some(now)) = (tasks.get(index), now.get(index)) else { continue };
+        let name = &task.stage.name;
+        let reasons = if planned.is_empty() { now } else { planned };
+        match (reasons.is_empty(), arguments.force) {
+            (true, false) => {
+                println!("{name}: up to date");
+                continue;
+            }
+            (true, true) => println!("{name}: runs because of --force"),
+            (false, _) => println!("{name}: runs because {}", sentence(reasons)),
+        }
+        let stage_started = Instant::now();
+        let code = match task.program {
+            Program::Fetch => start(task, &Programs::for_program(Program::Fetch)?)?,
+            program => {
+                if programs.is_none() {
+                    programs = Some(Programs::for_program(program)?);
+                }
+                programs.as_ref().map_or(Ok(ExitCode::FAILURE), |programs| start(task, programs))?
+            }
+        };
+        if code != ExitCode::SUCCESS {
+            if has_substitute(task) {
+                eprintln!("warning: {name} failed; the system's own ONNX Runtime library is used instead");
+                continue;
+            }
+            eprintln!("error: {name} failed; what ran before it is kept, and `cargo xtask run` goes on from there");
+            return Ok(code);
+        }
+        lock.record(&root, &written(&plan, *network, index, task))?;
+        lock.write(&path)?;
+        println!("{name}: done in {}\n", duration(stage_started.elapsed()));
+    }
+    println!("Done in {}. The results are in {}.", duration(started.elapsed()), artifacts.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Why each task is stale.
+pub fn assess(lock: &Lock, root: &Path, tasks: &[Task]) -> Result<Vec<Vec<Reason>>> {
+    let stages: Vec<Stage> = tasks.iter().map(|task| task.stage.clone()).collect();
+    Ok(lock.assess(root, &stages)?)
+}
+
+/// Several reasons in one line.
+pub fn sentence(reasons: &[Reason]) -> String {
+    reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// The stage as it is after it ran: fetching settles where the library is.
+fn written(plan: &Plan, network: Network, index: usize, task: &Task) -> Stage {
+    plan.tasks(network).get(index).map_or_else(|| task.stage.clone(), |task| task.stage.clone())
+}
+
+fn start(task: &Task, programs: &Programs) -> Result<ExitCode> {
+    let mut command = programs.command(task.program)?;
+    let status = command.args(&task.arguments).status();
+    Ok(exit_code(status.with_context(|| format!("`{}` cannot be started", task.program.package()))?))
+}
+
+/// Whether the pipeline can go on without the files of a failed fetch.
+fn has_substitute(task: &Task) -> bool {
+    task.stage.name == "fetch/onnxruntime" && !runtime::system().is_empty()
+}
+
+/// Waits until no other run uses the folder. The operating system ends the claim with the process, however it ends.
+fn exclusive(folder: &Path) -> Result<File> {
+    fs::create_dir_all(folder).map_err(FileError::new("create", folder))?;
+    let file = File::open(folder).map_err(FileError::new("open", folder))?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => {
+            eprintln!("Another run uses {}; waiting for it to end.", folder.display());
+            file.lock().map_err(FileError::new("lock", folder))?;
+        }
+        // A file system without locks: nothing can be known about other processes.
+        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
+        result => result.map_err(io::Error::from).map_err(FileError::new("lock", folder))?,
+    }
+    Ok(file)
+}
+
+/// `0.12 s`, `4.1 s`, `12 min 3 s`.
+fn duration(time: Duration) -> String {
+    let seconds = time.as_secs_f64();
+    match seconds {
+        ..1.0 => format!("{seconds:.2} s"),
+        ..60.0 => format!("{seconds:.1} s"),
+        _ => format!("{} min {} s", time.as_secs() / 60, time.as_secs() % 60),
+    }
+}

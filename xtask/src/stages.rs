@@ -1,0 +1,255 @@
+//! The stages of the pipeline: what each reads, is told and writes.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use artifact::Digest;
+use artifact::pipeline::Stage;
+use artifact::runtime::{self, DYLIB_VARIABLE};
+use clap::ValueEnum;
+use cli::train::{Device, Recipe};
+use serde_json::{Value, json};
+
+use crate::code::Code;
+use crate::programs::Program;
+use crate::workspace;
+
+/// The files of MNIST that are trained on and evaluated with.
+const MNIST: [&str; 4] =
+    ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
+
+/// What of [`MNIST`] the evaluation reads.
+const MNIST_TEST: [&str; 2] = ["t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
+
+/// The name of the ONNX Runtime library in the lock, whatever its path.
+const RUNTIME: &str = "the ONNX Runtime library";
+
+/// A network with a pipeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Network {
+    /// The convolutional network of PyTorch's MNIST example.
+    Mnist,
+}
+
+/// A stage with the program that does it.
+pub struct Task {
+    /// What goes in and comes out.
+    pub stage: Stage,
+    /// Who does it.
+    pub program: Program,
+    /// What the program is told.
+    pub arguments: Vec<String>,
+}
+
+/// Everything that the stages depend on and that stays as it is while they run.
+pub struct Plan<'a> {
+    recipe: &'a Recipe,
+    artifacts: &'a Path,
+    train: Digest,
+    export: Digest,
+    eval: Digest,
+}
+
+impl<'a> Plan<'a> {
+    /// A plan that keeps its results in `artifacts`, relative to the workspace's root.
+    ///
+    /// # Errors
+    /// When the code cannot be read.
+    pub fn new(recipe: &'a Recipe, artifacts: &'a Path) -> Result<Self> {
+        let code = Code::of(&[Program::Train, Program::Export, Program::Eval])?;
+        Ok(Self {
+            recipe,
+            artifacts,
+            train: code.digest(Program::Train)?,
+            export: code.digest(Program::Export)?,
+            eval: code.digest(Program::Eval)?,
+        })
+    }
+
+    /// The stages in the order in which they run. The library may be another one after it was fetched.
+    pub fn tasks(&self, network: Network) -> Vec<Task> {
+        match network {
+            Network::Mnist => self.mnist(),
+        }
+    }
+
+    fn mnist(&self) -> Vec<Task> {
+        let folder = self.artifacts.join("mnist");
+        let file = |name: &str| (format!("mnist/{name}"), folder.join(name));
+        let argument = |name: &str| folder.join(name).display().to_string();
+        let data = |names: &[&str]| -> BTreeMap<String, PathBuf> {
+            names
+                .iter()
+                .map(|name| (format!("datasets/mnist/{name}"), PathBuf::from("datasets/mnist").join(name)))
+                .collect()
+        };
+
+        let mut tasks = vec![fetch("mnist", data(&MNIST))];
+        if std::env::var_os(DYLIB_VARIABLE).is_none_or(|value| value.is_empty()) {
+            tasks.push(fetch("onnxruntime", [(RUNTIME.to_owned(), fetched_library())].into()));
+        }
+        let outputs = ["model.safetensors", "metrics.jsonl", "config.json"].map(file).into();
+        let mut arguments = vec!["--resume-if-same".to_owned(), "--out".to_owned(), folder.display().to_string()];
+        arguments.extend(options(self.recipe));
+        tasks.push(Task {
+            stage: Stage {
+                name: "mnist/train".to_owned(),
+                parameters: parameters(self.recipe),
+                inputs: data(&MNIST),
+                code: Some(self.train),
+                outputs,
+                after: vec!["fetch/mnist".to_owned()],
+                declared: false,
+            },
+            program: Program::Train,
+            arguments,
+        });
+        let trained = BTreeMap::from(["model.safetensors", "metrics.jsonl", "config.json"].map(file));
+        tasks.push(Task {
+            stage: Stage {
+                name: "mnist/export".to_owned(),
+                parameters: [("opset".to_owned(), json!(11))].into(),
+                inputs: trained,
+                code: Some(self.export),
+                outputs: [file("mnist.onnx")].into(),
+                after: vec!["fetch/onnxruntime".to_owned(), "mnist/train".to_owned()],
+                declared: false,
+            },
+            program: Program::Export,
+            arguments: ["mnist", "--opset", "11", "--weights", &argument("model.safetensors"), "--out"]
+                .map(str::to_owned)
+                .into_iter()
+                .chain([argument("mnist.onnx")])
+                .collect(),
+        });
+        let mut inputs = data(&MNIST_TEST);
+        inputs.extend([file("model.safetensors"), file("mnist.onnx")]);
+        inputs.insert(RUNTIME.to_owned(), library());
+        tasks.push(Task {
+            stage: Stage {
+                name: "mnist/eval".to_owned(),
+                parameters: BTreeMap::new(),
+                inputs,
+                code: Some(self.eval),
+                outputs: [file("eval.json")].into(),
+                after: vec!["fetch/mnist".to_owned(), "fetch/onnxruntime".to_owned(), "mnist/export".to_owned()],
+                declared: false,
+            },
+            program: Program::Eval,
+            arguments: [
+                ["mnist", "--model", &argument("mnist.onnx")],
+                ["--weights", &argument("model.safetensors"), "--out"],
+            ]
+            .concat()
+            .into_iter()
+            .map(str::to_owned)
+            .chain([argument("eval.json")])
+            .collect(),
+        });
+        tasks
+    }
+}
+
+/// A stage that brings the files of a manifest.
+fn fetch(name: &str, outputs: BTreeMap<String, PathBuf>) -> Task {
+    let manifest = format!("datasets/{name}.toml");
+    Task {
+        stage: Stage {
+            name: format!("fetch/{name}"),
+            parameters: BTreeMap::new(),
+            inputs: [(manifest.clone(), PathBuf::from(manifest))].into(),
+            code: None,
+            outputs,
+            after: Vec::new(),
+            declared: true,
+        },
+        program: Program::Fetch,
+        arguments: vec![name.to_owned()],
+    }
+}
+
+/// Where `fetch onnxruntime` puts the library, or would.
+fn fetched_library() -> PathBuf {
+    let folder = PathBuf::from("datasets/onnxruntime");
+    runtime::fetched(&workspace::root().join(&folder))
+        .unwrap_or_else(|| folder.join(runtime::platform()).join("library"))
+}
+
+/// The library that an evaluation loads, or would load after fetching.
+fn library() -> PathBuf {
+    let folder = workspace::root().join("datasets/onnxruntime");
+    runtime::locate(&folder).map_or_else(|_| fetched_library(), |library| library.path)
+}
+
+/// What decides the trained weights, by option. The number of threads does not.
+fn parameters(recipe: &Recipe) -> BTreeMap<String, Value> {
+    let Recipe { batch_size, test_batch_size, epochs, lr, gamma, seed, dry_run, device, no_cuda, threads: _, limit } =
+        recipe;
+    let device = if *no_cuda { Device::Flex } else { *device };
+    [
+        ("--batch-size", json!(batch_size)),
+        ("--test-batch-size", json!(test_batch_size)),
+        ("--epochs", json!(epochs)),
+        ("--lr", json!(lr)),
+        ("--gamma", json!(gamma)),
+        ("--seed", json!(seed)),
+        ("--dry-run", if *dry_run { json!(true) } else { Value::Null }),
+        ("--device", json!(device.to_possible_value().map(|value| value.get_name().to_owned()))),
+        ("--limit", json!(limit)),
+    ]
+    .into_iter()
+    .filter(|(_, value)| !value.is_null())
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect()
+}
+
+/// The words that tell `train` the recipe.
+fn options(recipe: &Recipe) -> Vec<String> {
+    let threads = recipe.threads.map(|threads| ("--threads".to_owned(), json!(threads)));
+    parameters(recipe)
+        .into_iter()
+        .chain(threads)
+        .map(|(name, value)| match value {
+            Value::Bool(_) => name,
+            Value::String(text) => format!("{name}={text}"),
+            other => format!("{name}={other}"),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Arguments {
+        #[command(flatten)]
+        recipe: Recipe,
+    }
+
+    fn recipe(words: &[&str]) -> Recipe {
+        Arguments::try_parse_from(["train"].iter().chain(words)).unwrap().recipe
+    }
+
+    #[test]
+    fn the_program_is_told_the_same_recipe() {
+        let words =
+            ["--epochs=3", "--lr=0.1", "--dry-run", "--limit=640", "--threads=2", "--seed=18446744073709551615"];
+        for words in [&words[..], &[]] {
+            let told = recipe(words);
+            let options = options(&told);
+            let heard = recipe(&options.iter().map(String::as_str).collect::<Vec<_>>());
+            assert_eq!(format!("{told:?}"), format!("{heard:?}"));
+        }
+    }
+
+    #[test]
+    fn threads_do_not_make_another_recipe_and_no_cuda_is_the_cpu() {
+        let plain = parameters(&recipe(&[]));
+        assert_eq!(parameters(&recipe(&["--threads=3"])), plain);
+        assert_eq!(parameters(&recipe(&["--device=cuda", "--no-cuda"])), plain);
+        assert_ne!(parameters(&recipe(&["--device=cuda"])), plain);
+    }
+}

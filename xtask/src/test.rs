@@ -1,0 +1,99 @@
+//! `test`: every test and lint.
+
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use artifact::runtime::platform;
+use clap::{Args, ValueEnum};
+
+use crate::programs::{Program, Programs};
+use crate::workspace;
+
+/// Run every test and lint, or the steps that are named.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  cargo xtask test                         everything, as the continuous integration does
+  cargo xtask test fmt clippy")]
+pub struct TestArgs {
+    /// The steps; all by default.
+    #[arg(value_enum)]
+    steps: Vec<Step>,
+}
+
+/// A step. The order is that of running: what is quick comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Step {
+    /// The formatting of the code.
+    Fmt,
+    /// The spelling of code and documents.
+    Typos,
+    /// Unit, property and end-to-end tests.
+    Tests,
+    /// Clippy, with warnings denied.
+    Clippy,
+    /// The documentation, with warnings denied.
+    Doc,
+}
+
+/// Runs the steps; stops at the first that fails.
+pub fn test(arguments: &TestArgs) -> Result<ExitCode> {
+    let started = Instant::now();
+    for step in Step::value_variants() {
+        if !arguments.steps.is_empty() && !arguments.steps.contains(step) {
+            continue;
+        }
+        let name = format!("{step:?}").to_lowercase();
+        eprintln!("== {name}");
+        let step_started = Instant::now();
+        if !step.run()? {
+            eprintln!("error: {name} failed");
+            return Ok(ExitCode::FAILURE);
+        }
+        eprintln!("== {name}: passed in {} s", step_started.elapsed().as_secs());
+    }
+    eprintln!("Everything passed in {} s.", started.elapsed().as_secs());
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Step {
+    fn run(self) -> Result<bool> {
+        match self {
+            Self::Fmt => succeeds(workspace::cargo().args(["fmt", "--all", "--check"])),
+            Self::Typos => {
+                let program = workspace::root().join("datasets/typos").join(platform()).join("typos");
+                Ok(fetch(&["typos"])? && succeeds(Command::new(program).current_dir(workspace::root()))?)
+            }
+            Self::Tests => {
+                // The end-to-end tests start the programs, on real data.
+                Programs::for_program(Program::Train)?;
+                Ok(fetch(&["mnist", "onnxruntime"])?
+                    && succeeds(workspace::cargo().args(["test", "--release", "--workspace", "--quiet"]))?)
+            }
+            Self::Clippy => succeeds(workspace::cargo().args([
+                "clippy",
+                "--release",
+                "--workspace",
+                "--all-targets",
+                "--quiet",
+                "--",
+                "--deny=warnings",
+            ])),
+            Self::Doc => succeeds(
+                workspace::cargo()
+                    .args(["doc", "--release", "--workspace", "--no-deps", "--quiet"])
+                    .env("RUSTDOCFLAGS", "--deny=warnings"),
+            ),
+        }
+    }
+}
+
+fn fetch(names: &[&str]) -> Result<bool> {
+    succeeds(Programs::for_program(Program::Fetch)?.command(Program::Fetch)?.args(names))
+}
+
+fn succeeds(command: &mut Command) -> Result<bool> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    Ok(command.status().with_context(|| format!("`{program}` cannot be started"))?.success())
+}
