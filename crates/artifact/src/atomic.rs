@@ -33,7 +33,7 @@ impl AtomicFile {
     pub fn create(target: impl AsRef<Path>) -> Result<Self, FileError> {
         let target = target.as_ref().to_path_buf();
         let place = Neighbour::of(&target)?;
-        place.sweep();
+        place.sweep(SETTLED);
         let file = place.builder().tempfile_in(&place.folder).map_err(FileError::new("create", &target))?;
         // Never contended: the name is new. A file system without locks only loses the sweeping.
         let _ = file.as_file().try_lock();
@@ -84,6 +84,14 @@ pub fn write_atomic(target: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> Result
     file.commit()
 }
 
+/// Removes at once what killed writers of `target` left beside it. Only for a caller that keeps other writers away by a
+/// lock of its own; without one, the next writer removes it when it is old enough.
+pub fn sweep(target: impl AsRef<Path>) {
+    if let Ok(place) = Neighbour::of(target.as_ref()) {
+        place.sweep(Duration::ZERO);
+    }
+}
+
 /// A folder under construction: fill [`path`](Self::path), then [`commit`](Self::commit).
 pub struct AtomicFolder {
     folder: TempDir,
@@ -100,7 +108,7 @@ impl AtomicFolder {
     pub fn create(target: impl AsRef<Path>) -> Result<Self, FileError> {
         let target = target.as_ref().to_path_buf();
         let place = Neighbour::of(&target)?;
-        place.sweep();
+        place.sweep(SETTLED);
         let folder = place.builder().tempdir_in(&place.folder).map_err(FileError::new("create", &target))?;
         let lock = File::open(folder.path()).ok().filter(|file| file.try_lock().is_ok());
         Ok(Self { folder, target, _lock: lock })
@@ -166,12 +174,12 @@ impl Neighbour {
         builder
     }
 
-    /// Removes what killed writers of the same target left. Failing to is no reason not to write.
-    fn sweep(&self) {
+    /// Removes what killed writers of the same target left longer ago than `settled`. Failing to is no reason not to write.
+    fn sweep(&self, settled: Duration) {
         for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
             let name = entry.file_name();
             let name = name.to_string_lossy();
-            if name.starts_with(&self.prefix) && name.ends_with(PARTIAL) && abandoned(&entry.path()) {
+            if name.starts_with(&self.prefix) && name.ends_with(PARTIAL) && abandoned(&entry.path(), settled) {
                 let _ = match entry.file_type() {
                     Ok(kind) if kind.is_dir() => fs::remove_dir_all(entry.path()),
                     _ => fs::remove_file(entry.path()),
@@ -181,11 +189,11 @@ impl Neighbour {
     }
 }
 
-/// Nobody holds the lock of this neighbour, and its writer had time to take it.
-fn abandoned(path: &Path) -> bool {
+/// Nobody holds the lock of this neighbour, and its writer had this time to take it.
+fn abandoned(path: &Path, settled: Duration) -> bool {
     let Ok(file) = File::open(path) else { return false };
     let age = file.metadata().and_then(|about| about.modified()).ok().and_then(|time| time.elapsed().ok());
-    age.is_some_and(|age| age > SETTLED) && file.try_lock().is_ok()
+    age.is_some_and(|age| age >= settled) && file.try_lock().is_ok()
 }
 
 /// Makes a rename durable. Best effort: not every platform opens folders, and the file itself is already synced.

@@ -10,7 +10,7 @@ pub mod digest;
 pub mod pipeline;
 pub mod runtime;
 
-pub use atomic::{AtomicFile, AtomicFolder, write_atomic};
+pub use atomic::{AtomicFile, AtomicFolder, sweep, write_atomic};
 pub use digest::{Digest, Hasher, sha256_bytes, sha256_file};
 
 use std::io;

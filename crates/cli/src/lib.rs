@@ -1,10 +1,11 @@
 //! The options of every command, defined once for xtask and for the programs it starts.
 //!
 //! xtask checks and explains them at once, before anything large is compiled; the program that does the work receives
-//! the same words.
+//! the same words, and reports a failure in the same way.
 
 pub mod eval;
 pub mod export;
+pub mod failure;
 pub mod fetch;
 pub mod predict;
 pub mod train;

@@ -24,7 +24,7 @@ fn main() -> ExitCode {
     match execute(&Arguments::parse().fetch) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", cli::failure::sentence(error.as_ref()));
             ExitCode::FAILURE
         }
     }

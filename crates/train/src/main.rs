@@ -1,5 +1,6 @@
 //! Trains the MNIST CNN.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -26,7 +27,7 @@ fn main() -> ExitCode {
     match execute(Arguments::parse().train) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", cli::failure::sentence(error.as_ref()));
             ExitCode::FAILURE
         }
     }
@@ -71,7 +72,8 @@ fn execute(arguments: TrainArgs) -> Result<()> {
     };
     let outcome = run(&identity, &data, &device, &options)?;
     if let Some(saved) = outcome.saved {
-        println!("Saved {} (SHA-256 {})", saved.model.display(), saved.digest);
+        writeln!(io::stdout(), "Saved {} (SHA-256 {})", saved.model.display(), saved.digest)
+            .context("cannot write to standard output")?;
     }
     Ok(())
 }

@@ -31,6 +31,9 @@ pub const CONFIG_FILE: &str = "config.json";
 /// A run that is not finished; gone afterwards.
 pub const CHECKPOINT_FILE: &str = "checkpoint.safetensors";
 
+/// Every file that a training writes.
+pub const FILES: [&str; 5] = [MODEL_FILE, METRICS_FILE, TIMINGS_FILE, CONFIG_FILE, CHECKPOINT_FILE];
+
 /// The SHA-256 of each data file, by its name.
 pub type DataHashes = BTreeMap<String, Digest>;
 

@@ -130,6 +130,10 @@ impl Folder {
             Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
             Err(TryLockError::Error(error)) => return Err(FileError::new("lock", path)(error).into()),
         }
+        // A training that was killed while it wrote a file may have left a part of it.
+        for file in outputs::FILES {
+            artifact::sweep(path.join(file));
+        }
         Ok(Self { path: path.to_owned(), _lock: lock })
     }
 

@@ -1,0 +1,54 @@
+//! How a failure is put into words.
+
+use std::error::Error;
+
+/// The error and its causes in one line, each after a colon. A cause that the text before it already ends with is left
+/// out: many errors quote their cause themselves.
+///
+/// An `anyhow::Error` is passed as `error.as_ref()`.
+pub fn sentence(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let reason = error.to_string();
+        if !text.ends_with(&reason) {
+            text = format!("{text}: {reason}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt;
+    use std::io;
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Failure(&'static str, Option<Box<dyn Error>>);
+
+    impl fmt::Display for Failure {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl Error for Failure {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            self.1.as_deref()
+        }
+    }
+
+    #[test]
+    fn nothing_is_said_twice() {
+        let reason = || Some(io::Error::other("disk on fire").into());
+        let quoting = Failure("cannot read x: disk on fire", reason());
+        assert_eq!(sentence(&quoting), "cannot read x: disk on fire");
+        let plain = Failure("cannot read x", reason());
+        assert_eq!(sentence(&plain), "cannot read x: disk on fire");
+        let outer = Failure("no data", Some(Box::new(quoting)));
+        assert_eq!(sentence(&outer), "no data: cannot read x: disk on fire");
+    }
+}

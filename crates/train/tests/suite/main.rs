@@ -1,0 +1,13 @@
+//! Tests of training: its parts against PyTorch, and the program as a user meets it.
+//!
+//! Expected numbers come from `../fixtures/generate.py`. No test needs Python, a network or the real MNIST.
+
+mod adadelta;
+mod dropout;
+mod failures;
+mod initial_weights;
+mod interruption;
+mod network;
+mod outputs;
+mod recipe;
+mod support;
