@@ -1,6 +1,6 @@
 //! Files and folders that appear whole or not at all.
 //!
-//! What is written goes to a temporary neighbour of the target (`.name.XXXXXX.partial`), is synced and then renamed.
+//! What is written goes to a temporary neighbour of the target (`.name.<random>.partial`), is synced and then renamed.
 //! Dropping the writer without [`AtomicFile::commit`] removes the neighbour and leaves the target as it was. A neighbour
 //! that a killed process left is removed by the next writer of the same target: a live writer holds a lock on its own.
 
