@@ -14,8 +14,8 @@ pub struct Difference {
     /// The largest `|result - reference| / m`, where `m` is the largest magnitude in the same row of the reference. A
     /// row is what belongs to one image, so that a value near zero among large ones does not count for more than they.
     pub max_relative: f64,
-    /// The largest number of float32 values between result and reference.
-    pub max_ulp: u64,
+    /// The largest `|result - reference| / u`, where `u` is the distance between neighbouring float32 values at `m`.
+    pub max_ulp: f64,
     /// Elements that are infinite or no number in one of them and not the same in the other.
     pub not_finite: usize,
 }
@@ -23,7 +23,7 @@ pub struct Difference {
 impl Difference {
     /// Nothing compared yet.
     pub fn none() -> Self {
-        Self { elements: 0, max_absolute: 0.0, mean_absolute: 0.0, max_relative: 0.0, max_ulp: 0, not_finite: 0 }
+        Self { elements: 0, max_absolute: 0.0, mean_absolute: 0.0, max_relative: 0.0, max_ulp: 0.0, not_finite: 0 }
     }
 
     /// Compares rows of `width` elements; the two slices are of the same length.
@@ -49,7 +49,7 @@ impl Difference {
                 } else if absolute > 0.0 {
                     difference.max_relative = f64::INFINITY;
                 }
-                difference.max_ulp = difference.max_ulp.max(ulps(a, b));
+                difference.max_ulp = difference.max_ulp.max(absolute / spacing(magnitude));
             }
         }
         if difference.elements > 0 {
@@ -85,14 +85,10 @@ pub fn max_error(result: &[f64], exact: &[f64]) -> f64 {
     })
 }
 
-/// How many float32 values lie between two finite ones, counting one of them.
-fn ulps(a: f32, b: f32) -> u64 {
-    // Sign and magnitude to a number line on which neighbours differ by one and both zeros are zero.
-    let line = |x: f32| {
-        let magnitude = i64::from(x.to_bits() & 0x7fff_ffff);
-        if x.is_sign_negative() { -magnitude } else { magnitude }
-    };
-    line(a).abs_diff(line(b))
+/// The distance from a float32 magnitude to the next larger one.
+fn spacing(magnitude: f64) -> f64 {
+    let magnitude = magnitude as f32;
+    f64::from(magnitude.next_up()) - f64::from(magnitude)
 }
 
 /// The index of the largest value, the first of equals; `None` if there are none.
@@ -133,11 +129,12 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_are_one_apart() {
-        assert_eq!(ulps(1.0, 1.0_f32.next_up()), 1);
-        assert_eq!(ulps(0.0, -0.0), 0);
-        assert_eq!(ulps(f32::from_bits(1), -f32::from_bits(1)), 2);
-        assert_eq!(ulps(1.0, 2.0), 1 << 23);
+    fn a_unit_in_the_last_place_is_that_of_the_largest_value_in_the_row() {
+        let ulp = f32::EPSILON;
+        let difference = Difference::between(&[1.5 + 3.0 * ulp, ulp], &[1.5, 0.0], 2);
+        assert_eq!(difference.max_ulp, 3.0);
+        // 64 has a spacing of 2^-17, which is 64 times that of 1.
+        assert_eq!(Difference::between(&[64.0, 128.0 * ulp], &[64.0, 0.0], 2).max_ulp, 2.0);
     }
 
     #[test]

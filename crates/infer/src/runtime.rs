@@ -95,7 +95,7 @@ impl Runtime {
         let unusable = |reason: String| LibraryError::Unusable { path: path.clone(), reason: one_line(&reason) };
         let builder = ort::init_from(&path).map_err(|error| {
             unusable(match error {
-                ort::LoadDynamicError::Dlopen { error, .. } => error.to_string(),
+                ort::LoadDynamicError::Dlopen { error, .. } => cli::failure::sentence(&error),
                 ort::LoadDynamicError::MissingApi { .. } => "it is another library".to_owned(),
                 ort::LoadDynamicError::InvalidVersionString => "it does not tell its version".to_owned(),
                 ort::LoadDynamicError::BadVersion { version_str, .. } => {

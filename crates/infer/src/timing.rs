@@ -35,8 +35,6 @@ pub struct Plan {
 pub struct Series {
     /// The engine.
     pub engine: String,
-    /// The very first run.
-    pub first_run_ms: f64,
     /// Runs before the time was stable; they are not counted.
     pub warm_up_runs: usize,
     /// The runs that are counted.
@@ -96,7 +94,6 @@ pub fn ratio(series: &Series, base: &Series) -> Option<Median> {
 }
 
 struct Running {
-    first_run: f64,
     warm_up_runs: usize,
     runs_per_block: usize,
     blocks: Vec<Vec<f64>>,
@@ -123,7 +120,6 @@ fn warm_up(contender: &mut Contender<'_>, plan: &Plan) -> Result<Running, Engine
     let recent = samples.get(samples.len().saturating_sub(WINDOW)..).unwrap_or(&samples);
     let typical = middle(recent).max(1e-6);
     Ok(Running {
-        first_run: samples.first().copied().unwrap_or_default(),
         warm_up_runs: samples.len(),
         runs_per_block: ((plan.block.as_secs_f64() / typical) as usize).max(1),
         blocks: Vec::new(),
@@ -149,7 +145,6 @@ impl Running {
         let samples_ms: Vec<f64> = self.blocks.iter().flatten().map(milliseconds).collect();
         Some(Series {
             engine: engine.to_owned(),
-            first_run_ms: self.first_run * 1e3,
             warm_up_runs: self.warm_up_runs,
             latency_ms: Summary::of(&samples_ms)?,
             samples_ms,

@@ -58,6 +58,10 @@ pub fn digit_from_file(path: &Path) -> Result<Vec<u8>, PictureError> {
     reader.limits(limits);
     let picture = reader.decode().map_err(|error| match error {
         image::ImageError::IoError(source) if source.kind() != std::io::ErrorKind::UnexpectedEof => io(source),
+        image::ImageError::Unsupported(_) => PictureError::Unusable {
+            path: path.to_owned(),
+            reason: "it is not in BMP, GIF, JPEG, PNG or WebP format".to_owned(),
+        },
         error => PictureError::Unusable { path: path.to_owned(), reason: error.to_string() },
     })?;
     digit(&picture.into_luma8()).ok_or_else(|| PictureError::Empty { path: path.to_owned() })

@@ -17,6 +17,7 @@ use infer::mnist::{batch, check_signature, test_digits};
 use infer::progress::Progress;
 use infer::runtime::Runtime;
 use infer::session::{Session, SessionOptions};
+use infer::tensor::NamedTensor;
 use infer::threads;
 use models::mnist_digits::Digits;
 
@@ -50,12 +51,16 @@ fn evaluate(arguments: &EvalArgs, digits: &Digits, runtime: &Runtime) -> Result<
     let fingerprint = Fingerprint::take(runtime, &[("model", model), ("weights", weights)])?;
     let notes = notes(&ort, &fingerprint)?;
 
+    let sample = [batch([digits.image(0).unwrap_or_default()])?];
+    let load = vec![
+        Load { engine: burn.name().to_owned(), load_ms: burn_load, first_run_ms: first_run(&mut burn, &sample)? },
+        Load { engine: ort.name().to_owned(), load_ms: ort_load, first_run_ms: first_run(&mut ort, &sample)? },
+    ];
+
     let progress = Progress::new("validating");
     let validation = validate(&mut burn, &mut ort, digits, |share| progress.set(share))?;
     drop(progress);
 
-    let first = digits.image(0).unwrap_or_default();
-    let sample = [batch([first])?];
     let placement = vec![
         EnginePlacement { engine: burn.name().to_owned(), placement: burn.placement(&sample)? },
         EnginePlacement { engine: ort.name().to_owned(), placement: ort.placement(&sample)? },
@@ -71,10 +76,7 @@ fn evaluate(arguments: &EvalArgs, digits: &Digits, runtime: &Runtime) -> Result<
         network: "mnist".to_owned(),
         passed: validation.passed(),
         notes,
-        load: vec![
-            Load { engine: burn.name().to_owned(), load_ms: burn_load },
-            Load { engine: ort.name().to_owned(), load_ms: ort_load },
-        ],
+        load,
         validation,
         placement,
         timing,
@@ -119,6 +121,12 @@ fn notes(ort: &Session, fingerprint: &Fingerprint) -> Result<Vec<String>, Engine
         notes.push("the model says that it was exported from other weights than these".to_owned());
     }
     Ok(notes)
+}
+
+/// The milliseconds that one run takes.
+fn first_run(engine: &mut dyn Engine, sample: &[NamedTensor]) -> Result<f64, EngineError> {
+    let (outputs, milliseconds) = timed(|| engine.run(sample));
+    outputs.map(|_| milliseconds)
 }
 
 /// The result, and the milliseconds that it took.

@@ -34,7 +34,7 @@ fn main() -> ExitCode {
         Command::Predict(arguments) => predict::execute(&arguments),
     };
     result.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
+        eprintln!("error: {}", cli::failure::sentence(error.as_ref()));
         ExitCode::FAILURE
     })
 }
