@@ -1,6 +1,8 @@
 //! The networks in Burn, their weights, and their pre- and post-processing.
 
 pub mod alexnet;
+pub mod bert;
+pub mod imagenet;
 pub mod mnist_cnn;
 pub mod mnist_digits;
 pub mod weights;

@@ -84,15 +84,11 @@ impl TokenBatch {
             check_length("token_type_ids", tokens.token_type_ids.len(), length)?;
             let padding = sequence - length;
             padded.input_ids.extend(tokens.input_ids);
-            padded
-                .input_ids
-                .extend(std::iter::repeat_n(config.pad_token_id, padding));
+            padded.input_ids.extend(std::iter::repeat_n(config.pad_token_id, padding));
             padded.token_type_ids.extend(tokens.token_type_ids);
             padded.token_type_ids.extend(std::iter::repeat_n(0, padding));
             padded.attention_mask.extend(std::iter::repeat_n(1, length));
-            padded
-                .attention_mask
-                .extend(std::iter::repeat_n(0, padding));
+            padded.attention_mask.extend(std::iter::repeat_n(0, padding));
         }
         padded.check(config)?;
         Ok(padded)
@@ -113,13 +109,7 @@ impl TokenBatch {
         check_length("input_ids", input_ids.len(), batch * sequence)?;
         check_length("attention_mask", attention_mask.len(), input_ids.len())?;
         check_length("token_type_ids", token_type_ids.len(), input_ids.len())?;
-        let batch = Self {
-            input_ids,
-            attention_mask,
-            token_type_ids,
-            batch,
-            sequence,
-        };
+        let batch = Self { input_ids, attention_mask, token_type_ids, batch, sequence };
         batch.check(config)?;
         Ok(batch)
     }
@@ -129,10 +119,7 @@ impl TokenBatch {
             return Err(InputError::Empty);
         }
         if self.sequence > config.max_position_embeddings {
-            return Err(InputError::TooLong {
-                found: self.sequence,
-                longest: config.max_position_embeddings,
-            });
+            return Err(InputError::TooLong { found: self.sequence, longest: config.max_position_embeddings });
         }
         let lists = [
             ("input_ids", &self.input_ids, config.vocab_size),
@@ -192,9 +179,5 @@ fn check_length(name: &'static str, found: usize, expected: usize) -> Result<(),
     if found == expected {
         return Ok(());
     }
-    Err(InputError::Length {
-        name,
-        found,
-        expected,
-    })
+    Err(InputError::Length { name, found, expected })
 }

@@ -176,15 +176,9 @@ impl BertConfig {
     /// # Errors
     /// When the file cannot be read or is no configuration, or asks for something that is not implemented.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read(path).map_err(|source| ConfigError::Io {
-            path: path.to_owned(),
-            source,
-        })?;
-        let raw: RawConfig =
-            serde_json::from_slice(&text).map_err(|error| ConfigError::Malformed {
-                path: path.to_owned(),
-                reason: error.to_string(),
-            })?;
+        let text = std::fs::read(path).map_err(|source| ConfigError::Io { path: path.to_owned(), source })?;
+        let raw: RawConfig = serde_json::from_slice(&text)
+            .map_err(|error| ConfigError::Malformed { path: path.to_owned(), reason: error.to_string() })?;
         raw.checked()
     }
 
@@ -225,9 +219,7 @@ impl BertConfig {
 impl RawConfig {
     fn checked(self) -> Result<BertConfig, ConfigError> {
         if self.model_type != "bert" {
-            return Err(ConfigError::NotBert {
-                found: self.model_type,
-            });
+            return Err(ConfigError::NotBert { found: self.model_type });
         }
         self.refuse_variants()?;
         let sizes = [
@@ -242,9 +234,7 @@ impl RawConfig {
         for (setting, size) in sizes {
             // The bound only keeps products of two sizes within range; real models stay far below it.
             if !(1..=1 << 28).contains(&size) {
-                return Err(ConfigError::Inconsistent {
-                    reason: format!("{setting} = {size} is not a size"),
-                });
+                return Err(ConfigError::Inconsistent { reason: format!("{setting} = {size} is not a size") });
             }
         }
         if !self.hidden_size.is_multiple_of(self.num_attention_heads) {
@@ -278,11 +268,7 @@ impl RawConfig {
 
     fn refuse_variants(&self) -> Result<(), ConfigError> {
         let unsupported = |setting, found: &str, supported| {
-            Err(ConfigError::Unsupported {
-                setting,
-                found: found.to_owned(),
-                supported,
-            })
+            Err(ConfigError::Unsupported { setting, found: found.to_owned(), supported })
         };
         match self.position_embedding_type.as_deref() {
             None | Some("absolute") => {}

@@ -97,11 +97,7 @@ fn canonical_name(name: &str) -> Option<String> {
     };
     match renamed.split('.').next() {
         Some("pooler") => None,
-        Some("embeddings")
-            if renamed.ends_with("position_ids") || renamed.ends_with("token_type_ids") =>
-        {
-            None
-        }
+        Some("embeddings") if renamed.ends_with("position_ids") || renamed.ends_with("token_type_ids") => None,
         Some("embeddings" | "encoder") => Some(format!("bert.{renamed}")),
         _ => Some(renamed),
     }
@@ -110,10 +106,7 @@ fn canonical_name(name: &str) -> Option<String> {
 impl BertForQuestionAnswering {
     /// The architecture on `device`. Parameters are initialised when first used, so loading weights costs nothing extra.
     pub fn new(config: &BertConfig, device: &Device) -> Self {
-        Self {
-            bert: BertModel::new(config, device),
-            qa_outputs: LinearConfig::new(config.hidden_size, 2).init(device),
-        }
+        Self { bert: BertModel::new(config, device), qa_outputs: LinearConfig::new(config.hidden_size, 2).init(device) }
     }
 
     /// The network with weights from `checkpoint`. Names may carry the prefix `bert.` or not, and layer norm may say
@@ -156,8 +149,7 @@ impl BertForQuestionAnswering {
 impl BertModel {
     /// The architecture on `device`.
     pub fn new(config: &BertConfig, device: &Device) -> Self {
-        let embedding =
-            |count, width| EmbeddingConfig::new(count, width).init(device);
+        let embedding = |count, width| EmbeddingConfig::new(count, width).init(device);
         let hidden = config.hidden_size;
         Self {
             embeddings: BertEmbeddings {
@@ -167,9 +159,7 @@ impl BertModel {
                 layer_norm: layer_norm(config, device),
             },
             encoder: BertEncoder {
-                layer: (0..config.num_hidden_layers)
-                    .map(|_| BertLayer::new(config, device))
-                    .collect(),
+                layer: (0..config.num_hidden_layers).map(|_| BertLayer::new(config, device)).collect(),
             },
         }
     }
@@ -184,11 +174,7 @@ impl BertModel {
         device: &Device,
     ) -> Result<(Self, LoadReport), WeightsError> {
         let checkpoint = checkpoint.renamed(canonical_name)?;
-        load(
-            Self::new(config, device),
-            &checkpoint,
-            encoder_state_dict_name,
-        )
+        load(Self::new(config, device), &checkpoint, encoder_state_dict_name)
     }
 
     /// The last layer's hidden states, `[batch, sequence, hidden]`; inputs as for [`BertForQuestionAnswering::forward`].
@@ -200,10 +186,7 @@ impl BertModel {
     ) -> Tensor<3> {
         let bias = attention_bias(attention_mask);
         let embedded = self.embeddings.forward(input_ids, token_type_ids);
-        self.encoder
-            .layer
-            .iter()
-            .fold(embedded, |hidden, layer| layer.forward(hidden, &bias))
+        self.encoder.layer.iter().fold(embedded, |hidden, layer| layer.forward(hidden, &bias))
     }
 
     /// What each stage gives: the embeddings, then every layer's hidden states, each `[batch, sequence, hidden]`.
@@ -232,9 +215,7 @@ fn attention_bias(attention_mask: Tensor<2, Int>) -> Tensor<4> {
 }
 
 fn layer_norm(config: &BertConfig, device: &Device) -> LayerNorm {
-    LayerNormConfig::new(config.hidden_size)
-        .with_epsilon(config.layer_norm_eps)
-        .init(device)
+    LayerNormConfig::new(config.hidden_size).with_epsilon(config.layer_norm_eps).init(device)
 }
 
 impl BertEmbeddings {
@@ -244,8 +225,7 @@ impl BertEmbeddings {
         let words = self.word_embeddings.forward(input_ids);
         let types = self.token_type_embeddings.forward(token_type_ids);
         // The order of `transformers`' additions, so that roundings agree.
-        self.layer_norm
-            .forward(words + types + positions.unsqueeze())
+        self.layer_norm.forward(words + types + positions.unsqueeze())
     }
 }
 
@@ -253,10 +233,7 @@ impl BertLayer {
     fn new(config: &BertConfig, device: &Device) -> Self {
         let hidden = config.hidden_size;
         let linear = |inputs, outputs| LinearConfig::new(inputs, outputs).init(device);
-        let output = |inputs| BertOutput {
-            dense: linear(inputs, hidden),
-            layer_norm: layer_norm(config, device),
-        };
+        let output = |inputs| BertOutput { dense: linear(inputs, hidden), layer_norm: layer_norm(config, device) };
         Self {
             attention: BertAttention {
                 self_attention: BertSelfAttention {

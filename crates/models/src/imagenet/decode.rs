@@ -77,14 +77,8 @@ pub enum ImageError {
 /// # Errors
 /// As [`decode`], naming the file; and when it cannot be read.
 pub fn decode_file(path: &Path) -> Result<RgbImage, ImageError> {
-    let io = |source| ImageError::Io {
-        path: path.to_owned(),
-        source,
-    };
-    let in_file = |source| ImageError::InFile {
-        path: path.to_owned(),
-        source: Box::new(source),
-    };
+    let io = |source| ImageError::Io { path: path.to_owned(), source };
+    let in_file = |source| ImageError::InFile { path: path.to_owned(), source: Box::new(source) };
     let bytes = std::fs::metadata(path).map_err(io)?.len();
     if bytes > MAX_FILE {
         return Err(in_file(ImageError::FileTooLarge { bytes }));
@@ -101,9 +95,7 @@ pub fn decode_file(path: &Path) -> Result<RgbImage, ImageError> {
 pub fn decode(data: &[u8]) -> Result<RgbImage, ImageError> {
     let reader = ImageReader::new(Cursor::new(data));
     // Reading from memory does not fail; a short file only leaves the format unknown.
-    let reader = reader
-        .with_guessed_format()
-        .map_err(|_| ImageError::NotAnImage)?;
+    let reader = reader.with_guessed_format().map_err(|_| ImageError::NotAnImage)?;
     let format = reader.format().ok_or(ImageError::NotAnImage)?;
     match format {
         ImageFormat::Jpeg => decode_jpeg(data),
@@ -122,14 +114,8 @@ fn check_size(width: u64, height: u64) -> Result<(), ImageError> {
     Ok(())
 }
 
-fn decode_with(
-    format: &'static str,
-    reader: ImageReader<Cursor<&[u8]>>,
-) -> Result<RgbImage, ImageError> {
-    let damaged = |error: image::ImageError| ImageError::Damaged {
-        format,
-        reason: error.to_string(),
-    };
+fn decode_with(format: &'static str, reader: ImageReader<Cursor<&[u8]>>) -> Result<RgbImage, ImageError> {
+    let damaged = |error: image::ImageError| ImageError::Damaged { format, reason: error.to_string() };
     let mut reader = reader;
     // The number of pixels is the bound; the default one on memory would refuse large 16-bit pictures.
     reader.no_limits();
@@ -174,10 +160,8 @@ fn upper(value: u16) -> u8 {
 }
 
 fn decode_jpeg(data: &[u8]) -> Result<RgbImage, ImageError> {
-    let damaged = |error: zune_jpeg::errors::DecodeErrors| ImageError::Damaged {
-        format: "JPEG",
-        reason: error.to_string(),
-    };
+    let damaged =
+        |error: zune_jpeg::errors::DecodeErrors| ImageError::Damaged { format: "JPEG", reason: error.to_string() };
     // A JPEG has at most 65,535 pixels a side; their product is checked below.
     let options = DecoderOptions::default()
         .set_strict_mode(false)
@@ -226,22 +210,13 @@ fn ycck_to_rgb(&[y, cb, cr, black]: &[u8; 4]) -> [u8; 3] {
 }
 
 impl RgbImage {
-    fn new(
-        format: &'static str,
-        width: usize,
-        height: usize,
-        pixels: Vec<[u8; 3]>,
-    ) -> Result<Self, ImageError> {
+    fn new(format: &'static str, width: usize, height: usize, pixels: Vec<[u8; 3]>) -> Result<Self, ImageError> {
         if width == 0 || height == 0 || pixels.len() != width * height {
             return Err(ImageError::Damaged {
                 format,
                 reason: format!("{} pixels for {width}x{height}", pixels.len()),
             });
         }
-        Ok(Self {
-            width,
-            height,
-            pixels,
-        })
+        Ok(Self { width, height, pixels })
     }
 }

@@ -36,14 +36,8 @@ impl Labels {
     /// # Errors
     /// When the file cannot be read, or does not name each of the 1,000 classes.
     pub fn read(path: &Path) -> Result<Self, LabelsError> {
-        let malformed = |reason: String| LabelsError::Malformed {
-            path: path.to_owned(),
-            reason,
-        };
-        let text = std::fs::read(path).map_err(|source| LabelsError::Io {
-            path: path.to_owned(),
-            source,
-        })?;
+        let malformed = |reason: String| LabelsError::Malformed { path: path.to_owned(), reason };
+        let text = std::fs::read(path).map_err(|source| LabelsError::Io { path: path.to_owned(), source })?;
         let mut names: BTreeMap<usize, String> =
             serde_json::from_slice(&text).map_err(|error| malformed(error.to_string()))?;
         if names.len() != CLASSES {
@@ -82,10 +76,7 @@ pub fn top(logits: &[f32], count: usize) -> Vec<Prediction> {
     let mut predictions: Vec<Prediction> = exponentials
         .iter()
         .enumerate()
-        .map(|(class, exponential)| Prediction {
-            class,
-            probability: exponential / total,
-        })
+        .map(|(class, exponential)| Prediction { class, probability: exponential / total })
         .collect();
     predictions.sort_by(|a, b| b.probability.total_cmp(&a.probability));
     predictions.truncate(count);

@@ -22,9 +22,7 @@ pub fn normalize(pixels: &[[u8; 3]]) -> Vec<f32> {
     let mut planes = Vec::with_capacity(3 * pixels.len());
     for (channel, (mean, deviation)) in MEAN.into_iter().zip(STANDARD_DEVIATION).enumerate() {
         // 256 divisions instead of one for each pixel, with the same roundings.
-        let table: Vec<f32> = (0..=u8::MAX)
-            .map(|value| (f32::from(value) / 255.0 - mean) / deviation)
-            .collect();
+        let table: Vec<f32> = (0..=u8::MAX).map(|value| (f32::from(value) / 255.0 - mean) / deviation).collect();
         planes.extend(pixels.iter().map(|pixel| table[usize::from(pixel[channel])]));
     }
     planes

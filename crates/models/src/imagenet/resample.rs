@@ -45,11 +45,7 @@ pub fn resize_and_crop(image: &RgbImage) -> Vec<[u8; 3]> {
 /// The size that brings the shorter side to [`RESIZE`]; the longer one is cut to a whole pixel, as torchvision does.
 fn resized(width: usize, height: usize) -> (usize, usize) {
     let longer = |long: usize, short: usize| ((RESIZE * long) as f64 / short as f64) as usize;
-    if width <= height {
-        (RESIZE, longer(height, width))
-    } else {
-        (longer(width, height), RESIZE)
-    }
+    if width <= height { (RESIZE, longer(height, width)) } else { (longer(width, height), RESIZE) }
 }
 
 /// The middle [`CROP`] pixels of `length`. Python's `round` decides: a half goes to the even number.
@@ -94,18 +90,14 @@ fn windows(input: usize, output: usize, range: Range<usize>) -> Vec<Window> {
             // A negative bound becomes zero in the conversion.
             let start = (centre - support + 0.5) as usize;
             let end = ((centre + support + 0.5) as usize).min(input);
-            let weights: Vec<f64> = (start..end)
-                .map(|source| triangle((source as f64 - centre + 0.5) * inverse))
-                .collect();
+            let weights: Vec<f64> =
+                (start..end).map(|source| triangle((source as f64 - centre + 0.5) * inverse)).collect();
             let total: f64 = weights.iter().sum();
             let fixed = |weight: &f64| {
                 let weight = weight / total * f64::from(1 << PRECISION_BITS);
                 (weight + 0.5) as i32
             };
-            Window {
-                start,
-                weights: weights.iter().map(fixed).collect(),
-            }
+            Window { start, weights: weights.iter().map(fixed).collect() }
         })
         .collect()
 }
