@@ -46,7 +46,7 @@ impl Model {
 }
 
 /// The highest opset of ONNX's own operators that [`ir_version_for_opset`] knows of.
-pub const LAST_OPSET: i64 = 26;
+pub const LAST_OPSET: i64 = 28;
 
 /// The version of the file format of the ONNX release that brought this opset (`onnx.helper.VERSION_TABLE`): a
 /// runtime that knows the operators then also reads the file. Opsets after [`LAST_OPSET`] get the last version known.
@@ -62,6 +62,7 @@ pub fn ir_version_for_opset(opset: i64) -> i64 {
         21..=22 => 10,
         23 => 11,
         24 => 12,
-        _ => 13,
+        25..=27 => 13,
+        _ => 14,
     }
 }

@@ -1,0 +1,32 @@
+//! Models as bytes.
+
+use bytes::Bytes;
+
+use crate::Model;
+use crate::proto::{self, DecodeError, EncodeError, Layout, MAX_PROTOBUF_BYTES};
+
+impl Model {
+    /// The model as the bytes of an `.onnx` file. The same model always gives the same bytes.
+    ///
+    /// # Errors
+    /// When a tensor contradicts its shape, or the result would be 2 GiB or more.
+    pub fn encode(&self) -> Result<Vec<u8>, EncodeError> {
+        let layout = Layout::new(self)?;
+        if layout.len() > MAX_PROTOBUF_BYTES {
+            return Err(EncodeError::TooLarge { bytes: layout.len() });
+        }
+        let mut bytes = Vec::with_capacity(layout.len() as usize);
+        // Writing to memory does not fail.
+        let _ = layout.write(&mut bytes);
+        Ok(bytes)
+    }
+
+    /// Reads the bytes of an `.onnx` file. Tensors share `bytes`; values in other files stay there, see
+    /// [`Model::load`].
+    ///
+    /// # Errors
+    /// When the bytes are no model, or one with parts that this crate does not read.
+    pub fn decode(bytes: impl Into<Bytes>) -> Result<Self, DecodeError> {
+        proto::decode_model(bytes.into())
+    }
+}

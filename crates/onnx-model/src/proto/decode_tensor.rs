@@ -1,0 +1,99 @@
+//! Tensors: the format has seven places for their values, this crate one.
+
+use bytes::Bytes;
+
+use super::decode::{DecodeError, data_type, unsigned};
+use super::messages as proto;
+use crate::{DataType, ExternalData, Tensor, TensorData};
+
+pub fn tensor(message: proto::Tensor) -> Result<Tensor, DecodeError> {
+    let place = format!("tensor {:?}", message.name);
+    if message.segment.is_some() {
+        return Err(DecodeError::Unsupported { place, what: "segments".to_owned() });
+    }
+    let dtype = data_type(message.data_type, &place)?;
+    let dims = message.dims.iter().map(|size| unsigned(*size, &place)).collect::<Result<Vec<_>, _>>()?;
+    let data = values(&message, dtype)?;
+    let tensor = Tensor { name: message.name, dtype, dims, data, doc: message.doc_string };
+    tensor.validate()?;
+    Ok(tensor)
+}
+
+fn values(message: &proto::Tensor, dtype: DataType) -> Result<TensorData, DecodeError> {
+    let fields: Vec<&str> = [
+        ("raw_data", message.raw_data.is_some()),
+        ("float_data", !message.float_data.is_empty()),
+        ("int32_data", !message.int32_data.is_empty()),
+        ("string_data", !message.string_data.is_empty()),
+        ("int64_data", !message.int64_data.is_empty()),
+        ("double_data", !message.double_data.is_empty()),
+        ("uint64_data", !message.uint64_data.is_empty()),
+        ("external data", message.data_location == Some(1)),
+    ]
+    .into_iter()
+    .filter_map(|(field, used)| used.then_some(field))
+    .collect();
+    let storage = || DecodeError::Storage { tensor: message.name.clone(), fields: fields.join(" and "), dtype };
+    use DataType as D;
+    Ok(match (fields.as_slice(), dtype) {
+        ([], D::String) => TensorData::Strings(Vec::new()),
+        ([], _) => TensorData::Bytes(Bytes::new()),
+        (["external data"], D::String) => return Err(storage()),
+        (["external data"], _) => TensorData::External(external(message)?),
+        (["raw_data"], D::String) => return Err(storage()),
+        (["raw_data"], _) => TensorData::Bytes(message.raw_data.clone().unwrap_or_default()),
+        (["string_data"], D::String) => TensorData::Strings(message.string_data.clone()),
+        (["float_data"], D::F32 | D::Complex64) => little_endian(&message.float_data, |value| value.to_le_bytes()),
+        (["double_data"], D::F64 | D::Complex128) => little_endian(&message.double_data, |value| value.to_le_bytes()),
+        (["int64_data"], D::I64) => little_endian(&message.int64_data, |value| value.to_le_bytes()),
+        (["uint64_data"], D::U64) => little_endian(&message.uint64_data, |value| value.to_le_bytes()),
+        (["uint64_data"], D::U32) => narrow(&message.uint64_data, u32::to_le_bytes).ok_or_else(storage)?,
+        (["int32_data"], D::I32) => little_endian(&message.int32_data, |value| value.to_le_bytes()),
+        (["int32_data"], D::I16) => narrow(&message.int32_data, i16::to_le_bytes).ok_or_else(storage)?,
+        (["int32_data"], D::I8) => narrow(&message.int32_data, i8::to_le_bytes).ok_or_else(storage)?,
+        // Half precision stands there as its bits.
+        (["int32_data"], D::U16 | D::F16 | D::BF16) => {
+            narrow(&message.int32_data, u16::to_le_bytes).ok_or_else(storage)?
+        }
+        (["int32_data"], dtype) if dtype.bits().is_some_and(|bits| bits <= 8) => {
+            narrow(&message.int32_data, u8::to_le_bytes).ok_or_else(storage)?
+        }
+        _ => return Err(storage()),
+    })
+}
+
+fn little_endian<E, const N: usize>(values: &[E], bytes: impl Fn(&E) -> [u8; N]) -> TensorData {
+    TensorData::Bytes(values.iter().flat_map(bytes).collect())
+}
+
+/// `None` when a value does not fit.
+fn narrow<E: Copy, T: TryFrom<E>, const N: usize>(values: &[E], bytes: impl Fn(T) -> [u8; N]) -> Option<TensorData> {
+    let mut narrowed = Vec::with_capacity(values.len() * N);
+    for value in values {
+        narrowed.extend_from_slice(&bytes(T::try_from(*value).ok()?));
+    }
+    Some(TensorData::Bytes(narrowed.into()))
+}
+
+fn external(message: &proto::Tensor) -> Result<ExternalData, DecodeError> {
+    let find = |key: &str| {
+        message.external_data.iter().find(|entry| entry.key.as_deref() == Some(key)).and_then(|e| e.value.as_deref())
+    };
+    let number = |key: &'static str| match find(key) {
+        None => Ok(None),
+        Some(text) => text.parse::<u64>().map(Some).map_err(|_| DecodeError::External {
+            tensor: message.name.clone(),
+            key,
+            value: text.to_owned(),
+        }),
+    };
+    let location = find("location").filter(|location| !location.is_empty()).ok_or_else(|| DecodeError::Missing {
+        place: format!("the external data of tensor {:?}", message.name),
+        what: "location",
+    })?;
+    Ok(ExternalData {
+        location: location.to_owned(),
+        offset: number("offset")?.unwrap_or(0),
+        length: number("length")?,
+    })
+}

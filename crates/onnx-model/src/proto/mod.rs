@@ -1,0 +1,16 @@
+//! The protobuf messages of the ONNX format, and the way from them to the plain types and back.
+//!
+//! The messages are written out by hand from the public field numbers (`onnx.proto`, IR version 14), so that no
+//! protobuf compiler and no build script is needed. Only fields that this crate reads or refuses are listed; protobuf
+//! skips the others.
+
+mod decode;
+mod decode_tensor;
+mod encode;
+mod messages;
+mod stream;
+
+pub use decode::DecodeError;
+pub(crate) use decode::decode_model;
+pub use encode::EncodeError;
+pub(crate) use stream::{Layout, MAX_PROTOBUF_BYTES};
