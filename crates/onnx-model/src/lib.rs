@@ -10,6 +10,7 @@ mod node;
 mod proto;
 mod save;
 mod tensor;
+mod text;
 mod value;
 
 pub use data_type::{DataType, Element};

@@ -1,0 +1,3 @@
+//! The ONNX format, from outside.
+
+mod text;
