@@ -11,6 +11,7 @@ use artifact::FileError;
 use artifact::pipeline::{Lock, Reason, Stage};
 use artifact::runtime;
 use clap::Args;
+use cli::eval::seconds;
 use cli::train::Recipe;
 
 use crate::programs::{Program, Programs, exit_code};
@@ -48,6 +49,9 @@ pub struct Pipeline {
     /// The folder for results and for the lock of hashes.
     #[arg(long, value_name = "FOLDER", default_value = "artifacts")]
     pub artifacts: PathBuf,
+    /// The least time that the evaluation spends on each measurement, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 3.0, value_parser = seconds)]
+    pub seconds: f64,
     #[command(flatten)]
     pub recipe: Recipe,
 }
@@ -55,12 +59,12 @@ pub struct Pipeline {
 /// Runs what is stale.
 pub fn run(arguments: &RunArgs) -> Result<ExitCode> {
     let started = Instant::now();
-    let Pipeline { network, artifacts, recipe } = &arguments.pipeline;
+    let Pipeline { network, artifacts, .. } = &arguments.pipeline;
     let root = workspace::root();
     let _guard = exclusive(&root.join(artifacts))?;
     let path = root.join(artifacts).join(LOCK_FILE);
     let mut lock = Lock::read(&path)?;
-    let plan = Plan::new(recipe, artifacts)?;
+    let plan = Plan::new(&arguments.pipeline)?;
     let planned = assess(&lock, &root, &plan.tasks(*network))?;
     if planned.iter().all(Vec::is_empty) && !arguments.force {
         println!("Nothing to do: all {} stages are up to date ({}).", planned.len(), duration(started.elapsed()));

@@ -1,7 +1,7 @@
 //! The stages of the pipeline: what each reads, is told and writes.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use artifact::Digest;
@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::code::Code;
 use crate::programs::Program;
+use crate::run::Pipeline;
 use crate::workspace;
 
 /// The files of MNIST that are trained on and evaluated with.
@@ -44,23 +45,21 @@ pub struct Task {
 
 /// Everything that the stages depend on and that stays as it is while they run.
 pub struct Plan<'a> {
-    recipe: &'a Recipe,
-    artifacts: &'a Path,
+    pipeline: &'a Pipeline,
     train: Digest,
     export: Digest,
     eval: Digest,
 }
 
 impl<'a> Plan<'a> {
-    /// A plan that keeps its results in `artifacts`, relative to the workspace's root.
+    /// A plan for the code as it is now.
     ///
     /// # Errors
     /// When the code cannot be read.
-    pub fn new(recipe: &'a Recipe, artifacts: &'a Path) -> Result<Self> {
+    pub fn new(pipeline: &'a Pipeline) -> Result<Self> {
         let code = Code::of(&[Program::Train, Program::Export, Program::Eval])?;
         Ok(Self {
-            recipe,
-            artifacts,
+            pipeline,
             train: code.digest(Program::Train)?,
             export: code.digest(Program::Export)?,
             eval: code.digest(Program::Eval)?,
@@ -75,9 +74,10 @@ impl<'a> Plan<'a> {
     }
 
     fn mnist(&self) -> Vec<Task> {
-        let folder = self.artifacts.join("mnist");
+        let Pipeline { artifacts, seconds, recipe, .. } = self.pipeline;
+        let folder = artifacts.join("mnist");
         let file = |name: &str| (format!("mnist/{name}"), folder.join(name));
-        let argument = |name: &str| folder.join(name).display().to_string();
+        let path = |name: &str| folder.join(name).display().to_string();
         let data = |names: &[&str]| -> BTreeMap<String, PathBuf> {
             names
                 .iter()
@@ -90,12 +90,12 @@ impl<'a> Plan<'a> {
             tasks.push(fetch("onnxruntime", [(RUNTIME.to_owned(), fetched_library())].into()));
         }
         let outputs = ["model.safetensors", "metrics.jsonl", "config.json"].map(file).into();
-        let mut arguments = vec!["--resume-if-same".to_owned(), "--out".to_owned(), folder.display().to_string()];
-        arguments.extend(options(self.recipe));
+        let mut arguments = words(&["--resume-if-same", &format!("--out={}", folder.display())]);
+        arguments.extend(options(recipe));
         tasks.push(Task {
             stage: Stage {
                 name: "mnist/train".to_owned(),
-                parameters: parameters(self.recipe),
+                parameters: parameters(recipe),
                 inputs: data(&MNIST),
                 code: Some(self.train),
                 outputs,
@@ -109,7 +109,7 @@ impl<'a> Plan<'a> {
         tasks.push(Task {
             stage: Stage {
                 name: "mnist/export".to_owned(),
-                parameters: [("opset".to_owned(), json!(11))].into(),
+                parameters: [("--opset".to_owned(), json!(11))].into(),
                 inputs: trained,
                 code: Some(self.export),
                 outputs: [file("mnist.onnx")].into(),
@@ -117,11 +117,12 @@ impl<'a> Plan<'a> {
                 declared: false,
             },
             program: Program::Export,
-            arguments: ["mnist", "--opset", "11", "--weights", &argument("model.safetensors"), "--out"]
-                .map(str::to_owned)
-                .into_iter()
-                .chain([argument("mnist.onnx")])
-                .collect(),
+            arguments: words(&[
+                "mnist",
+                "--opset=11",
+                &format!("--weights={}", path("model.safetensors")),
+                &format!("--out={}", path("mnist.onnx")),
+            ]),
         });
         let mut inputs = data(&MNIST_TEST);
         inputs.extend([file("model.safetensors"), file("mnist.onnx")]);
@@ -129,7 +130,7 @@ impl<'a> Plan<'a> {
         tasks.push(Task {
             stage: Stage {
                 name: "mnist/eval".to_owned(),
-                parameters: BTreeMap::new(),
+                parameters: [("--seconds".to_owned(), json!(seconds))].into(),
                 inputs,
                 code: Some(self.eval),
                 outputs: [file("eval.json")].into(),
@@ -137,18 +138,20 @@ impl<'a> Plan<'a> {
                 declared: false,
             },
             program: Program::Eval,
-            arguments: [
-                ["mnist", "--model", &argument("mnist.onnx")],
-                ["--weights", &argument("model.safetensors"), "--out"],
-            ]
-            .concat()
-            .into_iter()
-            .map(str::to_owned)
-            .chain([argument("eval.json")])
-            .collect(),
+            arguments: words(&[
+                "mnist",
+                &format!("--model={}", path("mnist.onnx")),
+                &format!("--weights={}", path("model.safetensors")),
+                &format!("--out={}", path("eval.json")),
+                &format!("--seconds={seconds}"),
+            ]),
         });
         tasks
     }
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
 }
 
 /// A stage that brings the files of a manifest.

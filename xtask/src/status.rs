@@ -30,10 +30,10 @@ pub struct StatusArgs {
 
 /// Shows the state of every stage; changes nothing.
 pub fn status(arguments: &StatusArgs) -> Result<ExitCode> {
-    let Pipeline { network, artifacts, recipe } = &arguments.pipeline;
+    let Pipeline { network, artifacts, .. } = &arguments.pipeline;
     let root = workspace::root();
     let lock = Lock::read(root.join(artifacts).join(LOCK_FILE))?;
-    let tasks = Plan::new(recipe, artifacts)?.tasks(*network);
+    let tasks = Plan::new(&arguments.pipeline)?.tasks(*network);
     let all = assess(&lock, &root, &tasks)?;
     if arguments.json {
         let rows: Vec<_> = tasks

@@ -66,9 +66,9 @@ impl Step {
                 Ok(fetch(&["typos"])? && succeeds(Command::new(program).current_dir(workspace::root()))?)
             }
             Self::Tests => {
-                // The end-to-end tests start the programs, on real data.
-                Programs::for_program(Program::Train)?;
+                // The end-to-end tests start the programs, xtask among them, on real data.
                 Ok(fetch(&["mnist", "onnxruntime"])?
+                    && succeeds(workspace::cargo().args(["build", "--release", "--workspace", "--bins"]))?
                     && succeeds(workspace::cargo().args(["test", "--release", "--workspace", "--quiet"]))?)
             }
             Self::Clippy => succeeds(workspace::cargo().args([

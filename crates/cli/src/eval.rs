@@ -57,7 +57,10 @@ pub enum EvalNetwork {
 }
 
 /// A duration above zero.
-fn seconds(text: &str) -> Result<f64, String> {
+///
+/// # Errors
+/// When it is none, or is longer than an hour.
+pub fn seconds(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(number) if number.is_finite() && number > 0.0 && number <= 3600.0 => Ok(number),
         Ok(_) => Err("it must be above 0 and at most 3600".to_owned()),
