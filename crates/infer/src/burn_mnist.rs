@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use burn::tensor::{Device, Tensor as BurnTensor, TensorData};
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{DType, Device, Tensor as BurnTensor, TensorData};
 use models::mnist_cnn::{CLASSES, IMAGE_SIZE, MnistCnn};
 
 use crate::engine::{Dimension, Engine, EngineError, Placement, PlacementPart, Signature, TensorInfo};
-use crate::tensor::{ElementType, NamedTensor, Tensor};
+use crate::tensor::{ElementType, Elements, NamedTensor, Tensor};
 
 /// The name of the network's input.
 pub const INPUT: &str = "input";
@@ -14,12 +15,12 @@ pub const INPUT: &str = "input";
 /// The name of the network's output.
 pub const OUTPUT: &str = "output";
 
-const NAME: &str = "burn";
-
 /// The MNIST CNN on Burn's CPU backend.
 pub struct BurnMnist {
+    name: &'static str,
     network: MnistCnn,
     device: Device,
+    precision: DType,
     signature: Signature,
 }
 
@@ -46,13 +47,20 @@ impl BurnMnist {
             inputs: vec![tensor(INPUT, [batch()].into_iter().chain(image).collect())],
             outputs: vec![tensor(OUTPUT, vec![batch(), Dimension::Fixed(CLASSES)])],
         };
-        Self { network, device, signature }
+        Self { name: "burn", network, device, precision: DType::F32, signature }
+    }
+
+    /// The same weights, with all arithmetic in float64.
+    #[must_use]
+    pub fn exact(self) -> Self {
+        let network = self.network.map(&mut ToF64);
+        Self { name: "burn:f64", network, precision: DType::F64, ..self }
     }
 }
 
 impl Engine for BurnMnist {
     fn name(&self) -> &str {
-        NAME
+        self.name
     }
 
     fn signature(&self) -> &Signature {
@@ -60,11 +68,12 @@ impl Engine for BurnMnist {
     }
 
     fn run(&mut self, inputs: &[NamedTensor]) -> Result<Vec<NamedTensor>, EngineError> {
-        let failed = |reason: String| EngineError::Run { engine: NAME.to_owned(), reason };
+        let failed = |reason: String| EngineError::Run { engine: self.name.to_owned(), reason };
         let [input] = inputs else {
             return Err(failed(format!("the network has 1 input, and {} were given", inputs.len())));
         };
-        let refused = |reason: String| EngineError::Input { engine: NAME.to_owned(), name: input.name.clone(), reason };
+        let refused =
+            |reason: String| EngineError::Input { engine: self.name.to_owned(), name: input.name.clone(), reason };
         let &[batch, 1, IMAGE_SIZE, IMAGE_SIZE] = input.tensor.shape() else {
             let shape = input.tensor.shape();
             return Err(refused(format!("its shape is {shape:?} instead of [batch, 1, {IMAGE_SIZE}, {IMAGE_SIZE}]")));
@@ -74,9 +83,13 @@ impl Engine for BurnMnist {
             return Err(refused(format!("the network takes `{INPUT}` of type float; this is of type {found}")));
         };
         let images = TensorData::new(pixels.to_vec(), [batch, 1, IMAGE_SIZE, IMAGE_SIZE]);
-        let output = self.network.forward(BurnTensor::from_data(images, &self.device));
-        let output: Vec<f32> = output.try_into_vec_as().map_err(|error| failed(error.to_string()))?;
-        let tensor = Tensor::new([batch, CLASSES], output).map_err(|error| failed(error.to_string()))?;
+        let output = self.network.forward(BurnTensor::from_data(images, (&self.device, self.precision)));
+        let elements: Elements = match self.precision {
+            DType::F64 => output.try_into_vec_as::<f64>().map(Elements::from),
+            _ => output.try_into_vec_as::<f32>().map(Elements::from),
+        }
+        .map_err(|error| failed(error.to_string()))?;
+        let tensor = Tensor::new([batch, CLASSES], elements).map_err(|error| failed(error.to_string()))?;
         Ok(vec![NamedTensor::new(OUTPUT, tensor)])
     }
 
@@ -90,5 +103,14 @@ impl Engine for BurnMnist {
             node_names: Vec::new(),
         };
         Ok(Placement { parts: vec![part] })
+    }
+}
+
+/// Widens every parameter.
+struct ToF64;
+
+impl ModuleMapper for ToF64 {
+    fn map_float<const D: usize>(&mut self, param: Param<BurnTensor<D>>) -> Param<BurnTensor<D>> {
+        param.map(|tensor| tensor.cast(DType::F64))
     }
 }

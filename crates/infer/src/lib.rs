@@ -14,3 +14,4 @@ pub mod table;
 pub mod tensor;
 pub mod threads;
 pub mod timing;
+pub mod verify;
