@@ -90,7 +90,7 @@ impl<'a> Plan<'a> {
             tasks.push(fetch("onnxruntime", [(RUNTIME.to_owned(), fetched_library())].into()));
         }
         let outputs = ["model.safetensors", "metrics.jsonl", "config.json"].map(file).into();
-        let mut arguments = words(&["--resume-if-same", &format!("--out={}", folder.display())]);
+        let mut arguments = words(&["--in-pipeline", &format!("--out={}", folder.display())]);
         arguments.extend(options(recipe));
         tasks.push(Task {
             stage: Stage {

@@ -28,9 +28,10 @@ pub struct TrainArgs {
     /// Continue from the checkpoint that an interrupted training left in the output folder.
     #[arg(long)]
     pub resume: bool,
-    /// Continue from a checkpoint of the same configuration and data; start anew if there is none.
+    /// A pipeline started this: continue from a checkpoint of the same configuration and data, start anew if there is
+    /// none, and end when the pipeline ends.
     #[arg(long, hide = true, conflicts_with = "resume")]
-    pub resume_if_same: bool,
+    pub in_pipeline: bool,
     /// Seconds between two checkpoints, 0 for one after each step. There is one after each epoch in any case.
     #[arg(long, default_value_t = 30, value_name = "SECONDS")]
     pub checkpoint_interval: u64,

@@ -12,6 +12,7 @@ pub mod dropout;
 pub mod evaluation;
 pub mod layout;
 pub mod outputs;
+pub mod parent;
 pub mod random;
 pub mod report;
 pub mod run;

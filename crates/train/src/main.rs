@@ -13,6 +13,7 @@ use models::mnist_digits::{Digits, Split};
 use train::checkpoint::Identity;
 use train::config::{Config, DeviceKind};
 use train::outputs::hash_data;
+use train::parent::end_with_parent;
 use train::run::{Options, Resume, run};
 use train::training::Data;
 
@@ -34,6 +35,9 @@ fn main() -> ExitCode {
 }
 
 fn execute(arguments: TrainArgs) -> Result<()> {
+    if arguments.in_pipeline {
+        end_with_parent();
+    }
     let recipe = &arguments.recipe;
     let kind = device_kind(recipe);
     let device = device(kind)?;
@@ -58,7 +62,7 @@ fn execute(arguments: TrainArgs) -> Result<()> {
     };
     let identity = Identity { config, data: hash_data(&arguments.data)? };
     let out: Option<PathBuf> = (!arguments.no_save_model).then_some(arguments.out);
-    let resume = match (arguments.resume, arguments.resume_if_same) {
+    let resume = match (arguments.resume, arguments.in_pipeline) {
         (true, _) => Resume::Required,
         (_, true) => Resume::IfSame,
         _ => Resume::No,

@@ -1,4 +1,35 @@
-//! The learning rate by epoch.
+//! The learning rate.
+
+use std::f64::consts::PI;
+
+use serde::{Deserialize, Serialize};
+
+/// How the learning rate changes from its first value on.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind", deny_unknown_fields)]
+pub enum Schedule {
+    /// Multiplied by `gamma` after each epoch: PyTorch's `StepLR` with step size 1.
+    Step {
+        /// What it is multiplied by.
+        gamma: f64,
+    },
+    /// From step to step along half a cosine, down to zero after the last one: PyTorch's `CosineAnnealingLR`
+    /// (Loshchilov and Hutter, "SGDR", 2017, without restarts).
+    Cosine,
+}
+
+impl Schedule {
+    /// The learning rate in a step, after `step` others in an epoch counted from zero; the run has `epochs` of `steps` each.
+    pub fn rate(&self, initial: f64, (epoch, step): (usize, usize), epochs: usize, steps: usize) -> f64 {
+        match *self {
+            Self::Step { gamma } => step_lr(initial, gamma, epoch),
+            Self::Cosine => {
+                let done = (epoch as f64 + step as f64 / steps as f64) / epochs as f64;
+                initial * (1.0 + (PI * done).cos()) / 2.0
+            }
+        }
+    }
+}
 
 /// The learning rate of PyTorch's `StepLR` with step size 1 in an epoch counted from zero: `initial * gamma^epoch`.
 ///

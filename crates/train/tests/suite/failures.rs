@@ -123,7 +123,7 @@ fn a_damaged_checkpoint_is_refused() {
     }
     // The pipeline asks for it only if it is usable.
     fs::write(&checkpoint, &good[..100]).unwrap();
-    let said = place.train_well("--batch-size 8 --epochs 1 --resume-if-same --out out");
+    let said = place.train_well("--batch-size 8 --epochs 1 --in-pipeline --out out");
     assert!(said.starts_with("Train Epoch: 1 [0/24 (0%)]"), "{said}");
     assert_eq!(place.names("out"), RESULTS);
 }
