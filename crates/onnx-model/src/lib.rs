@@ -9,6 +9,7 @@ mod model;
 mod node;
 mod proto;
 mod save;
+pub mod schema;
 mod tensor;
 mod text;
 mod value;

@@ -1,3 +1,4 @@
 //! The ONNX format, from outside.
 
+mod schema;
 mod text;
