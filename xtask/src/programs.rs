@@ -108,8 +108,19 @@ impl Programs {
 pub fn forward(program: Program) -> Result<ExitCode> {
     let mut command = Programs::for_program(program)?.command(program)?;
     command.args(std::env::args_os().skip(2));
-    let status = command.status().with_context(|| format!("`{}` cannot be started", program.package()))?;
-    Ok(exit_code(status))
+    become_program(&mut command).with_context(|| format!("`{}` cannot be started", program.package()))
+}
+
+/// The program takes the place of xtask, so that a signal to one is a signal to the other.
+#[cfg(unix)]
+fn become_program(command: &mut Command) -> std::io::Result<ExitCode> {
+    use std::os::unix::process::CommandExt;
+    Err(command.exec())
+}
+
+#[cfg(not(unix))]
+fn become_program(command: &mut Command) -> std::io::Result<ExitCode> {
+    command.status().map(exit_code)
 }
 
 /// A program's own exit status, or failure if a signal ended it.

@@ -187,10 +187,24 @@ fn library() -> PathBuf {
 
 /// What decides the trained weights, by option. The number of threads does not.
 fn parameters(recipe: &Recipe) -> BTreeMap<String, Value> {
-    let Recipe { batch_size, test_batch_size, epochs, lr, gamma, seed, dry_run, device, no_cuda, threads: _, limit } =
-        recipe;
+    let Recipe {
+        recipe: practice,
+        batch_size,
+        test_batch_size,
+        epochs,
+        lr,
+        gamma,
+        seed,
+        dry_run,
+        device,
+        no_cuda,
+        threads: _,
+        limit,
+    } = recipe;
+    let name = |value: Option<clap::builder::PossibleValue>| json!(value.map(|value| value.get_name().to_owned()));
     let device = if *no_cuda { Device::Flex } else { *device };
     [
+        ("--recipe", name(practice.to_possible_value())),
         ("--batch-size", json!(batch_size)),
         ("--test-batch-size", json!(test_batch_size)),
         ("--epochs", json!(epochs)),
@@ -198,7 +212,7 @@ fn parameters(recipe: &Recipe) -> BTreeMap<String, Value> {
         ("--gamma", json!(gamma)),
         ("--seed", json!(seed)),
         ("--dry-run", if *dry_run { json!(true) } else { Value::Null }),
-        ("--device", json!(device.to_possible_value().map(|value| value.get_name().to_owned()))),
+        ("--device", name(device.to_possible_value())),
         ("--limit", json!(limit)),
     ]
     .into_iter()
@@ -240,7 +254,7 @@ mod tests {
     fn the_program_is_told_the_same_recipe() {
         let words =
             ["--epochs=3", "--lr=0.1", "--dry-run", "--limit=640", "--threads=2", "--seed=18446744073709551615"];
-        for words in [&words[..], &[]] {
+        for words in [&words[..], &["--gamma=0.9"], &["--recipe=modern"], &[]] {
             let told = recipe(words);
             let options = options(&told);
             let heard = recipe(&options.iter().map(String::as_str).collect::<Vec<_>>());

@@ -1,0 +1,91 @@
+//! What a user reads after a mistake: one clear message, a failure, and nothing half-written.
+
+use std::fs;
+use std::path::Path;
+
+use end_to_end::{fail, program, succeed};
+
+/// What xtask says about words that it cannot accept.
+fn refused(words: &str) -> String {
+    let errors = fail(program("xtask").args(words.split(' ')));
+    assert!(errors.starts_with("error: "), "`{words}`: {errors}");
+    errors
+}
+
+#[test]
+fn words_that_mean_nothing_are_refused_before_anything_is_built() {
+    for (words, expected) in [
+        ("trian", "unrecognized subcommand 'trian'"),
+        ("run resnet", "invalid value 'resnet'"),
+        ("export resnet", "invalid value 'resnet'"),
+        ("eval resnet", "invalid value 'resnet'"),
+        ("predict resnet --index 1", "invalid value 'resnet'"),
+        ("train --epochs 0", "invalid value '0' for '--epochs"),
+        ("train --epochs many", "invalid value 'many' for '--epochs"),
+        ("train --batch-size -1", "'-1'"),
+        ("train --lr nan", "invalid value 'nan' for '--lr"),
+        ("train --gamma 0", "invalid value '0' for '--gamma"),
+        ("train --seed 1.5", "invalid value '1.5' for '--seed"),
+        ("train --device gpu", "invalid value 'gpu'"),
+        ("train --no-save-model --resume", "cannot be used with"),
+        ("run --limit 0", "invalid value '0' for '--limit"),
+        ("run --seconds -1", "'-1'"),
+        ("eval mnist --seconds 0", "invalid value '0' for '--seconds"),
+        ("eval mnist --batches 1,,2", "invalid value ''"),
+        ("predict mnist", "--index"),
+        ("predict mnist --index six", "invalid value 'six'"),
+        ("fetch mnist --list --from .", "cannot be used with"),
+        ("test everything", "invalid value 'everything'"),
+    ] {
+        let errors = refused(words);
+        assert!(errors.contains(expected), "`{words}` gave: {errors}");
+    }
+}
+
+#[test]
+fn every_command_explains_itself_with_examples() {
+    let all = succeed(program("xtask").arg("--help"));
+    for command in ["run", "status", "fetch", "train", "export", "eval", "predict", "test"] {
+        assert!(all.contains(&format!("  {command} ")), "{command} is not in {all}");
+        let help = succeed(program("xtask").args([command, "--help"]));
+        assert!(help.contains("Examples:\n  cargo xtask "), "`{command}` has no examples: {help}");
+    }
+}
+
+#[test]
+fn a_data_set_that_is_not_declared_is_named_with_those_that_are() {
+    let errors = refused("fetch mnits");
+    assert!(errors.contains("there is no data set `mnits`; there are:") && errors.contains("mnist"), "{errors}");
+}
+
+#[test]
+fn files_that_are_missing_or_damaged_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let damaged = folder.path().join("damaged.file");
+    fs::write(&damaged, b"neither weights nor a network").unwrap();
+    let out = folder.path().join("out");
+    let missing = Path::new("no/such.file");
+    let commands: [(&str, &[&str]); 5] = [
+        ("train", &["--data", "FILE", "--out", "OUT"]),
+        ("export", &["mnist", "--weights", "FILE", "--out", "OUT"]),
+        ("infer", &["eval", "mnist", "--model", "FILE", "--out", "OUT"]),
+        ("infer", &["predict", "mnist", "--index", "100", "--model", "FILE"]),
+        ("infer", &["predict", "mnist", "--index", "100", "--data", "FILE"]),
+    ];
+    for (name, words) in commands {
+        for bad in [missing, &damaged] {
+            let words = words.iter().map(|word| match *word {
+                "FILE" => bad.as_os_str(),
+                "OUT" => out.as_os_str(),
+                other => other.as_ref(),
+            });
+            let words: Vec<_> = words.collect();
+            let errors = fail(program(name).args(&words));
+            assert!(errors.starts_with("error: "), "{name} {words:?}: {errors}");
+            assert!(errors.contains(&*bad.to_string_lossy()), "{name} {words:?} does not name the file: {errors}");
+            assert!(!errors.contains("panicked"), "{name} {words:?}: {errors}");
+            assert!(!out.is_file(), "{name} {words:?} left a file");
+        }
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1 + usize::from(out.is_dir()), "something was left");
+}
