@@ -5,10 +5,9 @@ use std::path::Path;
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Linear, LinearConfig};
-use burn::tensor::activation::{log_softmax, relu};
-use burn::tensor::module::max_pool2d;
-use burn::tensor::ops::MaxPoolOptions;
+use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor};
+use flex_kernels::layers::{conv_relu, conv_relu_pool, cross_entropy, linear, linear_relu};
 
 use crate::weights::{Checkpoint, Initialization, WeightsError, identity_name, load, randomize};
 
@@ -78,26 +77,15 @@ impl MnistCnn {
 
     /// The mean negative log-likelihood `[1]` of `labels` `[batch]` with some units silenced: what training minimises.
     pub fn loss(&self, images: Tensor<4>, labels: Tensor<1, Int>, dropout: DropoutMasks) -> Tensor<1> {
-        let log_probabilities = log_softmax(self.logits(images, Some(dropout)), 1);
-        log_probabilities.gather(1, labels.unsqueeze_dim(1)).mean().neg()
+        cross_entropy(self.logits(images, Some(dropout)), labels)
     }
 
     fn logits(&self, images: Tensor<4>, dropout: Option<DropoutMasks>) -> Tensor<2> {
         let (channels, hidden) = dropout.map(|masks| (masks.channels, masks.hidden)).unzip();
-        let x = relu(self.conv1.forward(images));
-        let x = relu(self.conv2.forward(x));
-        let x = max_pool2d(x, MaxPoolOptions::new([2, 2]));
-        let x = masked(x, channels);
+        let x = conv_relu(&self.conv1, images);
+        let x = conv_relu_pool(&self.conv2, x, 2, channels);
         let x: Tensor<2> = x.flatten(1, 3);
-        let x = relu(self.fc1.forward(x));
-        let x = masked(x, hidden);
-        self.fc2.forward(x)
-    }
-}
-
-fn masked<const D: usize>(x: Tensor<D>, mask: Option<Tensor<D>>) -> Tensor<D> {
-    match mask {
-        Some(mask) => x * mask,
-        None => x,
+        let x = linear_relu(&self.fc1, x, hidden);
+        linear(&self.fc2, x)
     }
 }

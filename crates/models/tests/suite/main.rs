@@ -1,0 +1,8 @@
+//! The networks and their weights against PyTorch and torchvision.
+//!
+//! Expected numbers come from the scripts in `../fixtures`. No test needs Python or a network.
+
+mod alexnet;
+mod mnist_cnn;
+mod support;
+mod weights;
