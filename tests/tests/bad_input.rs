@@ -89,3 +89,30 @@ fn files_that_are_missing_or_damaged_are_named() {
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1 + usize::from(out.is_dir()), "something was left");
 }
+
+/// A command whose files cannot grow beyond 512 KiB: what a full disk does, on every machine.
+#[cfg(unix)]
+fn on_a_full_disk(command: &std::process::Command) -> std::process::Command {
+    let mut limited = std::process::Command::new("sh");
+    // Without the trap the signal would end the program before it could say anything. POSIX counts blocks of 512 bytes,
+    // bash of 1024.
+    limited.args(["-c", "trap '' XFSZ; ulimit -f 512; exec \"$@\"", "sh"]);
+    limited.arg(command.get_program()).args(command.get_args()).current_dir(end_to_end::root());
+    limited
+}
+
+#[cfg(unix)]
+#[test]
+fn a_full_disk_leaves_nothing_half_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = end_to_end::root();
+    fs::copy(root.join("datasets/mnist.toml"), folder.path().join("mnist.toml")).unwrap();
+    let mut fetch = program("fetch");
+    fetch.args(["mnist", "--from"]).arg(root.join("datasets/mnist")).arg("--datasets").arg(folder.path());
+    let errors = fail(&mut on_a_full_disk(&fetch));
+    assert!(errors.contains("cannot write") && errors.contains("train-images-idx3-ubyte"), "{errors}");
+    assert_eq!(fs::read_dir(folder.path().join("mnist")).unwrap().count(), 0, "something was left");
+    // With room it works.
+    succeed(&mut fetch);
+    assert_eq!(fs::read_dir(folder.path().join("mnist")).unwrap().count(), 4);
+}
