@@ -10,6 +10,7 @@ use clap::{ArgAction, Args, ValueEnum};
 Examples:
   cargo xtask train                        14 epochs, seed 1, into artifacts/mnist
   cargo xtask train --epochs 3 --seed 2 --out runs/seed2
+  cargo xtask train --recipe modern        a better network in the same time
   cargo xtask train --resume               go on after an interruption
   cargo xtask train --limit 1000 --epochs 1 --no-save-model")]
 pub struct TrainArgs {
@@ -49,6 +50,9 @@ pub struct TrainArgs {
 /// What the trained weights depend on, and the number of threads, on which they do not.
 #[derive(Debug, Clone, Args)]
 pub struct Recipe {
+    /// The article's recipe, or a modern one for the same network: distorted digits, a smooth schedule, averaged weights.
+    #[arg(long, value_enum, default_value_t = Practice::Article)]
+    pub recipe: Practice,
     /// Training images in one step.
     #[arg(long, default_value_t = 64, value_name = "N", value_parser = positive)]
     pub batch_size: usize,
@@ -61,9 +65,9 @@ pub struct Recipe {
     /// The learning rate of the first epoch.
     #[arg(long, default_value_t = 1.0, value_name = "RATE", value_parser = rate)]
     pub lr: f64,
-    /// What the learning rate is multiplied by after each epoch.
-    #[arg(long, default_value_t = 0.7, value_name = "FACTOR", value_parser = rate)]
-    pub gamma: f64,
+    /// What the learning rate is multiplied by after each epoch of the article's recipe [default: 0.7]
+    #[arg(long, value_name = "FACTOR", value_parser = rate)]
+    pub gamma: Option<f64>,
     /// Decides the initial weights, the order of the images and what dropout silences.
     #[arg(long, default_value_t = 1, value_name = "SEED")]
     pub seed: u64,
@@ -82,6 +86,15 @@ pub struct Recipe {
     /// Use only the first N training images.
     #[arg(long, value_name = "N", value_parser = positive)]
     pub limit: Option<usize>,
+}
+
+/// How a network is trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Practice {
+    /// As in PyTorch's MNIST example.
+    Article,
+    /// As is usual today.
+    Modern,
 }
 
 /// Where a network is trained.

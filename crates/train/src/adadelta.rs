@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use burn::module::{Module, ModuleMapper, Param};
 use burn::optim::{GradientsParams, LearningRate, Optimizer};
 use burn::tensor::{Device, Tensor};
+use flex_kernels::adadelta::Rule;
+use flex_kernels::operations;
 use serde::{Deserialize, Serialize};
 
 /// The update rule. For a gradient `g`, with averages `a` of `g²` and `d` of the squared updates, both zero at first:
@@ -41,6 +43,19 @@ impl Default for Adadelta {
     }
 }
 
+impl Adadelta {
+    /// The rule in the precision of the parameters.
+    fn in_float32(&self, learning_rate: LearningRate) -> Rule {
+        Rule {
+            learning_rate: learning_rate as f32,
+            keep: self.rho as f32,
+            take: (1.0 - self.rho) as f32,
+            epsilon: self.epsilon as f32,
+            weight_decay: self.weight_decay as f32,
+        }
+    }
+}
+
 impl Optimizer for Adadelta {
     type State<const D: usize> = AdadeltaState<D>;
 
@@ -55,6 +70,11 @@ impl Optimizer for Adadelta {
             let zeros = tensor.zeros_like();
             AdadeltaState { square_average: zeros.clone(), update_average: zeros }
         });
+        if [&tensor, &gradient, &square_average, &update_average].into_iter().all(operations::fits) {
+            let (tensor, square_average, update_average) =
+                operations::adadelta(self.in_float32(learning_rate), tensor, gradient, square_average, update_average);
+            return (tensor, Some(AdadeltaState { square_average, update_average }));
+        }
         let gradient = match self.weight_decay {
             0.0 => gradient,
             decay => gradient + tensor.clone() * decay,

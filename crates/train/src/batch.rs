@@ -3,6 +3,9 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use models::mnist_cnn::IMAGE_SIZE;
 use models::mnist_digits::{Digits, PIXELS, normalization_table};
+use rayon::prelude::*;
+
+use crate::augmentation::Augmentation;
 
 /// Normalised images and their labels.
 #[derive(Debug, Clone)]
@@ -36,10 +39,33 @@ impl<'a> Batcher<'a> {
                 labels.push(label.into());
             }
         }
-        let count = labels.len();
-        Batch {
-            images: Tensor::from_data(TensorData::new(images, [count, 1, IMAGE_SIZE, IMAGE_SIZE]), device),
-            labels: Tensor::from_data(TensorData::new(labels, [count]), device),
-        }
+        batch_of(images, labels, device)
+    }
+
+    /// The digits at `indices`, which must be below their number, distorted as they are in an epoch.
+    pub fn distorted(
+        &self,
+        indices: &[usize],
+        augmentation: &Augmentation,
+        seed: u64,
+        epoch: usize,
+        device: &Device,
+    ) -> Batch {
+        let mut images = vec![0.0; indices.len() * PIXELS];
+        images.par_chunks_exact_mut(PIXELS).zip(indices).for_each(|(image, &index)| {
+            if let Some(pixels) = self.digits.image(index) {
+                augmentation.draw(seed, epoch, index).apply(pixels, image);
+            }
+        });
+        let labels = indices.iter().filter_map(|&index| self.digits.label(index)).map(i32::from).collect();
+        batch_of(images, labels, device)
+    }
+}
+
+fn batch_of(images: Vec<f32>, labels: Vec<i32>, device: &Device) -> Batch {
+    let count = labels.len();
+    Batch {
+        images: Tensor::from_data(TensorData::new(images, [count, 1, IMAGE_SIZE, IMAGE_SIZE]), device),
+        labels: Tensor::from_data(TensorData::new(labels, [count]), device),
     }
 }

@@ -1,8 +1,8 @@
 //! A run in one file, from which it continues as if it had never stopped.
 //!
-//! The file is in safetensors format: `network.*` holds the parameters and `square_average.*` and `update_average.*` the
-//! optimiser's memory, all in Burn's layout. The header's metadata hold the configuration, the data's hashes, the
-//! progress and a SHA-256 over all of it.
+//! The file is in safetensors format: `network.*` holds the parameters, `square_average.*` and `update_average.*` the
+//! optimiser's memory, and `average.*` the averaged parameters if the recipe has such, all in Burn's layout. The header's
+//! metadata hold the configuration, the data's hashes, the progress and a SHA-256 over all of it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,12 +24,13 @@ use crate::outputs::DataHashes;
 use crate::training::{Progress, State};
 
 /// Changes when the content of the file, or what training makes of it, does.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// No checkpoint of this network is larger.
 const MAX_BYTES: u64 = 1 << 26;
 
 const NETWORK: &str = "network.";
+const AVERAGE: &str = "average.";
 const SQUARE_AVERAGE: &str = "square_average.";
 const UPDATE_AVERAGE: &str = "update_average.";
 
@@ -221,8 +222,12 @@ fn flatten(name: String, value: &serde_json::Value, settings: &mut BTreeMap<Stri
 
 /// Every tensor of `state` by its name in the file.
 fn tensors_of(state: &State) -> BTreeMap<String, TensorData> {
-    let mut collector = Collector { path: Vec::new(), tensors: BTreeMap::new() };
+    let mut collector = Collector { prefix: NETWORK, path: Vec::new(), tensors: BTreeMap::new() };
     state.network.visit(&mut collector);
+    if let Some(average) = &state.average {
+        collector.prefix = AVERAGE;
+        average.visit(&mut collector);
+    }
     let mut tensors = collector.tensors;
     for (path, memory) in state.optimizer.states() {
         tensors.insert(format!("{SQUARE_AVERAGE}{path}"), memory.square_average.to_data());
@@ -240,6 +245,7 @@ fn state_of(
 ) -> Result<State, String> {
     let mut restorer = Restorer { path: Vec::new(), tensors: &mut tensors, memory: BTreeMap::new(), problem: None };
     let network = network.map(&mut restorer);
+    let average = identity.config.averaging.map(|_| network.valid().map(&mut RestorerOfAverage(&mut restorer)));
     let (memory, problem) = (restorer.memory, restorer.problem);
     if let Some(problem) = problem {
         return Err(problem);
@@ -248,10 +254,11 @@ fn state_of(
         return Err(format!("it holds the tensor {name}, which this network has not"));
     }
     let optimizer = ModuleAdadelta::with_states(identity.config.optimizer.clone(), memory);
-    Ok(State { network, optimizer, progress })
+    Ok(State { network, optimizer, average, progress })
 }
 
 struct Collector {
+    prefix: &'static str,
     path: Vec<String>,
     tensors: BTreeMap<String, TensorData>,
 }
@@ -266,7 +273,7 @@ impl ModuleVisitor for Collector {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.tensors.insert(format!("{NETWORK}{}", self.path.join(".")), param.val().into_data());
+        self.tensors.insert(format!("{}{}", self.prefix, self.path.join(".")), param.val().into_data());
     }
 }
 
@@ -318,5 +325,29 @@ impl ModuleMapper for Restorer<'_, '_> {
                 param
             }
         }
+    }
+}
+
+/// Restores the averaged parameters by the same means.
+struct RestorerOfAverage<'a, 'b, 'data>(&'a mut Restorer<'b, 'data>);
+
+impl ModuleMapper for RestorerOfAverage<'_, '_, '_> {
+    fn enter_module(&mut self, name: &str, _kind: &str) {
+        self.0.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _kind: &str) {
+        self.0.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let name = format!("{AVERAGE}{}", self.0.path.join("."));
+        param.map(|tensor| match self.0.take(name, &tensor.dims(), &tensor.device()) {
+            Ok(restored) => restored,
+            Err(problem) => {
+                self.0.problem.get_or_insert(problem);
+                tensor
+            }
+        })
     }
 }

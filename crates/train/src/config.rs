@@ -5,7 +5,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::adadelta::Adadelta;
-use crate::schedule::step_lr;
+use crate::augmentation::Augmentation;
+use crate::averaging::Averaging;
+use crate::schedule::Schedule;
+
 /// Everything that the trained weights depend on, besides the data: equal configurations give equal bytes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Config {
@@ -21,8 +24,8 @@ pub struct Config {
     pub test_batch_size: usize,
     /// The learning rate of the first epoch.
     pub learning_rate: f64,
-    /// What the learning rate is multiplied by after each epoch.
-    pub gamma: f64,
+    /// How it goes on from there.
+    pub schedule: Schedule,
     /// Only this many training images, the first ones.
     pub limit: Option<usize>,
     /// One step in each epoch, to see that everything works.
@@ -33,6 +36,10 @@ pub struct Config {
     pub channel_dropout: f32,
     /// The share of hidden units silenced.
     pub hidden_dropout: f32,
+    /// How the digits are distorted, if they are.
+    pub augmentation: Option<Augmentation>,
+    /// How the weights are averaged, if they are: then the average is what is judged and saved.
+    pub averaging: Option<Averaging>,
 }
 
 /// Where the arithmetic is done.
@@ -55,8 +62,15 @@ impl fmt::Display for DeviceKind {
 }
 
 impl Default for Config {
-    /// The recipe of PyTorch's MNIST example.
+    /// [`article`](Config::article).
     fn default() -> Self {
+        Self::article()
+    }
+}
+
+impl Config {
+    /// The recipe of PyTorch's MNIST example.
+    pub fn article() -> Self {
         Self {
             device: DeviceKind::Flex,
             seed: 1,
@@ -64,20 +78,31 @@ impl Default for Config {
             batch_size: 64,
             test_batch_size: 1000,
             learning_rate: 1.0,
-            gamma: 0.7,
+            schedule: Schedule::Step { gamma: 0.7 },
             limit: None,
             dry_run: false,
             optimizer: Adadelta::default(),
             channel_dropout: 0.25,
             hidden_dropout: 0.5,
+            augmentation: None,
+            averaging: None,
         }
     }
-}
 
-impl Config {
-    /// The learning rate of an epoch counted from zero.
-    pub fn learning_rate_in(&self, epoch: usize) -> f64 {
-        step_lr(self.learning_rate, self.gamma, epoch)
+    /// Today's practice for the same network: distorted digits, a smooth schedule and averaged weights. What it gains is in
+    /// `docs/benchmarks.md`.
+    pub fn modern() -> Self {
+        Self {
+            schedule: Schedule::Cosine,
+            augmentation: Some(Augmentation { rotation: 10.0, shear: 10.0, scale: 0.1, shift: 2.0 }),
+            averaging: Some(Averaging { horizon: 300.0, every: 10 }),
+            ..Self::article()
+        }
+    }
+
+    /// The learning rate of a step in an epoch over `images`, both counted from zero.
+    pub fn learning_rate_at(&self, epoch: usize, step: usize, images: usize) -> f64 {
+        self.schedule.rate(self.learning_rate, (epoch, step), self.epochs, self.steps_per_epoch(images))
     }
 
     /// How many steps an epoch over `images` takes.

@@ -1,10 +1,12 @@
-//! Trains the MNIST CNN with the recipe of PyTorch's MNIST example.
+//! Trains the MNIST CNN with the recipe of PyTorch's MNIST example, or with a modern one.
 //!
 //! The trained weights are a function of [`Config`](config::Config) and data: they depend neither on the number of threads
 //! nor on interruptions. Random numbers are a function of (seed, purpose, epoch, step), every reduction has a fixed order,
 //! and a checkpoint holds all that the rest of a run depends on.
 
 pub mod adadelta;
+pub mod augmentation;
+pub mod averaging;
 pub mod batch;
 pub mod checkpoint;
 pub mod config;

@@ -8,13 +8,14 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
 use clap::Parser;
-use cli::train::{Recipe, TrainArgs};
+use cli::train::{Practice, Recipe, TrainArgs};
 use models::mnist_digits::{Digits, Split};
 use train::checkpoint::Identity;
 use train::config::{Config, DeviceKind};
 use train::outputs::hash_data;
 use train::parent::end_with_parent;
 use train::run::{Options, Resume, run};
+use train::schedule::Schedule;
 use train::training::Data;
 
 #[derive(Parser)]
@@ -48,18 +49,7 @@ fn execute(arguments: TrainArgs) -> Result<()> {
             .context("cannot start the worker threads")?;
     }
     let data = load(&arguments)?;
-    let config = Config {
-        device: kind,
-        seed: recipe.seed,
-        epochs: recipe.epochs,
-        batch_size: recipe.batch_size,
-        test_batch_size: recipe.test_batch_size,
-        learning_rate: recipe.lr,
-        gamma: recipe.gamma,
-        limit: recipe.limit,
-        dry_run: recipe.dry_run,
-        ..Config::default()
-    };
+    let config = config(recipe, kind)?;
     let identity = Identity { config, data: hash_data(&arguments.data)? };
     let out: Option<PathBuf> = (!arguments.no_save_model).then_some(arguments.out);
     let resume = match (arguments.resume, arguments.in_pipeline) {
@@ -80,6 +70,28 @@ fn execute(arguments: TrainArgs) -> Result<()> {
             .context("cannot write to standard output")?;
     }
     Ok(())
+}
+
+fn config(recipe: &Recipe, device: DeviceKind) -> Result<Config> {
+    let practice = match (recipe.recipe, recipe.gamma) {
+        (Practice::Article, None) => Config::article(),
+        (Practice::Article, Some(gamma)) => Config { schedule: Schedule::Step { gamma }, ..Config::article() },
+        (Practice::Modern, None) => Config::modern(),
+        (Practice::Modern, Some(_)) => {
+            bail!("--gamma belongs to the article's recipe: the modern one has another schedule")
+        }
+    };
+    Ok(Config {
+        device,
+        seed: recipe.seed,
+        epochs: recipe.epochs,
+        batch_size: recipe.batch_size,
+        test_batch_size: recipe.test_batch_size,
+        learning_rate: recipe.lr,
+        limit: recipe.limit,
+        dry_run: recipe.dry_run,
+        ..practice
+    })
 }
 
 fn device_kind(recipe: &Recipe) -> DeviceKind {

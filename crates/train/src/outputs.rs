@@ -60,7 +60,7 @@ pub struct Saved {
 /// # Errors
 /// When one cannot be written; the weights of an earlier run are then still there.
 pub fn write(folder: &Path, identity: &Identity, revision: Option<&str>, state: &State) -> Result<Saved, TrainError> {
-    let weights = weights(&state.network)?;
+    let weights = weights(&state.result())?;
     let digest = sha256_bytes(&weights);
     let config = ConfigFile {
         training: identity,

@@ -15,6 +15,8 @@ pub enum Purpose {
     ChannelDropout = 2,
     /// The hidden units that a step silences.
     HiddenDropout = 3,
+    /// How an image is distorted; its index takes the place of the step.
+    Augmentation = 4,
 }
 
 /// A generator for one purpose at one step of one epoch, all counted from zero.

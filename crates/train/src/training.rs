@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
 use crate::adadelta::ModuleAdadelta;
+use crate::averaging::approach;
 use crate::batch::Batcher;
 use crate::config::Config;
 use crate::dropout::dropout_masks;
@@ -33,8 +34,17 @@ pub struct State {
     pub network: MnistCnn,
     /// The optimiser with its memory.
     pub optimizer: ModuleAdadelta,
+    /// The average of the network's weights, without autodiff, if the recipe asks for one.
+    pub average: Option<MnistCnn>,
     /// How far it has come.
     pub progress: Progress,
+}
+
+impl State {
+    /// The network to be judged and kept, without autodiff: the average if there is one.
+    pub fn result(&self) -> MnistCnn {
+        self.average.clone().unwrap_or_else(|| self.network.valid())
+    }
 }
 
 /// How far a run has come.
@@ -57,7 +67,7 @@ pub struct Progress {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Epoch {
-    /// The learning rate that it used.
+    /// The learning rate that it began with.
     pub learning_rate: f64,
     /// The mean loss of its images, each at the step that used it, with dropout.
     pub train_loss: f64,
@@ -91,11 +101,10 @@ impl<'a> Trainer<'a> {
 
     /// The state before the first step.
     pub fn initial(&self) -> State {
-        State {
-            network: crate::layout::contiguous(MnistCnn::random(self.config.seed, &self.device)),
-            optimizer: ModuleAdadelta::new(self.config.optimizer.clone()),
-            progress: Progress::default(),
-        }
+        let network = crate::layout::contiguous(MnistCnn::random(self.config.seed, &self.device));
+        let average = self.config.averaging.map(|_| network.valid());
+        let optimizer = ModuleAdadelta::new(self.config.optimizer.clone());
+        State { network, optimizer, average, progress: Progress::default() }
     }
 
     /// Steps in an epoch.
@@ -111,20 +120,28 @@ impl<'a> Trainer<'a> {
     /// Learns from one batch.
     pub fn step(&mut self, state: State) -> State {
         let started = Instant::now();
-        let State { network, mut optimizer, mut progress } = state;
+        let State { network, mut optimizer, mut average, mut progress } = state;
         let indices = self.indices(&progress);
         let (epoch, step, count) = (progress.epoch, progress.step, indices.len());
-        let batch = self.batcher.batch(indices, &self.device);
+        let batch = match &self.config.augmentation {
+            Some(augmentation) => self.batcher.distorted(&indices, augmentation, self.config.seed, epoch, &self.device),
+            None => self.batcher.batch(indices, &self.device),
+        };
         let dropout = dropout_masks(self.config, epoch, step, count, &self.device);
 
         let loss = network.loss(batch.images, batch.labels, dropout);
         let gradients = GradientsParams::from_grads(loss.backward(), &network);
-        let network = optimizer.step(self.config.learning_rate_in(epoch), network, gradients);
+        let network = optimizer.step(self.learning_rate_at(epoch, step), network, gradients);
+        if let Some(averaging) = self.config.averaging
+            && let Some(share) = averaging.share(epoch * self.steps() + step + 1)
+        {
+            average = average.map(|average| approach(average, &network.valid(), share));
+        }
 
         self.pending.push((loss.inner(), count));
         progress.step += 1;
         progress.seconds += started.elapsed().as_secs_f64();
-        State { network, optimizer, progress }
+        State { network, optimizer, average, progress }
     }
 
     /// Brings the losses of the last steps into `state`, and returns the last one. An accelerator has to wait for it.
@@ -153,12 +170,12 @@ impl<'a> Trainer<'a> {
     /// As [`read_losses`](Self::read_losses).
     pub fn finish_epoch(&mut self, mut state: State) -> Result<State, TrainError> {
         self.read_losses(&mut state)?;
-        let network = state.network.valid();
-        let test = evaluate(&network, &self.data.test, self.config.test_batch_size, &self.device.clone().inner())?;
+        let test =
+            evaluate(&state.result(), &self.data.test, self.config.test_batch_size, &self.device.clone().inner())?;
         let Progress { epoch, loss, seconds, .. } = state.progress;
         let images = self.images();
         state.progress.epochs.push(Epoch {
-            learning_rate: self.config.learning_rate_in(epoch),
+            learning_rate: self.learning_rate_at(epoch, 0),
             train_loss: loss / images as f64,
             test,
             images,
@@ -167,6 +184,10 @@ impl<'a> Trainer<'a> {
         let epochs = state.progress.epochs;
         state.progress = Progress { epoch: epoch + 1, epochs, ..Progress::default() };
         Ok(state)
+    }
+
+    fn learning_rate_at(&self, epoch: usize, step: usize) -> f64 {
+        self.config.learning_rate_at(epoch, step, self.data.train.len())
     }
 
     /// The images of the step that comes next.

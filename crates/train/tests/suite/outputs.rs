@@ -40,13 +40,15 @@ fn a_training_leaves_model_metrics_timings_and_configuration() {
     }
 
     let config: serde_json::Value = serde_json::from_slice(&place.read("runs/nine/config.json")).unwrap();
-    let expected: [(&str, serde_json::Value); 9] = [
+    let expected: [(&str, serde_json::Value); 11] = [
         ("seed", 9.into()),
         ("epochs", 2.into()),
         ("batch_size", 16.into()),
         ("test_batch_size", 1000.into()),
         ("learning_rate", 0.5.into()),
-        ("gamma", 0.7.into()),
+        ("schedule", serde_json::json!({"kind": "step", "gamma": 0.7})),
+        ("augmentation", serde_json::Value::Null),
+        ("averaging", serde_json::Value::Null),
         ("limit", 40.into()),
         ("dry_run", false.into()),
         ("device", "flex".into()),
