@@ -31,11 +31,6 @@ impl Buffer {
     pub fn resize(&mut self, count: usize) {
         self.0.resize(count.div_ceil(LANES), Line([0.0; LANES]));
     }
-
-    /// The lines themselves.
-    pub fn into_lines(self) -> Vec<Line> {
-        self.0
-    }
 }
 
 impl Deref for Buffer {

@@ -1,0 +1,53 @@
+//! Layers of a network that run on the fused kernels where they can, and on Burn's own operations elsewhere.
+//!
+//! Each function is defined by the composition of Burn's operations in its body. On the flex backend one kernel computes
+//! the same, up to rounding, forward and backward; on every other device, and in a captured graph, the composition runs.
+
+use burn::nn::Linear;
+use burn::nn::conv::Conv2d;
+use burn::tensor::activation::{log_softmax, relu};
+use burn::tensor::module::max_pool2d;
+use burn::tensor::ops::MaxPoolOptions;
+use burn::tensor::{Int, Tensor};
+
+use crate::linear::Activation;
+use crate::operations;
+
+/// `relu(conv(images))`.
+pub fn conv_relu(conv: &Conv2d, images: Tensor<4>) -> Tensor<4> {
+    operations::conv_relu(conv, &images).unwrap_or_else(|| relu(conv.forward(images)))
+}
+
+/// `max_pool(relu(conv(images))) * scale`, with pooling windows of `pool` by `pool` next to each other.
+///
+/// `scale` `[image, channel, 1, 1]` is for dropout; it gets no gradient on the kernels.
+pub fn conv_relu_pool(conv: &Conv2d, images: Tensor<4>, pool: usize, scale: Option<Tensor<4>>) -> Tensor<4> {
+    operations::conv_relu_pool(conv, &images, pool, scale.as_ref()).unwrap_or_else(|| {
+        let x = max_pool2d(relu(conv.forward(images)), MaxPoolOptions::new([pool, pool]));
+        scaled(x, scale)
+    })
+}
+
+/// `layer(input)`.
+pub fn linear(layer: &Linear, input: Tensor<2>) -> Tensor<2> {
+    operations::linear(layer, Activation::Identity, &input, None).unwrap_or_else(|| layer.forward(input))
+}
+
+/// `relu(layer(input)) * scale`. `scale`, like the output, is for dropout; it gets no gradient on the kernels.
+pub fn linear_relu(layer: &Linear, input: Tensor<2>, scale: Option<Tensor<2>>) -> Tensor<2> {
+    operations::linear(layer, Activation::Relu, &input, scale.as_ref())
+        .unwrap_or_else(|| scaled(relu(layer.forward(input)), scale))
+}
+
+/// The mean over the rows of `logits` `[rows, classes]` of the negative log-likelihood of `labels` `[rows]`, `[1]`.
+pub fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+    operations::cross_entropy(&logits, &labels)
+        .unwrap_or_else(|| log_softmax(logits, 1).gather(1, labels.unsqueeze_dim(1)).mean().neg())
+}
+
+fn scaled<const D: usize>(x: Tensor<D>, scale: Option<Tensor<D>>) -> Tensor<D> {
+    match scale {
+        Some(scale) => x * scale,
+        None => x,
+    }
+}
