@@ -7,6 +7,7 @@ pub mod fingerprint;
 pub mod mnist;
 pub mod placement;
 pub mod progress;
+pub mod random;
 pub mod runtime;
 pub mod session;
 pub mod statistics;

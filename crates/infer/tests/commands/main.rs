@@ -1,0 +1,5 @@
+//! The commands as a user runs them, on a small set of digits and random weights.
+
+mod eval;
+mod predict;
+mod setting;

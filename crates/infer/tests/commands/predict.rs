@@ -1,0 +1,98 @@
+//! `infer predict mnist`.
+
+use crate::setting::{Setting, image, network, text};
+use burn::tensor::{Device, Tensor, TensorData};
+use models::mnist_digits::normalize;
+use serde_json::Value;
+
+fn json(setting: &Setting, options: &[&str]) -> Value {
+    let output = setting.infer("predict", &[options, &["--json"]].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn a_test_image_gets_the_digit_that_the_network_gives() {
+    let setting = Setting::new();
+    let pixels: Vec<f32> = image(13).into_iter().map(normalize).collect();
+    let input = Tensor::<4>::from_data(TensorData::new(pixels, [1, 1, 28, 28]), &Device::flex());
+    let expected: Vec<f32> = network(1).forward(input).exp().try_into_vec_as().unwrap();
+
+    let prediction = json(&setting, &["--index", "13"]);
+    assert_eq!((&prediction["label"], &prediction["agree"]), (&3.into(), &true.into()));
+    for (reading, engine) in prediction["readings"].as_array().unwrap().iter().zip(["burn", "ort:cpu"]) {
+        assert_eq!(reading["engine"], engine);
+        let probabilities: Vec<f64> =
+            reading["probabilities"].as_array().unwrap().iter().map(|share| share.as_f64().unwrap()).collect();
+        let digit = reading["digit"].as_u64().unwrap() as usize;
+        assert!(probabilities.iter().all(|&share| share <= probabilities[digit]));
+        for (found, &expected) in probabilities.iter().zip(&expected) {
+            // Probabilities near 0.1 in float32, computed in two ways.
+            assert!((found - f64::from(expected)).abs() < 1e-6, "{found} {expected}");
+        }
+    }
+
+    let output = setting.infer("predict", &["--index", "13"]);
+    let shown = text(&output.stdout);
+    assert!(shown.contains("test image 13, labelled 3") && shown.contains('@'), "{shown}");
+    assert!(shown.contains("burn ") && shown.contains("ort:cpu "), "{shown}");
+}
+
+#[test]
+fn a_picture_file_is_read_like_the_image_that_it_shows() {
+    let setting = Setting::new();
+    let path = setting.path("digit.png");
+    let dark_on_light: Vec<u8> = image(8).iter().map(|pixel| 255 - pixel).collect();
+    image::GrayImage::from_raw(28, 28, dark_on_light).unwrap().save(&path).unwrap();
+    let from_file = json(&setting, &["--image", path.to_str().unwrap()]);
+    let from_index = json(&setting, &["--index", "8"]);
+    assert_eq!(from_file["readings"], from_index["readings"]);
+    assert_eq!(from_file["label"], Value::Null);
+}
+
+#[test]
+fn engines_that_disagree_fail() {
+    let setting = Setting::new();
+    let other = setting.other_weights();
+    let disagreeing = (0..40).filter(|index| {
+        let options = ["--index", &index.to_string(), "--weights", other.to_str().unwrap()];
+        !setting.infer("predict", &options).status.success()
+    });
+    assert!(disagreeing.take(1).count() > 0, "two random networks agree on everything");
+}
+
+#[test]
+fn bad_input_is_one_clear_sentence() {
+    let setting = Setting::new();
+    let failure = |options: &[&str]| setting.failure("predict", options);
+    assert!(failure(&["--index", "40"]).contains("--index 40 is beyond the last of the 40 test images, 39"));
+    assert!(failure(&[]).contains("--index"));
+    assert!(failure(&["--index", "1", "--image", "x.png"]).contains("--image"));
+    assert!(failure(&["--image", "no/such.png"]).contains("cannot read no/such.png"));
+    let model = setting.model();
+    assert!(failure(&["--image", model.to_str().unwrap()]).contains("is not a usable picture"));
+    assert!(failure(&["--index", "1", "--model", "no/such.onnx"]).contains("cargo xtask export mnist"));
+    assert!(failure(&["--index", "1", "--weights", model.to_str().unwrap()]).contains("mnist.onnx"));
+}
+
+#[test]
+fn a_missing_library_is_one_sentence() {
+    let setting = Setting::new();
+    let run = |variable: &str, folder: &std::path::Path| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_infer"))
+            .current_dir(folder)
+            .env("ORT_DYLIB_PATH", variable)
+            .args(["predict", "mnist", "--index", "0", "--data"])
+            .arg(setting.folder.path())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        text(&output.stderr)
+    };
+    let message = run("no/such.so", setting.folder.path());
+    assert_eq!(message.lines().count(), 1, "{message}");
+    assert!(message.contains("ORT_DYLIB_PATH names no/such.so"), "{message}");
+    let no_library = setting.weights();
+    let message = run(no_library.to_str().unwrap(), setting.folder.path());
+    assert!(message.contains("cannot be used as the ONNX Runtime library"), "{message}");
+}
