@@ -79,6 +79,9 @@ pub(crate) enum SourceError {
     Client { program: &'static str, message: String },
 }
 
+/// Takes the wanted files out of one source.
+type Take<'a> = dyn FnMut(&[FileEntry], &mut dyn Observer) -> Result<(), SourceError> + 'a;
+
 /// Makes the files of `manifest` for `platform` present and verified below `folder`.
 ///
 /// A file that is there and has its SHA-256 is left alone; anything else is replaced, whole. With `from`, the files are
@@ -115,20 +118,19 @@ pub fn fetch(
         return Ok(Fetched::Present);
     }
     let mut reasons = Vec::new();
-    let mut attempt =
-        |name: String, take: &mut dyn FnMut(&[FileEntry], &mut dyn Observer) -> Result<(), SourceError>| {
-            observer.source(&name);
-            let wanted = missing(&files)?;
-            match take(&wanted, observer) {
-                Ok(()) => Ok(Some(Fetched::From(name))),
-                Err(SourceError::File(error)) => Err(FetchError::File(error)),
-                Err(error) => {
-                    observer.failed(&name, &error.to_string());
-                    reasons.push(format!("{name}: {error}"));
-                    Ok(None)
-                }
+    let mut attempt = |name: String, take: &mut Take| {
+        observer.source(&name);
+        let wanted = missing(&files)?;
+        match take(&wanted, observer) {
+            Ok(()) => Ok(Some(Fetched::From(name))),
+            Err(SourceError::File(error)) => Err(FetchError::File(error)),
+            Err(error) => {
+                observer.failed(&name, &error.to_string());
+                reasons.push(format!("{name}: {error}"));
+                Ok(None)
             }
-        };
+        }
+    };
     if let Some(from) = from {
         let name = from.display().to_string();
         if let Some(done) = attempt(name, &mut |wanted, observer| from_folder(wanted, folder, from, observer))? {
