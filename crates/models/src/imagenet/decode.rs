@@ -4,10 +4,7 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageFormat, ImageReader};
-use zune_core::bytestream::ZCursor;
-use zune_core::colorspace::ColorSpace;
-use zune_core::options::DecoderOptions;
-use zune_jpeg::JpegDecoder;
+use libjpeg_turbo_rs::{ColorSpace, Decoder, JpegError, PixelFormat};
 
 /// The largest picture that is decoded, in pixels: the number above which Pillow suspects a decompression bomb.
 pub const MAX_PIXELS: u64 = 2 * 89_478_485;
@@ -159,29 +156,19 @@ fn upper(value: u16) -> u8 {
     (value >> 8) as u8
 }
 
+/// By a decoder that repeats libjpeg-turbo's arithmetic, which is Pillow's: others round otherwise and are off by up to 3.
 fn decode_jpeg(data: &[u8]) -> Result<RgbImage, ImageError> {
-    let damaged =
-        |error: zune_jpeg::errors::DecodeErrors| ImageError::Damaged { format: "JPEG", reason: error.to_string() };
-    // A JPEG has at most 65,535 pixels a side; their product is checked below.
-    let options = DecoderOptions::default()
-        .set_strict_mode(false)
-        .set_max_width(usize::from(u16::MAX))
-        .set_max_height(usize::from(u16::MAX));
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(data), options);
-    decoder.decode_headers().map_err(damaged)?;
-    let (width, height) = decoder.dimensions().unwrap_or((0, 0));
+    let damaged = |error: JpegError| ImageError::Damaged { format: "JPEG", reason: error.to_string() };
+    let mut decoder = Decoder::new(data).map_err(damaged)?;
+    let (width, height) = (decoder.header().width(), decoder.header().height());
     check_size(width as u64, height as u64)?;
+    let four_inks = matches!(decoder.jpeg_color_space(), ColorSpace::Cmyk | ColorSpace::Ycck);
     // The decoder's own way from four inks to RGB rounds otherwise than Pillow's.
-    let output = match decoder.input_colorspace() {
-        Some(inks @ (ColorSpace::CMYK | ColorSpace::YCCK)) => inks,
-        _ => ColorSpace::RGB,
-    };
-    decoder.set_options(decoder.options().jpeg_set_out_colorspace(output));
-    let bytes = decoder.decode().map_err(damaged)?;
-    let pixels = match output {
-        ColorSpace::CMYK => bytes.as_chunks().0.iter().map(inks_to_rgb).collect(),
-        ColorSpace::YCCK => bytes.as_chunks().0.iter().map(ycck_to_rgb).collect(),
-        _ => bytes.as_chunks().0.to_vec(),
+    decoder.set_output_format(if four_inks { PixelFormat::Cmyk } else { PixelFormat::Rgb });
+    let bytes = decoder.decode_image().map_err(damaged)?.into_vec();
+    let pixels = match four_inks {
+        true => bytes.as_chunks().0.iter().map(inks_to_rgb).collect(),
+        false => bytes.as_chunks().0.to_vec(),
     };
     RgbImage::new("JPEG", width, height, pixels)
 }
@@ -193,20 +180,6 @@ fn inks_to_rgb(&[cyan, magenta, yellow, black]: &[u8; 4]) -> [u8; 3] {
         let product = (255 - i32::from(ink)) * light + 128;
         (light - (((product >> 8) + product) >> 8)) as u8
     })
-}
-
-/// Three inks coded as luminance and colour differences, the fourth as it is.
-fn ycck_to_rgb(&[y, cb, cr, black]: &[u8; 4]) -> [u8; 3] {
-    // libjpeg's fixed point: 16 fractional bits, and a half added before they are cut off.
-    const HALF: i32 = 1 << 15;
-    let y = i32::from(y);
-    let (cb, cr) = (i32::from(cb) - 128, i32::from(cr) - 128);
-    let red = y + ((91_881 * cr + HALF) >> 16);
-    let green = y + ((-22_554 * cb - 46_802 * cr + HALF) >> 16);
-    let blue = y + ((116_130 * cb + HALF) >> 16);
-    // libjpeg subtracts from 255 to get inks, and Pillow subtracts once more to undo the inversion.
-    let [red, green, blue] = [red, green, blue].map(|value| 255 - value.clamp(0, 255) as u8);
-    inks_to_rgb(&[red, green, blue, black])
 }
 
 impl RgbImage {

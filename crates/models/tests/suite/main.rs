@@ -4,5 +4,6 @@
 
 mod alexnet;
 mod mnist_cnn;
+mod pictures;
 mod support;
 mod weights;

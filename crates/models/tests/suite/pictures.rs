@@ -1,0 +1,162 @@
+//! Picture preprocessing against torchvision's on Pillow's pictures.
+
+use models::imagenet::{
+    CROP, ImageError, MAX_PIXELS, MEAN, STANDARD_DEVIATION, decode, decode_file, normalize, preprocess_file,
+    resize_and_crop,
+};
+
+use crate::support::fixture;
+
+/// Files in `fixtures/pictures` that every decoder reads the same.
+const EXACT: &[&str] = &[
+    "alpha-16.png",
+    "alpha.png",
+    "black-and-white.png",
+    "column.png",
+    "exact.png",
+    "grey-16.png",
+    "grey-alpha-16.png",
+    "grey-alpha.png",
+    "grey.png",
+    "lossless.webp",
+    "odd.png",
+    "one.png",
+    "palette-transparent.png",
+    "palette.gif",
+    "palette.png",
+    "rgb-16.png",
+    "row.png",
+    "scene.bmp",
+    "small.png",
+];
+
+/// Formats whose decoding is exact only up to rounding.
+const ROUNDED: &[&str] = &[
+    "four-inks.jpg",
+    "grey.jpg",
+    "landscape-420.jpg",
+    "large-420.jpg",
+    "lossy.webp",
+    "portrait-444.jpg",
+    "progressive-422.jpg",
+    "rotated.jpg",
+    "ycck.jpg",
+];
+
+fn expected(name: &str) -> Vec<[u8; 3]> {
+    let path = fixture(&format!("pictures/{name}.expected.png"));
+    let picture = image::open(path).unwrap();
+    let image::DynamicImage::ImageRgb8(picture) = picture else { panic!("{name} is not RGB") };
+    assert_eq!(picture.dimensions(), (CROP as u32, CROP as u32));
+    picture.pixels().map(|pixel| pixel.0).collect()
+}
+
+fn found(name: &str) -> Vec<[u8; 3]> {
+    let picture = decode_file(&fixture(&format!("pictures/{name}"))).unwrap_or_else(|error| panic!("{error}"));
+    resize_and_crop(&picture)
+}
+
+#[test]
+fn lossless_pictures_are_exactly_torchvisions() {
+    for name in EXACT {
+        let (found, expected) = (found(name), expected(name));
+        let wrong = found.iter().zip(&expected).filter(|(a, b)| a != b).count();
+        assert_eq!((wrong, found.len()), (0, CROP * CROP), "{name}");
+    }
+}
+
+#[test]
+fn compressed_pictures_are_torchvisions_within_one_step() {
+    let mut failures = Vec::new();
+    for name in ROUNDED {
+        let (found, expected) = (found(name), expected(name));
+        let (found, expected) = (found.as_flattened(), expected.as_flattened());
+        assert_eq!(found.len(), expected.len());
+        let worst = found.iter().zip(expected).map(|(a, b)| a.abs_diff(*b)).max();
+        if worst > Some(1) {
+            let many = found.iter().zip(expected).filter(|(a, b)| a.abs_diff(**b) > 1).count();
+            failures.push(format!("{name}: {many} of {} bytes are off by up to {}", found.len(), worst.unwrap_or(0)));
+        }
+    }
+    assert!(failures.is_empty(), "{failures:#?}");
+}
+
+#[test]
+fn every_fixture_is_compared() {
+    let names = std::fs::read_dir(fixture("pictures")).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
+    names.retain(|name| !name.ends_with(".expected.png"));
+    names.sort();
+    let mut compared = [EXACT, ROUNDED].concat();
+    compared.sort_unstable();
+    assert_eq!(names, compared);
+}
+
+/// By hand: `(128 / 255 - 0.485) / 0.229` and so on, in planes of one channel each.
+#[test]
+fn normalised_pixels_lie_in_planes() {
+    let planes = normalize(&[[0, 128, 255], [255, 0, 128]]);
+    let expected = [-2.117_904, 2.248_908_3, 0.205_182_1, -2.035_714_3, 2.64, 0.426_492_4];
+    for (found, expected) in planes.iter().zip(expected) {
+        assert!((found - expected).abs() < 1e-6, "{planes:?}");
+    }
+    assert_eq!(planes.len(), 6);
+    let whole = preprocess_file(&fixture("pictures/one.png")).unwrap();
+    assert_eq!(whole.len(), 3 * CROP * CROP);
+    // A picture of one colour, (200, 100, 50), stays it.
+    for (channel, value) in [200.0, 100.0, 50.0].into_iter().enumerate() {
+        let plane = &whole[channel * CROP * CROP..][..CROP * CROP];
+        let expected: f32 = (value / 255.0 - MEAN[channel]) / STANDARD_DEVIATION[channel];
+        assert!(plane.iter().all(|pixel| (pixel - expected).abs() < 1e-6), "{expected} {}", plane[0]);
+    }
+}
+
+#[test]
+fn what_is_no_picture_is_refused() {
+    for data in [&b""[..], b"hello", b"<svg></svg>", b"%PDF-1.7", &[0; 1000]] {
+        assert!(matches!(decode(data), Err(ImageError::NotAnImage)), "{data:?}");
+    }
+    for name in ["odd.png", "landscape-420.jpg", "palette.gif", "scene.bmp", "lossy.webp"] {
+        let bytes = std::fs::read(fixture(&format!("pictures/{name}"))).unwrap();
+        let header = decode(&bytes[..24]).unwrap_err();
+        assert!(matches!(header, ImageError::Damaged { .. }), "{name}: {header}");
+        let half = decode(&bytes[..bytes.len() / 2]).unwrap_err();
+        assert!(matches!(half, ImageError::Damaged { .. }), "{name}: {half}");
+    }
+    let text = decode_file(&fixture("pictures/absent.png")).unwrap_err().to_string();
+    assert!(text.starts_with("cannot read") && text.contains("absent.png"), "{text}");
+    let text = decode_file(&fixture("generate_pictures.py")).unwrap_err().to_string();
+    assert!(text.ends_with("generate_pictures.py: not a picture in BMP, GIF, JPEG, PNG or WebP format"), "{text}");
+}
+
+/// The header alone decides, so this needs neither time nor memory.
+#[test]
+fn an_enormous_picture_is_refused_before_it_is_decoded() {
+    let header = |width: u32, height: u32| {
+        let mut bytes = std::fs::read(fixture("pictures/one.png")).unwrap();
+        bytes[16..20].copy_from_slice(&width.to_be_bytes());
+        bytes[20..24].copy_from_slice(&height.to_be_bytes());
+        let sum = crc32(&bytes[12..29]);
+        bytes[29..33].copy_from_slice(&sum.to_be_bytes());
+        bytes
+    };
+    let error = decode(&header(20_000, 20_000)).unwrap_err();
+    assert!(matches!(error, ImageError::TooManyPixels { width: 20_000, height: 20_000 }), "{error}");
+    assert!(error.to_string().contains(&MAX_PIXELS.to_string()), "{error}");
+    // A size within the limit fails later, for want of data.
+    let error = decode(&header(200, 200)).unwrap_err();
+    assert!(matches!(error, ImageError::Damaged { .. }), "{error}");
+
+    let mut jpeg = std::fs::read(fixture("pictures/landscape-420.jpg")).unwrap();
+    let frame = jpeg.windows(2).position(|marker| marker == [0xff, 0xc0]).unwrap();
+    jpeg[frame + 5..frame + 9].copy_from_slice(&[0x80, 0x00, 0x80, 0x00]);
+    let error = decode(&jpeg).unwrap_err();
+    assert!(matches!(error, ImageError::TooManyPixels { width: 32_768, height: 32_768 }), "{error}");
+}
+
+/// The checksum of PNG's chunks (ISO 3309), bit by bit.
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0, |sum, byte| {
+        (0..8).fold(sum ^ u32::from(*byte), |sum, _| if sum & 1 == 1 { sum >> 1 ^ 0xedb8_8320 } else { sum >> 1 })
+    })
+}
