@@ -1,3 +1,8 @@
 //! Weights in, verified ONNX out.
 
 fn main() {}
+
+#[cfg(test)]
+mod keep;
+#[cfg(test)]
+mod provenance;

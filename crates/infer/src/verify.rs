@@ -47,6 +47,14 @@ pub struct Case {
     pub difference: f64,
 }
 
+impl Verification {
+    /// The case that strays most, if one strays too far.
+    pub fn failure(&self) -> Option<&Case> {
+        let worst = self.cases.iter().max_by(|a, b| a.error.total_cmp(&b.error));
+        worst.filter(|_| !self.passed)
+    }
+}
+
 /// Compares `engine` on every case with the framework in float32, `native`, and in float64, `exact`.
 ///
 /// # Errors
