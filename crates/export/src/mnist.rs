@@ -1,0 +1,63 @@
+//! The MNIST CNN.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use burn::tensor::{Device, Tensor};
+use burn_export::{Axis, OnnxExporter, Opset};
+use infer::burn_mnist::{BurnMnist, INPUT, OUTPUT};
+use infer::mnist::check_signature;
+use infer::random::uniform;
+use infer::runtime::Runtime;
+use infer::session::{Session, SessionOptions};
+use infer::tensor::{NamedTensor, Tensor as Values};
+use infer::verify::{Verification, verify};
+use models::mnist_cnn::{IMAGE_SIZE, MnistCnn};
+use models::mnist_digits::{PIXELS, normalize};
+use onnx_model::Model;
+
+/// The batch sizes that the file is verified at: one, two, a prime, and that of training.
+const BATCHES: [usize; 4] = [1, 2, 7, 64];
+
+/// The network with the weights of a file.
+pub fn load(weights: &Path) -> Result<MnistCnn> {
+    MnistCnn::load(weights, &Device::flex()).context("no usable weights (`cargo xtask train` makes them)")
+}
+
+/// The network as ONNX: `input` `[batch, 1, 28, 28]`, `output` `[batch, 10]`, the logarithms of the probabilities.
+pub fn export(network: &MnistCnn, opset: Opset, metadata: &BTreeMap<String, String>) -> Result<Model> {
+    let image = [Axis::dynamic("batch"), Axis::fixed(1), Axis::fixed(IMAGE_SIZE), Axis::fixed(IMAGE_SIZE)];
+    let mut exporter = OnnxExporter::new().opset(opset).graph_name("mnist_cnn").input(INPUT, image).output(OUTPUT);
+    for (key, value) in metadata {
+        exporter = exporter.metadata(key, value);
+    }
+    let exported = exporter.export(network, |network, images: Tensor<4>| network.forward(images))?;
+    Ok(exported.into_model())
+}
+
+/// Runs the file at `path` under ONNX Runtime, on images that are random within the range of normalised pixels.
+pub fn verify_file(
+    path: &Path,
+    network: &MnistCnn,
+    metadata: &BTreeMap<String, String>,
+    runtime: &Runtime,
+) -> Result<Verification> {
+    let mut session = Session::open(runtime, path, SessionOptions::default())?;
+    check_signature(&session, path)?;
+    let read = session.metadata()?.entries;
+    if let Some((key, value)) = metadata.iter().find(|(key, value)| read.get(*key) != Some(value)) {
+        bail!("the file's metadata lost `{key}`, which is {value}");
+    }
+    let native = || BurnMnist::new(network.clone(), Device::flex());
+    Ok(verify(&mut session, &mut native(), &mut native().exact(), &cases()?)?)
+}
+
+fn cases() -> Result<Vec<(String, Vec<NamedTensor>)>> {
+    let case = |&batch: &usize| {
+        let pixels = uniform(batch as u64, batch * PIXELS, normalize(0), normalize(u8::MAX));
+        let images = Values::new([batch, 1, IMAGE_SIZE, IMAGE_SIZE], pixels)?;
+        Ok((format!("batch {batch}"), vec![NamedTensor::new(INPUT, images)]))
+    };
+    BATCHES.iter().map(case).collect()
+}

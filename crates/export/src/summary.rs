@@ -1,0 +1,95 @@
+//! What was exported and how it was verified, for people and for programs.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use artifact::Digest;
+use infer::table::{Table, grouped};
+use infer::verify::{FACTOR, Verification};
+use onnx_model::Model;
+use serde::Serialize;
+
+/// The result of an export.
+#[derive(Debug, Serialize)]
+pub struct Summary {
+    /// The network.
+    pub network: String,
+    /// The file.
+    pub model: PathBuf,
+    /// Its SHA-256.
+    pub sha256: Digest,
+    /// Its size.
+    pub bytes: usize,
+    /// The version of the operator set.
+    pub opset: i64,
+    /// The version of the file format.
+    pub ir_version: i64,
+    /// The operators in order.
+    pub nodes: Vec<String>,
+    /// How many numbers the initialisers hold.
+    pub parameters: u64,
+    /// The weights that it was made from.
+    pub weights: PathBuf,
+    /// What the file says about itself.
+    pub metadata: BTreeMap<String, String>,
+    /// The runtime that verified it: `ONNX Runtime 1.32.0`.
+    pub runtime: String,
+    /// How far it strays from the network in float64.
+    pub verification: Verification,
+}
+
+impl Summary {
+    /// Of a model that has been written to `path`.
+    pub fn new(
+        network: &str,
+        (path, bytes): (&Path, &[u8]),
+        model: &Model,
+        weights: &Path,
+        (runtime, verification): (String, Verification),
+    ) -> Self {
+        Self {
+            network: network.to_owned(),
+            model: path.to_owned(),
+            sha256: artifact::sha256_bytes(bytes),
+            bytes: bytes.len(),
+            opset: model.opset().unwrap_or_default(),
+            ir_version: model.ir_version,
+            nodes: model.graph.nodes.iter().map(|node| node.op_type.clone()).collect(),
+            parameters: model.graph.initializers.iter().filter_map(|tensor| tensor.elements()).sum(),
+            weights: weights.to_owned(),
+            metadata: model.metadata.clone(),
+            runtime,
+            verification,
+        }
+    }
+
+    /// For the terminal.
+    pub fn text(&self) -> String {
+        let mut text = format!(
+            "Exported {}: opset {}, IR version {}, {} nodes, {} parameters, {} bytes\nSHA-256 {}\n",
+            self.model.display(),
+            self.opset,
+            self.ir_version,
+            self.nodes.len(),
+            grouped(&self.parameters.to_string()),
+            grouped(&self.bytes.to_string()),
+            self.sha256,
+        );
+        text += &format!("{}\n\nVerified under {} against Burn in float64\n", self.nodes.join(" "), self.runtime);
+        let mut table = Table::new(["case", "error", "error of Burn's float32", "difference from it"]);
+        for case in &self.verification.cases {
+            table.row([
+                case.label.clone(),
+                format!("{:.2e}", case.error),
+                format!("{:.2e}", case.native_error),
+                format!("{:.2e}", case.difference),
+            ]);
+        }
+        text += &table.render();
+        text += &format!(
+            "limit {:.2e}: {FACTOR} times the largest error of Burn's own float32, at least\n",
+            self.verification.limit
+        );
+        text
+    }
+}
