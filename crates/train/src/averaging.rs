@@ -18,14 +18,15 @@ pub struct Averaging {
 }
 
 impl Averaging {
-    /// The share of the present weights in the average after `steps` steps, or `None` when they are not looked at.
+    /// The share in the average of the weights after a step of the whole run counted from zero, or `None` when they are not
+    /// looked at.
     ///
-    /// The first looks count more, so that the initial weights are soon forgotten.
-    pub fn share(&self, steps: usize) -> Option<f64> {
-        if !steps.is_multiple_of(self.every) {
+    /// The first looks count more: the initial weights are forgotten at once, and the first steps soon.
+    pub fn share(&self, step: usize) -> Option<f64> {
+        if !step.is_multiple_of(self.every) {
             return None;
         }
-        let looks = (steps / self.every) as f64;
+        let looks = (step / self.every) as f64;
         let lasting = 1.0 - (-(self.every as f64) / self.horizon).exp();
         Some(lasting.max(9.0 / (9.0 + looks)))
     }

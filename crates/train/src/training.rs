@@ -133,7 +133,7 @@ impl<'a> Trainer<'a> {
         let gradients = GradientsParams::from_grads(loss.backward(), &network);
         let network = optimizer.step(self.learning_rate_at(epoch, step), network, gradients);
         if let Some(averaging) = self.config.averaging
-            && let Some(share) = averaging.share(epoch * self.steps() + step + 1)
+            && let Some(share) = averaging.share(epoch * self.steps() + step)
         {
             average = average.map(|average| approach(average, &network.valid(), share));
         }

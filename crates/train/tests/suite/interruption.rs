@@ -88,6 +88,22 @@ fn epochs_done(place: &Place) -> usize {
     1 + header["progress"]["epoch"].as_u64().unwrap() as usize
 }
 
+/// The modern recipe has an average to keep as well.
+#[test]
+fn a_modern_training_is_resumed_with_its_average() {
+    let place = Place::new(24, 10);
+    let options = "--recipe modern --batch-size 8 --epochs 3 --log-interval 1 --checkpoint-interval 0";
+    place.train_well(&format!("{options} --threads 1 --out whole"));
+    let resume = format!("{options} --threads 3 --resume --out killed");
+    for (start, lines) in [("Train Epoch", 2), ("Train Epoch: 2", 2)] {
+        assert!(interrupt(&place, &resume, start, lines, 10));
+    }
+    place.train_well(&resume);
+    assert_same(&place, "whole", "killed");
+    let said = place.train_badly("--recipe modern --gamma 0.5");
+    assert!(said.contains("--gamma belongs to the article's recipe"), "{said}");
+}
+
 /// Between two checkpoints the work since the last one is lost, but not the result. Threads may differ.
 #[test]
 fn killed_between_checkpoints_it_ends_with_the_same_bytes() {

@@ -3,6 +3,7 @@
 //! Expected numbers come from `../fixtures/generate.py`. No test needs Python, a network or the real MNIST.
 
 mod adadelta;
+mod augmentation;
 mod dropout;
 mod failures;
 mod initial_weights;
