@@ -3,6 +3,7 @@
 //! Expected numbers come from the scripts in `../fixtures`. No test needs Python or a network.
 
 mod alexnet;
+mod bert;
 mod mnist_cnn;
 mod pictures;
 mod support;

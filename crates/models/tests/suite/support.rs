@@ -58,3 +58,8 @@ pub fn uniform(seed: u64, name: &str, count: usize) -> Vec<f32> {
     let scale = (1 << 23) as f32;
     bits(seed, name, count).map(|bits| ((bits >> 40) as i32 - (1 << 23)) as f32 / scale).collect()
 }
+
+/// As `formula_weights.integers`: from 0 up to but not including `below`.
+pub fn integers(seed: u64, name: &str, count: usize, below: u64) -> Vec<i64> {
+    bits(seed, name, count).map(|bits| (bits % below) as i64).collect()
+}
