@@ -1,0 +1,49 @@
+//! Is this a model that ONNX allows?
+//!
+//! Two passes. The first looks at names: every value is made once, before it is used, and everything has the name and
+//! number of inputs that its operator wants. The second, in [`infer`](crate::infer), follows element types and shapes
+//! through the graph and refuses what contradicts itself.
+
+mod problem;
+mod signature;
+mod structure;
+
+pub use problem::{CheckError, Place, Problem};
+pub(crate) use signature::bind_types;
+
+use crate::infer::{self, Types};
+use crate::{Model, model};
+
+impl Model {
+    /// Checks the model by the rules of ONNX, and returns what follows for the type of every value of the main graph.
+    ///
+    /// Checked are versions, names, order, signatures by opset, element types and shapes; operators of foreign domains
+    /// are taken on trust. What cannot be known before the model runs is no error.
+    ///
+    /// # Errors
+    /// The first rule that is broken, and where.
+    pub fn check(&self) -> Result<Types, CheckError> {
+        structure::check(self)?;
+        infer::model(self)
+    }
+}
+
+/// The opset of ONNX's own operators, when it is one that the operator table covers.
+fn opset(model: &Model) -> Result<i64, Problem> {
+    let opset = model.opset().ok_or_else(|| Problem::NoOpset(String::new()))?;
+    let (first, last) = (*crate::schema::OPSETS.start(), *crate::schema::OPSETS.end());
+    match (first..=last).contains(&opset) {
+        true => Ok(opset),
+        false => Err(Problem::Opset { found: opset, first, last }),
+    }
+}
+
+/// Whether a domain is ONNX's own.
+pub(crate) fn is_own(domain: &str) -> bool {
+    matches!(domain, "" | "ai.onnx")
+}
+
+/// The last IR version known.
+fn last_ir_version() -> i64 {
+    model::ir_version_for_opset(model::LAST_OPSET)
+}

@@ -1,0 +1,138 @@
+//! Elements by position.
+
+use super::extent::Extent;
+use super::op::{Dims, Op, agree, axis};
+use crate::check::Problem;
+
+pub fn gather(op: &Op) -> Result<Option<Dims>, Problem> {
+    op.rank_at_least(0, 1, "a scalar has no axis to gather from")?;
+    let (Some(data), Some(along)) = (op.dims(0), op.int("axis")) else { return Ok(None) };
+    let along = axis(along, data.len())?;
+    let Some(indices) = op.dims(1) else { return Ok(None) };
+    let parts = [&data[..along], indices.as_slice(), &data[along + 1..]];
+    Ok(Some(parts.concat()))
+}
+
+pub fn gather_elements(op: &Op) -> Result<Option<Dims>, Problem> {
+    same_rank(op, 0, 1)?;
+    if let (Some(rank), Some(along)) = (op.rank(0).or(op.rank(1)), op.int("axis")) {
+        axis(along, rank)?;
+    }
+    Ok(op.dims(1).cloned())
+}
+
+pub fn gather_nd(op: &Op) -> Result<Option<Dims>, Problem> {
+    op.rank_at_least(0, 1, "a scalar has nothing to gather")?;
+    op.rank_at_least(1, 1, "the last axis of the indices is a position")?;
+    let (Some(data), Some(indices)) = (op.dims(0), op.dims(1)) else { return Ok(None) };
+    let Some((depth, rest)) = indices.split_last() else { return Ok(None) };
+    let Some(depth) = depth.as_ref().and_then(Extent::as_known) else { return Ok(None) };
+    let batch = op.int("batch_dims").unwrap_or(0);
+    let used = batch.checked_add(depth).and_then(|used| usize::try_from(used).ok());
+    match used.filter(|used| *used <= data.len()) {
+        Some(used) => Ok(Some([rest, &data[used..]].concat())),
+        None => {
+            let rule = "positions are no longer than the rank of the data";
+            Err(Problem::Sizes { rule, left: depth.to_string(), right: data.len().to_string() })
+        }
+    }
+}
+
+pub fn scatter_elements(op: &Op) -> Result<Option<Dims>, Problem> {
+    op.rank_at_least(0, 1, "a scalar has no axis to scatter along")?;
+    same_rank(op, 0, 1)?;
+    if let (Some(rank), Some(along)) = (op.rank(0), op.int("axis")) {
+        axis(along, rank)?;
+    }
+    if let (Some(indices), Some(updates)) = (op.dims(1), op.dims(2)) {
+        same_rank(op, 1, 2)?;
+        for (index, update) in indices.iter().zip(updates) {
+            agree(index, update, "there is one update for each index")?;
+        }
+    }
+    Ok(op.dims(0).cloned())
+}
+
+pub fn scatter_nd(op: &Op) -> Result<Option<Dims>, Problem> {
+    op.rank_at_least(0, 1, "a scalar has nothing to scatter into")?;
+    op.rank_at_least(1, 1, "the last axis of the indices is a position")?;
+    let (Some(data), Some(indices), Some(updates)) = (op.dims(0), op.dims(1), op.dims(2)) else {
+        return Ok(op.dims(0).cloned());
+    };
+    if let Some((depth, rest)) = indices.split_last()
+        && let Some(depth) = depth.as_ref().and_then(Extent::as_known)
+    {
+        let Some(tail) = usize::try_from(depth).ok().and_then(|depth| data.get(depth..)) else {
+            let rule = "positions are no longer than the rank of the data";
+            return Err(Problem::Sizes { rule, left: depth.to_string(), right: data.len().to_string() });
+        };
+        let expected = [rest, tail].concat();
+        op.rank_is(2, expected.len(), "there is one update for each position")?;
+        for (update, size) in updates.iter().zip(&expected) {
+            agree(update, size, "there is one update for each position")?;
+        }
+    }
+    Ok(Some(data.clone()))
+}
+
+fn same_rank(op: &Op, one: usize, other: usize) -> Result<(), Problem> {
+    match (op.rank(one), op.rank(other)) {
+        (Some(a), Some(b)) if a != b => {
+            Err(Problem::Rank { input: other, found: b, rule: "data, indices and updates have the same rank" })
+        }
+        _ => Ok(()),
+    }
+}
+
+pub fn top_k(op: &Op) -> Result<Vec<Option<Dims>>, Problem> {
+    op.rank_at_least(0, 1, "a scalar has no axis to sort")?;
+    let (Some(dims), Some(along)) = (op.dims(0), op.int("axis")) else { return Ok(vec![None; 2]) };
+    let along = axis(along, dims.len())?;
+    let count = op.elements(1).and_then(|elements| elements.first().cloned()).flatten();
+    let known = |size: &Option<Extent>| size.as_ref().and_then(Extent::as_known);
+    if let (Some(count), Some(size)) = (known(&count), known(&dims[along]))
+        && count > size
+    {
+        let rule = "no more elements are taken than there are";
+        return Err(Problem::Sizes { rule, left: count.to_string(), right: format!("{size} or less") });
+    }
+    let mut result = dims.clone();
+    result[along] = count;
+    Ok(vec![Some(result); 2])
+}
+
+pub fn one_hot(op: &Op) -> Result<Option<Dims>, Problem> {
+    let (Some(dims), Some(along)) = (op.dims(0), op.int("axis")) else { return Ok(None) };
+    let along = axis(along, dims.len() + 1)?;
+    let depth = op.elements(1).and_then(|elements| elements.first().cloned()).flatten();
+    let mut result = dims.clone();
+    result.insert(along, depth);
+    Ok(Some(result))
+}
+
+pub fn non_zero(op: &Op) -> Result<Option<Dims>, Problem> {
+    let rank = op.rank(0).filter(|rank| *rank > 0).map(|rank| Extent::known(rank as i64));
+    Ok(Some(vec![rank, None]))
+}
+
+pub fn compress(op: &Op) -> Result<Option<Dims>, Problem> {
+    let Some(along) = op.int("axis") else { return Ok(Some(vec![None])) };
+    let Some(dims) = op.dims(0) else { return Ok(None) };
+    let mut result = dims.clone();
+    result[axis(along, dims.len())?] = None;
+    Ok(Some(result))
+}
+
+pub fn cumulative(op: &Op) -> Result<Option<Dims>, Problem> {
+    if let (Some(rank), Some(axes)) = (op.rank(0), op.constants(1)) {
+        for along in axes {
+            axis(along, rank)?;
+        }
+    }
+    Ok(op.dims(0).cloned())
+}
+
+pub fn matrices(op: &Op, rule: &'static str) -> Result<Option<Dims>, Problem> {
+    op.rank_at_least(0, 2, rule)?;
+    Ok(op.dims(0).cloned())
+}

@@ -1,0 +1,186 @@
+//! A node as the shape rules see it: attributes with their defaults, inputs with what is known of them.
+
+use super::extent::{Extent, Size};
+use crate::check::Problem;
+use crate::schema::Schema;
+use crate::{Attribute, DataType, Node};
+
+/// A shape whose rank is known.
+pub type Dims = Vec<Size>;
+
+/// What is known of a value.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Value {
+    /// The element type.
+    pub dtype: Option<DataType>,
+    /// The shape.
+    pub dims: Option<Dims>,
+    /// The elements of a small integer tensor, in row-major order: shapes, axes, bounds.
+    pub elements: Option<Vec<Size>>,
+    /// The elements of a small `float` constant: the scales of a `Resize`.
+    pub floats: Option<Vec<f32>>,
+}
+
+/// A node with its inputs.
+pub struct Op<'a> {
+    pub node: &'a Node,
+    pub schema: &'static Schema,
+    /// The inputs; `None` where one is left out.
+    pub inputs: Vec<Option<Value>>,
+}
+
+impl Op<'_> {
+    /// The input at `position`, when it is there.
+    pub fn input(&self, position: usize) -> Option<&Value> {
+        self.inputs.get(position)?.as_ref()
+    }
+
+    /// The shape of an input, when it is there and its rank is known.
+    pub fn dims(&self, position: usize) -> Option<&Dims> {
+        self.input(position)?.dims.as_ref()
+    }
+
+    pub fn rank(&self, position: usize) -> Option<usize> {
+        self.dims(position).map(Vec::len)
+    }
+
+    /// The elements of an integer input, each of which may be unknown.
+    pub fn elements(&self, position: usize) -> Option<&Vec<Size>> {
+        self.input(position)?.elements.as_ref()
+    }
+
+    /// The elements of an integer input that is constant.
+    pub fn constants(&self, position: usize) -> Option<Vec<i64>> {
+        self.elements(position)?.iter().map(|element| element.as_ref()?.as_known()).collect()
+    }
+
+    fn attribute(&self, name: &str) -> Option<&Attribute> {
+        let default = || self.schema.attribute(name)?.default.as_ref();
+        self.node.attributes.get(name).or_else(default)
+    }
+
+    /// An integer attribute or its default.
+    pub fn int(&self, name: &str) -> Option<i64> {
+        match self.attribute(name) {
+            Some(Attribute::Int(value)) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// A truth value among the attributes; `false` when it is absent and has no default.
+    pub fn flag(&self, name: &str) -> bool {
+        self.int(name).unwrap_or(0) != 0
+    }
+
+    /// An attribute of integers or its default.
+    pub fn ints(&self, name: &str) -> Option<&[i64]> {
+        match self.attribute(name) {
+            Some(Attribute::Ints(values)) => Some(values),
+            _ => None,
+        }
+    }
+
+    /// A text attribute or its default.
+    pub fn string(&self, name: &str) -> Option<&str> {
+        match self.attribute(name) {
+            Some(Attribute::String(value)) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Axes that are an attribute at some opsets and the input at `position` at others. `Ok(None)` when they are left
+    /// out, `Err(Unproven)` when they are computed.
+    pub fn axes(&self, position: usize) -> Result<Option<Vec<i64>>, Unproven> {
+        if self.schema.attribute("axes").is_some() {
+            return Ok(self.ints("axes").map(<[i64]>::to_vec));
+        }
+        match self.input(position) {
+            None => Ok(None),
+            Some(_) => self.constants(position).map(Some).ok_or(Unproven),
+        }
+    }
+
+    /// Demands a rank of at least `least` where the rank is known.
+    pub fn rank_at_least(&self, input: usize, least: usize, rule: &'static str) -> Result<(), Problem> {
+        match self.rank(input) {
+            Some(found) if found < least => Err(Problem::Rank { input, found, rule }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Demands one rank where the rank is known.
+    pub fn rank_is(&self, input: usize, rank: usize, rule: &'static str) -> Result<(), Problem> {
+        match self.rank(input) {
+            Some(found) if found != rank => Err(Problem::Rank { input, found, rule }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Something depends on values that are not known before the model runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unproven;
+
+/// The position of an axis that may count from the end.
+pub fn axis(axis: i64, rank: usize) -> Result<usize, Problem> {
+    let outside = Problem::Axis { axis, rank };
+    let from_front = if axis < 0 { axis.checked_add(rank as i64) } else { Some(axis) };
+    match from_front.and_then(|position| usize::try_from(position).ok()) {
+        Some(position) if position < rank => Ok(position),
+        _ => Err(outside),
+    }
+}
+
+/// The positions of distinct axes.
+pub fn distinct_axes(axes: &[i64], rank: usize) -> Result<Vec<usize>, Problem> {
+    let mut positions = Vec::with_capacity(axes.len());
+    for item in axes {
+        let position = axis(*item, rank)?;
+        if positions.contains(&position) {
+            return Err(Problem::Value { name: "axes", value: format!("{axes:?}"), rule: "each axis may stand once" });
+        }
+        positions.push(position);
+    }
+    Ok(positions)
+}
+
+/// Demands that two sizes may be equal, and gives the more definite of the two.
+pub fn agree(left: &Size, right: &Size, rule: &'static str) -> Result<Size, Problem> {
+    match (left, right) {
+        (Some(a), Some(b)) if a.differs(b) => Err(Problem::Sizes { rule, left: a.to_string(), right: b.to_string() }),
+        (Some(a), Some(b)) => Ok(Some(if a.as_known().is_some() { a.clone() } else { b.clone() })),
+        (Some(known), None) | (None, Some(known)) => Ok(Some(known.clone())),
+        (None, None) => Ok(None),
+    }
+}
+
+/// The shape that several broadcast to, by ONNX's (NumPy's) rule.
+pub fn broadcast(shapes: &[&Dims]) -> Result<Dims, Problem> {
+    let rank = shapes.iter().map(|shape| shape.len()).max().unwrap_or(0);
+    let mut result = vec![Some(Extent::known(1)); rank];
+    for shape in shapes {
+        let offset = rank - shape.len();
+        for (slot, size) in result[offset..].iter_mut().zip(shape.iter()) {
+            *slot = broadcast_size(slot, size)?;
+        }
+    }
+    Ok(result)
+}
+
+fn broadcast_size(left: &Size, right: &Size) -> Result<Size, Problem> {
+    let (known_left, known_right) =
+        (left.as_ref().and_then(Extent::as_known), right.as_ref().and_then(Extent::as_known));
+    Ok(match (known_left, known_right) {
+        (Some(1), _) => right.clone(),
+        (_, Some(1)) => left.clone(),
+        (Some(a), Some(b)) if a != b => {
+            let rule = "sizes that broadcast are equal or 1";
+            return Err(Problem::Sizes { rule, left: a.to_string(), right: b.to_string() });
+        }
+        // The other is equal to it or 1.
+        (Some(_), _) => left.clone(),
+        (_, Some(_)) => right.clone(),
+        _ if left == right => left.clone(),
+        _ => None,
+    })
+}

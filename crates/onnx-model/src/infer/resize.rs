@@ -1,0 +1,122 @@
+//! Images of another size.
+
+use super::extent::{Extent, Size};
+use super::op::{Dims, Op, agree, distinct_axes};
+use crate::check::Problem;
+
+pub fn resize(op: &Op) -> Result<Option<Dims>, Problem> {
+    let Some(dims) = op.dims(0) else { return Ok(None) };
+    let axes = match op.ints("axes") {
+        Some(axes) => distinct_axes(axes, dims.len())?,
+        None => (0..dims.len()).collect(),
+    };
+    // At opset 11 scales are always there, and empty where sizes hold.
+    let length = |input| match op.dims(input).map(Vec::as_slice) {
+        Some([length]) => length.as_ref().and_then(Extent::as_known),
+        _ => None,
+    };
+    let given = |input| op.input(input).is_some() && length(input) != Some(0);
+    let value = || format!("{} inputs", op.node.inputs.len());
+    match (given(2), given(3)) {
+        (true, true) if length(2).is_some() && length(3).is_some() => {
+            return Err(Problem::Value { name: "sizes", value: value(), rule: "scales and sizes exclude each other" });
+        }
+        (false, false) => {
+            return Err(Problem::Value { name: "sizes", value: value(), rule: "either scales or sizes are there" });
+        }
+        _ => {}
+    }
+    for input in [2, 3].into_iter().filter(|input| given(*input)) {
+        if let Some(found) = length(input).filter(|found| *found != axes.len() as i64) {
+            let rule = "there is one scale or size for each axis";
+            return Err(Problem::Sizes { rule, left: found.to_string(), right: axes.len().to_string() });
+        }
+    }
+    let mut result = dims.clone();
+    let stretch = op.string("keep_aspect_ratio_policy").is_none_or(|policy| policy == "stretch");
+    for (index, position) in axes.into_iter().enumerate() {
+        result[position] = match (given(3), op.elements(3), floats(op, 2)) {
+            (true, Some(sizes), _) if stretch => sizes.get(index).cloned().flatten(),
+            (false, _, Some(scales)) => scales.get(index).and_then(|scale| scaled(&dims[position], *scale)),
+            _ => None,
+        };
+    }
+    Ok(Some(result))
+}
+
+fn floats<'a>(op: &'a Op, input: usize) -> Option<&'a Vec<f32>> {
+    op.input(input)?.floats.as_ref()
+}
+
+fn scaled(size: &Size, scale: f32) -> Size {
+    let size = size.as_ref()?;
+    match size.as_known() {
+        Some(known) => Some(Extent::known((known as f64 * f64::from(scale)).floor() as i64)),
+        None if scale.fract() == 0.0 && (1.0..1e6).contains(&scale) => size.times(scale as i64),
+        None => Extent::opaque(format!("floor(({size})*{scale:?})")),
+    }
+}
+
+pub fn grid_sample(op: &Op) -> Result<Option<Dims>, Problem> {
+    let (Some(x), Some(grid)) = (op.dims(0), op.dims(1)) else { return Ok(None) };
+    if x.len() != grid.len() || x.len() < 3 {
+        return Err(Problem::Rank { input: 1, found: grid.len(), rule: "it has the rank of the input" });
+    }
+    let batch = agree(&x[0], &grid[0], "input and grid have the same batch")?;
+    let spatial = (x.len() - 2) as i64;
+    agree(&grid[grid.len() - 1], &Some(Extent::known(spatial)), "the grid holds one coordinate for each spatial axis")?;
+    let mut dims = vec![batch, x[1].clone()];
+    dims.extend_from_slice(&grid[1..grid.len() - 1]);
+    Ok(Some(dims))
+}
+
+pub fn affine_grid(op: &Op) -> Result<Option<Dims>, Problem> {
+    let Some(size) = op.elements(1) else { return Ok(None) };
+    let spatial = size.len().saturating_sub(2);
+    if !(2..=3).contains(&spatial) {
+        return Err(Problem::Value {
+            name: "size",
+            value: format!("{} sizes", size.len()),
+            rule: "it has 4 or 5 sizes",
+        });
+    }
+    let mut dims = vec![size[0].clone()];
+    dims.extend_from_slice(&size[2..]);
+    dims.push(Some(Extent::known(spatial as i64)));
+    Ok(Some(dims))
+}
+
+pub fn depth_to_space(op: &Op) -> Result<Option<Dims>, Problem> {
+    let Some((dims, block)) = blocks(op)? else { return Ok(None) };
+    let channels = divided(&dims[1], block.saturating_mul(block), "the channels divide into blocks")?;
+    let grown = |size: &Size| size.as_ref().and_then(|size| size.times(block));
+    Ok(Some(vec![dims[0].clone(), channels, grown(&dims[2]), grown(&dims[3])]))
+}
+
+pub fn space_to_depth(op: &Op) -> Result<Option<Dims>, Problem> {
+    let Some((dims, block)) = blocks(op)? else { return Ok(None) };
+    let channels = dims[1].as_ref().and_then(|size| size.times(block)?.times(block));
+    let shrunk = |size| divided(size, block, "the image divides into blocks");
+    Ok(Some(vec![dims[0].clone(), channels, shrunk(&dims[2])?, shrunk(&dims[3])?]))
+}
+
+fn blocks<'a>(op: &'a Op) -> Result<Option<(&'a Dims, i64)>, Problem> {
+    op.rank_is(0, 4, "it has a batch, a channel and two spatial axes")?;
+    match (op.dims(0), op.int("blocksize")) {
+        (_, Some(block)) if block < 1 => {
+            Err(Problem::Value { name: "blocksize", value: block.to_string(), rule: "it is 1 or more" })
+        }
+        (Some(dims), Some(block)) => Ok(Some((dims, block))),
+        _ => Ok(None),
+    }
+}
+
+fn divided(size: &Size, divisor: i64, rule: &'static str) -> Result<Size, Problem> {
+    let Some(size) = size else { return Ok(None) };
+    match size.as_known() {
+        Some(known) if known % divisor != 0 => {
+            Err(Problem::Sizes { rule, left: known.to_string(), right: format!("a multiple of {divisor}") })
+        }
+        _ => Ok(size.divide_exactly(&Extent::known(divisor))),
+    }
+}
