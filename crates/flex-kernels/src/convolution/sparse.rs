@@ -121,7 +121,8 @@ struct Part {
     padded: Buffer,
     d_padded: Buffer,
     entries: Vec<Entry>,
-    lengths: Vec<usize>,
+    /// Where the entries of each channel and band end.
+    ends: Vec<usize>,
 }
 
 impl Part {
@@ -132,13 +133,13 @@ impl Part {
             padded: Buffer::default(),
             d_padded: Buffer::default(),
             entries: Vec::new(),
-            lengths: vec![0; shape.outputs],
+            ends: Vec::new(),
         }
     }
 }
 
 /// Rows of the pooled output that are taken together: their part of the image stays in the first-level cache.
-const BAND: usize = 2;
+const BAND: usize = 3;
 
 impl Pass<'_> {
     fn image(
@@ -161,37 +162,36 @@ impl Pass<'_> {
             part.d_padded.resize(shape.padded_len() + LANES);
             part.d_padded.fill(0.0);
         }
-        part.entries.resize(shape.outputs * BAND * self.width, Entry::default());
-        for band in (0..self.height).step_by(BAND) {
-            let rows = band..self.height.min(band + BAND);
-            for channel in 0..shape.outputs {
-                let from = channel * cells + band * self.width;
-                let to = channel * cells + rows.end * self.width;
-                let (gradient, winners) = (&gradient[from..to], &winners[from..to]);
-                let scale = scale.map_or(1.0, |scale| scale[channel]);
-                let entries = &mut part.entries[channel * BAND * self.width..][..BAND * self.width];
-                let (mut length, mut sum) = (0, 0.0);
-                for (row, (gradient, winners)) in
-                    gradient.chunks_exact(self.width).zip(winners.chunks_exact(self.width)).enumerate()
-                {
-                    let row_offset = (band + row) * self.pool * shape.row_step();
-                    let step = self.pool * shape.step();
-                    for (cell, (&gradient, &winner)) in gradient.iter().zip(winners).enumerate() {
+        let bands = self.height.div_ceil(BAND);
+        part.entries.resize(shape.outputs * cells, Entry::default());
+        part.ends.clear();
+        for channel in 0..shape.outputs {
+            let (gradient, winners) = (&gradient[channel * cells..][..cells], &winners[channel * cells..][..cells]);
+            let entries = &mut part.entries[channel * cells..][..cells];
+            let scale = scale.map_or(1.0, |scale| scale[channel]);
+            let step = self.pool * shape.step();
+            let mut length = 0;
+            for band in 0..bands {
+                let rows = band * BAND..self.height.min((band + 1) * BAND);
+                for row in rows {
+                    let mut offset = (row * self.pool * shape.row_step()) as u32;
+                    let cells = row * self.width..(row + 1) * self.width;
+                    for (&gradient, &winner) in gradient[cells.clone()].iter().zip(&winners[cells]) {
                         let gradient = gradient * scale;
-                        let offset = (row_offset + cell * step) as u32 + winner_offsets[usize::from(winner)];
-                        let counts = winner != SILENT && gradient != 0.0;
-                        entries[length] = Entry { offset, gradient };
+                        let counts = (winner != SILENT) & (gradient != 0.0);
+                        entries[length] = Entry { offset: offset + winner_offsets[usize::from(winner)], gradient };
                         length += usize::from(counts);
-                        sum += if counts { gradient } else { 0.0 };
+                        offset += step as u32;
                     }
                 }
-                part.lengths[channel] = length;
-                part.bias[channel] += sum;
+                part.ends.push(length);
             }
-            let lists = Lists { entries: &part.entries, lengths: &part.lengths, stride: BAND * self.width };
-            let (rows, row) = (shape.kernel[0], shape.row());
-            let vectors = shape.run_vectors();
-            self.isa.run(Gather { lists, image, row, rows, vectors, sums: &mut part.weights });
+        }
+        let (rows, row) = (shape.kernel[0], shape.row());
+        let vectors = shape.run_vectors();
+        for band in 0..bands {
+            let lists = Lists { entries: &part.entries, ends: &part.ends, cells, bands, band };
+            self.isa.run(Gather { lists, image, row, rows, vectors, sums: &mut part.weights, bias: &mut part.bias });
             if d_image.is_some() {
                 self.isa.run(Scatter { lists, image: &mut part.d_padded, row, rows, vectors, weights: self.weights });
             }
@@ -202,21 +202,24 @@ impl Pass<'_> {
     }
 }
 
-/// The entries of each channel.
+/// The entries of each channel in one band.
 #[derive(Clone, Copy)]
 struct Lists<'a> {
     entries: &'a [Entry],
-    lengths: &'a [usize],
-    stride: usize,
+    ends: &'a [usize],
+    cells: usize,
+    bands: usize,
+    band: usize,
 }
 
 impl Lists<'_> {
     /// Each channel with its entries, having checked that a window of `reach` values from each is inside `available`.
     #[inline(always)]
     fn channels(&self, reach: usize, available: usize) -> impl Iterator<Item = (usize, &[Entry])> {
-        let lists = self.lengths.iter().zip(self.entries.chunks_exact(self.stride));
-        lists.enumerate().map(move |(channel, (&length, entries))| {
-            let entries = &entries[..length];
+        let lists = self.ends.chunks_exact(self.bands).zip(self.entries.chunks_exact(self.cells));
+        lists.enumerate().map(move |(channel, (ends, entries))| {
+            let start = self.band.checked_sub(1).map_or(0, |before| ends[before]);
+            let entries = &entries[start..ends[self.band]];
             let last = entries.iter().map(|entry| entry.offset).max().unwrap_or(0);
             assert!(last as usize + reach <= available);
             (channel, entries)
@@ -224,7 +227,7 @@ impl Lists<'_> {
     }
 }
 
-/// `sums[channel][row][..] += gradient * image[offset + row..][..]` over all entries.
+/// `sums[channel][row][..] += gradient * image[offset + row..][..]` and `bias[channel] += gradient` over all entries.
 struct Gather<'a> {
     lists: Lists<'a>,
     image: &'a [f32],
@@ -232,6 +235,7 @@ struct Gather<'a> {
     rows: usize,
     vectors: usize,
     sums: &'a mut [f32],
+    bias: &'a mut [f32],
 }
 
 /// `image[offset + row..][..] += gradient * weights[channel][row][..]` over all entries.
@@ -278,9 +282,10 @@ impl Kernel for Gather<'_> {
 
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        let Self { lists, image, row, rows, vectors, sums } = self;
+        let Self { lists, image, row, rows, vectors, sums, bias } = self;
         let (line, reach) = (vectors * LANES, (rows - 1) * row + vectors * LANES);
         for (channel, entries) in lists.channels(reach, image.len()) {
+            bias[channel] += entries.iter().map(|entry| entry.gradient).sum::<f32>();
             let sums = &mut sums[channel * rows * line..][..rows * line];
             // SAFETY: the instructions are those of the caller; `channels` checked the windows, the slice the sums.
             unsafe {

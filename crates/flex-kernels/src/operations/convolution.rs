@@ -14,6 +14,7 @@ use burn::tensor::Tensor;
 
 use super::recycling::Memory;
 use super::values::{Row, Taped, constant, own_tensor, plain, taped};
+use crate::buffer::Buffer;
 use crate::convolution::{
     ConvShape, Pooled, PooledGradients, UnpooledGradients, backward, backward_pooled, forward, forward_pooled,
 };
@@ -62,8 +63,10 @@ pub fn conv_relu_pool(conv: &Conv2d, images: &Tensor<4>, pool: usize, scale: Opt
     let output = match ConvReluPool.prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
         OpsKind::Tracked(preparation) => {
             let [height, width] = shape.output_size().map(|side| side / pool);
-            let mut winners = vec![0; count * shape.outputs * height * width];
-            let tensor = operands.forward_pooled(pool, scale.as_ref(), Some(&mut winners));
+            let length = count * shape.outputs * height * width;
+            let mut winners = Buffer::zeros(length.div_ceil(size_of::<f32>()));
+            let bytes = &mut bytemuck::cast_slice_mut(&mut winners)[..length];
+            let tensor = operands.forward_pooled(pool, scale.as_ref(), Some(bytes));
             let state = PoolState { operands, pool, scale, winners: Arc::new(winners) };
             preparation.finish(state, tensor)
         }
@@ -193,7 +196,8 @@ struct PoolState {
     operands: Operands,
     pool: usize,
     scale: Option<Row>,
-    winners: Arc<Vec<u8>>,
+    /// A byte for each value of the output.
+    winners: Arc<Buffer>,
 }
 
 impl Backward<Flex, 3> for ConvReluPool {
@@ -211,7 +215,7 @@ impl Backward<Flex, 3> for ConvReluPool {
             operands.weights.values(),
             PooledGradients {
                 output: gradient.values(),
-                winners,
+                winners: &bytemuck::cast_slice(winners)[..gradient.values().len()],
                 scale: scale.as_ref().map(Row::values),
                 images: outputs.images.as_deref_mut(),
                 weights: &mut outputs.weights,
