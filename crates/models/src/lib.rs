@@ -5,4 +5,5 @@ pub mod bert;
 pub mod imagenet;
 pub mod mnist_cnn;
 pub mod mnist_digits;
+pub mod question_answering;
 pub mod weights;
