@@ -62,5 +62,26 @@ pub fn rotary(op: &Op) -> Result<Option<Dims>, Problem> {
     if let Some(found) = op.rank(0).filter(|rank| !(3..=4).contains(rank)) {
         return Err(Problem::Rank { input: 0, found, rule: "it has rank 3 or 4" });
     }
-    Ok(op.dims(0).cloned())
+    let positions = op.input(3).is_some();
+    let rank = if positions { 2 } else { 3 };
+    for input in [1, 2] {
+        op.rank_is(input, rank, "the caches have rank 2 beside positions and rank 3 without")?;
+    }
+    op.rank_is(3, 2, "positions have a batch and a length")?;
+    if let (Some(cos), Some(sin)) = (op.dims(1), op.dims(2)) {
+        for (cos, sin) in cos.iter().zip(sin) {
+            agree(cos, sin, "both caches have the same shape")?;
+        }
+    }
+    let Some(dims) = op.dims(0) else { return Ok(None) };
+    if let Some([batch, length]) = op.dims(3).map(Vec::as_slice) {
+        agree(batch, &dims[0], "positions have the batch of the input")?;
+        agree(length, &dims[if dims.len() == 4 { 2 } else { 1 }], "positions have the length of the input")?;
+    }
+    if let ([_, _, _, Some(size)], None | Some(0), Some(last)) =
+        (dims.as_slice(), op.int("rotary_embedding_dim"), op.dims(1).and_then(|cos| cos.last()))
+    {
+        agree(&last.as_ref().and_then(|half| half.times(2)), &Some(size.clone()), "a cache holds half of a head")?;
+    }
+    Ok(Some(dims.clone()))
 }

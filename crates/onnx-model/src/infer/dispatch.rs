@@ -69,9 +69,7 @@ pub fn shapes(op: &Op) -> Result<Vec<Option<Dims>>, Problem> {
         "CumSum" | "CumProd" => one(index::cumulative(op)),
         "Trilu" => one(index::matrices(op, "it must hold matrices")),
         "EyeLike" => one(op.rank_is(0, 2, "it must be a matrix").map(|()| op.dims(0).cloned())),
-        "ReverseSequence" => {
-            one(op.rank_at_least(0, 2, "it has a batch and a time axis").map(|()| op.dims(0).cloned()))
-        }
+        "ReverseSequence" => one(index::reverse_sequence(op)),
         // Windows.
         "Conv" | "ConvInteger" => one(conv::conv(op, 0, 1)),
         "QLinearConv" => one(conv::conv(op, 0, 3)),

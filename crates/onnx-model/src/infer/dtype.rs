@@ -9,7 +9,11 @@ use crate::{Attribute, DataType};
 pub fn refine(op: &Op, outputs: &mut [Option<DataType>]) -> Result<(), Problem> {
     let Some(first) = outputs.first_mut() else { return Ok(()) };
     match op.node.op_type.as_str() {
-        "Cast" | "BitCast" => *first = named(op, "to")?,
+        "Cast" | "BitCast" => {
+            let rule = "it is the number of an element type";
+            let absent = || Problem::Value { name: "to", value: "0".to_owned(), rule };
+            *first = Some(named(op, "to")?.ok_or_else(absent)?);
+        }
         "CastLike" => *first = op.input(1).and_then(|value| value.dtype),
         "Constant" => *first = constant_node(op.node).and_then(|value| value.dtype),
         "ConstantOfShape" => {

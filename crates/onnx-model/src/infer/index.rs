@@ -136,3 +136,13 @@ pub fn matrices(op: &Op, rule: &'static str) -> Result<Option<Dims>, Problem> {
     op.rank_at_least(0, 2, rule)?;
     Ok(op.dims(0).cloned())
 }
+
+pub fn reverse_sequence(op: &Op) -> Result<Option<Dims>, Problem> {
+    op.rank_at_least(0, 2, "it has a batch and a time axis")?;
+    op.rank_is(1, 1, "it has one length for each sequence")?;
+    let batch = op.int("batch_axis").and_then(|batch| usize::try_from(batch).ok());
+    if let (Some(dims), Some(batch), Some([count])) = (op.dims(0), batch, op.dims(1).map(Vec::as_slice)) {
+        agree(dims.get(batch).unwrap_or(&None), count, "there is one length for each sequence")?;
+    }
+    Ok(op.dims(0).cloned())
+}

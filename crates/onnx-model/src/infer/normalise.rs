@@ -26,6 +26,7 @@ pub fn layer(op: &Op) -> Result<Vec<Option<Dims>>, Problem> {
 
 /// The shape of the input; the inputs at `vectors` hold a number for each of its channels.
 pub fn per_channel(op: &Op, vectors: &[usize]) -> Result<Option<Dims>, Problem> {
+    op.rank_at_least(0, 2, "it has a batch and a channel axis")?;
     let channels = op.dims(0).and_then(|dims| dims.get(1)).cloned().flatten();
     for input in vectors {
         op.rank_is(*input, 1, "it has one number for each channel")?;
@@ -80,6 +81,11 @@ pub fn recurrent(op: &Op, gates: i64) -> Result<Vec<Option<Dims>>, Problem> {
     }
     if let Some(r) = op.dims(2) {
         hidden = agree(&hidden, &r[2], "the recurrent weight's last axis is hidden_size")?;
+    }
+    op.rank_is(3, 2, "the bias has one row for each direction")?;
+    if let (Some([rows, numbers]), Some(hidden)) = (op.dims(3).map(Vec::as_slice), &hidden) {
+        agree(rows, &directions, "there is one bias for each direction")?;
+        agree(numbers, &hidden.times(2 * gates), "the bias has two numbers for each gate and unit")?;
     }
     let (time, batch) = (x[0].clone(), x[1].clone());
     let last = Some(vec![directions.clone(), batch.clone(), hidden.clone()]);

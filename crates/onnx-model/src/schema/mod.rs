@@ -208,8 +208,8 @@ fn least(formals: &[Formal]) -> usize {
 }
 
 fn greatest(formals: &[Formal]) -> Option<usize> {
-    match formals.last()?.arity {
-        Arity::Variadic { .. } => None,
+    match formals.last() {
+        Some(Formal { arity: Arity::Variadic { .. }, .. }) => None,
         _ => Some(formals.len()),
     }
 }

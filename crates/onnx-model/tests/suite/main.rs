@@ -1,4 +1,5 @@
 //! The ONNX format, from outside.
 
+mod agreement;
 mod schema;
 mod text;
