@@ -6,5 +6,6 @@ mod alexnet;
 mod bert;
 mod mnist_cnn;
 mod pictures;
+mod question_answering;
 mod support;
 mod weights;
