@@ -54,7 +54,7 @@ where
     let mut boundary = Err(ExportError::NotCaptured);
     let captured = catch_unwind(AssertUnwindSafe(|| {
         device.capture_scope(|scope| {
-            let mut run = || -> Result<Boundary, ExportError> {
+            let run = || -> Result<Boundary, ExportError> {
                 // Running statistics are shared by clones: only a validation copy may be moved.
                 let (module, parameters) = stand_in(module.valid(), device)?;
                 let mut source = InputSource::new(point.inputs, device, &shape, point.fill);

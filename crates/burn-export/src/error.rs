@@ -1,0 +1,220 @@
+//! What can stand in the way of an export.
+
+use burn::tensor::DType;
+use onnx_model::{EncodeError, SaveError, TensorError};
+
+use crate::Opset;
+
+/// Why a module could not be exported.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExportError {
+    /// The closure takes another number of tensors than inputs are declared.
+    #[error("forward takes {taken} input tensors, but {declared} are declared with `.input(…)`")]
+    InputCount {
+        /// Declared inputs.
+        declared: usize,
+        /// Tensors that the closure takes (at least).
+        taken: usize,
+    },
+    /// A declared input has another rank than the tensor that the closure takes.
+    #[error("input {input:?} is declared with {declared} axes, but forward takes a tensor of rank {taken}")]
+    InputRank {
+        /// The input.
+        input: String,
+        /// Declared axes.
+        declared: usize,
+        /// The rank of the tensor.
+        taken: usize,
+    },
+    /// A declared element type is of another kind than the tensor that the closure takes.
+    #[error("input {input:?} is declared as {dtype:?}, but forward takes a tensor of {kind} elements")]
+    InputKind {
+        /// The input.
+        input: String,
+        /// The declared type.
+        dtype: DType,
+        /// What the closure takes: float, integer, boolean.
+        kind: &'static str,
+    },
+    /// The closure returns another number of tensors than outputs are declared.
+    #[error("forward returns {returned} tensors, but {declared} outputs are declared with `.output(…)`")]
+    OutputCount {
+        /// Declared outputs.
+        declared: usize,
+        /// Tensors that the closure returns.
+        returned: usize,
+    },
+    /// Two inputs or outputs have the same name.
+    #[error("the name {name:?} is declared twice")]
+    DuplicateName {
+        /// The name.
+        name: String,
+    },
+    /// A name is empty.
+    #[error("an input, output or axis has an empty name")]
+    EmptyName,
+    /// A dynamic axis allows no size, or uses of one name disagree.
+    #[error("axis {axis:?} of input {input:?}: {reason}")]
+    Axis {
+        /// The axis.
+        axis: String,
+        /// The input.
+        input: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A tensor given or returned does not live on the capture device.
+    #[error(
+        "forward returned a tensor that was not computed from its inputs or the module's parameters: it lives on another \
+         device than they do"
+    )]
+    NotCaptured,
+    /// Burn's capture refused the recording.
+    #[error("Burn could not record the forward pass: {message}")]
+    Capture {
+        /// What it said.
+        message: String,
+    },
+    /// `forward` panicked while it was recorded.
+    #[error("forward panicked at {sizes}: {message}; narrow the axis with `Axis::range` if such sizes are not legal")]
+    ForwardPanicked {
+        /// The sizes of the dynamic axes.
+        sizes: String,
+        /// The panic's message.
+        message: String,
+    },
+    /// The operations differ between sizes: `forward` branches on a size.
+    #[error(
+        "forward takes another way at {sizes} than at {base_sizes}: operation {index} is {found} instead of {expected}; \
+         an ONNX graph has one way only, so decide by a module's setting instead of a size, or fix the axis"
+    )]
+    ControlFlow {
+        /// The sizes of the first trace.
+        base_sizes: String,
+        /// The sizes of the other trace.
+        sizes: String,
+        /// The place in the recording.
+        index: usize,
+        /// The operation of the first trace.
+        expected: String,
+        /// The operation of the other trace.
+        found: String,
+    },
+    /// A size cannot be written as an expression over the axes.
+    #[error(
+        "{operation}{path}: {what} follows {axes} in a way that no formula explains (values {values}); fix the axis or \
+         compute the size differently", path = at(path)
+    )]
+    UnexplainedSize {
+        /// The Burn operation.
+        operation: String,
+        /// The module path.
+        path: String,
+        /// Which number.
+        what: String,
+        /// The axes that change it.
+        axes: String,
+        /// Its values over the traces.
+        values: String,
+    },
+    /// A constant made in `forward` changes with an axis in a way that no formula explains.
+    #[error(
+        "a constant of shape {shape} made in forward follows {axes} in a way that no formula explains; compute it with \
+         tensor operations from `arange` or `ones`, or fix the axis"
+    )]
+    UnexplainedConstant {
+        /// Its symbolic shape.
+        shape: String,
+        /// The axes that change it.
+        axes: String,
+    },
+    /// `forward` looked at the values of its inputs.
+    #[error(
+        "forward made a constant from the values of its inputs (shape {shape}); the file would hold the values of one \
+         run, so compute it with tensor operations instead of `into_data` or `into_scalar`"
+    )]
+    ValueDependent {
+        /// The shape of the constant.
+        shape: String,
+    },
+    /// A number of an operation follows an axis, and ONNX wants it fixed.
+    #[error("{operation}{path}: its {what} is {formula}, and ONNX has only a fixed one; fix the axis", path = at(path))]
+    DynamicNumber {
+        /// The Burn operation.
+        operation: String,
+        /// The module path.
+        path: String,
+        /// Which number.
+        what: String,
+        /// The expression over the axes.
+        formula: String,
+    },
+    /// No ONNX form of the operation.
+    #[error("{operation}{path}: {reason}", path = at(path))]
+    Unsupported {
+        /// The Burn operation.
+        operation: String,
+        /// The module path.
+        path: String,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// The operation needs a later opset.
+    #[error("{operation}{path}: needs opset {lowest} or later, this export is for opset {opset}", path = at(path))]
+    OpsetTooLow {
+        /// The Burn operation.
+        operation: String,
+        /// The module path.
+        path: String,
+        /// The opset asked for.
+        opset: Opset,
+        /// The lowest one that can express it.
+        lowest: Opset,
+    },
+    /// ONNX has no such element type.
+    #[error("{what} has elements of type {dtype:?}, which ONNX does not have")]
+    ElementType {
+        /// A parameter, input or operation.
+        what: String,
+        /// The type.
+        dtype: DType,
+    },
+    /// A parameter is quantised.
+    #[error("parameter {path:?} is quantised; export the module before it is quantised")]
+    QuantizedParameter {
+        /// The parameter.
+        path: String,
+    },
+    /// An opset that this crate does not write.
+    #[error("opset {opset} is not supported; choose one from 11 to 21")]
+    UnknownOpset {
+        /// The number asked for.
+        opset: i64,
+    },
+    /// The finished model does not pass the checker: a defect of this crate.
+    #[error("the exported model is not valid ONNX, which is a defect of the exporter: {message}")]
+    Invalid {
+        /// What the checker said.
+        message: String,
+    },
+    /// A defect of this crate, found out in time.
+    #[error("the exporter contradicts itself: {message}")]
+    Internal {
+        /// What went wrong.
+        message: String,
+    },
+    /// A tensor of the model is malformed.
+    #[error(transparent)]
+    Tensor(#[from] TensorError),
+    /// The model does not fit the format.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// The file could not be written.
+    #[error(transparent)]
+    Save(#[from] SaveError),
+}
+
+fn at(path: &str) -> String {
+    if path.is_empty() { String::new() } else { format!(" in {path:?}") }
+}

@@ -1,0 +1,56 @@
+//! The result of an export.
+
+use std::path::Path;
+
+use onnx_model::{Model, SaveOptions};
+
+use crate::error::ExportError;
+use crate::report::ExportReport;
+
+/// A checked ONNX model, not yet written.
+#[derive(Clone, Debug)]
+pub struct ExportedModel {
+    pub(crate) model: Model,
+    pub(crate) report: ExportReport,
+}
+
+impl ExportedModel {
+    /// The model.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The model, by value.
+    pub fn into_model(self) -> Model {
+        self.model
+    }
+
+    /// What was captured, simplified, lowered and checked.
+    pub fn report(&self) -> &ExportReport {
+        &self.report
+    }
+
+    /// The bytes of the `.onnx` file; the same module always gives the same bytes.
+    ///
+    /// # Errors
+    /// When the file would be 2 GiB or more: [`save`](Self::save) then writes the weights beside it.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, ExportError> {
+        Ok(self.model.encode()?)
+    }
+
+    /// Writes the file. Weights of 2 GiB or more go into a file of their own beside it.
+    ///
+    /// # Errors
+    /// When the file cannot be written; nothing half-written stays behind.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), ExportError> {
+        self.save_with(path, &SaveOptions::default())
+    }
+
+    /// Writes the file with a choice of where the weights go.
+    ///
+    /// # Errors
+    /// As [`save`](Self::save).
+    pub fn save_with(&self, path: impl AsRef<Path>, options: &SaveOptions) -> Result<(), ExportError> {
+        Ok(self.model.save_with(path, options)?)
+    }
+}

@@ -1,0 +1,62 @@
+//! Versions of ONNX's operator set.
+
+use std::fmt;
+
+use crate::error::ExportError;
+
+/// A version of ONNX's own operator set that this crate writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(i64)]
+#[allow(missing_docs)]
+pub enum Opset {
+    V11 = 11,
+    V12 = 12,
+    V13 = 13,
+    V14 = 14,
+    V15 = 15,
+    V16 = 16,
+    V17 = 17,
+    V18 = 18,
+    V19 = 19,
+    V20 = 20,
+    V21 = 21,
+}
+
+impl Opset {
+    /// Every supported version, lowest first.
+    pub const ALL: [Self; 11] = [
+        Self::V11,
+        Self::V12,
+        Self::V13,
+        Self::V14,
+        Self::V15,
+        Self::V16,
+        Self::V17,
+        Self::V18,
+        Self::V19,
+        Self::V20,
+        Self::V21,
+    ];
+
+    /// The number of the version.
+    pub fn number(self) -> i64 {
+        self as i64
+    }
+}
+
+impl TryFrom<i64> for Opset {
+    type Error = ExportError;
+
+    fn try_from(opset: i64) -> Result<Self, ExportError> {
+        Self::ALL
+            .into_iter()
+            .find(|version| version.number() == opset)
+            .ok_or(ExportError::UnknownOpset { opset })
+    }
+}
+
+impl fmt::Display for Opset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.number().fmt(f)
+    }
+}

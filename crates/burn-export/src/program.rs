@@ -1,0 +1,317 @@
+//! The recording as one program whose sizes are expressions over the axes.
+
+mod constants;
+mod hints;
+mod skeleton;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use burn::backend::capture::TensorId;
+use burn::backend::ir::OperationIr;
+use burn::tensor::DType;
+
+pub(crate) use constants::{AffineTerm, Constant, Number};
+
+use crate::capture::trace::{Trace, describe_sizes};
+use crate::error::ExportError;
+use crate::symbolic::{AxisId, Dim, Solver};
+use skeleton::Skeleton;
+
+/// What `forward` does, at any size.
+pub(crate) struct Program {
+    /// The names of the dynamic axes.
+    pub(crate) axes: Vec<String>,
+    pub(crate) operations: Vec<Operation>,
+    pub(crate) shapes: HashMap<TensorId, Vec<Dim>>,
+    pub(crate) constants: HashMap<TensorId, Constant>,
+    /// Position among the module's parameter visits.
+    pub(crate) parameters: HashMap<TensorId, usize>,
+    pub(crate) inputs: Vec<TensorId>,
+    pub(crate) input_dtypes: Vec<DType>,
+    pub(crate) outputs: Vec<TensorId>,
+}
+
+/// One operation with the numbers in it that follow axes.
+pub(crate) struct Operation {
+    /// As recorded at the base sizes.
+    pub(crate) ir: OperationIr,
+    /// `NumericFloat::Add`.
+    pub(crate) name: String,
+    /// Numbers other than tensor shapes that follow an axis, by their place in the operation.
+    pub(crate) dims: BTreeMap<String, Dim>,
+    /// Scalars that follow an axis, by their position.
+    pub(crate) scalars: BTreeMap<usize, Number>,
+}
+
+/// Merges traces of the same `forward` at different sizes; the first is the base.
+pub(crate) fn merge(axes: Vec<String>, traces: Vec<Trace>) -> Result<Program, ExportError> {
+    let mut solver = Solver::new(traces.iter().map(|trace| trace.sizes.clone()).collect());
+    let runs: Vec<Run<'_>> = traces.iter().map(Run::new).collect();
+    let Some((base, others)) = runs.split_first() else {
+        return Err(ExportError::Internal { message: "no trace was taken".to_string() });
+    };
+    for other in others {
+        compare(&axes, base, other)?;
+    }
+    let mut merger = Merger { axes: &axes, solver: &mut solver, runs: &runs, shapes: HashMap::new() };
+    let mut constants = HashMap::new();
+    for (position, id) in base.trace.inputs.iter().enumerate() {
+        merger.explain_shape(*id, |run| run.shape_of_value(run.trace.inputs[position]), "an input")?;
+    }
+    for position in 0..base.leaves.len() {
+        let id = base.leaves[position];
+        merger.explain_shape(id, |run| run.shape_of_value(run.leaves[position]), "a constant")?;
+        if base.trace.values.contains_key(&id) && !base.trace.inputs.contains(&id) {
+            let samples: Vec<_> = runs.iter().filter_map(|run| run.trace.values.get(&run.leaves[position])).collect();
+            let shape = merger.shapes.get(&id).cloned().unwrap_or_default();
+            constants.insert(id, constants::explain(&samples, &shape, merger.solver, &axes)?);
+        }
+    }
+    let mut operations = Vec::new();
+    for index in 0..base.live.len() {
+        operations.push(merger.operation(index)?);
+    }
+    let shapes = merger.shapes;
+    let trace = base.trace;
+    Ok(Program {
+        operations,
+        shapes,
+        constants,
+        parameters: trace.parameters.iter().enumerate().map(|(visit, id)| (*id, visit)).collect(),
+        inputs: trace.inputs.clone(),
+        input_dtypes: trace.input_dtypes.clone(),
+        outputs: trace.outputs.clone(),
+        axes,
+    })
+}
+
+/// A trace reduced to what its outputs need.
+struct Run<'a> {
+    trace: &'a Trace,
+    live: Vec<&'a OperationIr>,
+    skeletons: Vec<Skeleton>,
+    /// Tensors that no live operation computes, in order of first use.
+    leaves: Vec<TensorId>,
+    leaf_shapes: HashMap<TensorId, Vec<usize>>,
+}
+
+impl<'a> Run<'a> {
+    fn new(trace: &'a Trace) -> Self {
+        let parameters: HashSet<TensorId> = trace.parameters.iter().copied().collect();
+        let mut needed: HashSet<TensorId> = trace.outputs.iter().copied().collect();
+        let mut live = Vec::new();
+        for operation in trace.operations.iter().rev() {
+            let is_leaf = operation.outputs().any(|out| parameters.contains(&out.id))
+                || matches!(operation, OperationIr::Init(_) | OperationIr::Drop(_));
+            if !is_leaf && operation.outputs().any(|out| needed.contains(&out.id)) {
+                needed.extend(operation.inputs().map(|input| input.id));
+                live.push(operation);
+            }
+        }
+        live.reverse();
+        let mut leaf_shapes: HashMap<TensorId, Vec<usize>> = HashMap::new();
+        for (id, value) in &trace.values {
+            leaf_shapes.insert(*id, value.shape().to_vec());
+        }
+        for tensor in trace.operations.iter().flat_map(|operation| operation.nodes()) {
+            leaf_shapes.entry(tensor.id).or_insert_with(|| tensor.shape.to_vec());
+        }
+        let mut order: HashMap<TensorId, u64> = HashMap::new();
+        for id in &trace.inputs {
+            let next = order.len() as u64;
+            order.entry(*id).or_insert(next);
+        }
+        let mut computed: HashSet<TensorId> = trace.inputs.iter().copied().collect();
+        let mut leaves = Vec::new();
+        let mut skeletons = Vec::new();
+        for operation in &live {
+            for input in operation.inputs() {
+                if computed.insert(input.id) {
+                    leaves.push(input.id);
+                }
+            }
+            computed.extend(operation.outputs().map(|out| out.id));
+            skeletons.push(Skeleton::new(operation, &mut order));
+        }
+        for id in &trace.outputs {
+            if computed.insert(*id) {
+                leaves.push(*id);
+            }
+        }
+        Self { trace, live, skeletons, leaves, leaf_shapes }
+    }
+
+    fn shape_of_value(&self, id: TensorId) -> Vec<usize> {
+        self.leaf_shapes.get(&id).cloned().unwrap_or_default()
+    }
+
+    fn name(&self, index: usize) -> String {
+        self.skeletons.get(index).map_or_else(|| "nothing".to_string(), |skeleton| skeleton.name.clone())
+    }
+}
+
+/// Both runs must do the same operations on the same tensors.
+fn compare(axes: &[String], base: &Run<'_>, other: &Run<'_>) -> Result<(), ExportError> {
+    let count = base.skeletons.len().max(other.skeletons.len());
+    for index in 0..count {
+        let same = match (base.skeletons.get(index), other.skeletons.get(index)) {
+            (Some(left), Some(right)) => left.agrees_with(right),
+            _ => false,
+        };
+        if !same {
+            let describe = |run: &Run<'_>| {
+                let ranks: Vec<String> = run
+                    .live
+                    .get(index)
+                    .map(|operation| operation.inputs().map(|input| format!("{:?}", input.shape.to_vec())).collect())
+                    .unwrap_or_default();
+                format!("{}({})", run.name(index), ranks.join(", "))
+            };
+            return Err(ExportError::ControlFlow {
+                base_sizes: describe_sizes(axes, &base.trace.sizes),
+                sizes: describe_sizes(axes, &other.trace.sizes),
+                index,
+                expected: describe(base),
+                found: describe(other),
+            });
+        }
+    }
+    let kinds = |run: &Run<'_>| -> Vec<(Option<DType>, Option<usize>)> {
+        run.leaves
+            .iter()
+            .map(|id| {
+                let parameter = run.trace.parameters.iter().position(|parameter| parameter == id);
+                (run.trace.values.get(id).map(|value| value.dtype()), parameter)
+            })
+            .collect()
+    };
+    if kinds(base) != kinds(other) || base.trace.outputs.len() != other.trace.outputs.len() {
+        return Err(ExportError::ControlFlow {
+            base_sizes: describe_sizes(axes, &base.trace.sizes),
+            sizes: describe_sizes(axes, &other.trace.sizes),
+            index: count,
+            expected: format!("{} constants and {} outputs", base.leaves.len(), base.trace.outputs.len()),
+            found: format!("{} constants and {} outputs", other.leaves.len(), other.trace.outputs.len()),
+        });
+    }
+    Ok(())
+}
+
+struct Merger<'a> {
+    axes: &'a [String],
+    solver: &'a mut Solver,
+    runs: &'a [Run<'a>],
+    shapes: HashMap<TensorId, Vec<Dim>>,
+}
+
+impl Merger<'_> {
+    fn explain_shape(
+        &mut self,
+        id: TensorId,
+        shape: impl Fn(&Run<'_>) -> Vec<usize>,
+        what: &str,
+    ) -> Result<(), ExportError> {
+        let samples: Vec<Vec<usize>> = self.runs.iter().map(shape).collect();
+        let dims = self.explain_sizes(&samples, &[], &[], what, "size")?;
+        self.shapes.insert(id, dims);
+        Ok(())
+    }
+
+    fn explain_sizes(
+        &mut self,
+        samples: &[Vec<usize>],
+        hints: &[Option<Dim>],
+        near: &[Dim],
+        operation: &str,
+        what: &str,
+    ) -> Result<Vec<Dim>, ExportError> {
+        let rank = samples.first().map_or(0, Vec::len);
+        (0..rank)
+            .map(|axis| {
+                let values: Vec<i64> =
+                    samples.iter().filter_map(|shape| shape.get(axis).map(|size| *size as i64)).collect();
+                let hint: Vec<Dim> = hints.get(axis).cloned().flatten().into_iter().collect();
+                self.solver
+                    .explain(&values, &hint, near)
+                    .ok_or_else(|| self.unexplained(&values, operation, &format!("{what} {axis}")))
+            })
+            .collect()
+    }
+
+    fn unexplained(&self, values: &[i64], operation: &str, what: &str) -> ExportError {
+        ExportError::UnexplainedSize {
+            operation: operation.to_string(),
+            path: String::new(),
+            what: what.to_string(),
+            axes: axis_names(&self.solver.responsible_axes(values), self.axes),
+            values: format!("{values:?}"),
+        }
+    }
+
+    fn operation(&mut self, index: usize) -> Result<Operation, ExportError> {
+        let runs = self.runs;
+        let Some(base) = runs.first() else {
+            return Err(ExportError::Internal { message: "no run".to_string() });
+        };
+        let ir = base.live[index];
+        let name = base.name(index);
+        let mut near: Vec<Dim> = Vec::new();
+        for input in ir.inputs() {
+            near.extend(self.shapes.get(&input.id).into_iter().flatten().cloned());
+        }
+        near.dedup();
+        let hints = hints::output_sizes(ir, &self.shapes);
+        for (position, out) in ir.outputs().enumerate() {
+            let samples: Vec<Vec<usize>> = runs
+                .iter()
+                .filter_map(|run| run.live.get(index)?.outputs().nth(position).map(|out| out.shape.to_vec()))
+                .collect();
+            let dims = self.explain_sizes(&samples, &hints, &near, &name, "output size")?;
+            near.extend(dims.iter().cloned());
+            self.shapes.insert(out.id, dims);
+        }
+        let skeletons: Vec<&Skeleton> = runs.iter().filter_map(|run| run.skeletons.get(index)).collect();
+        let mut dims = BTreeMap::new();
+        let Some(first) = skeletons.first() else {
+            return Err(ExportError::Internal { message: "no skeleton".to_string() });
+        };
+        for (position, (place, _)) in first.numbers.iter().enumerate() {
+            let samples: Vec<i64> = skeletons.iter().map(|skeleton| skeleton.numbers[position].1).collect();
+            if samples.iter().all(|sample| Some(sample) == samples.first()) || place.ends_with("/accumulator_len") {
+                continue;
+            }
+            let dim = self
+                .solver
+                .explain(&samples, &[], &near)
+                .ok_or_else(|| self.unexplained(&samples, &name, place.trim_start_matches('/')))?;
+            dims.insert(place.clone(), dim);
+        }
+        let mut scalars = BTreeMap::new();
+        for position in 0..first.scalars.len() {
+            let samples: Vec<_> = skeletons.iter().map(|skeleton| skeleton.scalars[position]).collect();
+            if samples.iter().all(|sample| constants::same_scalar(sample, &samples[0])) {
+                continue;
+            }
+            let number =
+                constants::explain_scalar(&samples, self.solver).ok_or_else(|| ExportError::UnexplainedSize {
+                    operation: name.clone(),
+                    path: String::new(),
+                    what: "a scalar".to_string(),
+                    axes: self.axes.join(", "),
+                    values: format!("{samples:?}"),
+                })?;
+            scalars.insert(position, number);
+        }
+        Ok(Operation { ir: ir.clone(), name, dims, scalars })
+    }
+}
+
+/// `batch and seq`.
+pub(crate) fn axis_names(axes: &[AxisId], names: &[String]) -> String {
+    let names: Vec<&str> = axes.iter().filter_map(|AxisId(axis)| names.get(*axis).map(String::as_str)).collect();
+    match names.as_slice() {
+        [] => "the axes".to_string(),
+        [one] => format!("axis {one:?}"),
+        many => format!("axes {}", many.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(" and ")),
+    }
+}

@@ -1,0 +1,153 @@
+//! An operation without its sizes: what has to agree between traces, and the numbers that may follow an axis.
+
+use std::collections::HashMap;
+
+use burn::backend::capture::TensorId;
+use burn::backend::ir::{IrVisitorMut, OperationIr, ScalarIr, TensorIr, TensorStatus};
+use burn::tensor::Shape;
+use serde_json::Value;
+
+/// The parts of an operation.
+pub(super) struct Skeleton {
+    pub(super) name: String,
+    /// Everything but numbers: names of fields, flags, modes, element types.
+    frame: Vec<(String, Value)>,
+    /// Tensors by order of appearance in the trace.
+    tensors: Vec<u64>,
+    /// Whole numbers that are neither shapes nor identities, by place.
+    pub(super) numbers: Vec<(String, i64)>,
+    pub(super) scalars: Vec<ScalarIr>,
+    ranks: Vec<usize>,
+}
+
+impl Skeleton {
+    /// `order` numbers the tensors of the trace as they appear.
+    pub(super) fn new(operation: &OperationIr, order: &mut HashMap<TensorId, u64>) -> Self {
+        let mut blank = operation.clone();
+        let mut blanker = Blanker { order, tensors: Vec::new(), ranks: Vec::new(), scalars: Vec::new() };
+        blank.visit_mut(&mut blanker);
+        let (tensors, ranks, scalars) = (blanker.tensors, blanker.ranks, blanker.scalars);
+        let tree = serde_json::to_value(&blank).unwrap_or(Value::Null);
+        let mut frame = Vec::new();
+        let mut numbers = Vec::new();
+        flatten(&tree, &mut String::new(), &mut frame, &mut numbers);
+        Self { name: name_of(&tree), frame, tensors, numbers, scalars, ranks }
+    }
+
+    /// Whether both are the same operation on the same tensors, up to sizes and numbers.
+    pub(super) fn agrees_with(&self, other: &Self) -> bool {
+        self.frame == other.frame
+            && self.tensors == other.tensors
+            && self.ranks == other.ranks
+            && self.scalars.len() == other.scalars.len()
+            && self.numbers.len() == other.numbers.len()
+            && self.numbers.iter().zip(&other.numbers).all(|(left, right)| left.0 == right.0)
+    }
+}
+
+struct Blanker<'a> {
+    order: &'a mut HashMap<TensorId, u64>,
+    tensors: Vec<u64>,
+    ranks: Vec<usize>,
+    scalars: Vec<ScalarIr>,
+}
+
+impl IrVisitorMut for Blanker<'_> {
+    fn visit_tensor_mut(&mut self, tensor: &mut TensorIr) {
+        let next = self.order.len() as u64;
+        self.tensors.push(*self.order.entry(tensor.id).or_insert(next));
+        self.ranks.push(tensor.shape.to_vec().len());
+        tensor.id = TensorId::new(0);
+        tensor.shape = Shape::from(Vec::<usize>::new());
+        tensor.status = TensorStatus::ReadOnly;
+    }
+
+    fn visit_scalar_mut(&mut self, scalar: &mut ScalarIr) {
+        self.scalars.push(*scalar);
+        *scalar = match scalar {
+            ScalarIr::Float(_) => ScalarIr::Float(0.0),
+            ScalarIr::Int(_) => ScalarIr::Int(0),
+            ScalarIr::UInt(_) => ScalarIr::UInt(0),
+            ScalarIr::Bool(value) => ScalarIr::Bool(*value),
+        };
+    }
+}
+
+fn flatten(value: &Value, place: &mut String, frame: &mut Vec<(String, Value)>, numbers: &mut Vec<(String, i64)>) {
+    let length = place.len();
+    match value {
+        Value::Object(fields) => {
+            frame.push((place.clone(), Value::from(fields.len())));
+            for (name, field) in fields {
+                place.push('/');
+                place.push_str(name);
+                flatten(field, place, frame, numbers);
+                place.truncate(length);
+            }
+        }
+        Value::Array(items) => {
+            frame.push((place.clone(), Value::from(items.len())));
+            for (index, item) in items.iter().enumerate() {
+                place.push('/');
+                place.push_str(&index.to_string());
+                flatten(item, place, frame, numbers);
+                place.truncate(length);
+            }
+        }
+        Value::Number(number) if number.as_i64().is_some() => {
+            numbers.push((short(place), number.as_i64().unwrap_or_default()));
+        }
+        other => frame.push((place.clone(), other.clone())),
+    }
+}
+
+/// The place within the operation, without the names of the operation.
+fn short(place: &str) -> String {
+    let mut rest = place;
+    while let Some((_, tail)) = rest.strip_prefix('/').and_then(|path| path.split_once('/')) {
+        let name = tail.split('/').next().unwrap_or_default();
+        rest = &rest[rest.len() - tail.len() - 1..];
+        if name.chars().next().is_some_and(char::is_lowercase) {
+            break;
+        }
+    }
+    rest.to_string()
+}
+
+fn name_of(tree: &Value) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    let mut current = tree;
+    loop {
+        current = match current {
+            Value::Object(fields) => match fields.iter().next() {
+                Some((name, inner)) if name.chars().next().is_some_and(char::is_uppercase) => {
+                    parts.push(name);
+                    inner
+                }
+                _ => break,
+            },
+            Value::Array(items) => match items.last() {
+                Some(inner) => inner,
+                None => break,
+            },
+            Value::String(name) => {
+                parts.push(name);
+                break;
+            }
+            _ => break,
+        };
+    }
+    parts.join("::")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_lose_the_names_of_the_operation() {
+        assert_eq!(short("/Module/Conv2d/options/stride/0"), "/options/stride/0");
+        assert_eq!(short("/NumericFloat/1/AddScalar/rhs/Float"), "/rhs/Float");
+        assert_eq!(short("/BaseFloat/RepeatDim/times"), "/times");
+    }
+}

@@ -1,0 +1,84 @@
+//! Towards the graph that an expert would write.
+//!
+//! Every rule keeps the values that the graph computes, for every size of the axes. The rules run in turn until none
+//! of them finds anything.
+
+mod broadcasting;
+pub(crate) mod constants;
+mod linear;
+mod no_ops;
+mod sharing;
+
+use std::collections::{BTreeMap, HashSet};
+
+use crate::graph::{Graph, Operand, Source};
+use crate::opset::Opset;
+
+/// A rule: how many places it changed.
+type Rule = fn(&mut Graph) -> usize;
+
+const RULES: [(&str, Rule); 9] = [
+    ("no-ops removed", no_ops::remove_no_ops),
+    ("moves merged", no_ops::merge_moves),
+    ("expansions left to broadcasting", broadcasting::drop_expansions),
+    ("leading ones dropped", broadcasting::drop_leading_ones),
+    ("constants folded", constants::fold),
+    ("linear layers restored", linear::restore_batched),
+    ("shared work shared", sharing::share),
+    ("dead nodes removed", remove_dead),
+    ("no-ops removed", no_ops::remove_no_ops),
+];
+
+/// Rules for the end, whose results the others would not recognise.
+const LAST: [(&str, Rule); 4] = [
+    ("Gemm formed", linear::form_gemm),
+    ("Flatten formed", no_ops::form_flatten),
+    ("shared work shared", sharing::share),
+    ("dead nodes removed", remove_dead),
+];
+
+/// Applies every rule until nothing changes; says how often each was applied.
+pub(crate) fn simplify(graph: &mut Graph, _opset: Opset) -> BTreeMap<&'static str, usize> {
+    let mut applied = BTreeMap::new();
+    let mut run = |graph: &mut Graph, rules: &[(&'static str, Rule)]| {
+        let mut total = 0;
+        for (name, rule) in rules {
+            let count = rule(graph);
+            if count > 0 {
+                *applied.entry(*name).or_insert(0) += count;
+                total += count;
+            }
+        }
+        total
+    };
+    // Every rule makes the graph smaller or moves a node one way only, so this ends.
+    while run(graph, &RULES) > 0 {}
+    run(graph, &LAST);
+    applied
+}
+
+/// Removes nodes whose results nobody uses.
+fn remove_dead(graph: &mut Graph) -> usize {
+    let mut needed: HashSet<usize> = graph.outputs.iter().map(|value| value.0).collect();
+    let before = graph.nodes.len();
+    let mut kept = Vec::with_capacity(before);
+    for node in std::mem::take(&mut graph.nodes).into_iter().rev() {
+        if node.outputs.iter().any(|output| needed.contains(&output.0)) {
+            needed.extend(node.values().map(|value| value.0));
+            kept.push(node);
+        }
+    }
+    kept.reverse();
+    graph.nodes = kept;
+    before - graph.nodes.len()
+}
+
+/// Whether a value is known before the graph runs.
+fn is_fixed(graph: &Graph, operand: &Operand) -> bool {
+    match operand {
+        Operand::Value(value) => {
+            matches!(graph.value(*value).source, Source::Constant(_) | Source::Parameter { .. })
+        }
+        _ => false,
+    }
+}

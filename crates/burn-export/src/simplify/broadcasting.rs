@@ -1,0 +1,97 @@
+//! What broadcasting does by itself.
+
+use super::is_fixed;
+use crate::graph::{Graph, Operand, ValueId, broadcast};
+
+/// Operators whose inputs all broadcast.
+fn broadcasts(op: &str) -> bool {
+    matches!(
+        op,
+        "Add"
+            | "Sub"
+            | "Mul"
+            | "Div"
+            | "Pow"
+            | "Mod"
+            | "Equal"
+            | "Greater"
+            | "Less"
+            | "GreaterOrEqual"
+            | "LessOrEqual"
+            | "And"
+            | "Or"
+            | "Xor"
+            | "Where"
+            | "BitwiseAnd"
+            | "BitwiseOr"
+            | "BitwiseXor"
+    )
+}
+
+/// An Expand before an operator that would expand by itself.
+pub(super) fn drop_expansions(graph: &mut Graph) -> usize {
+    let mut count = 0;
+    let producers = graph.producers();
+    for index in 0..graph.nodes.len() {
+        if !broadcasts(graph.nodes[index].op) {
+            continue;
+        }
+        for position in 0..graph.nodes[index].inputs.len() {
+            let node = &graph.nodes[index];
+            let Some(origin) = node
+                .input(position)
+                .and_then(|value| producers[value.0])
+                .map(|producer| &graph.nodes[producer])
+                .filter(|producer| producer.op == "Expand")
+                .and_then(|producer| producer.input(0))
+            else {
+                continue;
+            };
+            if result_shape_with(graph, index, position, origin) {
+                graph.nodes[index].inputs[position] = Operand::Value(origin);
+                count += 1;
+            }
+        }
+    }
+    count
+}
+
+/// Whether the operator gives the same shape with another input at this position.
+fn result_shape_with(graph: &Graph, index: usize, position: usize, other: ValueId) -> bool {
+    let node = &graph.nodes[index];
+    let shapes = node.inputs.iter().enumerate().map(|(at, operand)| match operand {
+        _ if at == position => graph.shape(other),
+        Operand::Value(value) => graph.shape(*value),
+        _ => &[],
+    });
+    let shape = shapes.fold(Vec::new(), |shape, other| broadcast(&shape, other));
+    shape == graph.shape(node.outputs[0])
+}
+
+/// A reshape that puts axes of size one in front of a constant, before an operator that aligns axes from the back.
+pub(super) fn drop_leading_ones(graph: &mut Graph) -> usize {
+    let mut count = 0;
+    let producers = graph.producers();
+    for index in 0..graph.nodes.len() {
+        if !broadcasts(graph.nodes[index].op) {
+            continue;
+        }
+        for position in 0..graph.nodes[index].inputs.len() {
+            let Some(value) = graph.nodes[index].input(position) else { continue };
+            let Some(producer) = producers[value.0].map(|producer| &graph.nodes[producer]) else { continue };
+            if !matches!(producer.op, "Reshape" | "Unsqueeze") || !producer.inputs.first().is_some_and(|x| is_fixed(graph, x)) {
+                continue;
+            }
+            let Some(origin) = producer.input(0) else { continue };
+            let (from, to) = (graph.shape(origin), graph.shape(value));
+            let trailing = to.len().checked_sub(from.len()).is_some_and(|ones| {
+                to[..ones].iter().all(|dim| dim.is(1)) && &to[ones..] == from
+            });
+            if trailing && result_shape_with(graph, index, position, origin) {
+                graph.nodes[index].inputs[position] = Operand::Value(origin);
+                count += 1;
+            }
+        }
+    }
+    count
+}

@@ -1,0 +1,185 @@
+//! Work on constants, done once instead of at every run.
+
+use bytes::Bytes;
+use onnx_model::DataType;
+
+use crate::elements;
+use crate::graph::{Graph, Source, ValueId};
+use crate::symbolic::Dim;
+
+/// Constants larger than this are left for the runtime: folding must not blow the file up.
+const LARGEST: usize = 1 << 16;
+
+/// Folds what can be folded.
+pub(super) fn fold(graph: &mut Graph) -> usize {
+    let mut count = 0;
+    for index in 0..graph.nodes.len() {
+        let node = &graph.nodes[index];
+        let [output] = node.outputs.as_slice() else { continue };
+        let output = *output;
+        if graph.value(output).source != Source::Node {
+            continue;
+        }
+        let Some(source) = moved(graph, index).or_else(|| computed(graph, index)) else { continue };
+        graph.values[output.0].source = source;
+        count += 1;
+    }
+    let values = &graph.values;
+    graph.nodes.retain(|node| node.outputs.iter().any(|output| values[output.0].source == Source::Node));
+    count
+}
+
+fn fixed_shape(shape: &[Dim]) -> Option<Vec<usize>> {
+    shape.iter().map(|dim| usize::try_from(dim.as_fixed()?).ok()).collect()
+}
+
+/// A constant or parameter whose elements move but do not change.
+fn moved(graph: &Graph, index: usize) -> Option<Source> {
+    let node = &graph.nodes[index];
+    let input = graph.value(node.input(0)?);
+    let shape = fixed_shape(&input.shape)?;
+    fixed_shape(graph.shape(node.outputs[0]))?;
+    match (node.op, &input.source) {
+        ("Reshape" | "Unsqueeze", Source::Constant(bytes)) => Some(Source::Constant(bytes.clone())),
+        ("Reshape" | "Unsqueeze", Source::Parameter { index, permutation: None }) => {
+            Some(Source::Parameter { index: *index, permutation: None })
+        }
+        ("Transpose", Source::Parameter { index, permutation }) => {
+            // A parameter that has been reshaped keeps its elements in order, which a permutation would not describe.
+            let perm: Vec<usize> = node.ints("perm")?.iter().map(|axis| *axis as usize).collect();
+            let merged = match permutation {
+                Some(first) => perm.iter().map(|axis| first[*axis]).collect(),
+                None => perm,
+            };
+            let reshaped = permutation.is_none() && graph.reshaped(node.input(0)?);
+            (!reshaped).then_some(Source::Parameter { index: *index, permutation: Some(merged) })
+        }
+        ("Transpose", Source::Constant(bytes)) => {
+            let perm: Vec<usize> = node.ints("perm")?.iter().map(|axis| *axis as usize).collect();
+            let width = bytes.len() / shape.iter().product::<usize>().max(1);
+            Some(Source::Constant(permute(bytes, &shape, &perm, width).into()))
+        }
+        _ => None,
+    }
+}
+
+/// Moves elements of `width` bytes so that axis `i` of the result is axis `permutation[i]` of the input.
+pub(crate) fn permute(bytes: &[u8], shape: &[usize], permutation: &[usize], width: usize) -> Vec<u8> {
+    let mut strides = vec![1usize; shape.len()];
+    for axis in (1..shape.len()).rev() {
+        strides[axis - 1] = strides[axis] * shape[axis];
+    }
+    let sizes: Vec<usize> = permutation.iter().map(|axis| shape[*axis]).collect();
+    let steps: Vec<usize> = permutation.iter().map(|axis| strides[*axis] * width).collect();
+    let mut result = Vec::with_capacity(bytes.len());
+    walk(bytes, &sizes, &steps, 0, width, &mut result);
+    result
+}
+
+fn walk(bytes: &[u8], sizes: &[usize], steps: &[usize], offset: usize, width: usize, result: &mut Vec<u8>) {
+    match (sizes.split_first(), steps.split_first()) {
+        (Some((size, sizes)), Some((step, steps))) => {
+            for index in 0..*size {
+                walk(bytes, sizes, steps, offset + index * step, width, result);
+            }
+        }
+        _ => result.extend_from_slice(bytes.get(offset..offset + width).unwrap_or_default()),
+    }
+}
+
+/// Element-wise work on small constants of the types that are computed alike everywhere.
+fn computed(graph: &Graph, index: usize) -> Option<Source> {
+    let node = &graph.nodes[index];
+    let output = graph.value(node.outputs[0]);
+    let shape = fixed_shape(&output.shape)?;
+    let count: usize = shape.iter().product();
+    if count > LARGEST {
+        return None;
+    }
+    let inputs: Vec<ValueId> = node.values().collect();
+    if inputs.len() != node.inputs.len() {
+        return None;
+    }
+    let whole = |value: ValueId| -> Option<Vec<i64>> {
+        let value = graph.value(value);
+        let Source::Constant(bytes) = &value.source else { return None };
+        let whole = matches!(value.dtype, DataType::I64 | DataType::I32 | DataType::Bool);
+        let source = fixed_shape(&value.shape)?;
+        let elements: Vec<i64> = match value.dtype {
+            DataType::I64 => bytes.as_chunks::<8>().0.iter().map(|chunk| i64::from_le_bytes(*chunk)).collect(),
+            _ if whole => elements::read(value.dtype, bytes)?.into_iter().map(|element| element as i64).collect(),
+            _ => return None,
+        };
+        Some(spread(&elements, &source, &shape))
+    };
+    let result: Vec<i64> = match (node.op, inputs.as_slice()) {
+        ("Cast", [x]) => {
+            let elements = whole(*x)?;
+            let dtype = output.dtype;
+            let bytes: Vec<u8> = elements
+                .into_iter()
+                .flat_map(|element| {
+                    let element = if dtype == DataType::Bool { i64::from(element != 0) } else { element };
+                    elements::element(dtype, element as f64, element)
+                })
+                .collect();
+            return Some(Source::Constant(bytes.into()));
+        }
+        ("Not", [x]) => whole(*x)?.into_iter().map(|element| i64::from(element == 0)).collect(),
+        (op, [left, right]) => {
+            let (left, right) = (whole(*left)?, whole(*right)?);
+            let apply = |left: i64, right: i64| -> Option<i64> {
+                Some(match op {
+                    "Add" => left.checked_add(right)?,
+                    "Sub" => left.checked_sub(right)?,
+                    "Mul" => left.checked_mul(right)?,
+                    "Equal" => i64::from(left == right),
+                    "Less" => i64::from(left < right),
+                    "Greater" => i64::from(left > right),
+                    "LessOrEqual" => i64::from(left <= right),
+                    "GreaterOrEqual" => i64::from(left >= right),
+                    "And" => i64::from(left != 0 && right != 0),
+                    "Or" => i64::from(left != 0 || right != 0),
+                    "Xor" => i64::from((left != 0) != (right != 0)),
+                    _ => return None,
+                })
+            };
+            left.into_iter().zip(right).map(|(left, right)| apply(left, right)).collect::<Option<_>>()?
+        }
+        _ => return None,
+    };
+    let in_range = output.dtype != DataType::I32 || result.iter().all(|element| i32::try_from(*element).is_ok());
+    if !in_range || !matches!(output.dtype, DataType::I64 | DataType::I32 | DataType::Bool) {
+        return None;
+    }
+    let bytes: Vec<u8> =
+        result.into_iter().flat_map(|element| elements::element(output.dtype, element as f64, element)).collect();
+    Some(Source::Constant(Bytes::from(bytes)))
+}
+
+/// Broadcasts elements of one shape to another.
+fn spread(elements: &[i64], from: &[usize], to: &[usize]) -> Vec<i64> {
+    if from == to {
+        return elements.to_vec();
+    }
+    let lead = to.len().saturating_sub(from.len());
+    let count: usize = to.iter().product();
+    (0..count)
+        .map(|position| {
+            let mut rest = position;
+            let mut index = 0;
+            let mut stride = 1;
+            for axis in (0..to.len()).rev() {
+                let coordinate = rest % to[axis].max(1);
+                rest /= to[axis].max(1);
+                if let Some(own) = axis.checked_sub(lead) {
+                    if from[own] != 1 {
+                        index += coordinate * stride;
+                    }
+                    stride *= from[own];
+                }
+            }
+            elements.get(index).copied().unwrap_or_default()
+        })
+        .collect()
+}
