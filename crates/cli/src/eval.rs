@@ -1,6 +1,7 @@
 //! `eval`: validates an exported network on real data and times it against Burn.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 
@@ -14,8 +15,10 @@ Examples:
   cargo xtask eval mnist --limit 1000 --batches 1,32 --seconds 1
   cargo xtask eval mnist --model other.onnx --weights other.safetensors --out other.json
   cargo xtask eval mnist --json            the report on standard output
+  cargo xtask eval mnist --providers cpu,openvino --provider-option openvino.num_streams=1
 
-The exit status is 0 only if both give the same digit for every image.")]
+The exit status is 0 only if every engine ran where it was asked to, gives Burn's digit for every image, and strays no
+further from the network in float64 than float32 does.")]
 pub struct EvalArgs {
     /// The network.
     #[arg(value_enum)]
@@ -32,6 +35,12 @@ pub struct EvalArgs {
     /// Validate only the first N test images.
     #[arg(long, value_name = "N", value_parser = positive)]
     pub limit: Option<usize>,
+    /// ONNX Runtime's execution providers, separated by commas: cpu, cuda, tensorrt, dnnl, openvino, xnnpack.
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', default_value = "cpu")]
+    pub providers: Vec<String>,
+    /// An option of a provider, by the name that ONNX Runtime's documentation gives it. May be repeated.
+    #[arg(long = "provider-option", value_name = "PROVIDER.OPTION=VALUE")]
+    pub provider_options: Vec<ProviderOption>,
     /// Threads inside one operation, for every engine that is timed.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = positive)]
     pub threads: usize,
@@ -47,6 +56,34 @@ pub struct EvalArgs {
     /// Print the report as JSON instead of tables.
     #[arg(long)]
     pub json: bool,
+}
+
+/// An option of an execution provider: `openvino.num_streams=1`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderOption {
+    /// The provider.
+    pub provider: String,
+    /// The option.
+    pub key: String,
+    /// Its value.
+    pub value: String,
+}
+
+impl FromStr for ProviderOption {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parts = text.split_once('=').and_then(|(name, value)| {
+            let (provider, key) = name.split_once('.')?;
+            Some([provider, key, value].map(str::to_owned))
+        });
+        match parts {
+            Some([provider, key, value]) if !provider.is_empty() && !key.is_empty() && !text.contains('\0') => {
+                Ok(Self { provider, key, value })
+            }
+            _ => Err("it has the form PROVIDER.OPTION=VALUE".to_owned()),
+        }
+    }
 }
 
 /// A network that can be evaluated by its name.

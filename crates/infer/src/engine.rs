@@ -89,6 +89,16 @@ pub enum EngineError {
     /// The runtime library cannot be used.
     #[error(transparent)]
     Library(#[from] LibraryError),
+    /// No library on this machine has the provider.
+    #[error("{engine}: no ONNX Runtime library here has {provider}; to get one: {how}")]
+    NoLibrary {
+        /// The engine.
+        engine: String,
+        /// The provider, by the runtime's name.
+        provider: &'static str,
+        /// How to get a library with it.
+        how: &'static str,
+    },
     /// The weights cannot be loaded.
     #[error(transparent)]
     Weights(#[from] models::weights::WeightsError),
@@ -121,6 +131,14 @@ pub enum EngineError {
         /// The engine.
         engine: String,
         /// The engine's reason.
+        reason: String,
+    },
+    /// The engine's process said no, crashed, or hung.
+    #[error("{engine}: {reason}")]
+    Worker {
+        /// The engine.
+        engine: String,
+        /// What it said, or how it ended.
         reason: String,
     },
     /// An output that cannot be handled here.

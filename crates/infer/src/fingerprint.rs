@@ -7,15 +7,11 @@ use std::path::{Path, PathBuf};
 use artifact::{Digest, FileError, sha256_file};
 use serde::{Deserialize, Serialize};
 
-use crate::runtime::Runtime;
-
-/// The machine, the libraries and the files of a measurement.
+/// The machine, the program and the files of a measurement.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Fingerprint {
     /// The machine.
     pub machine: Machine,
-    /// The ONNX Runtime library.
-    pub library: Library,
     /// The version of this program.
     pub program: String,
     /// The files that were measured, by what they are: `model`, `weights`.
@@ -46,8 +42,8 @@ pub struct Library {
     pub name: String,
     /// Its version.
     pub version: String,
-    /// How it was found.
-    pub origin: String,
+    /// The file.
+    pub path: PathBuf,
     /// The SHA-256 of the file.
     pub sha256: Digest,
 }
@@ -72,21 +68,14 @@ impl FileMark {
 }
 
 impl Fingerprint {
-    /// Of this machine, `runtime` and the files.
+    /// Of this machine and the files.
     ///
     /// # Errors
     /// When a file cannot be read.
-    pub fn take(runtime: &Runtime, files: &[(&str, &Path)]) -> Result<Self, FileError> {
-        let library = Library {
-            name: "ONNX Runtime".to_owned(),
-            version: runtime.version().to_owned(),
-            origin: runtime.origin().to_string(),
-            sha256: sha256_file(runtime.path())?,
-        };
+    pub fn take(files: &[(&str, &Path)]) -> Result<Self, FileError> {
         let files = files.iter().map(|(role, path)| Ok(((*role).to_owned(), FileMark::of(path)?)));
         Ok(Self {
             machine: Machine::this(),
-            library,
             program: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).to_owned(),
             files: files.collect::<Result<_, FileError>>()?,
         })

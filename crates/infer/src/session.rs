@@ -12,12 +12,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::{Dimension, Engine, EngineError, Placement, Signature, TensorInfo};
 use crate::placement;
+use crate::provider::{Provider, ProviderOptions};
 use crate::runtime::{Runtime, one_line};
 use crate::tensor::{ElementType, Elements, NamedTensor, Tensor};
 
 /// How a session runs its network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionOptions {
+    /// What runs the operations; what it does not know is left to the CPU provider, and [`Placement`] tells which.
+    pub provider: Provider,
+    /// Options of the provider.
+    pub provider_options: ProviderOptions,
     /// Threads inside one operation.
     pub threads: usize,
     /// How far ONNX Runtime may rewrite the graph.
@@ -49,9 +54,14 @@ pub struct Session {
 }
 
 impl Default for SessionOptions {
-    /// One thread, all optimisations.
+    /// The CPU, one thread, all optimisations.
     fn default() -> Self {
-        Self { threads: 1, optimization: Optimization::All }
+        Self {
+            provider: Provider::Cpu,
+            provider_options: ProviderOptions::new(),
+            threads: 1,
+            optimization: Optimization::All,
+        }
     }
 }
 
@@ -59,10 +69,10 @@ impl Session {
     /// Loads a model file.
     ///
     /// # Errors
-    /// When the file cannot be read, or is no model that this library can run.
+    /// When the file cannot be read, is no model that this library can run, or the provider cannot be used.
     pub fn open(runtime: &Runtime, path: impl AsRef<Path>, options: SessionOptions) -> Result<Self, EngineError> {
         let path = path.as_ref().to_owned();
-        let name = "ort:cpu".to_owned();
+        let name = options.provider.engine_name();
         readable(&path)?;
         let failed = |error: ort::Error| load_error(&name, &path, &error);
         let session =
@@ -97,7 +107,7 @@ impl Session {
 }
 
 /// What a model file says about itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Metadata {
     /// The program that wrote it.
     pub producer: String,
@@ -153,12 +163,30 @@ fn builder(runtime: &Runtime, options: &SessionOptions) -> ort::Result<SessionBu
         Optimization::Extended => GraphOptimizationLevel::Level2,
         Optimization::All => GraphOptimizationLevel::All,
     };
-    let builder = OrtSession::builder(runtime.environment())?
+    let mut builder = OrtSession::builder(runtime.environment())?
         .with_optimization_level(level)?
         .with_intra_threads(options.threads)?
         .with_inter_threads(1)?;
+    options.provider.register(&mut builder, options.threads, &options.provider_options)?;
     Ok(builder)
 }
+
+/// Runs a model of one addition on the provider, to see whether it works on this machine.
+///
+/// # Errors
+/// In the runtime's own words, when it does not.
+pub fn try_provider(runtime: &Runtime, options: &SessionOptions) -> Result<(), EngineError> {
+    let engine = options.provider.engine_name();
+    let failed = |error: ort::Error| run_error(&engine, &error);
+    let mut builder = builder(runtime, options).map_err(failed)?;
+    let mut session = builder.commit_from_memory(PROBE_MODEL).map_err(failed)?;
+    let one = Tensor::new([1, 2], vec![1.0_f32, 2.0])
+        .map_err(|error| EngineError::Run { engine: engine.clone(), reason: error.to_string() })?;
+    run(&mut session, &engine, &[NamedTensor::new("x", one)]).map(drop)
+}
+
+/// `y = x + x` for `x` of type float `[1, 2]`; written by `tests/fixtures/make.py`.
+const PROBE_MODEL: &[u8] = include_bytes!("probe.onnx");
 
 /// The operating system's reason is clearer than the library's.
 fn readable(path: &Path) -> Result<(), FileError> {

@@ -11,12 +11,12 @@ use serde::{Deserialize, Serialize};
 use crate::engine::EngineError;
 use crate::statistics::{Median, Summary, median};
 
-/// One engine at one task: a closure that does the task once.
+/// One engine at one task.
 pub struct Contender<'a> {
     /// The engine.
     pub name: String,
-    /// Does the task once.
-    pub run: Box<dyn FnMut() -> Result<(), EngineError> + 'a>,
+    /// Does the task so many times without pause, and gives the seconds that each took.
+    pub block: Box<dyn FnMut(usize) -> Result<Vec<f64>, EngineError> + 'a>,
 }
 
 /// How long to measure.
@@ -58,33 +58,32 @@ impl Plan {
     }
 }
 
-/// Times the contenders side by side. `progress` hears the share that is done, from 0 to 1.
-///
-/// # Errors
-/// When one of them fails.
+/// Times the contenders side by side, and gives their series in the same order. One that fails is out; the others go on.
+/// `progress` hears the share that is done, from 0 to 1.
 pub fn interleave(
     contenders: &mut [Contender<'_>],
     plan: &Plan,
     mut progress: impl FnMut(f64),
-) -> Result<Vec<Series>, EngineError> {
-    let mut running = Vec::with_capacity(contenders.len());
-    for contender in contenders.iter_mut() {
-        running.push(warm_up(contender, plan)?);
-    }
+) -> Vec<Result<Series, EngineError>> {
+    let mut running: Vec<Result<Running, EngineError>> =
+        contenders.iter_mut().map(|contender| warm_up(contender, plan)).collect();
     let start = Instant::now();
     let mut round = 0;
-    while start.elapsed() < plan.least || round < LEAST_BLOCKS {
+    while (start.elapsed() < plan.least || round < LEAST_BLOCKS) && running.iter().any(Result::is_ok) {
         for turn in 0..contenders.len() {
             let index = (turn + round) % contenders.len();
-            if let (Some(contender), Some(state)) = (contenders.get_mut(index), running.get_mut(index)) {
-                state.block(contender)?;
+            let (Some(contender), Some(state)) = (contenders.get_mut(index), running.get_mut(index)) else { continue };
+            if let Ok(healthy) = state
+                && let Err(error) = healthy.block(contender)
+            {
+                *state = Err(error);
             }
         }
         round += 1;
         let time = start.elapsed().as_secs_f64() / plan.least.as_secs_f64().max(1e-9);
         progress(time.min(round as f64 / LEAST_BLOCKS as f64).min(1.0));
     }
-    Ok(contenders.iter().zip(running).filter_map(|(contender, state)| state.finish(&contender.name)).collect())
+    contenders.iter().zip(running).map(|(contender, state)| state?.finish(&contender.name)).collect()
 }
 
 /// How many times as long as `base` the other engine takes: the median over the rounds of the ratio of their medians.
@@ -105,7 +104,7 @@ fn warm_up(contender: &mut Contender<'_>, plan: &Plan) -> Result<Running, Engine
     let start = Instant::now();
     let mut samples = Vec::new();
     loop {
-        samples.push(timed(contender)?);
+        samples.extend((contender.block)(1)?);
         let stable = match samples.split_last_chunk::<WINDOW>() {
             Some((earlier, last)) => earlier.split_last_chunk::<WINDOW>().is_some_and(|(_, before)| {
                 let (last, before) = (middle(last), middle(before));
@@ -128,35 +127,26 @@ fn warm_up(contender: &mut Contender<'_>, plan: &Plan) -> Result<Running, Engine
 
 impl Running {
     fn block(&mut self, contender: &mut Contender<'_>) -> Result<(), EngineError> {
-        if self.runs_per_block >= SETTLING {
-            timed(contender)?;
-        }
-        let mut samples = Vec::with_capacity(self.runs_per_block);
-        for _ in 0..self.runs_per_block {
-            samples.push(timed(contender)?);
-        }
+        let settling = usize::from(self.runs_per_block >= SETTLING);
+        let mut samples = (contender.block)(settling + self.runs_per_block)?;
+        samples.drain(..settling.min(samples.len()));
         self.blocks.push(samples);
         Ok(())
     }
 
-    fn finish(self, engine: &str) -> Option<Series> {
+    fn finish(self, engine: &str) -> Result<Series, EngineError> {
         // The clock counts nanoseconds; further digits would only fill the report.
         let milliseconds = |seconds: &f64| (seconds * 1e9).round() / 1e6;
         let samples_ms: Vec<f64> = self.blocks.iter().flatten().map(milliseconds).collect();
-        Some(Series {
+        let nothing = || EngineError::Run { engine: engine.to_owned(), reason: "it was never timed".to_owned() };
+        Ok(Series {
             engine: engine.to_owned(),
             warm_up_runs: self.warm_up_runs,
-            latency_ms: Summary::of(&samples_ms)?,
+            latency_ms: Summary::of(&samples_ms).ok_or_else(nothing)?,
             samples_ms,
             block_medians_ms: self.blocks.iter().map(|block| middle(block) * 1e3).collect(),
         })
     }
-}
-
-fn timed(contender: &mut Contender<'_>) -> Result<f64, EngineError> {
-    let start = Instant::now();
-    (contender.run)()?;
-    Ok(start.elapsed().as_secs_f64())
 }
 
 fn middle(samples: &[f64]) -> f64 {
@@ -168,24 +158,23 @@ mod tests {
     use super::*;
     use std::cell::RefCell;
 
-    fn spin(duration: Duration) {
+    fn spin(duration: Duration) -> f64 {
         let start = Instant::now();
         while start.elapsed() < duration {
             std::hint::spin_loop();
         }
+        start.elapsed().as_secs_f64()
+    }
+
+    fn contender<'a>(name: &str, mut run: impl FnMut() -> f64 + 'a) -> Contender<'a> {
+        Contender { name: name.to_owned(), block: Box::new(move |runs| Ok((0..runs).map(|_| run()).collect())) }
     }
 
     #[test]
     fn the_slower_one_is_slower_by_its_factor() {
-        let task = |micros| {
-            move || -> Result<(), EngineError> {
-                spin(Duration::from_micros(micros));
-                Ok(())
-            }
-        };
         let mut contenders = [
-            Contender { name: "quick".to_owned(), run: Box::new(task(100)) },
-            Contender { name: "slow".to_owned(), run: Box::new(task(300)) },
+            contender("quick", || spin(Duration::from_micros(100))),
+            contender("slow", || spin(Duration::from_micros(300))),
         ];
         let plan = Plan {
             least: Duration::from_millis(60),
@@ -193,8 +182,8 @@ mod tests {
             warm_up: Duration::from_millis(20),
         };
         let mut shares = Vec::new();
-        let series = interleave(&mut contenders, &plan, |share| shares.push(share)).unwrap();
-        let [quick, slow] = series.as_slice() else { panic!("{series:?}") };
+        let series = interleave(&mut contenders, &plan, |share| shares.push(share));
+        let [Ok(quick), Ok(slow)] = series.as_slice() else { panic!("{series:?}") };
         assert!(quick.latency_ms.p50 >= 0.1 && slow.latency_ms.p50 >= 0.3);
         let ratio = ratio(slow, quick).unwrap();
         // A spin never ends early, and the median is safe from most of the noise of a busy machine.
@@ -205,31 +194,37 @@ mod tests {
         assert!(shares.is_sorted() && shares.last() == Some(&1.0), "{shares:?}");
     }
 
+    const IMPATIENT: Plan = Plan { least: Duration::ZERO, block: Duration::from_millis(1), warm_up: Duration::ZERO };
+
     #[test]
     fn the_contenders_take_turns() {
-        let record = RefCell::new(Vec::new());
-        let order = &record;
-        let mut contenders: Vec<Contender<'_>> = ["a", "b"]
-            .map(|name| Contender {
-                name: name.to_owned(),
-                run: Box::new(move || {
-                    order.borrow_mut().push(name);
-                    spin(Duration::from_millis(1));
-                    Ok(())
-                }),
+        let order = RefCell::new(Vec::new());
+        let recorded = |name: &'static str| {
+            let order = &order;
+            contender(name, move || {
+                order.borrow_mut().push(name);
+                1.0
             })
-            .into();
-        let plan = Plan { least: Duration::ZERO, block: Duration::from_millis(1), warm_up: Duration::ZERO };
-        interleave(&mut contenders, &plan, |_| ()).unwrap();
-        drop(contenders);
-        assert_eq!(record.into_inner().concat(), "ababbaabbaabba");
+        };
+        let series = interleave(&mut [recorded("a"), recorded("b")], &IMPATIENT, |_| ());
+        assert!(series.iter().all(Result::is_ok));
+        assert_eq!(order.into_inner().concat(), "ababbaabbaabba");
     }
 
     #[test]
-    fn a_failure_ends_the_timing() {
+    fn one_that_fails_leaves_the_others() {
         let failed = || EngineError::Run { engine: "a".to_owned(), reason: "no".to_owned() };
-        let mut contenders = [Contender { name: "a".to_owned(), run: Box::new(|| Err(failed())) }];
-        let error = interleave(&mut contenders, &Plan::new(Duration::ZERO), |_| ()).unwrap_err();
+        let mut left = 3;
+        let failing = Contender {
+            name: "a".to_owned(),
+            block: Box::new(move |runs| {
+                left -= 1;
+                if left > 0 { Ok(vec![1.0; runs]) } else { Err(failed()) }
+            }),
+        };
+        let series = interleave(&mut [failing, contender("b", || 1.0)], &IMPATIENT, |_| ());
+        let [Err(error), Ok(series)] = series.as_slice() else { panic!("{series:?}") };
         assert_eq!(error.to_string(), "a failed: no");
+        assert_eq!(series.samples_ms.len(), LEAST_BLOCKS);
     }
 }

@@ -2,10 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::Placement;
 use crate::fingerprint::Fingerprint;
-use crate::mnist::evaluate::{BatchTiming, Validation};
-use crate::session::SessionOptions;
+use crate::mnist::evaluate::{Agreement, BatchTiming, Reference, Row};
+use crate::session::Optimization;
 use crate::statistics::Median;
 use crate::table::{Table, figure, grouped};
 
@@ -14,42 +13,31 @@ use crate::table::{Table, figure, grouped};
 pub struct Report {
     /// The network.
     pub network: String,
-    /// Whether both engines give the same digit for every image.
+    /// Whether every engine ran, gave the framework's digit for every image, and strayed no further than float32 does.
     pub passed: bool,
     /// What a reader should know before they trust the figures.
     pub notes: Vec<String>,
-    /// How long each engine took to load.
-    pub load: Vec<Load>,
-    /// Accuracy, agreement, differences.
-    pub validation: Validation,
-    /// Where each engine ran the network.
-    pub placement: Vec<EnginePlacement>,
+    /// What the framework makes of the digits.
+    pub reference: Reference,
+    /// The engines, the framework first.
+    pub engines: Vec<Row>,
     /// The times, one entry a batch size.
     pub timing: Vec<BatchTiming>,
     /// Threads and graph optimisation.
-    pub settings: SessionOptions,
+    pub settings: Settings,
     /// What it was measured on.
     pub fingerprint: Fingerprint,
 }
 
-/// How long an engine took to be ready.
+/// What holds for all engines.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Load {
-    /// The engine.
-    pub engine: String,
-    /// Milliseconds that loading the file took. What an engine puts off until it is needed is not in it.
-    pub load_ms: f64,
-    /// Milliseconds that the very first run took, of one image.
-    pub first_run_ms: f64,
-}
-
-/// Where an engine ran the network.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct EnginePlacement {
-    /// The engine.
-    pub engine: String,
-    /// What ran where.
-    pub placement: Placement,
+pub struct Settings {
+    /// Threads inside one operation.
+    pub threads: usize,
+    /// How far ONNX Runtime may rewrite the graph.
+    pub optimization: Optimization,
+    /// The least time for a batch size, in seconds.
+    pub seconds: f64,
 }
 
 /// Items that a table lists before it only counts.
@@ -60,61 +48,95 @@ impl Report {
     pub fn text(&self) -> String {
         let mut parts = vec![self.validation_text(), self.timing_text(), self.machine_text()];
         parts.extend(self.notes.iter().map(|note| format!("Note: {note}.\n")));
-        parts.push(match self.passed {
+        let failures = self.failures();
+        parts.push(match failures.is_empty() {
             true => "Passed: the same digit for every image.\n".to_owned(),
-            false => "FAILED: the digits differ.\n".to_owned(),
+            false => failures.iter().map(|failure| format!("FAILED: {failure}.\n")).collect(),
         });
         parts.join("\n")
     }
 
+    /// Each thing that went wrong, in a sentence.
+    pub fn failures(&self) -> Vec<String> {
+        let mut failures = Vec::new();
+        for row in &self.engines {
+            failures.extend(row.error.clone());
+            if let Some(agreement) = &row.agreement {
+                if !agreement.disagreements.is_empty() {
+                    failures.push(format!("the digits of {} differ", row.engine));
+                }
+                if agreement.difference.not_finite > 0 {
+                    let count = agreement.difference.not_finite;
+                    failures.push(format!("{count} outputs of {} are no numbers", row.engine));
+                }
+            }
+            if let Some((verification, case)) =
+                row.verification.as_ref().and_then(|verification| Some((verification, verification.failure()?)))
+            {
+                failures.push(format!(
+                    "{} strays by {:.2e} from float64 ({}), and {:.2e} is the limit",
+                    row.engine, case.error, case.label, verification.limit
+                ));
+            }
+        }
+        failures
+    }
+
     fn validation_text(&self) -> String {
-        let validation = &self.validation;
-        let images = grouped(&validation.images.to_string());
-        let mut table = Table::new(["engine", "correct", "accuracy", "load ms", "first run ms"]);
-        for accuracy in &validation.engines {
-            let load = self.load.iter().find(|load| load.engine == accuracy.engine);
+        let images = grouped(&self.reference.images.to_string());
+        let headings = [
+            "engine",
+            "correct",
+            "accuracy",
+            "same digit",
+            "largest difference",
+            "relative",
+            "load ms",
+            "first run ms",
+        ];
+        let mut table = Table::new(headings);
+        let dash = || "-".to_owned();
+        let optional = |value: Option<f64>| value.map_or_else(dash, figure);
+        for row in &self.engines {
+            let agreement = row.agreement.as_ref();
+            let share = |accuracy: f64| format!("{:.2} %", 100.0 * accuracy);
             table.row([
-                accuracy.engine.clone(),
-                grouped(&accuracy.correct.to_string()),
-                format!("{:.2} %", 100.0 * accuracy.accuracy),
-                load.map_or_else(String::new, |load| figure(load.load_ms)),
-                load.map_or_else(String::new, |load| figure(load.first_run_ms)),
+                row.engine.clone(),
+                row.accuracy.as_ref().map_or_else(dash, |found| grouped(&found.correct.to_string())),
+                row.accuracy.as_ref().map_or_else(dash, |found| share(found.accuracy)),
+                agreement.map_or_else(dash, |agreement| grouped(&agreement.agreeing.to_string())),
+                agreement.map_or_else(dash, |agreement| format!("{:.2e}", agreement.difference.max_absolute)),
+                agreement.map_or_else(dash, |agreement| format!("{:.2e}", agreement.difference.max_relative)),
+                optional(row.load_ms),
+                optional(row.first_run_ms),
             ]);
         }
-        let difference = &validation.difference;
-        let mut text = format!("Validation on {images} test digits\n{}", table.render());
-        text += &format!(
-            "same digit: {} of {images}; largest difference {:.2e} absolute, {:.2e} relative to the image's largest value \
-             ({:.1} ULP)\n",
-            grouped(&validation.agreeing.to_string()),
-            difference.max_absolute,
-            difference.max_relative,
-            difference.max_ulp,
-        );
-        if difference.not_finite > 0 {
-            text += &format!("values that are no numbers: {}\n", difference.not_finite);
-        }
-        if !validation.disagreements.is_empty() {
-            let names: Vec<&str> = validation.engines.iter().map(|accuracy| accuracy.engine.as_str()).collect();
-            let mut table = Table::new(["image", "label"].into_iter().chain(names));
-            for item in validation.disagreements.iter().take(LISTED) {
-                let digits = item.digits.iter().map(usize::to_string);
-                table.row([item.index.to_string(), item.label.to_string()].into_iter().chain(digits));
+        let mut text = format!("Validation on {images} test digits, against {}\n", self.reference.engine);
+        text += &table.render();
+        text += "relative: to the largest output of the same image\n";
+        for row in &self.engines {
+            if let Some(verification) = &row.verification {
+                text += &format!(
+                    "{}: strays by {:.2e} from float64 at batch 1, 2, 7 and 64; limit {:.2e}, Burn's float32 {:.2e}\n",
+                    row.engine,
+                    verification.cases.iter().fold(0.0, |most: f64, case| most.max(case.error)),
+                    verification.limit,
+                    verification.native_error,
+                );
             }
-            text += &format!("images that differ\n{}", table.render());
-            if validation.disagreements.len() > LISTED {
-                text += &format!("and {} more\n", validation.disagreements.len() - LISTED);
+            if let Some(agreement) = row.agreement.as_ref().filter(|agreement| !agreement.disagreements.is_empty()) {
+                text += &disagreements(&self.reference.engine, &row.engine, agreement);
             }
         }
         text
     }
 
     fn timing_text(&self) -> String {
-        let headings = ["engine", "batch", "p50 ms", "p90 ms", "p99 ms", "runs", "images/s", "times as long"];
+        let headings = ["engine", "batch", "p50 ms", "p90 ms", "p99 ms", "runs", "images/s", "times as fast"];
         let mut table = Table::new(headings);
         let percentile = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), figure);
         for timing in &self.timing {
-            for (index, engine) in timing.engines.iter().enumerate() {
+            for engine in &timing.engines {
                 let latency = &engine.series.latency_ms;
                 table.row([
                     engine.series.engine.clone(),
@@ -124,10 +146,7 @@ impl Report {
                     percentile(latency.p99),
                     grouped(&latency.samples.to_string()),
                     figure(engine.images_per_second),
-                    match (index, timing.ratio) {
-                        (0, Some(ratio)) => ratio_text(ratio),
-                        _ => String::new(),
-                    },
+                    engine.speedup.map_or_else(String::new, ratio_text),
                 ]);
             }
         }
@@ -139,28 +158,43 @@ impl Report {
     }
 
     fn machine_text(&self) -> String {
-        let Fingerprint { machine, library, .. } = &self.fingerprint;
+        let machine = &self.fingerprint.machine;
         let mut text = format!("{}, {} cores, {}", machine.cpu, machine.cores, machine.kernel);
         if let Some(memory) = machine.memory {
             text += &format!(", {:.0} GiB", memory as f64 / f64::from(1 << 30));
         }
-        text += &format!("\n{} {} ({})\n", library.name, library.version, library.origin);
-        for EnginePlacement { engine, placement } in &self.placement {
-            let parts: Vec<String> = placement
-                .parts
-                .iter()
-                .filter(|part| part.nodes > 0)
-                .map(|part| {
-                    let (nodes, time) = (part.nodes, 100.0 * part.time_share);
-                    format!("{} runs {nodes} nodes, {time:.0} % of the time", part.provider)
-                })
-                .collect();
-            if !parts.is_empty() {
-                text += &format!("{engine}: {}\n", parts.join("; "));
+        text.push('\n');
+        for row in &self.engines {
+            let mut facts = Vec::new();
+            if let Some(library) = &row.library {
+                facts.push(format!("{} {}", library.name, library.version));
+            }
+            for part in row.placement.iter().flat_map(|placement| &placement.parts).filter(|part| part.nodes > 0) {
+                let time = 100.0 * part.time_share;
+                facts.push(format!("{} nodes and {time:.0} % of the time on {}", part.nodes, part.provider));
+            }
+            if let Some(usage) = &row.usage {
+                facts.push(format!("at most {:.0} MiB", usage.peak_memory as f64 / f64::from(1 << 20)));
+            }
+            if !facts.is_empty() {
+                text += &format!("{}: {}\n", row.engine, facts.join(", "));
             }
         }
         text
     }
+}
+
+fn disagreements(reference: &str, engine: &str, agreement: &Agreement) -> String {
+    let mut table = Table::new(["image", "label", reference, engine]);
+    for item in agreement.disagreements.iter().take(LISTED) {
+        let digits = [item.index, usize::from(item.label), item.reference, item.digit];
+        table.row(digits.map(|number| number.to_string()));
+    }
+    let mut text = format!("images that differ\n{}", table.render());
+    if agreement.disagreements.len() > LISTED {
+        text += &format!("and {} more\n", agreement.disagreements.len() - LISTED);
+    }
+    text
 }
 
 fn ratio_text(ratio: Median) -> String {

@@ -15,18 +15,19 @@ fn both_engines_agree_and_the_report_says_how_fast_they_are() {
     let output = setting.infer("eval", &QUICK);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let table = text(&output.stdout);
-    for part in ["Validation on 40 test digits", "same digit: 40 of 40", "burn ", "ort:cpu ", "with 1 thread", "Passed"]
-    {
+    for part in ["Validation on 40 test digits", "same digit", "burn ", "ort:cpu ", "with 1 thread", "Passed"] {
         assert!(table.contains(part), "{part} is missing in\n{table}");
     }
 
     let report = report(&setting);
     assert_eq!(report["passed"], true);
-    let validation = &report["validation"];
-    assert_eq!((&validation["images"], &validation["agreeing"]), (&DIGITS.into(), &DIGITS.into()));
+    assert_eq!(report["reference"]["images"], DIGITS);
+    let (burn, ort) = (&report["engines"][0], &report["engines"][1]);
+    assert_eq!((&burn["engine"], &ort["engine"]), (&"burn".into(), &"ort:cpu".into()));
+    assert_eq!(ort["agreement"]["agreeing"], DIGITS);
     // Nothing was trained, so the digits are wrong, but equally so.
-    assert_eq!(validation["engines"][0]["correct"], validation["engines"][1]["correct"]);
-    let confusion: u64 = validation["confusion"]
+    assert_eq!(burn["accuracy"], ort["accuracy"]);
+    let confusion: u64 = report["reference"]["confusion"]
         .as_array()
         .unwrap()
         .iter()
@@ -35,7 +36,7 @@ fn both_engines_agree_and_the_report_says_how_fast_they_are() {
         .sum();
     assert_eq!(confusion, DIGITS as u64);
     // Two programs that add in different orders differ a little, and in float32 only a little.
-    let difference = validation["difference"]["max_absolute"].as_f64().unwrap();
+    let difference = ort["agreement"]["difference"]["max_absolute"].as_f64().unwrap();
     assert!(difference > 0.0 && difference < 1e-5, "{difference}");
 
     let timing = report["timing"].as_array().unwrap();
@@ -54,14 +55,17 @@ fn both_engines_agree_and_the_report_says_how_fast_they_are() {
             assert!((rate * p50 / 1e3 - entry["batch"].as_f64().unwrap()).abs() < 1e-6);
         }
     }
-    assert_eq!(report["placement"][1]["placement"]["parts"][0]["provider"], "CPUExecutionProvider");
+    assert_eq!(ort["placement"]["parts"][0]["provider"], "CPUExecutionProvider");
+    assert!(ort["usage"]["peak_memory"].as_u64().unwrap() > 10 << 20);
+    assert_eq!(ort["verification"]["passed"], true);
+    assert_eq!(ort["verification"]["cases"].as_array().unwrap().len(), 8);
     let fingerprint = &report["fingerprint"];
     assert_eq!(fingerprint["files"]["model"]["sha256"], artifact::sha256_file(setting.model()).unwrap().to_string());
     assert_eq!(
         fingerprint["files"]["weights"]["sha256"],
         artifact::sha256_file(setting.weights()).unwrap().to_string()
     );
-    assert!(fingerprint["library"]["version"].as_str().unwrap().starts_with("1."));
+    assert!(ort["library"]["version"].as_str().unwrap().starts_with("1."));
     assert!(setting.leftovers().is_empty());
 }
 
@@ -72,7 +76,7 @@ fn json_goes_to_standard_output_as_it_goes_to_the_file() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert_eq!(output.stdout, std::fs::read(setting.path("eval.json")).unwrap());
     let report = report(&setting);
-    assert_eq!(report["validation"]["images"], 7);
+    assert_eq!(report["reference"]["images"], 7);
     assert_eq!(report["settings"]["threads"], 2);
 }
 
@@ -83,14 +87,15 @@ fn digits_that_differ_are_shown_and_fail() {
     let output = setting.infer("eval", &[&QUICK[..], &["--weights", other.to_str().unwrap()]].concat());
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
     let table = text(&output.stdout);
-    assert!(table.contains("images that differ") && table.contains("FAILED: the digits differ."), "{table}");
+    assert!(table.contains("images that differ"), "{table}");
+    assert!(table.contains("FAILED: the digits of ort:cpu differ.\nFAILED: ort:cpu strays by "), "{table}");
     let report = report(&setting);
     assert_eq!(report["passed"], false);
-    let disagreements = report["validation"]["disagreements"].as_array().unwrap();
+    let disagreements = report["engines"][1]["agreement"]["disagreements"].as_array().unwrap();
     assert!(!disagreements.is_empty());
-    assert_eq!(report["validation"]["agreeing"], DIGITS - disagreements.len());
+    assert_eq!(report["engines"][1]["agreement"]["agreeing"], DIGITS - disagreements.len());
     for item in disagreements {
-        assert_ne!(item["digits"][0], item["digits"][1]);
+        assert_ne!(item["reference"], item["digit"]);
     }
 }
 
@@ -115,17 +120,55 @@ fn bad_files_are_one_clear_sentence_and_the_last_report_stays() {
         std::fs::write(&cut, &whole[..whole.len() / 2]).unwrap();
         cut.to_str().unwrap().to_owned()
     };
-    let message = failure(&["--model", &half("cut.onnx", &setting.model())]);
-    assert!(message.contains("ort:cpu cannot load") && message.contains("cut.onnx"), "{message}");
     let message = failure(&["--weights", &half("cut.safetensors", &setting.weights())]);
     assert!(message.contains("cut.safetensors"), "{message}");
 
-    let other = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/types.onnx");
-    let message = failure(&["--model", other]);
-    assert!(message.contains("it is not an MNIST network: it takes (float: float [batch, 2], "), "{message}");
-
     assert_eq!(std::fs::read(setting.path("eval.json")).unwrap(), b"the last report");
     assert!(setting.leftovers().is_empty(), "{:?}", setting.leftovers());
+}
+
+/// The rows of engines that could not do it, and the other engine's results.
+#[test]
+fn an_engine_that_cannot_is_a_row_and_a_failure() {
+    let setting = Setting::new();
+    let whole = std::fs::read(setting.model()).unwrap();
+    let cut = setting.path("cut.onnx");
+    std::fs::write(&cut, &whole[..whole.len() / 2]).unwrap();
+    let other = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/types.onnx");
+    for (model, reason) in [
+        (cut.to_str().unwrap(), "ort:cpu cannot load"),
+        (other, "it is not an MNIST network: it takes (float: float [batch, 2], "),
+    ] {
+        let output = setting.infer("eval", &[&QUICK[..], &["--model", model]].concat());
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+        let table = text(&output.stdout);
+        assert!(table.contains("FAILED: ") && table.contains(reason) && table.contains(model), "{table}");
+        let report = report(&setting);
+        assert_eq!(report["passed"], false);
+        assert!(report["engines"][1]["error"].as_str().unwrap().contains(reason));
+        assert_eq!(report["engines"][0]["error"], Value::Null);
+        assert_eq!(report["engines"][0]["accuracy"]["correct"].is_u64(), true);
+        assert_eq!(report["timing"][0]["engines"].as_array().unwrap().len(), 1);
+    }
+}
+
+/// ONNX Runtime's plain library has no TensorRT: nothing may run on the CPU in its stead.
+#[test]
+fn a_provider_that_is_not_there_is_never_replaced() {
+    let setting = Setting::new();
+    let library = artifact::runtime::locate(&setting.workspace().join("datasets/onnxruntime")).unwrap();
+    let options = [&QUICK[..], &["--providers", "tensorrt,cpu"]].concat();
+    let output = setting.command("eval", &options).env("ORT_DYLIB_PATH", &library.path).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    let report = report(&setting);
+    let (tensorrt, cpu) = (&report["engines"][1], &report["engines"][2]);
+    assert_eq!((&tensorrt["engine"], &cpu["engine"]), (&"ort:tensorrt".into(), &"ort:cpu".into()));
+    assert!(tensorrt["error"].as_str().unwrap().contains("no ONNX Runtime library here has TensorrtExecutionProvider"));
+    assert_eq!(tensorrt["accuracy"], Value::Null);
+    assert_eq!((&cpu["error"], &cpu["agreement"]["agreeing"]), (&Value::Null, &DIGITS.into()));
+    let timed: Vec<&Value> =
+        report["timing"][0]["engines"].as_array().unwrap().iter().map(|row| &row["engine"]).collect();
+    assert_eq!(timed, ["burn", "ort:cpu"]);
 }
 
 #[test]
@@ -146,6 +189,9 @@ fn bad_numbers_are_refused() {
         ["--batches", "1,x"],
         ["--limit", "0"],
         ["--threads", "0"],
+        ["--providers", "gpu"],
+        ["--provider-option", "openvino"],
+        ["--provider-option", "openvino.num_streams=1"],
     ] {
         let message = setting.failure("eval", &options);
         assert!(message.contains(options[0]), "{message}");

@@ -59,8 +59,18 @@ impl Setting {
 
     /// Runs `infer COMMAND mnist` on the files of this folder. Later options replace earlier ones.
     pub fn infer(&self, command: &str, options: &[&str]) -> Output {
+        self.command(command, options).output().unwrap()
+    }
+
+    /// Where the commands start.
+    pub fn workspace(&self) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+    }
+
+    /// The command that [`infer`](Self::infer) runs.
+    pub fn command(&self, command: &str, options: &[&str]) -> Command {
         let mut process = Command::new(env!("CARGO_BIN_EXE_infer"));
-        process.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")).args([command, "mnist"]);
+        process.current_dir(self.workspace()).args([command, "mnist"]);
         let given = |name: &str| options.iter().any(|option| *option == name);
         for (name, path) in
             [("--data", self.folder.path().to_owned()), ("--model", self.model()), ("--weights", self.weights())]
@@ -72,7 +82,8 @@ impl Setting {
         if command == "eval" && !given("--out") {
             process.arg("--out").arg(self.path("eval.json"));
         }
-        process.args(options).output().unwrap()
+        process.args(options);
+        process
     }
 
     /// The standard error of a command that must fail, in one line.

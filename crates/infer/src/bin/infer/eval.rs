@@ -3,33 +3,31 @@
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use artifact::{AtomicFile, FileError};
 use cli::eval::{EvalArgs, EvalNetwork};
-use infer::burn_mnist::BurnMnist;
-use infer::engine::{Engine, EngineError};
+use infer::engine::EngineError;
 use infer::fingerprint::Fingerprint;
-use infer::mnist::evaluate::{time, validate};
-use infer::mnist::report::{EnginePlacement, Load, Report};
-use infer::mnist::{batch, check_signature, test_digits};
+use infer::libraries::Libraries;
+use infer::mnist::evaluate::{Subject, finish, start, sweep, time, validate};
+use infer::mnist::report::{Report, Settings};
+use infer::mnist::{check_signature, test_digits};
 use infer::progress::Progress;
-use infer::runtime::Runtime;
-use infer::session::{Session, SessionOptions};
-use infer::tensor::NamedTensor;
-use infer::threads;
+use infer::provider::{Provider, ProviderOptions};
+use infer::session::SessionOptions;
+use infer::worker::EngineSpec;
+use infer::worker::remote::Launcher;
 use models::mnist_digits::Digits;
 
-/// Evaluates, prints and writes the report. The exit status says whether the digits agree.
+/// Evaluates, prints and writes the report. The exit status says whether every engine passed.
 pub fn execute(arguments: &EvalArgs) -> Result<ExitCode> {
     let EvalNetwork::Mnist = arguments.network;
-    threads::limit(arguments.threads).context("cannot start the worker threads")?;
     let digits = digits(arguments)?;
-    let runtime = Runtime::load(Path::new(crate::FETCHED_LIBRARY))?;
     // A report that cannot be written is known before the minutes that it takes.
     let mut out = AtomicFile::create(&arguments.out)?;
-    let report = evaluate(arguments, &digits, &runtime)?;
+    let report = evaluate(arguments, &digits)?;
     let json = serde_json::to_string(&report)? + "\n";
     out.write_all(json.as_bytes()).map_err(FileError::new("write", &arguments.out))?;
     out.commit()?;
@@ -40,49 +38,102 @@ pub fn execute(arguments: &EvalArgs) -> Result<ExitCode> {
     Ok(if report.passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn evaluate(arguments: &EvalArgs, digits: &Digits, runtime: &Runtime) -> Result<Report> {
+fn evaluate(arguments: &EvalArgs, digits: &Digits) -> Result<Report> {
     let EvalArgs { model, weights, .. } = arguments;
-    let settings = SessionOptions { threads: arguments.threads, ..SessionOptions::default() };
-    let (burn, burn_load) = timed(|| BurnMnist::load(weights));
-    let mut burn = burn.context("no usable weights (`cargo xtask train` makes them)")?;
-    let (ort, ort_load) = timed(|| Session::open(runtime, model, settings.clone()));
-    let mut ort = ort.context("no usable model (`cargo xtask export mnist` makes it)")?;
-    check_signature(&ort, model)?;
-    let fingerprint = Fingerprint::take(runtime, &[("model", model), ("weights", weights)])?;
-    let notes = notes(&ort, &fingerprint)?;
+    let launcher = Launcher::this_program().context("this program cannot be started again")?;
+    let mut libraries = Libraries::find(Path::new(crate::DATASETS), launcher.clone())?;
+    let burn = |exact| EngineSpec::BurnMnist { weights: weights.clone(), threads: arguments.threads, exact };
+    let native = launcher.engine(&burn(false)).context("no usable weights (`cargo xtask train` makes them)")?;
+    std::fs::File::open(model)
+        .map_err(FileError::new("open", model))
+        .context("no usable model (`cargo xtask export mnist` makes it)")?;
+    let fingerprint = Fingerprint::take(&[("model", model), ("weights", weights)])?;
 
-    let sample = [batch([digits.image(0).unwrap_or_default()])?];
-    let load = vec![
-        Load { engine: burn.name().to_owned(), load_ms: burn_load, first_run_ms: first_run(&mut burn, &sample)? },
-        Load { engine: ort.name().to_owned(), load_ms: ort_load, first_run_ms: first_run(&mut ort, &sample)? },
-    ];
+    let mut reference = Subject::new("burn", None, Ok(native));
+    let mut candidates = Vec::new();
+    for provider in providers(arguments)? {
+        let started = engine(arguments, provider, &launcher, &mut libraries);
+        candidates.push(Subject::new(&provider.engine_name(), Some(provider), started));
+    }
+    start(&mut everyone(&mut reference, &mut candidates), digits)?;
 
     let progress = Progress::new("validating");
-    let validation = validate(&mut burn, &mut ort, digits, |share| progress.set(share))?;
+    let readings = validate(&mut reference, &mut candidates, digits, |share| progress.set(share))?;
     drop(progress);
-
-    let placement = vec![
-        EnginePlacement { engine: burn.name().to_owned(), placement: burn.placement(&sample)? },
-        EnginePlacement { engine: ort.name().to_owned(), placement: ort.placement(&sample)? },
-    ];
+    let mut exact = launcher.engine(&burn(true))?;
+    reference.attempt(|native| sweep(native, &mut exact, &mut candidates, digits));
+    drop(exact);
 
     let mut timing = Vec::new();
+    let least = Duration::from_secs_f64(arguments.seconds);
     for size in batches(&arguments.batches) {
         let progress = Progress::new(&format!("timing batch {size}"));
-        let least = Duration::from_secs_f64(arguments.seconds);
-        timing.push(time([&mut burn, &mut ort], digits, size, least, |share| progress.set(share))?);
+        let mut subjects = everyone(&mut reference, &mut candidates);
+        timing.push(time(&mut subjects, digits, size, least, |share| progress.set(share))?);
     }
+    finish(&mut everyone(&mut reference, &mut candidates));
+
+    let mut subjects = everyone(&mut reference, &mut candidates);
     Ok(Report {
         network: "mnist".to_owned(),
-        passed: validation.passed(),
-        notes,
-        load,
-        validation,
-        placement,
+        passed: subjects.iter().all(|subject| subject.passed()),
+        notes: notes(&subjects, &fingerprint),
+        reference: readings,
+        engines: subjects.iter_mut().map(|subject| subject.row.clone()).collect(),
         timing,
-        settings,
+        settings: Settings {
+            threads: arguments.threads,
+            optimization: SessionOptions::default().optimization,
+            seconds: arguments.seconds,
+        },
         fingerprint,
     })
+}
+
+/// Starts ONNX Runtime with one provider and checks that the model is one for digits.
+fn engine(
+    arguments: &EvalArgs,
+    provider: Provider,
+    launcher: &Launcher,
+    libraries: &mut Libraries,
+) -> Result<infer::worker::remote::RemoteEngine, EngineError> {
+    let options = SessionOptions {
+        provider,
+        provider_options: provider_options(arguments, provider),
+        threads: arguments.threads,
+        ..SessionOptions::default()
+    };
+    let library = libraries.for_provider(provider)?;
+    let engine = launcher.engine(&EngineSpec::Ort { library, model: arguments.model.clone(), options })?;
+    check_signature(&engine, &arguments.model)?;
+    Ok(engine)
+}
+
+fn everyone<'a>(reference: &'a mut Subject, candidates: &'a mut [Subject]) -> Vec<&'a mut Subject> {
+    std::iter::once(reference).chain(candidates).collect()
+}
+
+/// The providers asked for, each once.
+fn providers(arguments: &EvalArgs) -> Result<Vec<Provider>> {
+    let mut providers = Vec::new();
+    for name in &arguments.providers {
+        let provider = name.parse::<Provider>().context("--providers")?;
+        if !providers.contains(&provider) {
+            providers.push(provider);
+        }
+    }
+    for option in &arguments.provider_options {
+        let asked = providers.iter().any(|provider| provider.name() == option.provider);
+        if !asked {
+            bail!("--provider-option is for {}, which --providers does not name", option.provider);
+        }
+    }
+    Ok(providers)
+}
+
+fn provider_options(arguments: &EvalArgs, provider: Provider) -> ProviderOptions {
+    let given = arguments.provider_options.iter().filter(|option| option.provider == provider.name());
+    given.map(|option| (option.key.clone(), option.value.clone())).collect()
 }
 
 fn digits(arguments: &EvalArgs) -> Result<Digits> {
@@ -110,30 +161,17 @@ fn batches(asked: &[usize]) -> Vec<usize> {
 }
 
 /// What a reader should know before they trust the figures.
-fn notes(ort: &Session, fingerprint: &Fingerprint) -> Result<Vec<String>, EngineError> {
-    let metadata = ort.metadata()?;
-    let exported = metadata.entries.get("weights.sha256");
+fn notes(subjects: &[&mut Subject], fingerprint: &Fingerprint) -> Vec<String> {
     let given = fingerprint.files.get("weights").map(|mark| mark.sha256.to_string());
+    let metadata = subjects.iter().find_map(|subject| subject.engine()?.loaded().metadata.as_ref());
+    let exported = metadata.and_then(|metadata| metadata.entries.get("weights.sha256"));
     let mut notes = Vec::new();
     if let (Some(exported), Some(given)) = (exported, given)
         && *exported != given
     {
         notes.push("the model says that it was exported from other weights than these".to_owned());
     }
-    Ok(notes)
-}
-
-/// The milliseconds that one run takes.
-fn first_run(engine: &mut dyn Engine, sample: &[NamedTensor]) -> Result<f64, EngineError> {
-    let (outputs, milliseconds) = timed(|| engine.run(sample));
-    outputs.map(|_| milliseconds)
-}
-
-/// The result, and the milliseconds that it took.
-fn timed<T>(work: impl FnOnce() -> T) -> (T, f64) {
-    let start = Instant::now();
-    let result = work();
-    (result, start.elapsed().as_secs_f64() * 1e3)
+    notes
 }
 
 #[cfg(test)]

@@ -10,8 +10,8 @@ use clap::{Parser, Subcommand};
 use cli::eval::EvalArgs;
 use cli::predict::PredictArgs;
 
-/// Where `cargo xtask fetch onnxruntime` puts the library, from the workspace's root.
-const FETCHED_LIBRARY: &str = "datasets/onnxruntime";
+/// Where `cargo xtask fetch` puts files, from the workspace's root.
+const DATASETS: &str = "datasets";
 
 #[derive(Parser)]
 #[command(name = "infer", version)]
@@ -24,6 +24,9 @@ struct Arguments {
 enum Command {
     Eval(EvalArgs),
     Predict(PredictArgs),
+    /// Serve one engine to another process of this program.
+    #[command(hide = true)]
+    Worker,
 }
 
 fn main() -> ExitCode {
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Eval(arguments) => eval::execute(&arguments),
         Command::Predict(arguments) => predict::execute(&arguments),
+        Command::Worker => infer::worker::serve::serve().map(|()| ExitCode::SUCCESS).map_err(Into::into),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {}", cli::failure::sentence(error.as_ref()));

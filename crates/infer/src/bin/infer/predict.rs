@@ -25,7 +25,7 @@ pub fn execute(arguments: &PredictArgs) -> Result<ExitCode> {
     let PredictNetwork::Mnist = arguments.network;
     threads::limit(1).context("cannot start the worker threads")?;
     let image = image(arguments)?;
-    let runtime = Runtime::load(Path::new(crate::FETCHED_LIBRARY))?;
+    let runtime = Runtime::load(&Path::new(crate::DATASETS).join("onnxruntime"))?;
     let mut burn = BurnMnist::load(&arguments.weights).context("no usable weights (`cargo xtask train` makes them)")?;
     let mut ort = Session::open(&runtime, &arguments.model, SessionOptions::default())
         .context("no usable model (`cargo xtask export mnist` makes it)")?;

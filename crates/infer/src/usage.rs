@@ -1,0 +1,47 @@
+//! What a process has used.
+
+use serde::{Deserialize, Serialize};
+
+/// Memory and time of a process since its start.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Usage {
+    /// The most memory that it held at once, in bytes.
+    pub peak_memory: u64,
+    /// Seconds of CPU time, all threads together.
+    pub cpu_seconds: f64,
+}
+
+impl Usage {
+    /// Of this process; `None` if the system does not tell.
+    pub fn of_this_process() -> Option<Self> {
+        // SAFETY: all fields of the C struct are numbers, for which zero is a value.
+        let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+        // SAFETY: the pointer is to a struct of the type that the function fills.
+        let status = unsafe { libc::getrusage(libc::RUSAGE_SELF, &raw mut usage) };
+        if status != 0 {
+            return None;
+        }
+        let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 * 1e-6;
+        // Linux counts in KiB, macOS in bytes.
+        let unit = if cfg!(target_os = "macos") { 1 } else { 1024 };
+        Some(Self {
+            peak_memory: u64::try_from(usage.ru_maxrss).ok()? * unit,
+            cpu_seconds: seconds(usage.ru_utime) + seconds(usage.ru_stime),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_that_was_touched_is_counted() {
+        let before = Usage::of_this_process().unwrap();
+        let block = std::hint::black_box(vec![1_u8; 64 << 20]);
+        let after = Usage::of_this_process().unwrap();
+        assert!(after.peak_memory >= (64 << 20) && after.peak_memory >= before.peak_memory);
+        assert!(after.cpu_seconds >= before.cpu_seconds);
+        drop(block);
+    }
+}

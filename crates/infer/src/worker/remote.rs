@@ -1,0 +1,262 @@
+//! The side that asks.
+
+use std::io::{BufReader, BufWriter, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::engine::{Engine, EngineError, Placement, Signature};
+use crate::runtime::{TELEMETRY_VARIABLE, one_line};
+use crate::tensor::NamedTensor;
+use crate::usage::Usage;
+use crate::worker::{Answer, EngineSpec, Loaded, Probe, Request, WORKER_COMMAND, wire};
+
+/// How workers are started.
+#[derive(Debug, Clone)]
+pub struct Launcher {
+    /// The program that can be a worker.
+    pub program: PathBuf,
+    /// How long to wait for an answer before the worker counts as hung.
+    pub patience: Duration,
+}
+
+/// A worker process. It ends when this is dropped.
+#[derive(Debug)]
+pub struct Worker {
+    name: String,
+    child: Child,
+    input: Option<BufWriter<ChildStdin>>,
+    answers: Receiver<Received>,
+    complaints: Option<JoinHandle<String>>,
+    patience: Duration,
+}
+
+type Received = std::io::Result<Option<(Answer, Vec<NamedTensor>)>>;
+
+/// An engine in a worker process.
+#[derive(Debug)]
+pub struct RemoteEngine {
+    worker: Worker,
+    loaded: Loaded,
+}
+
+/// The end of what a worker prints that is kept, for the case that it crashes.
+const COMPLAINT: usize = 4096;
+
+impl Launcher {
+    /// This program, with ten minutes of patience.
+    ///
+    /// # Errors
+    /// When the system does not tell where this program is.
+    pub fn this_program() -> std::io::Result<Self> {
+        Ok(Self { program: std::env::current_exe()?, patience: Duration::from_secs(600) })
+    }
+
+    /// Starts a worker for an engine and loads the network.
+    ///
+    /// # Errors
+    /// When the worker cannot be started, crashes or hangs, or the engine cannot load the network.
+    pub fn engine(&self, spec: &EngineSpec) -> Result<RemoteEngine, EngineError> {
+        let threads = match spec {
+            EngineSpec::Ort { options, .. } => options.threads,
+            EngineSpec::BurnMnist { threads, .. } => *threads,
+        };
+        let mut worker = self.start(&spec.engine_name(), threads)?;
+        match worker.ask(&Request::Load(spec.clone()), &[])? {
+            (Answer::Loaded(loaded), _) => Ok(RemoteEngine { worker, loaded }),
+            _ => Err(worker.confused()),
+        }
+    }
+
+    /// Asks a worker what a library can do on this machine.
+    ///
+    /// # Errors
+    /// When it cannot be loaded, or crashes.
+    pub fn probe(&self, library: &Path) -> Result<Probe, EngineError> {
+        let mut worker = self.start("the library", 1)?;
+        match worker.ask(&Request::Probe(library.to_owned()), &[])? {
+            (Answer::Probed(probe), _) => Ok(probe),
+            _ => Err(worker.confused()),
+        }
+    }
+
+    fn start(&self, name: &str, threads: usize) -> Result<Worker, EngineError> {
+        let failed = |source: std::io::Error| EngineError::Worker {
+            engine: name.to_owned(),
+            reason: format!("its process cannot be started: {source}"),
+        };
+        let mut child = Command::new(&self.program)
+            .arg(WORKER_COMMAND)
+            .env(TELEMETRY_VARIABLE, "1")
+            // oneDNN's threads are OpenMP's, which takes their number from here.
+            .env("OMP_NUM_THREADS", threads.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(failed)?;
+        let (sender, answers) = channel();
+        let output = child.stdout.take();
+        std::thread::spawn(move || {
+            let Some(output) = output else { return };
+            let mut output = BufReader::new(output);
+            loop {
+                let received = wire::receive(&mut output);
+                let last = !matches!(received, Ok(Some(_)));
+                if sender.send(received).is_err() || last {
+                    return;
+                }
+            }
+        });
+        let errors = child.stderr.take();
+        let complaints = std::thread::spawn(move || errors.map(last_words).unwrap_or_default());
+        let input = child.stdin.take().map(BufWriter::new);
+        let patience = self.patience;
+        Ok(Worker { name: name.to_owned(), child, input, answers, complaints: Some(complaints), patience })
+    }
+}
+
+impl Worker {
+    fn ask(&mut self, request: &Request, tensors: &[NamedTensor]) -> Result<(Answer, Vec<NamedTensor>), EngineError> {
+        let sent = match &mut self.input {
+            Some(input) => wire::send(input, request, tensors),
+            None => Err(std::io::ErrorKind::BrokenPipe.into()),
+        };
+        if sent.is_err() {
+            return Err(self.ended());
+        }
+        match self.answers.recv_timeout(self.patience) {
+            Ok(Ok(Some((Answer::Failed(reason), _)))) => Err(EngineError::Worker { engine: self.name.clone(), reason }),
+            Ok(Ok(Some(answer))) => Ok(answer),
+            Ok(Ok(None) | Err(_)) | Err(RecvTimeoutError::Disconnected) => Err(self.ended()),
+            Err(RecvTimeoutError::Timeout) => {
+                self.end();
+                Err(EngineError::Worker {
+                    engine: self.name.clone(),
+                    reason: format!("it gave no answer within {} s and was ended", self.patience.as_secs_f64()),
+                })
+            }
+        }
+    }
+
+    /// Why there is no answer, from a worker that is gone.
+    fn ended(&mut self) -> EngineError {
+        self.input = None;
+        let status = self.child.wait();
+        let words = self.complaints.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
+        let last = words.lines().rev().find(|line| !line.trim().is_empty()).map(one_line);
+        let how = status.map_or_else(|error| error.to_string(), |status| ending(&status));
+        EngineError::Worker {
+            engine: self.name.clone(),
+            reason: match last {
+                Some(last) => format!("its process {how}: {last}"),
+                None => format!("its process {how}"),
+            },
+        }
+    }
+
+    fn confused(&self) -> EngineError {
+        EngineError::Worker { engine: self.name.clone(), reason: "it answered another question".to_owned() }
+    }
+
+    fn end(&mut self) {
+        self.input = None;
+        // That it has ended by itself is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn ending(status: &ExitStatus) -> String {
+    use std::os::unix::process::ExitStatusExt;
+
+    match (status.signal(), status.code()) {
+        (Some(signal), _) => format!("was ended by signal {signal}"),
+        (None, Some(code)) => format!("ended with status {code}"),
+        (None, None) => "ended".to_owned(),
+    }
+}
+
+/// The end of what is printed.
+fn last_words(mut errors: impl Read) -> String {
+    let mut words = Vec::new();
+    let mut piece = [0; COMPLAINT];
+    while let Ok(count @ 1..) = errors.read(&mut piece) {
+        words.extend_from_slice(piece.get(..count).unwrap_or_default());
+        let surplus = words.len().saturating_sub(COMPLAINT);
+        words.drain(..surplus);
+    }
+    String::from_utf8_lossy(&words).into_owned()
+}
+
+impl RemoteEngine {
+    /// What was loaded.
+    pub fn loaded(&self) -> &Loaded {
+        &self.loaded
+    }
+
+    /// Keeps inputs in the worker for [`block`](Self::block).
+    ///
+    /// # Errors
+    /// When the worker crashes or hangs.
+    pub fn prepare(&mut self, inputs: &[NamedTensor]) -> Result<(), EngineError> {
+        match self.worker.ask(&Request::Prepare, inputs)? {
+            (Answer::Prepared, _) => Ok(()),
+            _ => Err(self.worker.confused()),
+        }
+    }
+
+    /// Runs the prepared inputs `runs` times and gives the seconds that each run took.
+    ///
+    /// # Errors
+    /// When the engine fails, or its worker crashes or hangs.
+    pub fn block(&mut self, runs: usize) -> Result<Vec<f64>, EngineError> {
+        match self.worker.ask(&Request::Block(runs), &[])? {
+            (Answer::Block(times), _) => Ok(times),
+            _ => Err(self.worker.confused()),
+        }
+    }
+
+    /// What the worker has used so far; `None` if the system does not tell.
+    ///
+    /// # Errors
+    /// When the worker crashes or hangs.
+    pub fn usage(&mut self) -> Result<Option<Usage>, EngineError> {
+        match self.worker.ask(&Request::Usage, &[])? {
+            (Answer::Usage(usage), _) => Ok(usage),
+            _ => Err(self.worker.confused()),
+        }
+    }
+}
+
+impl Engine for RemoteEngine {
+    fn name(&self) -> &str {
+        &self.loaded.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.loaded.signature
+    }
+
+    fn run(&mut self, inputs: &[NamedTensor]) -> Result<Vec<NamedTensor>, EngineError> {
+        match self.worker.ask(&Request::Run, inputs)? {
+            (Answer::Outputs, outputs) => Ok(outputs),
+            _ => Err(self.worker.confused()),
+        }
+    }
+
+    fn placement(&mut self, inputs: &[NamedTensor]) -> Result<Placement, EngineError> {
+        match self.worker.ask(&Request::Placement, inputs)? {
+            (Answer::Placement(placement), _) => Ok(placement),
+            _ => Err(self.worker.confused()),
+        }
+    }
+}

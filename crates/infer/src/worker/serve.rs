@@ -1,0 +1,122 @@
+//! The worker's side.
+
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter};
+use std::os::fd::{FromRawFd, OwnedFd};
+use std::path::Path;
+use std::time::Instant;
+
+use crate::engine::EngineError;
+use crate::provider::{Provider, ProviderOptions};
+use crate::session::{SessionOptions, try_provider};
+use crate::tensor::NamedTensor;
+use crate::usage::Usage;
+use crate::worker::{Answer, Loaded, Opened, Probe, ProbedProvider, Request, describe, load_library, wire};
+
+/// Answers requests until there are no more. For the start of a program.
+///
+/// # Errors
+/// When the other side is gone.
+pub fn serve() -> io::Result<()> {
+    let mut output = BufWriter::new(claim_output()?);
+    let mut input = BufReader::new(io::stdin().lock());
+    let mut state = State::default();
+    while let Some((request, tensors)) = wire::receive(&mut input)? {
+        let (answer, outputs) = match state.answer(request, tensors) {
+            Ok(answer) => answer,
+            Err(error) => (Answer::Failed(cli::failure::sentence(&error)), Vec::new()),
+        };
+        wire::send(&mut output, &answer, &outputs)?;
+    }
+    Ok(())
+}
+
+/// Takes standard output for the answers alone: what a library prints goes to standard error from now on.
+fn claim_output() -> io::Result<File> {
+    // SAFETY: both descriptors are open from the start of the program; no other thread runs yet that could close them.
+    let (copy, redirected) =
+        unsafe { (libc::dup(libc::STDOUT_FILENO), libc::dup2(libc::STDERR_FILENO, libc::STDOUT_FILENO)) };
+    if copy < 0 || redirected < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: `copy` was just made, and nothing else knows of it.
+    Ok(File::from(unsafe { OwnedFd::from_raw_fd(copy) }))
+}
+
+#[derive(Default)]
+struct State {
+    engine: Option<Opened>,
+    prepared: Vec<NamedTensor>,
+}
+
+impl State {
+    fn answer(
+        &mut self,
+        request: Request,
+        tensors: Vec<NamedTensor>,
+    ) -> Result<(Answer, Vec<NamedTensor>), EngineError> {
+        let alone = |answer: Answer| Ok((answer, Vec::new()));
+        match request {
+            Request::Load(spec) => {
+                let start = Instant::now();
+                let opened = spec.open()?;
+                let loaded = Loaded {
+                    name: opened.engine.name().to_owned(),
+                    signature: opened.engine.signature().clone(),
+                    library: opened.library.clone(),
+                    metadata: opened.metadata.clone(),
+                    load_ms: start.elapsed().as_secs_f64() * 1e3,
+                };
+                self.engine = Some(opened);
+                alone(Answer::Loaded(loaded))
+            }
+            Request::Run => Ok((Answer::Outputs, self.engine()?.engine.run(&tensors)?)),
+            Request::Placement => alone(Answer::Placement(self.engine()?.engine.placement(&tensors)?)),
+            Request::Prepare => {
+                self.prepared = tensors;
+                alone(Answer::Prepared)
+            }
+            Request::Block(runs) => {
+                let prepared = std::mem::take(&mut self.prepared);
+                let times = self.engine().and_then(|opened| block(opened, &prepared, runs));
+                self.prepared = prepared;
+                alone(Answer::Block(times?))
+            }
+            Request::Usage => alone(Answer::Usage(Usage::of_this_process())),
+            Request::Probe(library) => alone(Answer::Probed(probe(&library)?)),
+        }
+    }
+
+    fn engine(&mut self) -> Result<&mut Opened, EngineError> {
+        self.engine.as_mut().ok_or_else(|| EngineError::Run {
+            engine: "the worker".to_owned(),
+            reason: "it was asked to run before an engine was loaded".to_owned(),
+        })
+    }
+}
+
+fn block(opened: &mut Opened, inputs: &[NamedTensor], runs: usize) -> Result<Vec<f64>, EngineError> {
+    let mut times = Vec::new();
+    for _ in 0..runs {
+        let start = Instant::now();
+        let outputs = opened.engine.run(inputs)?;
+        times.push(start.elapsed().as_secs_f64());
+        drop(outputs);
+    }
+    Ok(times)
+}
+
+fn probe(path: &Path) -> Result<Probe, EngineError> {
+    let runtime = load_library(path)?;
+    let mut providers = Vec::new();
+    for provider in Provider::ALL {
+        if !provider.is_compiled_in().unwrap_or(false) {
+            continue;
+        }
+        let options =
+            SessionOptions { provider, provider_options: ProviderOptions::new(), ..SessionOptions::default() };
+        let failure = try_provider(&runtime, &options).err().map(|error| cli::failure::sentence(&error));
+        providers.push(ProbedProvider { provider, failure });
+    }
+    Ok(Probe { library: describe(&runtime)?, providers })
+}
