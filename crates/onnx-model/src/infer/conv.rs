@@ -70,7 +70,8 @@ impl Window {
         // A last window that begins in the padding is dropped by some runtimes and not by others.
         let (Some(room), Some(size)) = (room.as_known(), size.as_known()) else { return Ok(None) };
         let count = room.div_euclid(stride) + i64::from(room.rem_euclid(stride) != 0) + 1;
-        Ok(((count - 1) * stride < size + before).then(|| Extent::known(count)))
+        let begins = (count - 1).saturating_mul(stride);
+        Ok((begins < size.saturating_add(before)).then(|| Extent::known(count)))
     }
 }
 
@@ -161,7 +162,10 @@ pub fn transposed(op: &Op) -> Result<Option<Dims>, Problem> {
             }
             let (before, after) = window.pads[position];
             let extra = extra.map_or(0, |extra| extra[position]);
-            size.plus(-1)?.times(stride)?.add(&window.reach(position)?)?.plus(extra - before - after)
+            size.plus(-1)?
+                .times(stride)?
+                .add(&window.reach(position)?)?
+                .plus(extra.saturating_sub(before).saturating_sub(after))
         };
         dims.push(match shape {
             Some(shape) => Some(Extent::known(shape[position])),

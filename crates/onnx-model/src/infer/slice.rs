@@ -131,8 +131,8 @@ fn even_parts(op: &Op, size: &Size, parts: i64) -> Result<Vec<Size>, Problem> {
         (Some(part), _) => Ok(vec![Some(part); parts as usize]),
         (None, Some(size)) if op.schema.since >= 18 => {
             // The last part is what is left.
-            let chunk = (size + parts - 1) / parts;
-            let lengths = (0..parts).map(|part| (size - part * chunk).clamp(0, chunk));
+            let chunk = size / parts + i64::from(size % parts != 0);
+            let lengths = (0..parts).map(|part| size.saturating_sub(part.saturating_mul(chunk)).clamp(0, chunk));
             Ok(lengths.map(|length| Some(Extent::known(length))).collect())
         }
         (None, Some(size)) => {

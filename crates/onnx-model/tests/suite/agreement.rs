@@ -47,6 +47,11 @@ fn cases() -> Vec<Case> {
     cases
 }
 
+/// The names and bytes of all models, for other tests.
+pub fn models() -> Vec<(&'static str, &'static [u8])> {
+    cases().into_iter().map(|case| (case.name, case.bytes)).collect()
+}
+
 fn refusal(case: &Case) -> Option<String> {
     match Model::decode(case.bytes) {
         Err(error) => Some(error.to_string()),
