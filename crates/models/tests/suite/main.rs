@@ -1,9 +1,11 @@
 //! The networks and their weights against PyTorch and torchvision.
 //!
-//! Expected numbers come from the scripts in `../fixtures`. No test needs Python or a network.
+//! Expected numbers come from the scripts in `../fixtures`. No test needs Python. The pretrained
+//! encoder is fetched once, by `cargo xtask test` or by hand.
 
 mod alexnet;
 mod bert;
+mod minilm;
 mod mnist_cnn;
 mod pictures;
 mod question_answering;
