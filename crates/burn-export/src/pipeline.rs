@@ -43,6 +43,8 @@ where
     let lowered_nodes = graph.nodes.len();
     let simplifications = simplify::simplify(&mut graph, exporter.opset);
     let model = emit::emit(&graph, exporter, signature, &parameters, &program.axes)?;
+    let checked = model.check();
+    checked.map_err(|error| ExportError::Invalid { message: error.to_string() })?;
     let mut report = ExportReport {
         opset: exporter.opset,
         traces: described,
@@ -52,7 +54,7 @@ where
         lowered_nodes,
         simplifications,
         nodes: Default::default(),
-        checked: false,
+        checked: true,
     };
     for node in &model.graph.nodes {
         *report.nodes.entry(node.op_type.clone()).or_insert(0) += 1;
