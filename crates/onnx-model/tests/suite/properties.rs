@@ -105,7 +105,7 @@ fn model() -> impl Strategy<Value = Model> {
 const EXTREMES: &[i64] = &[i64::MIN, i64::MIN + 1, -2, -1, 0, 1, 2, i32::MAX as i64, i64::MAX - 1, i64::MAX];
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_model_survives_its_bytes(model in model()) {
