@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use artifact::Digest;
 use infer::table::{Table, grouped};
-use infer::verify::{FACTOR, Verification};
+use infer::verify::{FACTOR, FLOOR_ULP, Verification};
 use onnx_model::Model;
 use serde::Serialize;
 
@@ -87,7 +87,8 @@ impl Summary {
         }
         text += &table.render();
         text += &format!(
-            "limit {:.2e}: {FACTOR} times the largest error of Burn's own float32, at least\n",
+            "limit {:.2e}: {FACTOR} times the largest error of Burn's own float32, or {FLOOR_ULP} units in the last place \
+             if that is more\n",
             self.verification.limit
         );
         text
