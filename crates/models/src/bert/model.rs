@@ -5,7 +5,7 @@ use burn::nn::{Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear, L
 use burn::tensor::activation::{gelu, gelu_approximate, relu, sigmoid, silu, tanh};
 use burn::tensor::module::attention;
 use burn::tensor::ops::AttentionModuleOptions;
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{DType, Device, Int, Tensor};
 
 use super::{BertConfig, HiddenAct};
 use crate::weights::{Checkpoint, Initialization, LoadReport, WeightsError, load, randomize};
@@ -184,8 +184,8 @@ impl BertModel {
         attention_mask: Tensor<2, Int>,
         token_type_ids: Tensor<2, Int>,
     ) -> Tensor<3> {
-        let bias = attention_bias(attention_mask);
         let embedded = self.embeddings.forward(input_ids, token_type_ids);
+        let bias = attention_bias(attention_mask, embedded.dtype());
         self.encoder.layer.iter().fold(embedded, |hidden, layer| layer.forward(hidden, &bias))
     }
 
@@ -196,8 +196,9 @@ impl BertModel {
         attention_mask: Tensor<2, Int>,
         token_type_ids: Tensor<2, Int>,
     ) -> Vec<Tensor<3>> {
-        let bias = attention_bias(attention_mask);
-        let mut states = vec![self.embeddings.forward(input_ids, token_type_ids)];
+        let embedded = self.embeddings.forward(input_ids, token_type_ids);
+        let bias = attention_bias(attention_mask, embedded.dtype());
+        let mut states = vec![embedded];
         for layer in &self.encoder.layer {
             if let Some(hidden) = states.last() {
                 states.push(layer.forward(hidden.clone(), &bias));
@@ -208,9 +209,9 @@ impl BertModel {
 }
 
 /// What is added to the attention scores, `[batch, 1, 1, sequence]`: 0 for a token, the lowest float for padding.
-fn attention_bias(attention_mask: Tensor<2, Int>) -> Tensor<4> {
+fn attention_bias(attention_mask: Tensor<2, Int>, dtype: DType) -> Tensor<4> {
     let [batch, sequence] = attention_mask.dims();
-    let mask: Tensor<4> = attention_mask.float().reshape([batch, 1, 1, sequence]);
+    let mask: Tensor<4> = attention_mask.float().cast(dtype).reshape([batch, 1, 1, sequence]);
     (mask - 1.0) * f32::MAX
 }
 

@@ -1,0 +1,50 @@
+//! AlexNet under every engine: what it takes and gives, and predictions for pictures.
+
+pub mod predict;
+
+use std::path::Path;
+
+use models::alexnet::{CLASSES, IMAGE_SIZE};
+
+use crate::engine::{Dimension, Engine, EngineError, Signature, TensorInfo};
+use crate::signature::require;
+use crate::tensor::{ElementType, NamedTensor, Tensor};
+
+/// The name of the network's input.
+pub const INPUT: &str = "input";
+
+/// The name of the network's output.
+pub const OUTPUT: &str = "output";
+
+/// What the network takes and gives: `input` `[batch, 3, 224, 224]`, `output` `[batch, 1000]`.
+pub fn signature() -> Signature {
+    let batch = || Dimension::Named("batch".to_owned());
+    let tensor = |name: &str, sizes: &[usize]| TensorInfo {
+        name: name.to_owned(),
+        element: Some(ElementType::Float),
+        shape: [batch()].into_iter().chain(sizes.iter().copied().map(Dimension::Fixed)).collect(),
+    };
+    Signature { inputs: vec![tensor(INPUT, &[3, IMAGE_SIZE, IMAGE_SIZE])], outputs: vec![tensor(OUTPUT, &[CLASSES])] }
+}
+
+/// Refuses a model that does not take pictures and give logits.
+///
+/// # Errors
+/// When input or output have another name or shape; the message shows what the model has.
+pub fn check_signature(engine: &dyn Engine, model: &Path) -> Result<(), EngineError> {
+    require(engine, model, &signature(), "an AlexNet")
+}
+
+/// Pictures as the network takes them, from their normalised pixels, `[3, 224, 224]` each.
+///
+/// # Errors
+/// When the pixels do not fill whole pictures.
+pub fn batch(pixels: Vec<f32>) -> Result<NamedTensor, EngineError> {
+    let count = pixels.len() / (3 * IMAGE_SIZE * IMAGE_SIZE);
+    let tensor = Tensor::new([count, 3, IMAGE_SIZE, IMAGE_SIZE], pixels).map_err(|error| EngineError::Input {
+        engine: "AlexNet".to_owned(),
+        name: INPUT.to_owned(),
+        reason: error.to_string(),
+    })?;
+    Ok(NamedTensor::new(INPUT, tensor))
+}
