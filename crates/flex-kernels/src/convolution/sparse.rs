@@ -248,10 +248,11 @@ struct Scatter<'a> {
     weights: &'a [f32],
 }
 
-/// Calls `$function::<V, R, T>` for blocks of `R` kernel rows by `T` vectors that fill `$rows` by `$vectors`.
+/// Calls `$function::<V, R, T>` for blocks of `R` kernel rows by `T` vectors that fill `$rows` by `$vectors`. `$wide` says
+/// whether to take three rows at once where there are three.
 macro_rules! blocks {
-    ($vector:ident, $rows:expr, $vectors:expr, $function:ident($row:ident, $first:ident)($($argument:expr),*)) => {{
-        let wide = $vector::SUMS >= 18 && $rows == 3;
+    ($vector:ident, $wide:expr, $rows:expr, $vectors:expr, $function:ident($row:ident, $first:ident)($($argument:expr),*)) => {{
+        let wide = $wide && $rows == 3;
         let mut $row = 0;
         while $row < $rows {
             let mut $first = 0;
@@ -291,6 +292,7 @@ impl Kernel for Gather<'_> {
             unsafe {
                 blocks!(
                     V,
+                    V::SUMS >= 18,
                     rows,
                     vectors,
                     gather(r, t)(
@@ -317,8 +319,10 @@ impl Kernel for Scatter<'_> {
             let weights = &weights[channel * rows * line..][..rows * line];
             // SAFETY: the instructions are those of the caller; `channels` checked the windows, the slice the weights.
             unsafe {
+                // Blocks of the same kind on every instruction set: they decide the order of the sums.
                 blocks!(
                     V,
+                    true,
                     rows,
                     vectors,
                     scatter(r, t)(

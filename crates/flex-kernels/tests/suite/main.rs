@@ -1,0 +1,10 @@
+//! Tests of the kernels on every instruction set of the machine.
+
+mod adadelta;
+mod burn_operations;
+mod convolutions;
+mod linear_layers;
+mod losses;
+mod reference;
+mod support;
+mod threads;
