@@ -4,6 +4,7 @@ pub mod alexnet;
 pub mod burn_mnist;
 pub mod burn_network;
 pub mod compare;
+pub mod doctor;
 pub mod engine;
 pub mod fingerprint;
 pub mod libraries;

@@ -1,17 +1,24 @@
 //! Tables for the terminal.
 
-/// A table with aligned columns: the first to the left, the others to the right.
+/// A table with aligned columns.
 #[derive(Debug, Clone, Default)]
 pub struct Table {
     rows: Vec<Vec<String>>,
+    /// Whether all columns are texts; else all but the first are numbers.
+    texts: bool,
 }
 
 impl Table {
-    /// A table with a row of headings.
+    /// A table of numbers with a row of headings: the first column to the left, the others to the right.
     pub fn new<T: Into<String>>(headings: impl IntoIterator<Item = T>) -> Self {
         let mut table = Self::default();
         table.row(headings);
         table
+    }
+
+    /// A table of texts with a row of headings: all columns to the left.
+    pub fn left<T: Into<String>>(headings: impl IntoIterator<Item = T>) -> Self {
+        Self { texts: true, ..Self::new(headings) }
     }
 
     /// Adds a row.
@@ -31,9 +38,9 @@ impl Table {
                 .iter()
                 .zip(&widths)
                 .enumerate()
-                .map(|(column, (cell, &width))| match column {
-                    0 => format!("{cell:<width$}"),
-                    _ => format!("{cell:>width$}"),
+                .map(|(column, (cell, &width))| match self.texts || column == 0 {
+                    true => format!("{cell:<width$}"),
+                    false => format!("{cell:>width$}"),
                 })
                 .collect();
             text += cells.join("  ").trim_end();

@@ -1,5 +1,6 @@
 //! Validates, times and tries exported networks.
 
+mod doctor;
 mod eval;
 mod predict;
 
@@ -7,6 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use cli::doctor::DoctorArgs;
 use cli::eval::EvalArgs;
 use cli::predict::PredictArgs;
 
@@ -24,6 +26,7 @@ struct Arguments {
 enum Command {
     Eval(EvalArgs),
     Predict(PredictArgs),
+    Doctor(DoctorArgs),
     /// Serve one engine to another process of this program.
     #[command(hide = true)]
     Worker,
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Eval(arguments) => eval::execute(&arguments),
         Command::Predict(arguments) => predict::execute(&arguments),
+        Command::Doctor(arguments) => doctor::execute(&arguments),
         Command::Worker => infer::worker::serve::serve().map(|()| ExitCode::SUCCESS).map_err(Into::into),
     };
     result.unwrap_or_else(|error| {

@@ -1,0 +1,158 @@
+//! What this machine can run networks with.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::fingerprint::{Library, Machine};
+use crate::libraries::Libraries;
+use crate::provider::Provider;
+use crate::table::Table;
+
+/// What was found on a machine.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Diagnosis {
+    /// The machine.
+    pub machine: Machine,
+    /// Each provider in each library that has it; a provider that no library has is there once.
+    pub providers: Vec<Finding>,
+    /// Libraries that cannot be loaded.
+    pub unusable: Vec<UnusableLibrary>,
+}
+
+/// A provider, and whether it works.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Finding {
+    /// The provider.
+    pub provider: Provider,
+    /// The library that was built with it; `None` if there is no such library here.
+    pub library: Option<Library>,
+    /// Whether a small model ran on it.
+    pub usable: bool,
+    /// Why not, in the runtime's own words.
+    pub failure: Option<String>,
+    /// How to get it.
+    pub how_to_get: &'static str,
+}
+
+/// A library that cannot be loaded.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct UnusableLibrary {
+    /// The file.
+    pub path: PathBuf,
+    /// Why not.
+    pub reason: String,
+}
+
+/// Tries every provider in every library, each library in a process of its own.
+pub fn examine(libraries: &mut Libraries) -> Diagnosis {
+    let mut unusable = Vec::new();
+    let mut usable = Vec::new();
+    for (path, probe) in libraries.probes() {
+        match probe {
+            Ok(probe) => usable.push(probe.clone()),
+            Err(error) => {
+                let reason = cli::failure::sentence(error);
+                unusable.push(UnusableLibrary { path: path.clone(), reason });
+            }
+        }
+    }
+    let mut providers = Vec::new();
+    for provider in Provider::ALL {
+        let finding = |library, failure: Option<String>, usable| Finding {
+            provider,
+            library,
+            usable,
+            failure,
+            how_to_get: provider.how_to_get(),
+        };
+        let before = providers.len();
+        for probe in &usable {
+            for found in probe.providers.iter().filter(|found| found.provider == provider) {
+                providers.push(finding(Some(probe.library.clone()), found.failure.clone(), found.failure.is_none()));
+            }
+        }
+        if providers.len() == before {
+            providers.push(finding(None, None, false));
+        }
+    }
+    Diagnosis { machine: Machine::this(), providers, unusable }
+}
+
+impl Diagnosis {
+    /// Whether the plain CPU provider works.
+    pub fn healthy(&self) -> bool {
+        self.providers.iter().any(|finding| finding.provider == Provider::Cpu && finding.usable)
+    }
+
+    /// For the terminal.
+    pub fn text(&self) -> String {
+        let Machine { cpu, cores, kernel, features, .. } = &self.machine;
+        let mut text = format!("{cpu}, {cores} cores, {kernel}\n{}\n\n", features.join(" "));
+        let mut table = Table::left(["provider", "library", "usable", "how to get it"]);
+        for finding in &self.providers {
+            table.row([
+                finding.provider.to_string(),
+                finding
+                    .library
+                    .as_ref()
+                    .map_or_else(|| "none here".to_owned(), |library| format!("{} {}", library.name, library.version)),
+                if finding.usable { "yes" } else { "no" }.to_owned(),
+                if finding.usable { String::new() } else { finding.how_to_get.to_owned() },
+            ]);
+        }
+        text += &table.render();
+        for finding in &self.providers {
+            if let (Some(failure), Some(library)) = (&finding.failure, &finding.library) {
+                text += &format!("\n{} in {}: {failure}\n", finding.provider, library.path.display());
+            }
+        }
+        for library in &self.unusable {
+            text += &format!("\n{}: {}\n", library.path.display(), library.reason);
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(provider: Provider, failure: Option<&str>, here: bool) -> Finding {
+        let library = Library {
+            name: "ONNX Runtime".to_owned(),
+            version: "1.2.3".to_owned(),
+            path: "lib/libonnxruntime.so".into(),
+            sha256: artifact::sha256_bytes(b""),
+        };
+        Finding {
+            provider,
+            library: here.then_some(library),
+            usable: here && failure.is_none(),
+            failure: failure.map(str::to_owned),
+            how_to_get: provider.how_to_get(),
+        }
+    }
+
+    #[test]
+    fn the_table_says_what_works_and_how_to_get_the_rest() {
+        let diagnosis = Diagnosis {
+            machine: Machine::this(),
+            providers: vec![
+                finding(Provider::Cpu, None, true),
+                finding(Provider::Cuda, Some("no driver"), true),
+                finding(Provider::OpenVino, None, false),
+            ],
+            unusable: Vec::new(),
+        };
+        let text = diagnosis.text();
+        assert!(diagnosis.healthy());
+        assert!(text.contains("cpu       ONNX Runtime 1.2.3  yes\n"), "{text}");
+        assert!(text.contains("cuda      ONNX Runtime 1.2.3  no      an NVIDIA GPU, and"), "{text}");
+        assert!(
+            text.contains("openvino  none here           no      cargo xtask fetch onnxruntime-openvino"),
+            "{text}"
+        );
+        assert!(text.contains("cuda in lib/libonnxruntime.so: no driver"), "{text}");
+    }
+}
