@@ -39,19 +39,21 @@ struct Arguments {
 /// The recipe of a name: the modern one with one change.
 fn variant(name: &str) -> Result<Config> {
     let modern = Config::modern();
-    let bounds = |rotation, shear, scale, shift| Some(Augmentation { rotation, shear, scale, shift });
+    let bounds = |angle, scale, shift, bend| Some(Augmentation { rotation: angle, shear: angle, scale, shift, bend });
     Ok(match name {
         "article" => Config::article(),
         "modern" => modern,
         "no-distortion" => Config { augmentation: None, ..modern },
-        "half-distortion" => Config { augmentation: bounds(5.0, 5.0, 0.05, 1.0), ..modern },
-        "more-distortion" => Config { augmentation: bounds(15.0, 15.0, 0.15, 2.5), ..modern },
+        "half-distortion" => Config { augmentation: bounds(5.0, 0.05, 1.0, 0.5), ..modern },
+        "no-bends" => Config { augmentation: bounds(10.0, 0.1, 2.0, 0.0), ..modern },
+        "double-bends" => Config { augmentation: bounds(10.0, 0.1, 2.0, 2.0), ..modern },
+        "more-distortion" => Config { augmentation: bounds(15.0, 0.15, 3.0, 1.5), ..modern },
         "step-schedule" => Config { schedule: Schedule::Step { gamma: 0.7 }, ..modern },
         "half-rate" => Config { learning_rate: 0.5, ..modern },
         "double-rate" => Config { learning_rate: 2.0, ..modern },
         "batch-32" => Config { batch_size: 32, ..modern },
         "batch-128" => Config { batch_size: 128, ..modern },
-        "half-dropout" => Config { channel_dropout: 0.125, hidden_dropout: 0.25, ..modern },
+        "double-dropout" => Config { channel_dropout: 0.25, hidden_dropout: 0.5, ..modern },
         "no-dropout" => Config { channel_dropout: 0.0, hidden_dropout: 0.0, ..modern },
         "long-average" => Config { averaging: Some(Averaging { horizon: 1000.0, every: 10 }), ..modern },
         _ => bail!("there is no variant {name}: see the list in examples/ablation.rs"),

@@ -94,7 +94,9 @@ impl Config {
     pub fn modern() -> Self {
         Self {
             schedule: Schedule::Cosine,
-            augmentation: Some(Augmentation { rotation: 10.0, shear: 10.0, scale: 0.1, shift: 2.0 }),
+            channel_dropout: 0.125,
+            hidden_dropout: 0.25,
+            augmentation: Some(Augmentation { rotation: 10.0, shear: 10.0, scale: 0.1, shift: 2.0, bend: 1.0 }),
             averaging: Some(Averaging { horizon: 300.0, every: 10 }),
             ..Self::article()
         }

@@ -1,29 +1,30 @@
-//! The distortions of digits against PyTorch's `affine_grid` and `grid_sample`, and how they are drawn.
+//! The distortions of digits against PyTorch's `affine_grid`, `interpolate` and `grid_sample`, and how they are drawn.
 
 use models::mnist_digits::{MEAN, STANDARD_DEVIATION};
 use serde::Deserialize;
-use train::augmentation::{Affine, Augmentation};
+use train::augmentation::{Augmentation, Distortion, NODES};
 
 use crate::support::{digit, json_fixture};
 
-const BOUNDS: Augmentation = Augmentation { rotation: 10.0, shear: 10.0, scale: 0.1, shift: 2.0 };
+const BOUNDS: Augmentation = Augmentation { rotation: 10.0, shear: 10.0, scale: 0.1, shift: 2.0, bend: 1.0 };
 
 #[derive(Deserialize)]
 struct Distortions {
     matrices: Vec<[[f32; 2]; 2]>,
     shifts: Vec<[f32; 2]>,
+    bends: Vec<[[[f32; 2]; NODES]; NODES]>,
     pixels: Vec<Vec<f32>>,
 }
 
 /// Positions are float32: an error of a few units in the last place of 28 (2e-6) times the steepest edge of 255 grey levels
 /// a pixel; and the fixture is rounded to a thousandth of a level.
 #[test]
-fn an_affine_map_is_that_of_pytorch() {
+fn a_distortion_is_that_of_pytorch() {
     let expected: Distortions = json_fixture("distortions.json");
-    let maps = expected.matrices.into_iter().zip(expected.shifts);
-    for (index, ((matrix, shift), expected)) in maps.zip(expected.pixels).enumerate() {
+    let maps = expected.matrices.into_iter().zip(expected.shifts).zip(expected.bends);
+    for (index, (((matrix, shift), bends), expected)) in maps.zip(expected.pixels).enumerate() {
         let mut out = [0.0; 784];
-        Affine { matrix, shift }.apply(&digit(index as u64).0, &mut out);
+        Distortion { matrix, shift, bends }.apply(&digit(index as u64).0, &mut out);
         for (pixel, (expected, found)) in expected.into_iter().zip(out.into_iter().step_by(3)).enumerate() {
             let found = (found * STANDARD_DEVIATION + MEAN) * 255.0;
             assert!((found - expected).abs() < 0.01, "image {index}, pixel {}: {found}, not {expected}", 3 * pixel);
@@ -33,7 +34,7 @@ fn an_affine_map_is_that_of_pytorch() {
 
 #[test]
 fn no_distortion_leaves_the_digit_as_it_is() {
-    let nothing = Augmentation { rotation: 0.0, shear: 0.0, scale: 0.0, shift: 0.0 };
+    let nothing = Augmentation { rotation: 0.0, shear: 0.0, scale: 0.0, shift: 0.0, bend: 0.0 };
     let pixels = digit(7).0;
     let mut out = [0.0; 784];
     nothing.draw(1, 2, 3).apply(&pixels, &mut out);
@@ -63,7 +64,8 @@ fn maps_are_drawn_anew_for_each_digit_and_epoch() {
 fn no_map_reads_beside_the_image() {
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX] {
         let mut out = [0.0; 784];
-        Affine { matrix: [[bad, 1.0], [1.0, bad]], shift: [bad, 0.0] }.apply(&[255; 784], &mut out);
+        let bends = [[[bad; 2]; NODES]; NODES];
+        Distortion { matrix: [[bad, 1.0], [1.0, bad]], shift: [bad, 0.0], bends }.apply(&[255; 784], &mut out);
         assert!(out.iter().all(|value| !(*value > 3.0)));
     }
 }
