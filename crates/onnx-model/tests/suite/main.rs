@@ -2,8 +2,10 @@
 
 mod agreement;
 mod codec;
+mod errors;
 mod files;
 mod hostile;
 mod properties;
 mod schema;
+mod shapes;
 mod text;
