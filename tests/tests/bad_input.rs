@@ -69,8 +69,8 @@ fn files_that_are_missing_or_damaged_are_named() {
     let commands: [(&str, &[&str]); 5] = [
         ("train", &["--data", "FILE", "--out", "OUT"]),
         ("export", &["mnist", "--weights", "FILE", "--out", "OUT"]),
-        ("infer", &["eval", "mnist", "--model", "FILE", "--out", "OUT"]),
-        ("infer", &["predict", "mnist", "--index", "100", "--model", "FILE"]),
+        ("infer", &["eval", "mnist", "--model", "FILE", "--weights", "FILE", "--out", "OUT"]),
+        ("infer", &["predict", "mnist", "--index", "100", "--model", "FILE", "--weights", "FILE"]),
         ("infer", &["predict", "mnist", "--index", "100", "--data", "FILE"]),
     ];
     for (name, words) in commands {
