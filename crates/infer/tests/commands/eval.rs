@@ -171,6 +171,28 @@ fn a_provider_that_is_not_there_is_never_replaced() {
     assert_eq!(timed, ["burn", "ort:cpu"]);
 }
 
+/// Where `cargo xtask fetch onnxruntime-openvino` has been run, OpenVINO runs the whole network; elsewhere its row says how
+/// to get it.
+#[test]
+fn openvino_runs_the_network_or_says_what_it_lacks() {
+    let setting = Setting::new();
+    let here = artifact::runtime::fetched(&setting.workspace().join("datasets/onnxruntime-openvino")).is_some();
+    let options = ["--providers", "openvino", "--provider-option", "openvino.num_streams=1"];
+    let mut command = setting.command("eval", &[&QUICK[..], &options].concat());
+    let output = command.env_remove("ORT_DYLIB_PATH").output().unwrap();
+    assert_eq!(output.status.success(), here, "{}", text(&output.stdout));
+    let report = report(&setting);
+    let openvino = &report["engines"][1];
+    assert_eq!(openvino["engine"], "ort:openvino");
+    if here {
+        let parts = openvino["placement"]["parts"].as_array().unwrap();
+        assert_eq!((parts.len(), &parts[0]["provider"]), (1, &"OpenVINOExecutionProvider".into()));
+        assert_eq!((&openvino["agreement"]["agreeing"], &openvino["verification"]["passed"]), (&DIGITS.into(), &true.into()));
+    } else {
+        assert!(openvino["error"].as_str().unwrap().contains("cargo xtask fetch onnxruntime-openvino"));
+    }
+}
+
 #[test]
 fn a_report_that_cannot_be_written_is_known_before_the_work() {
     let setting = Setting::new();
