@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use burn::tensor::{Device, Tensor};
 use burn_export::{Axis, OnnxExporter, Opset};
 use infer::burn_mnist::{BurnMnist, INPUT, OUTPUT};
@@ -17,12 +17,22 @@ use models::mnist_cnn::{IMAGE_SIZE, MnistCnn};
 use models::mnist_digits::{PIXELS, normalize};
 use onnx_model::Model;
 
+use crate::check_metadata;
+use crate::provenance;
+use crate::source::Source;
+
 /// The batch sizes that the file is verified at: one, two, a prime, and that of training.
 const BATCHES: [usize; 4] = [1, 2, 7, 64];
 
-/// The network with the weights of a file.
-pub fn load(weights: &Path) -> Result<MnistCnn> {
-    MnistCnn::load(weights, &Device::flex()).context("no usable weights (`cargo xtask train` makes them)")
+/// The network with weights from a file or a seed.
+pub fn load(weights: &Path, random: Option<u64>, revision: Option<&str>) -> Result<(MnistCnn, Source)> {
+    if let Some(seed) = random {
+        return Ok((MnistCnn::random(seed, &Device::flex()), Source::random(seed, revision)));
+    }
+    let network =
+        MnistCnn::load(weights, &Device::flex()).context("no usable weights (`cargo xtask train` makes them)")?;
+    let metadata = provenance::of(weights, revision)?;
+    Ok((network, Source { weights: weights.to_owned(), metadata, notes: Vec::new() }))
 }
 
 /// The network as ONNX: `input` `[batch, 1, 28, 28]`, `output` `[batch, 10]`, the logarithms of the probabilities.
@@ -45,10 +55,7 @@ pub fn verify_file(
 ) -> Result<Verification> {
     let mut session = Session::open(runtime, path, SessionOptions::default())?;
     check_signature(&session, path)?;
-    let read = session.metadata()?.entries;
-    if let Some((key, value)) = metadata.iter().find(|(key, value)| read.get(*key) != Some(value)) {
-        bail!("the file's metadata lost `{key}`, which is {value}");
-    }
+    check_metadata(&session, metadata)?;
     let native = || BurnMnist::new(network.clone(), Device::flex());
     Ok(verify(&mut session, &mut native(), &mut native().exact(), &cases()?)?)
 }

@@ -9,6 +9,8 @@ use infer::verify::{FACTOR, FLOOR_ULP, Verification};
 use onnx_model::Model;
 use serde::Serialize;
 
+use crate::source::Source;
+
 /// The result of an export.
 #[derive(Debug, Serialize)]
 pub struct Summary {
@@ -30,6 +32,8 @@ pub struct Summary {
     pub parameters: u64,
     /// The weights that it was made from.
     pub weights: PathBuf,
+    /// What a reader should know first.
+    pub notes: Vec<String>,
     /// What the file says about itself.
     pub metadata: BTreeMap<String, String>,
     /// The runtime that verified it: `ONNX Runtime 1.32.0`.
@@ -44,7 +48,7 @@ impl Summary {
         network: &str,
         (path, bytes): (&Path, &[u8]),
         model: &Model,
-        weights: &Path,
+        source: Source,
         (runtime, verification): (String, Verification),
     ) -> Self {
         Self {
@@ -56,7 +60,8 @@ impl Summary {
             ir_version: model.ir_version,
             nodes: model.graph.nodes.iter().map(|node| node.op_type.clone()).collect(),
             parameters: model.graph.initializers.iter().filter_map(|tensor| tensor.elements()).sum(),
-            weights: weights.to_owned(),
+            weights: source.weights,
+            notes: source.notes,
             metadata: model.metadata.clone(),
             runtime,
             verification,
@@ -65,7 +70,8 @@ impl Summary {
 
     /// For the terminal.
     pub fn text(&self) -> String {
-        let mut text = format!(
+        let mut text: String = self.notes.iter().map(|note| format!("Note: {note}.\n")).collect();
+        text += &format!(
             "Exported {}: opset {}, IR version {}, {} nodes, {} parameters, {} bytes\nSHA-256 {}\n",
             self.model.display(),
             self.opset,

@@ -1,6 +1,6 @@
 //! The named tensors of a weight file, whatever its format.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -19,6 +19,7 @@ const FOLDER_FILES: [&str; 4] =
 #[derive(Debug, Clone)]
 pub struct Checkpoint {
     path: PathBuf,
+    files: BTreeSet<PathBuf>,
     tensors: BTreeMap<String, StoredTensor>,
 }
 
@@ -59,17 +60,23 @@ impl Checkpoint {
                 }),
             };
         }
-        let tensors = match file_kind(path)? {
-            FileKind::Safetensors => safetensors::open(path)?,
+        let whole = BTreeSet::from([path.to_owned()]);
+        let (tensors, files) = match file_kind(path)? {
+            FileKind::Safetensors => (safetensors::open(path)?, whole),
             FileKind::Index => open_shards(path)?,
-            FileKind::PyTorch => pytorch::open(path)?,
+            FileKind::PyTorch => (pytorch::open(path)?, whole),
         };
-        Ok(Self { path: path.to_owned(), tensors })
+        Ok(Self { path: path.to_owned(), files, tensors })
     }
 
     /// The file that the tensors come from.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The files that hold the tensors: that one, or the shards that it names.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.files.iter().map(PathBuf::as_path)
     }
 
     /// The tensors by name, in alphabetical order.
@@ -91,7 +98,7 @@ impl Checkpoint {
             }
             tensors.insert(new, tensor);
         }
-        Ok(Self { path: self.path, tensors })
+        Ok(Self { tensors, ..self })
     }
 }
 
@@ -150,7 +157,7 @@ struct ShardIndex {
     weight_map: BTreeMap<String, String>,
 }
 
-fn open_shards(path: &Path) -> Result<BTreeMap<String, StoredTensor>, WeightsError> {
+fn open_shards(path: &Path) -> Result<(BTreeMap<String, StoredTensor>, BTreeSet<PathBuf>), WeightsError> {
     let malformed = |reason: String| WeightsError::Malformed { path: path.to_owned(), reason };
     let text = std::fs::read(path).map_err(|source| WeightsError::Io { path: path.to_owned(), source })?;
     let index: ShardIndex = serde_json::from_slice(&text).map_err(|error| malformed(error.to_string()))?;
@@ -175,5 +182,6 @@ fn open_shards(path: &Path) -> Result<BTreeMap<String, StoredTensor>, WeightsErr
         let tensor = tensor.ok_or_else(|| malformed(format!("{shard} lacks {name}")))?;
         tensors.insert(name.clone(), tensor.clone());
     }
-    Ok(tensors)
+    let files = shards.keys().map(|shard| folder.join(shard)).collect();
+    Ok((tensors, files))
 }

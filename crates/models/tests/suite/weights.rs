@@ -49,6 +49,11 @@ fn every_format_holds_the_same_tensors() {
         let checkpoint = open(name).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(checkpoint.tensors().len(), 9, "{name}");
         assert_is_the_fixture(&checkpoint, "");
+        let files: Vec<_> = checkpoint.files().map(|file| file.file_name().unwrap().to_str().unwrap()).collect();
+        match name {
+            "sharded" => assert_eq!(files, ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]),
+            _ => assert_eq!(files, [name]),
+        }
     }
     assert_is_the_fixture(&open("nested.pth").unwrap(), "state_dict.");
 }

@@ -1,0 +1,116 @@
+//! BERT for question answering.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use burn::tensor::{Device, Int, Tensor};
+use burn_export::{Axis, OnnxExporter, Opset};
+use infer::burn_network::BurnBert;
+use infer::question_answering::{INPUTS, OUTPUTS, check_signature, inputs};
+use infer::random::uniform;
+use infer::runtime::Runtime;
+use infer::session::{Session, SessionOptions};
+use infer::tensor::NamedTensor;
+use infer::verify::{Verification, verify};
+use models::bert::{BertConfig, BertForQuestionAnswering, Sequence, TokenBatch};
+use models::question_answering::QaTokenizer;
+use models::weights::Checkpoint;
+use onnx_model::Model;
+
+use crate::check_metadata;
+use crate::source::Source;
+
+/// A network with its configuration.
+pub struct Bert {
+    /// The network.
+    pub network: BertForQuestionAnswering,
+    /// Its sizes.
+    pub config: BertConfig,
+}
+
+/// How to get weights.
+const WAYS: &str = "no usable BERT for question answering (download a Hugging Face folder such as \
+                    bert-large-uncased-whole-word-masking-finetuned-squad and name it with --hf-dir FOLDER --task \
+                    question-answering or --weights PATH, or take --random-init SEED)";
+
+/// The network of a Hugging Face folder, or of a weight file beside its `config.json`.
+pub fn load(path: &Path, revision: Option<&str>) -> Result<(Bert, Source)> {
+    let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
+    let config = BertConfig::read(&folder.join("config.json")).context(WAYS)?;
+    let checkpoint = Checkpoint::open(path).context(WAYS)?;
+    let (network, report) = BertForQuestionAnswering::load(&config, checkpoint.clone(), &Device::flex())?;
+    let mut source = Source::checkpoint(&checkpoint, &report.unexpected, revision)?;
+    if let Err(error) = QaTokenizer::open(folder) {
+        source.notes.push(format!("the network is exported, but it cannot be asked: {error}"));
+    }
+    Ok((Bert { network, config }, source))
+}
+
+/// A network of the shape in `config`, or of BERT-large's, with weights from a seed.
+pub fn random(config: Option<&Path>, seed: u64, revision: Option<&str>) -> Result<(Bert, Source)> {
+    let config = config.map_or_else(|| Ok(BertConfig::large()), BertConfig::read)?;
+    let network = BertForQuestionAnswering::random(&config, seed, &Device::flex());
+    Ok((Bert { network, config }, Source::random(seed, revision)))
+}
+
+/// The network as ONNX: three int64 inputs and two float outputs, all `[batch, sequence]`.
+pub fn export(bert: &Bert, opset: Opset, metadata: &BTreeMap<String, String>) -> Result<Model> {
+    let sequence = Axis::dynamic("sequence").range(1..=bert.config.max_position_embeddings);
+    let mut exporter = OnnxExporter::new().opset(opset).graph_name("bert_qa");
+    for input in INPUTS {
+        exporter = exporter.input(input, [Axis::dynamic("batch"), sequence.clone()]);
+    }
+    for output in OUTPUTS {
+        exporter = exporter.output(output);
+    }
+    for (key, value) in metadata {
+        exporter = exporter.metadata(key, value);
+    }
+    type Ids = Tensor<2, Int>;
+    let forward =
+        |network: &BertForQuestionAnswering, (ids, mask, types): (Ids, Ids, Ids)| network.forward(ids, mask, types);
+    Ok(exporter.export(&bert.network, forward)?.into_model())
+}
+
+/// Runs the file at `path` under ONNX Runtime on random tokens: from one to as many as the network has positions, alone and
+/// in batches with padding.
+pub fn verify_file(
+    path: &Path,
+    bert: &Bert,
+    metadata: &BTreeMap<String, String>,
+    runtime: &Runtime,
+) -> Result<Verification> {
+    let mut session = Session::open(runtime, path, SessionOptions::default())?;
+    check_signature(&session, path)?;
+    check_metadata(&session, metadata)?;
+    let native = || BurnBert::new(bert.network.clone(), bert.config.clone(), Device::flex());
+    Ok(verify(&mut session, &mut native(), &mut native().exact(), &cases(&bert.config)?)?)
+}
+
+fn cases(config: &BertConfig) -> Result<Vec<(String, Vec<NamedTensor>)>> {
+    let longest = config.max_position_embeddings;
+    let sizes = [(1, 1), (2, 17.min(longest)), (3, 61.min(longest)), (1, longest)];
+    sizes
+        .into_iter()
+        .map(|(batch, length)| {
+            let ids = |seed: u64, below: usize| -> Vec<i64> {
+                uniform(seed, batch * length, 0.0, below as f32).into_iter().map(|id| id as i64).collect()
+            };
+            let (tokens, types) = (ids(1, config.vocab_size), ids(2, config.type_vocab_size));
+            // Each sequence is a fifth shorter than the one before it.
+            let sequences: Vec<Sequence> = tokens
+                .chunks(length)
+                .zip(types.chunks(length))
+                .enumerate()
+                .map(|(row, (tokens, types))| {
+                    let kept = length - row * length / 5;
+                    let cut = |ids| <[i64]>::get(ids, ..kept).unwrap_or_default();
+                    Sequence { input_ids: cut(tokens), token_type_ids: cut(types) }
+                })
+                .collect();
+            let inputs = inputs(&TokenBatch::padded(&sequences, config)?)?;
+            Ok((format!("batch {batch}, {length} tokens"), inputs))
+        })
+        .collect()
+}
