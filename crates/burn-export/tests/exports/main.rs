@@ -1,0 +1,7 @@
+//! What the exporter writes: as text for a reviewer, and run by ONNX Runtime against Burn.
+
+mod mnist;
+mod networks;
+mod operators;
+mod support;
+mod table;

@@ -1,0 +1,114 @@
+//! ONNX Runtime for tests, and comparison with Burn.
+
+use std::borrow::Cow;
+use std::path::Path;
+use std::sync::OnceLock;
+
+use burn::tensor::{BoolStore, DType, TensorData};
+use ort::environment::Environment;
+use ort::session::builder::GraphOptimizationLevel;
+use ort::session::{Session, SessionInputValue};
+use ort::value::{DynValue, TensorElementType, TensorRef, ValueType};
+
+/// The loaded library.
+fn environment() -> Environment {
+    static LOADED: OnceLock<Environment> = OnceLock::new();
+    LOADED
+        .get_or_init(|| {
+            let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/onnxruntime");
+            let library = artifact::runtime::locate(&fetched).unwrap_or_else(|error| panic!("{error}"));
+            let builder = ort::init_from(&library.path).unwrap_or_else(|error| panic!("{error}"));
+            builder.with_telemetry(false).build().unwrap_or_else(|error| panic!("{error}"))
+        })
+        .clone()
+}
+
+/// A model loaded by the runtime.
+pub struct Runner {
+    session: Session,
+}
+
+impl Runner {
+    /// Loads the bytes of an `.onnx` file with every optimisation.
+    pub fn new(bytes: &[u8]) -> Result<Self, String> {
+        let text = |error: ort::Error| error.to_string();
+        let mut builder = Session::builder(&environment())
+            .map_err(text)?
+            .with_optimization_level(GraphOptimizationLevel::All)
+            .map_err(|error| error.to_string())?
+            .with_intra_threads(1)
+            .map_err(|error| error.to_string())?;
+        let session = builder.commit_from_memory(bytes).map_err(text)?;
+        Ok(Self { session })
+    }
+
+    /// Runs the model.
+    pub fn run(&mut self, inputs: &[(&str, &TensorData)]) -> Result<Vec<TensorData>, String> {
+        let values: Vec<(Cow<'_, str>, SessionInputValue<'_>)> = inputs
+            .iter()
+            .map(|(name, data)| Ok((Cow::from(*name), input(data).map_err(|error| error.to_string())?)))
+            .collect::<Result<_, String>>()?;
+        let outputs = self.session.run(values).map_err(|error| error.to_string())?;
+        outputs.iter().map(|(_, value)| output(&value)).collect()
+    }
+}
+
+fn input(data: &TensorData) -> ort::Result<SessionInputValue<'_>> {
+    let shape = data.shape().to_vec();
+    macro_rules! view {
+        ($element:ty) => {
+            TensorRef::from_array_view((shape, data.as_slice::<$element>().unwrap_or_default()))?.into()
+        };
+    }
+    Ok(match data.dtype() {
+        DType::F32 => view!(f32),
+        DType::F64 => view!(f64),
+        DType::F16 => view!(half::f16),
+        DType::I64 => view!(i64),
+        DType::I32 => view!(i32),
+        DType::U8 => view!(u8),
+        DType::Bool(_) => {
+            let truths: Vec<bool> = data.iter::<bool>().collect();
+            ort::value::Tensor::from_array((shape, truths))?.into()
+        }
+        other => panic!("no input of type {other:?}"),
+    })
+}
+
+fn output(value: &DynValue) -> Result<TensorData, String> {
+    let ValueType::Tensor { ty, shape, .. } = value.dtype() else { return Err("not a tensor".to_string()) };
+    let shape: Vec<usize> = shape.iter().map(|size| *size as usize).collect();
+    macro_rules! copied {
+        ($element:ty) => {
+            TensorData::new(value.try_extract_tensor::<$element>().map_err(|error| error.to_string())?.1.to_vec(), shape)
+        };
+    }
+    Ok(match ty {
+        TensorElementType::Float32 => copied!(f32),
+        TensorElementType::Float64 => copied!(f64),
+        TensorElementType::Float16 => copied!(half::f16),
+        TensorElementType::Int64 => copied!(i64),
+        TensorElementType::Int32 => copied!(i32),
+        TensorElementType::Uint8 => copied!(u8),
+        TensorElementType::Bool => {
+            let truths = value.try_extract_tensor::<bool>().map_err(|error| error.to_string())?.1;
+            let bytes: Vec<u8> = truths.iter().map(|truth| u8::from(*truth)).collect();
+            TensorData::from_bytes_vec(bytes, shape, DType::Bool(BoolStore::U8))
+        }
+        other => return Err(format!("an output of type {other}")),
+    })
+}
+
+/// Whether two tensors hold the same numbers, up to rounding: `None` if they do.
+pub fn difference(found: &TensorData, expected: &TensorData, tolerance: f64) -> Option<String> {
+    if found.shape() != expected.shape() {
+        return Some(format!("shape {:?} instead of {:?}", found.shape(), expected.shape()));
+    }
+    let (left, right): (Vec<f64>, Vec<f64>) = (found.iter::<f64>().collect(), expected.iter::<f64>().collect());
+    left.iter().zip(&right).enumerate().find_map(|(index, (left, right))| {
+        let same = left == right
+            || (left.is_nan() && right.is_nan())
+            || (left - right).abs() <= tolerance * (1.0 + right.abs());
+        (!same).then(|| format!("element {index} is {left} instead of {right}"))
+    })
+}
