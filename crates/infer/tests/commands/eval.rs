@@ -187,7 +187,10 @@ fn openvino_runs_the_network_or_says_what_it_lacks() {
     if here {
         let parts = openvino["placement"]["parts"].as_array().unwrap();
         assert_eq!((parts.len(), &parts[0]["provider"]), (1, &"OpenVINOExecutionProvider".into()));
-        assert_eq!((&openvino["agreement"]["agreeing"], &openvino["verification"]["passed"]), (&DIGITS.into(), &true.into()));
+        assert_eq!(
+            (&openvino["agreement"]["agreeing"], &openvino["verification"]["passed"]),
+            (&DIGITS.into(), &true.into())
+        );
     } else {
         assert!(openvino["error"].as_str().unwrap().contains("cargo xtask fetch onnxruntime-openvino"));
     }
