@@ -139,7 +139,7 @@ impl BertForQuestionAnswering {
         token_type_ids: Tensor<2, Int>,
     ) -> (Tensor<2>, Tensor<2>) {
         let hidden = self.bert.forward(input_ids, attention_mask, token_type_ids);
-        let logits = self.qa_outputs.forward(hidden);
+        let logits = project(&self.qa_outputs, hidden);
         let start = logits.clone().narrow(2, 0, 1).squeeze_dim(2);
         let end = logits.narrow(2, 1, 1).squeeze_dim(2);
         (start, end)
@@ -215,6 +215,15 @@ fn attention_bias(attention_mask: Tensor<2, Int>, dtype: DType) -> Tensor<4> {
     (mask - 1.0) * f32::MAX
 }
 
+/// A linear layer on every token. Burn folds the batch into the rows by itself, but at some sizes only, and a recorded graph
+/// must not depend on them.
+fn project(linear: &Linear, x: Tensor<3>) -> Tensor<3> {
+    let [batch, sequence, width] = x.dims();
+    let rows: Tensor<2> = linear.forward(x.reshape([batch * sequence, width]));
+    let [_, outputs] = rows.dims();
+    rows.reshape([batch, sequence, outputs])
+}
+
 fn layer_norm(config: &BertConfig, device: &Device) -> LayerNorm {
     LayerNormConfig::new(config.hidden_size).with_epsilon(config.layer_norm_eps).init(device)
 }
@@ -265,8 +274,7 @@ impl BertSelfAttention {
     fn forward(&self, hidden: &Tensor<3>, bias: &Tensor<4>) -> Tensor<3> {
         let [batch, sequence, width] = hidden.dims();
         let split = |projection: &Linear| {
-            projection
-                .forward(hidden.clone())
+            project(projection, hidden.clone())
                 .reshape([batch, sequence, self.heads, width / self.heads])
                 .swap_dims(1, 2)
         };
@@ -284,7 +292,7 @@ impl BertSelfAttention {
 
 impl BertIntermediate {
     fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
-        let x = self.dense.forward(hidden);
+        let x = project(&self.dense, hidden);
         match self.activation {
             HiddenAct::Gelu => gelu(x),
             HiddenAct::GeluTanh => gelu_approximate(x),
@@ -298,6 +306,6 @@ impl BertIntermediate {
 
 impl BertOutput {
     fn forward(&self, x: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
-        self.layer_norm.forward(self.dense.forward(x) + residual)
+        self.layer_norm.forward(project(&self.dense, x) + residual)
     }
 }
