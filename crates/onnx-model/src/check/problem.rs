@@ -108,7 +108,7 @@ pub enum Problem {
     #[error("the node does nothing")]
     Empty,
     /// The operator is unknown.
-    #[error("there is no operator {op_type} at opset {opset}{}", .first.map(|first| format!("; it came with opset {first}")).unwrap_or_default())]
+    #[error("there is no operator {op_type} at opset {opset}{}", came_with(*.first))]
     Operator {
         /// The operator.
         op_type: String,
@@ -250,6 +250,10 @@ pub enum Problem {
         /// How many there should be.
         expected: usize,
     },
+}
+
+fn came_with(first: Option<i64>) -> String {
+    first.map_or_else(String::new, |first| format!("; it came with opset {first}"))
 }
 
 fn range(min: usize, max: Option<usize>) -> String {

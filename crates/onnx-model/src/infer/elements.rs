@@ -38,6 +38,8 @@ pub fn of(op: &Op) -> Option<Vec<Size>> {
             let sum = op.elements(0)?.iter().try_fold(Extent::known(0), |sum, size| sum.add(size.as_ref()?));
             Some(vec![sum])
         }
+        "Equal" => binary(op, equal),
+        "Where" => choose(op),
         "ConstantOfShape" => filled(op),
         "Range" => range(op),
         _ => None,
@@ -52,6 +54,31 @@ fn divide(a: &Extent, b: &Extent) -> Size {
         (None, Some(divisor)) if a.at_least(0).as_ref() == Some(a) => a.floor_div(divisor),
         _ => a.divide_exactly(b),
     }
+}
+
+/// 1 when two sizes are the same, 0 when they cannot be: a size is never -1.
+fn equal(a: &Extent, b: &Extent) -> Size {
+    let above = |size: &Extent, bound: &Extent| bound.as_known().is_some_and(|bound| size.is_above(bound));
+    match a == b {
+        true => Some(Extent::known(1)),
+        false => (a.differs(b) || above(a, b) || above(b, a)).then(|| Extent::known(0)),
+    }
+}
+
+/// Where of three vectors of one length, or scalars.
+fn choose(op: &Op) -> Option<Vec<Size>> {
+    let parts = [op.elements(0)?, op.elements(1)?, op.elements(2)?];
+    let count = parts.iter().map(|part| part.len()).max()?;
+    let fits = |input: usize| op.rank(input).is_some_and(|rank| rank <= 1) && [1, count].contains(&parts[input].len());
+    (0..3).all(fits).then_some(())?;
+    let at = |input: usize, index: usize| {
+        parts[input].get(if parts[input].len() == 1 { 0 } else { index }).cloned().flatten()
+    };
+    let chosen = |index| match at(0, index)?.as_known()? {
+        0 => at(2, index),
+        _ => at(1, index),
+    };
+    Some((0..count).map(chosen).collect())
 }
 
 /// Element by element; scalars broadcast.

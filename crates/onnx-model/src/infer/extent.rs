@@ -169,6 +169,21 @@ impl Extent {
         }
     }
 
+    /// Whether the size is that of `whole` cut off at some constant above 1.
+    pub fn is_cut_from(&self, whole: &Self) -> bool {
+        let [(symbols, 1)] = self.terms.iter().map(|(symbols, count)| (symbols, *count)).collect::<Vec<_>>()[..] else {
+            return false;
+        };
+        let [symbol] = symbols.as_slice() else { return false };
+        let most = symbol.strip_prefix(&format!("min({whole}, ")).and_then(|rest| rest.strip_suffix(')'));
+        most.and_then(|most| most.parse::<i64>().ok()).is_some_and(|most| most > 1)
+    }
+
+    /// Whether the size is above `bound` for all named axes.
+    pub fn is_above(&self, bound: i64) -> bool {
+        self.as_known().unwrap_or_else(|| self.lower_bound()) > bound
+    }
+
     /// What the size is at least when every symbol is at least 1 and no coefficient is negative; else very low.
     fn lower_bound(&self) -> i64 {
         let negative = self.terms.iter().any(|(symbols, coefficient)| !symbols.is_empty() && *coefficient < 0);

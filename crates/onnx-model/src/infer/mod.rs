@@ -139,7 +139,9 @@ impl<'a> Inference<'a> {
         let values = dtypes.into_iter().map(|dtype| Value {
             dtype,
             dims: shapes.next().flatten(),
-            elements: elements.take().filter(|_| matches!(dtype, Some(DataType::I64 | DataType::I32) | None)),
+            elements: elements
+                .take()
+                .filter(|_| matches!(dtype, Some(DataType::I64 | DataType::I32 | DataType::Bool) | None)),
             floats: floats.take(),
         });
         let values: Vec<Value> = values.collect();

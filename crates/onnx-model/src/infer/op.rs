@@ -15,7 +15,7 @@ pub struct Value {
     pub dtype: Option<DataType>,
     /// The shape.
     pub dims: Option<Dims>,
-    /// The elements of a small integer tensor, in row-major order: shapes, axes, bounds.
+    /// The elements of a small integer tensor, in row-major order: shapes, axes, bounds. Truth values are 0 and 1.
     pub elements: Option<Vec<Size>>,
     /// The elements of a small `float` constant: the scales of a `Resize`.
     pub floats: Option<Vec<f32>>,
@@ -181,6 +181,10 @@ fn broadcast_size(left: &Size, right: &Size) -> Result<Size, Problem> {
         (Some(_), _) => left.clone(),
         (_, Some(_)) => right.clone(),
         _ if left == right => left.clone(),
-        _ => None,
+        // A table of positions cut to the length of the input: where the two fit, nothing was cut.
+        _ => match (left, right) {
+            (Some(cut), Some(whole)) | (Some(whole), Some(cut)) if cut.is_cut_from(whole) => Some(whole.clone()),
+            _ => None,
+        },
     })
 }

@@ -61,13 +61,17 @@ pub(super) fn sliced(size: &Size, start: &Size, end: &Size, step: i64) -> Size {
         Some(start) => Extent::known(start),
         None => start.clone(),
     };
-    end.sub(&start)?.at_least(0)?.plus(step - 1)?.floor_div(step)
+    // The end was never below zero.
+    let span = if start.as_known() == Some(0) { Some(end) } else { end.sub(&start)?.at_least(0) };
+    span?.plus(step - 1)?.floor_div(step)
 }
 
-/// `end`, where it is known not to lie beyond `size`.
+/// The smaller of `end` and `size`, where it is known.
 fn within(end: &Extent, size: &Extent) -> Size {
-    let room = size.sub(end)?;
-    (room.at_least(0) == Some(room)).then(|| end.clone())
+    if let Some(size) = size.as_known().filter(|_| end.is_above(-1)) {
+        return end.at_most(size);
+    }
+    size.sub(end)?.is_above(-1).then(|| end.clone())
 }
 
 /// The first position and the number of elements of a slice whose bounds are all known, clamped as ONNX does.

@@ -196,3 +196,47 @@ fn branches_are_followed_into_their_subgraphs() {
     assert_eq!(choose("Relu", "Neg").map(|types| shape(&types, "y")), Ok("float[n, 3]".to_owned()));
     assert!(matches!(choose("Relu", "IsNaN"), Err(Problem::Declared { .. })));
 }
+
+/// The value of an expression such as `2*batch + min(seq, 32)` at batch 3 and sequence 5.
+fn evaluate(text: &str) -> i64 {
+    // An operator inside of brackets belongs to an inner expression.
+    let split = |operator: char| {
+        let mut depth = 0;
+        let at = text.find(|c: char| {
+            depth += i32::from(c == '(') - i32::from(c == ')');
+            depth == 0 && c == operator
+        })?;
+        Some((text[..at].trim(), text[at + 1..].trim()))
+    };
+    if let Some((left, right)) = split('+') {
+        return evaluate(left) + evaluate(right);
+    }
+    if let Some((left, right)) = split('*') {
+        return evaluate(left) * evaluate(right);
+    }
+    if let Some((left, right)) = text.strip_prefix("min(").and_then(|text| text.strip_suffix(')')?.split_once(", ")) {
+        return evaluate(left).min(evaluate(right));
+    }
+    match text {
+        "batch" => 3,
+        "seq" => 5,
+        number => number.parse().unwrap_or_else(|_| panic!("a number: {number}")),
+    }
+}
+
+/// Every value of a network that PyTorch exported: masks, positions and reshapes computed in the graph.
+#[test]
+fn a_transformer_from_pytorch_has_the_shapes_that_the_runtime_computes() {
+    let model = Model::decode(include_bytes!("../fixtures/torch_bert.onnx").as_slice()).expect("a model");
+    let types = model.check().expect("a valid model");
+    let mut values = 0;
+    for line in include_str!("../fixtures/torch_bert.txt").lines() {
+        let (name, dims) = line.rsplit_once(' ').expect("a name and a shape");
+        let computed: Vec<i64> = dims.split(',').filter(|dim| !dim.is_empty()).map(evaluate).collect();
+        let inferred = types.get(name).and_then(|ty| ty.shape.clone()).expect(name);
+        let evaluated: Vec<i64> = inferred.iter().map(|dim| evaluate(&dim.to_string())).collect();
+        assert_eq!(evaluated, computed, "{name}: {}", shape(&types, name));
+        values += 1;
+    }
+    assert_eq!(values, model.graph.nodes.iter().map(|node| node.outputs.len()).sum::<usize>());
+}
