@@ -25,7 +25,10 @@ impl Pipeline {
     fn command(&self, name: &str, options: &[&str]) -> Command {
         let mut command = program("xtask");
         command.arg(name).arg("--artifacts").arg(self.folder.path());
-        command.args(["--limit=640", "--epochs=1", "--test-batch-size=500", "--seconds=0.05"]).args(options);
+        command.args(["--limit=640", "--test-batch-size=500", "--seconds=0.05"]).args(options);
+        if !options.iter().any(|option| option.starts_with("--epochs")) {
+            command.arg("--epochs=1");
+        }
         command.env_remove("ORT_DYLIB_PATH");
         command
     }

@@ -11,8 +11,17 @@ pub fn root() -> PathBuf {
 }
 
 /// `cargo`, at the workspace's root: the one that started xtask.
+///
+/// It is not told about xtask's own package, as cargo tells whatever it runs: build scripts of dependencies look at such
+/// variables, and would run again each time that somebody built with and without xtask in turn.
 pub fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
     command.current_dir(root());
     command
 }
