@@ -1,5 +1,6 @@
 //! Validates, times and tries exported networks.
 
+mod bert;
 mod doctor;
 mod eval;
 mod predict;

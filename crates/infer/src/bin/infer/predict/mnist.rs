@@ -1,10 +1,10 @@
-//! `infer predict`.
+//! `infer predict mnist`.
 
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use cli::predict::{PredictArgs, PredictNetwork};
+use cli::predict::PredictMnistArgs;
 use infer::burn_mnist::BurnMnist;
 use infer::mnist::picture::digit_from_file;
 use infer::mnist::predict::predict;
@@ -21,8 +21,7 @@ struct Image {
 }
 
 /// Predicts and prints. The exit status says whether both engines read the same digit.
-pub fn execute(arguments: &PredictArgs) -> Result<ExitCode> {
-    let PredictNetwork::Mnist = arguments.network;
+pub fn execute(arguments: &PredictMnistArgs) -> Result<ExitCode> {
     threads::limit(1).context("cannot start the worker threads")?;
     let image = image(arguments)?;
     let runtime = Runtime::load(&Path::new(crate::DATASETS).join("onnxruntime"))?;
@@ -41,7 +40,7 @@ pub fn execute(arguments: &PredictArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn image(arguments: &PredictArgs) -> Result<Image> {
+fn image(arguments: &PredictMnistArgs) -> Result<Image> {
     if let Some(path) = &arguments.image {
         let pixels = digit_from_file(path)?;
         return Ok(Image { pixels, name: path.display().to_string(), label: None });
