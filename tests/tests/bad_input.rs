@@ -19,7 +19,7 @@ fn words_that_mean_nothing_are_refused_before_anything_is_built() {
         ("trian", "unrecognized subcommand 'trian'"),
         ("run resnet", "invalid value 'resnet'"),
         ("export resnet", "invalid value 'resnet'"),
-        ("eval resnet", "invalid value 'resnet'"),
+        ("eval resnet", "unrecognized subcommand 'resnet'"),
         ("predict resnet --index 1", "unrecognized subcommand 'resnet'"),
         ("train --epochs 0", "invalid value '0' for '--epochs"),
         ("train --epochs many", "invalid value 'many' for '--epochs"),

@@ -3,9 +3,31 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand};
 
 use crate::train::positive;
+
+/// Validate an ONNX file on real data.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  cargo xtask eval mnist                   all 10,000 test digits, then the timing
+  cargo xtask eval mnist --providers cpu,openvino
+  cargo xtask eval bert-qa --squad dev-v1.1.json")]
+pub struct EvalArgs {
+    /// The network.
+    #[command(subcommand)]
+    pub network: EvalNetwork,
+}
+
+/// A network that can be evaluated by its name.
+#[derive(Debug, Clone, Subcommand)]
+pub enum EvalNetwork {
+    /// The convolutional network of PyTorch's MNIST example.
+    Mnist(EvalMnistArgs),
+    /// BERT for question answering.
+    BertQa(EvalBertQaArgs),
+}
 
 /// Validate an ONNX file under ONNX Runtime against Burn on real data, and time both.
 #[derive(Debug, Clone, Args)]
@@ -19,10 +41,7 @@ Examples:
 
 The exit status is 0 only if every engine ran where it was asked to, gives Burn's digit for every image, and strays no
 further from the network in float64 than float32 does.")]
-pub struct EvalArgs {
-    /// The network.
-    #[arg(value_enum)]
-    pub network: EvalNetwork,
+pub struct EvalMnistArgs {
     /// The ONNX file.
     #[arg(long, value_name = "FILE", default_value = "artifacts/mnist/mnist.onnx")]
     pub model: PathBuf,
@@ -58,6 +77,47 @@ pub struct EvalArgs {
     pub json: bool,
 }
 
+/// Answer SQuAD's questions and judge the answers by the official definition.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  cargo xtask eval bert-qa --squad dev-v1.1.json
+  cargo xtask eval bert-qa --squad dev-v1.1.json --limit 100 --engine burn,ort:cpu
+  cargo xtask eval bert-qa --squad dev-v1.1.json --predictions answers.json    for the official script")]
+pub struct EvalBertQaArgs {
+    /// The questions, in the format of SQuAD v1.1.
+    #[arg(long, value_name = "FILE")]
+    pub squad: PathBuf,
+    /// Ask only the first N questions.
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub limit: Option<usize>,
+    /// How long an answer may be, in tokens.
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = positive)]
+    pub max_answer_tokens: usize,
+    /// What runs the network, separated by commas: burn, ort:cpu, ort:cuda, ort:tensorrt, ort:dnnl, ort:openvino,
+    /// ort:xnnpack.
+    #[arg(long = "engine", value_name = "NAME,…", value_delimiter = ',', default_value = "ort:cpu")]
+    pub engines: Vec<String>,
+    /// Threads inside one operation; all cores by default.
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub threads: Option<usize>,
+    /// The ONNX file.
+    #[arg(long, value_name = "FILE", default_value = "artifacts/bert-qa/bert-qa.onnx")]
+    pub model: PathBuf,
+    /// The Hugging Face folder that the ONNX file was made from: configuration and tokenizer, and for Burn the weights.
+    #[arg(long, value_name = "FOLDER", default_value = "datasets/bert-qa")]
+    pub hf_dir: PathBuf,
+    /// Where the report goes, as JSON.
+    #[arg(long, value_name = "FILE", default_value = "artifacts/bert-qa/eval.json")]
+    pub out: PathBuf,
+    /// Where the first engine's answers go, as the official script reads them: JSON from question identifier to text.
+    #[arg(long, value_name = "FILE")]
+    pub predictions: Option<PathBuf>,
+    /// Print the report as JSON instead of a table.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// An option of an execution provider: `openvino.num_streams=1`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProviderOption {
@@ -84,13 +144,6 @@ impl FromStr for ProviderOption {
             _ => Err("it has the form PROVIDER.OPTION=VALUE".to_owned()),
         }
     }
-}
-
-/// A network that can be evaluated by its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum EvalNetwork {
-    /// The convolutional network of PyTorch's MNIST example.
-    Mnist,
 }
 
 /// A duration above zero.

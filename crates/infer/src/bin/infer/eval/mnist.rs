@@ -1,4 +1,4 @@
-//! `infer eval`.
+//! `infer eval mnist`.
 
 use std::io::Write;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use artifact::{AtomicFile, FileError};
-use cli::eval::{EvalArgs, EvalNetwork};
+use cli::eval::EvalMnistArgs;
 use infer::engine::EngineError;
 use infer::fingerprint::Fingerprint;
 use infer::libraries::Libraries;
@@ -22,8 +22,7 @@ use infer::worker::remote::Launcher;
 use models::mnist_digits::Digits;
 
 /// Evaluates, prints and writes the report. The exit status says whether every engine passed.
-pub fn execute(arguments: &EvalArgs) -> Result<ExitCode> {
-    let EvalNetwork::Mnist = arguments.network;
+pub fn execute(arguments: &EvalMnistArgs) -> Result<ExitCode> {
     let digits = digits(arguments)?;
     // A report that cannot be written is known before the minutes that it takes.
     let mut out = AtomicFile::create(&arguments.out)?;
@@ -38,8 +37,8 @@ pub fn execute(arguments: &EvalArgs) -> Result<ExitCode> {
     Ok(if report.passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn evaluate(arguments: &EvalArgs, digits: &Digits) -> Result<Report> {
-    let EvalArgs { model, weights, .. } = arguments;
+fn evaluate(arguments: &EvalMnistArgs, digits: &Digits) -> Result<Report> {
+    let EvalMnistArgs { model, weights, .. } = arguments;
     let launcher = Launcher::this_program().context("this program cannot be started again")?;
     let mut libraries = Libraries::find(Path::new(crate::DATASETS), launcher.clone())?;
     let burn = |exact| EngineSpec::BurnMnist { weights: weights.clone(), threads: arguments.threads, exact };
@@ -92,7 +91,7 @@ fn evaluate(arguments: &EvalArgs, digits: &Digits) -> Result<Report> {
 
 /// Starts ONNX Runtime with one provider and checks that the model is one for digits.
 fn engine(
-    arguments: &EvalArgs,
+    arguments: &EvalMnistArgs,
     provider: Provider,
     launcher: &Launcher,
     libraries: &mut Libraries,
@@ -114,7 +113,7 @@ fn everyone<'a>(reference: &'a mut Subject, candidates: &'a mut [Subject]) -> Ve
 }
 
 /// The providers asked for, each once.
-fn providers(arguments: &EvalArgs) -> Result<Vec<Provider>> {
+fn providers(arguments: &EvalMnistArgs) -> Result<Vec<Provider>> {
     let mut providers = Vec::new();
     for name in &arguments.providers {
         let provider = name.parse::<Provider>().context("--providers")?;
@@ -131,12 +130,12 @@ fn providers(arguments: &EvalArgs) -> Result<Vec<Provider>> {
     Ok(providers)
 }
 
-fn provider_options(arguments: &EvalArgs, provider: Provider) -> ProviderOptions {
+fn provider_options(arguments: &EvalMnistArgs, provider: Provider) -> ProviderOptions {
     let given = arguments.provider_options.iter().filter(|option| option.provider == provider.name());
     given.map(|option| (option.key.clone(), option.value.clone())).collect()
 }
 
-fn digits(arguments: &EvalArgs) -> Result<Digits> {
+fn digits(arguments: &EvalMnistArgs) -> Result<Digits> {
     let folder = arguments.data.display();
     let mut digits = test_digits(&arguments.data)
         .with_context(|| format!("no usable MNIST in {folder} (`cargo xtask fetch mnist` gets it)"))?;
