@@ -84,6 +84,15 @@ pub enum ExportError {
         /// The panic's message.
         message: String,
     },
+    /// `forward` asked for the value of a tensor.
+    #[error(
+        "forward reads the value of a tensor at {sizes} (`into_data`, `into_scalar`, or a Burn function that does so to \
+         check its arguments, such as `one_hot`); a file cannot ask, so compute it with tensor operations"
+    )]
+    ReadsValues {
+        /// The sizes of the dynamic axes.
+        sizes: String,
+    },
     /// The operations differ between sizes: `forward` branches on a size.
     #[error(
         "forward takes another way at {sizes} than at {base_sizes}: operation {index} is {found} instead of {expected}; \

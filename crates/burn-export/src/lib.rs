@@ -4,6 +4,7 @@ mod axis;
 mod capture;
 mod elements;
 mod emit;
+mod equivalence;
 mod error;
 mod exported;
 mod exporter;

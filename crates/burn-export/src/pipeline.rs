@@ -3,13 +3,15 @@
 use burn::module::Module;
 use burn::tensor::Device;
 
-use crate::capture::trace::{TracePoint, describe_sizes, record};
-use crate::capture::{ModelInputs, ModelOutputs, parameters};
+use crate::capture::parameters::{self, Parameter};
+use crate::capture::trace::{Trace, TracePoint, describe_sizes, record};
+use crate::capture::{ModelInputs, ModelOutputs};
 use crate::error::ExportError;
 use crate::exported::ExportedModel;
 use crate::exporter::{OnnxExporter, Signature};
+use crate::program::Program;
 use crate::report::ExportReport;
-use crate::{emit, lower, program, simplify};
+use crate::{emit, equivalence, lower, program, simplify};
 
 /// Capture, symbolic sizes, lowering, simplification, writing, checking.
 pub(crate) fn run<M, I, O>(
@@ -33,16 +35,42 @@ where
         let point = TracePoint { inputs: &signature.inputs, axes: &axes, sizes, fill };
         traces.push(record(&device, module, forward, point)?);
     }
+    finish(exporter, signature, &axes, &parameters, &visits, traces)
+}
+
+/// Everything after the recording, which is the same for every module and closure.
+fn finish(
+    exporter: &OnnxExporter,
+    signature: &Signature,
+    axes: &[String],
+    parameters: &[Parameter],
+    visits: &[usize],
+    traces: Vec<Trace>,
+) -> Result<ExportedModel, ExportError> {
     let returned = traces.first().map_or(0, |trace| trace.outputs.len());
     if returned != exporter.outputs.len() {
         return Err(ExportError::OutputCount { declared: exporter.outputs.len(), returned });
     }
-    let described = traces.iter().map(|trace| describe_sizes(&axes, &trace.sizes)).collect();
-    let program = program::merge(axes, traces)?;
-    let mut graph = lower::lower(&program, &signature.inputs, &parameters, &visits, exporter.opset)?;
+    let described = traces.iter().map(|trace| describe_sizes(axes, &trace.sizes)).collect();
+    let (program, divergences) = program::merge(axes, traces)?;
+    let lower = |program: &Program| lower::lower(program, &signature.inputs, parameters, visits, exporter.opset);
+    for divergence in divergences {
+        let sizes = divergence.trace.sizes.clone();
+        let Some(mut expected) = program.at(&sizes).map(|program| lower(&program)).transpose()? else {
+            return Err(divergence.difference);
+        };
+        let (found, _) = program::merge(axes, vec![divergence.trace])?;
+        let mut found = lower(&found)?;
+        simplify::simplify(&mut expected);
+        simplify::simplify(&mut found);
+        if !equivalence::same(&expected, &found) {
+            return Err(divergence.difference);
+        }
+    }
+    let mut graph = lower(&program)?;
     let lowered_nodes = graph.nodes.len();
-    let simplifications = simplify::simplify(&mut graph, exporter.opset);
-    let model = emit::emit(&graph, exporter, signature, &parameters, &program.axes)?;
+    let simplifications = simplify::simplify(&mut graph);
+    let model = emit::emit(&graph, exporter, signature, parameters, &program.axes)?;
     let checked = model.check();
     checked.map_err(|error| ExportError::Invalid { message: error.to_string() })?;
     let mut report = ExportReport {

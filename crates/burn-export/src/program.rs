@@ -18,6 +18,7 @@ use crate::symbolic::{AxisId, Dim, Solver};
 use skeleton::Skeleton;
 
 /// What `forward` does, at any size.
+#[derive(Clone)]
 pub(crate) struct Program {
     /// The names of the dynamic axes.
     pub(crate) axes: Vec<String>,
@@ -32,6 +33,7 @@ pub(crate) struct Program {
 }
 
 /// One operation with the numbers in it that follow axes.
+#[derive(Clone)]
 pub(crate) struct Operation {
     /// As recorded at the base sizes.
     pub(crate) ir: OperationIr,
@@ -43,16 +45,76 @@ pub(crate) struct Operation {
     pub(crate) scalars: BTreeMap<usize, Number>,
 }
 
+/// A trace that does other operations than the base, and how it differs.
+pub(crate) struct Divergence {
+    pub(crate) trace: Trace,
+    pub(crate) difference: ExportError,
+}
+
+impl Program {
+    /// The program at one size of each axis; `None` where a size is not a whole number there.
+    pub(crate) fn at(&self, sizes: &[i64]) -> Option<Self> {
+        let fix = |dim: &Dim| dim.eval(sizes).map(Dim::fixed);
+        let fix_all = |dims: &[Dim]| dims.iter().map(fix).collect::<Option<Vec<Dim>>>();
+        let mut fixed = self.clone();
+        for shape in fixed.shapes.values_mut() {
+            *shape = fix_all(shape)?;
+        }
+        for constant in fixed.constants.values_mut() {
+            match constant {
+                Constant::Affine { offset, steps, .. } => {
+                    for term in std::iter::once(offset).chain(steps) {
+                        if let AffineTerm::Whole(dim) = term {
+                            *dim = fix(dim)?;
+                        }
+                    }
+                }
+                Constant::Sizes(sizes, _) => *sizes = fix_all(sizes)?,
+                Constant::Fixed(_) | Constant::Fill(_) | Constant::Triangle { .. } => {}
+            }
+        }
+        for operation in &mut fixed.operations {
+            for dim in operation.dims.values_mut() {
+                *dim = fix(dim)?;
+            }
+            for number in operation.scalars.values_mut() {
+                match number {
+                    Number::Whole(dim) | Number::Reciprocal(dim) | Number::Root(dim) | Number::ReciprocalRoot(dim) => {
+                        *dim = fix(dim)?;
+                    }
+                }
+            }
+        }
+        Some(fixed)
+    }
+}
+
 /// Merges traces of the same `forward` at different sizes; the first is the base.
-pub(crate) fn merge(axes: Vec<String>, traces: Vec<Trace>) -> Result<Program, ExportError> {
-    let mut solver = Solver::new(traces.iter().map(|trace| trace.sizes.clone()).collect());
-    let runs: Vec<Run<'_>> = traces.iter().map(Run::new).collect();
-    let Some((base, others)) = runs.split_first() else {
+///
+/// Traces of another structure are handed back: Burn itself takes shortcuts at size one, so they may still compute the
+/// same, which only the finished graphs can tell.
+pub(crate) fn merge(axes: &[String], traces: Vec<Trace>) -> Result<(Program, Vec<Divergence>), ExportError> {
+    let mut traces = traces.into_iter();
+    let Some(base) = traces.next() else {
         return Err(ExportError::Internal { message: "no trace was taken".to_string() });
     };
-    for other in others {
-        compare(&axes, base, other)?;
+    let (mut agreeing, mut divergent) = (Vec::new(), Vec::new());
+    for trace in traces {
+        match compare(axes, &Run::new(&base), &Run::new(&trace)) {
+            Ok(()) => agreeing.push(trace),
+            Err(difference) => divergent.push(Divergence { trace, difference }),
+        }
     }
+    agreeing.insert(0, base);
+    Ok((merge_agreeing(axes.to_vec(), &agreeing)?, divergent))
+}
+
+fn merge_agreeing(axes: Vec<String>, traces: &[Trace]) -> Result<Program, ExportError> {
+    let mut solver = Solver::new(traces.iter().map(|trace| trace.sizes.clone()).collect());
+    let runs: Vec<Run<'_>> = traces.iter().map(Run::new).collect();
+    let Some(base) = runs.first() else {
+        return Err(ExportError::Internal { message: "no trace was taken".to_string() });
+    };
     let mut merger = Merger { axes: &axes, solver: &mut solver, runs: &runs, shapes: HashMap::new() };
     let mut constants = HashMap::new();
     for (position, id) in base.trace.inputs.iter().enumerate() {

@@ -12,7 +12,6 @@ mod sharing;
 use std::collections::{BTreeMap, HashSet};
 
 use crate::graph::{Graph, Operand, Source};
-use crate::opset::Opset;
 
 /// A rule: how many places it changed.
 type Rule = fn(&mut Graph) -> usize;
@@ -38,7 +37,7 @@ const LAST: [(&str, Rule); 4] = [
 ];
 
 /// Applies every rule until nothing changes; says how often each was applied.
-pub(crate) fn simplify(graph: &mut Graph, _opset: Opset) -> BTreeMap<&'static str, usize> {
+pub(crate) fn simplify(graph: &mut Graph) -> BTreeMap<&'static str, usize> {
     let mut applied = BTreeMap::new();
     let mut run = |graph: &mut Graph, rules: &[(&'static str, Rule)]| {
         let mut total = 0;

@@ -51,24 +51,28 @@ where
     O: ModelOutputs,
 {
     let shape = |spec: &InputSpec| spec.shape_at(&point.sizes);
+    let mut run = || -> Result<Boundary, ExportError> {
+        // Running statistics are shared by clones: only a validation copy may be moved.
+        let (module, parameters) = stand_in(module.valid(), device)?;
+        let mut source = InputSource::new(point.inputs, device, &shape, point.fill);
+        let arguments = I::take(&mut source)?;
+        let (inputs, input_dtypes) = source.finish()?;
+        let mut sink = OutputSink::default();
+        forward(&module, arguments).give(&mut sink)?;
+        Ok(Boundary { inputs, input_dtypes, outputs: sink.into_ids(), parameters })
+    };
+    record_run(device, &point, &mut run)
+}
+
+/// The part of recording that is the same for every module and closure.
+fn record_run(
+    device: &Device,
+    point: &TracePoint<'_>,
+    run: &mut dyn FnMut() -> Result<Boundary, ExportError>,
+) -> Result<Trace, ExportError> {
     let mut boundary = Err(ExportError::NotCaptured);
     let captured = catch_unwind(AssertUnwindSafe(|| {
         device.capture_scope(|scope| {
-            let run = || -> Result<Boundary, ExportError> {
-                // Running statistics are shared by clones: only a validation copy may be moved.
-                let (module, parameters) = stand_in(module.valid(), device)?;
-                let mut source = InputSource::new(point.inputs, device, &shape, point.fill);
-                let arguments = I::take(&mut source)?;
-                let (inputs, input_dtypes) = source.finish()?;
-                let mut sink = OutputSink::default();
-                forward(&module, arguments).give(&mut sink)?;
-                Ok(Boundary {
-                    inputs,
-                    input_dtypes,
-                    outputs: sink.into_ids(),
-                    parameters,
-                })
-            };
             boundary = run();
             match &boundary {
                 Ok(ends) => {
@@ -82,16 +86,19 @@ where
             }
         })
     }))
-    .map_err(|panic| ExportError::ForwardPanicked {
-        sizes: describe_sizes(point.axes, &point.sizes),
-        message: panic_message(panic.as_ref()),
+    .map_err(|panic| {
+        let sizes = describe_sizes(point.axes, &point.sizes);
+        let message = panic_message(panic.as_ref());
+        // What Burn's capture says when a recorded tensor is read.
+        if message.contains("has no concrete value") {
+            return ExportError::ReadsValues { sizes };
+        }
+        ExportError::ForwardPanicked { sizes, message }
     })?;
     let ends = boundary?;
-    let captured = captured.map_err(|error| ExportError::Capture {
-        message: error.to_string(),
-    })?;
+    let captured = captured.map_err(|error| ExportError::Capture { message: error.to_string() })?;
     Ok(Trace {
-        sizes: point.sizes,
+        sizes: point.sizes.clone(),
         operations: captured.graph.operations,
         values: captured.values,
         inputs: ends.inputs,

@@ -28,6 +28,17 @@ pub(super) fn write(b: &mut Builder, program: &Program, id: TensorId) -> Result<
             } else {
                 data.as_bytes().to_vec()
             };
+            let bytes: Vec<u8> = bytes;
+            let width = bytes.len() / shape.iter().product::<usize>().max(1);
+            // One number throughout is a scalar, which operators broadcast.
+            if let Some(first) = bytes.get(..width)
+                && bytes.len() > width
+                && width > 0
+                && bytes.chunks_exact(width).all(|element| element == first)
+            {
+                let scalar = b.constant(dtype, &[], first.to_vec());
+                return Ok(b.expand(scalar, shape.iter().map(|size| Dim::fixed(*size as i64)).collect()));
+            }
             Ok(b.constant(dtype, &shape, Bytes::from(bytes)))
         }
         Constant::Fill(element) => {

@@ -73,7 +73,9 @@ pub(super) fn drop_leading_ones(graph: &mut Graph) -> usize {
     let mut count = 0;
     let producers = graph.producers();
     for index in 0..graph.nodes.len() {
-        if !broadcasts(graph.nodes[index].op) {
+        // A matrix in a batch of one is the same for every batch.
+        let is_product = graph.nodes[index].op == "MatMul";
+        if !broadcasts(graph.nodes[index].op) && !is_product {
             continue;
         }
         for position in 0..graph.nodes[index].inputs.len() {
@@ -87,7 +89,14 @@ pub(super) fn drop_leading_ones(graph: &mut Graph) -> usize {
             let trailing = to.len().checked_sub(from.len()).is_some_and(|ones| {
                 to[..ones].iter().all(|dim| dim.is(1)) && &to[ones..] == from
             });
-            if trailing && result_shape_with(graph, index, position, origin) {
+            let fits = match is_product {
+                true => {
+                    let other = graph.nodes[index].input(1 - position).map_or(0, |other| graph.shape(other).len());
+                    from.len() >= 2 && other >= to.len()
+                }
+                false => result_shape_with(graph, index, position, origin),
+            };
+            if trailing && fits {
                 graph.nodes[index].inputs[position] = Operand::Value(origin);
                 count += 1;
             }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use onnx_model::DataType;
 
 use crate::elements;
-use crate::graph::{Graph, Source, ValueId};
+use crate::graph::{Graph, Operand, Source, ValueId};
 use crate::symbolic::Dim;
 
 /// Constants larger than this are left for the runtime: folding must not blow the file up.
@@ -20,7 +20,10 @@ pub(super) fn fold(graph: &mut Graph) -> usize {
         if graph.value(output).source != Source::Node {
             continue;
         }
-        let Some(source) = moved(graph, index).or_else(|| computed(graph, index)) else { continue };
+        let Some(source) = moved(graph, index).or_else(|| counted(graph, index)).or_else(|| computed(graph, index))
+        else {
+            continue;
+        };
         graph.values[output.0].source = source;
         count += 1;
     }
@@ -61,6 +64,22 @@ fn moved(graph: &Graph, index: usize) -> Option<Source> {
         }
         _ => None,
     }
+}
+
+/// A Range between fixed bounds, or a size that turned out fixed.
+fn counted(graph: &Graph, index: usize) -> Option<Source> {
+    let node = &graph.nodes[index];
+    let elements: Vec<i64> = match (node.op, node.inputs.as_slice()) {
+        ("Range", [Operand::Size(start), Operand::Size(end), Operand::Size(step)]) => {
+            let (start, end) = (start.as_fixed()?, end.as_fixed()?);
+            (step.is(1) && end.checked_sub(start)? <= LARGEST as i64).then(|| (start..end).collect())?
+        }
+        ("Identity", [Operand::Size(size)]) => vec![size.as_fixed()?],
+        ("Identity", [Operand::Dims(sizes)]) => sizes.iter().map(Dim::as_fixed).collect::<Option<_>>()?,
+        _ => return None,
+    };
+    let bytes: Vec<u8> = elements.iter().flat_map(|element| element.to_le_bytes()).collect();
+    Some(Source::Constant(bytes.into()))
 }
 
 /// Moves elements of `width` bytes so that axis `i` of the result is axis `permutation[i]` of the input.

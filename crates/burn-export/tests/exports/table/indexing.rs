@@ -50,7 +50,6 @@ pub fn rows() -> Vec<Row> {
         row!("mask_fill infinite", [x: Real, "n,3" => Tensor<2>, m: Truth, "n,3" => Tensor<2, Bool>], {
             x.mask_fill(m, f32::NEG_INFINITY)
         }),
-        row!("one_hot", [i: Below(4), "n" => Tensor<1, Int>], i.one_hot::<2>(4)),
         row!("triu", [x: Real, "n,4" => Tensor<2>], x.triu(1)),
         row!("tril dynamic", [x: Real, "n,m" => Tensor<2>], x.tril(0)),
         row!("arange", [x: Real, "n,m" => Tensor<2>], {
