@@ -34,7 +34,7 @@ impl AtomicFile {
         let target = target.as_ref().to_path_buf();
         let place = Neighbour::of(&target)?;
         place.sweep(SETTLED);
-        let file = place.builder().tempfile_in(&place.folder).map_err(FileError::new("create", &target))?;
+        let file = place.builder(0o666).tempfile_in(&place.folder).map_err(FileError::new("create", &target))?;
         // Never contended: the name is new. A file system without locks only loses the sweeping.
         let _ = file.as_file().try_lock();
         Ok(Self { writer: BufWriter::with_capacity(1 << 18, file), target })
@@ -109,7 +109,7 @@ impl AtomicFolder {
         let target = target.as_ref().to_path_buf();
         let place = Neighbour::of(&target)?;
         place.sweep(SETTLED);
-        let folder = place.builder().tempdir_in(&place.folder).map_err(FileError::new("create", &target))?;
+        let folder = place.builder(0o777).tempdir_in(&place.folder).map_err(FileError::new("create", &target))?;
         let lock = File::open(folder.path()).ok().filter(|file| file.try_lock().is_ok());
         Ok(Self { folder, target, _lock: lock })
     }
@@ -133,7 +133,8 @@ impl AtomicFolder {
         sync_tree(self.folder.path())?;
         let replaced = if self.target.exists() {
             let place = Neighbour::of(&self.target)?;
-            let aside = place.builder().tempdir_in(&place.folder).map_err(FileError::new("replace", &self.target))?;
+            let aside =
+                place.builder(0o777).tempdir_in(&place.folder).map_err(FileError::new("replace", &self.target))?;
             fs::rename(&self.target, aside.path()).map_err(FileError::new("replace", &self.target))?;
             Some(aside)
         } else {
@@ -168,9 +169,14 @@ impl Neighbour {
         Ok(Self { folder, prefix: format!(".{}.", name.to_string_lossy()) })
     }
 
-    fn builder(&self) -> tempfile::Builder<'_, 'static> {
+    /// `mode` is what the umask takes from, as for any file or folder that a program makes: an artifact is not private.
+    fn builder(&self, mode: u32) -> tempfile::Builder<'_, 'static> {
         let mut builder = tempfile::Builder::new();
         builder.prefix(&self.prefix).suffix(PARTIAL);
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
+        #[cfg(not(unix))]
+        let _ = mode;
         builder
     }
 
@@ -216,4 +222,25 @@ fn sync_tree(folder: &Path) -> Result<(), FileError> {
         }
     }
     Ok(())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn others_may_read_what_they_may_read_of_any_new_file() {
+        let place = tempfile::tempdir().expect("a folder");
+        let mode = |path: &Path| fs::metadata(path).map(|about| about.permissions().mode()).expect("a file");
+        let (plain, written) = (place.path().join("plain"), place.path().join("written"));
+        fs::write(&plain, "").expect("a file");
+        write_atomic(&written, "").expect("a file");
+        assert_eq!(mode(&written), mode(&plain));
+        let (plain, made) = (place.path().join("folder"), place.path().join("made"));
+        fs::create_dir(&plain).expect("a folder");
+        AtomicFolder::create(&made).and_then(AtomicFolder::commit).expect("a folder");
+        assert_eq!(mode(&made), mode(&plain));
+    }
 }
