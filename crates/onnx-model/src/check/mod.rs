@@ -1,7 +1,7 @@
 //! Is this a model that ONNX allows?
 //!
 //! Two passes. The first looks at names: every value is made once, before it is used, and everything has the name and
-//! number of inputs that its operator wants. The second, in [`infer`](crate::infer), follows element types and shapes
+//! number of inputs that its operator wants. The second, in [`infer`], follows element types and shapes
 //! through the graph and refuses what contradicts itself.
 
 mod problem;

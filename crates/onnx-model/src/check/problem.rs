@@ -10,7 +10,7 @@ use crate::{DataType, Node, TensorError, TensorType};
 #[error("{place}: {problem}")]
 pub struct CheckError {
     /// The part of the model.
-    pub place: Place,
+    pub place: Box<Place>,
     /// What is wrong with it.
     pub problem: Problem,
 }
@@ -42,7 +42,7 @@ impl Place {
 
     /// Makes an error of a problem at this place.
     pub(crate) fn error(self, problem: Problem) -> CheckError {
-        CheckError { place: self, problem }
+        CheckError { place: Box::new(self), problem }
     }
 }
 

@@ -162,10 +162,13 @@ pub fn pad(op: &Op) -> Result<Option<Dims>, Problem> {
     let mut result = dims.clone();
     for (index, position) in axes.iter().enumerate() {
         let (before, after) = (&pads[index], &pads[index + axes.len()]);
-        let padded = || dims[*position].as_ref()?.add(before.as_ref()?)?.add(after.as_ref()?);
-        result[*position] = padded();
+        result[*position] = padded(&dims[*position], before, after);
     }
     Ok(Some(result))
+}
+
+fn padded(size: &Size, before: &Size, after: &Size) -> Size {
+    size.as_ref()?.add(before.as_ref()?)?.add(after.as_ref()?)
 }
 
 pub fn range(op: &Op) -> Result<Option<Dims>, Problem> {
