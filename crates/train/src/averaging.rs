@@ -88,3 +88,40 @@ impl ModuleMapper for Approach {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// By hand: 9 / (9 + looks) until it falls below 1 - e^(-10/300).
+    #[test]
+    fn the_first_looks_count_more() {
+        let averaging = Averaging { horizon: 300.0, every: 10 };
+        let expected =
+            [(0, 1.0), (10, 0.9), (90, 0.5), (2_650, 9.0 / 274.0), (2_660, 0.032_783_9), (1_000_000, 0.032_783_9)];
+        for (step, share) in expected {
+            let found = averaging.share(step).unwrap();
+            assert!((found - share).abs() < 1e-7, "step {step}: {found}, not {share}");
+        }
+        assert_eq!(averaging.share(1), None);
+        assert_eq!(averaging.share(999), None);
+    }
+
+    /// After many looks at the same weights nothing else is left of an average.
+    #[test]
+    fn an_average_approaches_the_weights() {
+        use burn::nn::LinearConfig;
+        use burn::tensor::Device;
+
+        let device = Device::flex();
+        let (first, second) = (LinearConfig::new(3, 2).init(&device), LinearConfig::new(3, 2).init(&device));
+        let values = |layer: &burn::nn::Linear| layer.weight.val().try_into_vec_as::<f32>().unwrap();
+        let half = values(&approach(first.clone(), &second, 0.5));
+        for ((half, first), second) in half.into_iter().zip(values(&first)).zip(values(&second)) {
+            assert!((half - (first + second) / 2.0).abs() < 1e-7);
+        }
+        assert_eq!(values(&approach(first.clone(), &second, 0.0)), values(&first));
+        let near = (0..60).fold(first, |average, _| approach(average, &second, 0.5));
+        assert!(values(&near).iter().zip(values(&second)).all(|(near, second)| (near - second).abs() < 1e-6));
+    }
+}

@@ -66,6 +66,7 @@ fn no_map_reads_beside_the_image() {
         let mut out = [0.0; 784];
         let bends = [[[bad; 2]; NODES]; NODES];
         Distortion { matrix: [[bad, 1.0], [1.0, bad]], shift: [bad, 0.0], bends }.apply(&[255; 784], &mut out);
-        assert!(out.iter().all(|value| !(*value > 3.0)));
+        // Somewhere between background and full brightness, as normalised.
+        assert!(out.iter().all(|value| (-0.43..2.83).contains(value)), "{bad}");
     }
 }
