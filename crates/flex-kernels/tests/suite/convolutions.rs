@@ -10,7 +10,7 @@ use crate::reference;
 use crate::support::{Numbers, assert_close, cases, differences, double, on_every_instruction_set, positions, take};
 
 /// Products of one forward pass of the reference, which the finite differences repeat dozens of times.
-const WORK: usize = 600_000;
+const WORK: usize = if cfg!(miri) { 200 } else { 600_000 };
 
 /// Sums of up to some thousand products of float32, each rounded to 6e-8 of it: a wrong term is off by 1e-2 and more.
 const TOLERANCE: f64 = 2e-5;
