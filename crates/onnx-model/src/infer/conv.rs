@@ -1,6 +1,6 @@
 //! Windows that move over an input: convolutions, their transposes, and pools.
 
-use super::extent::{Extent, Size};
+use super::extent::{Extent, Size, product};
 use super::op::{Dims, Op, agree};
 use crate::check::Problem;
 
@@ -116,7 +116,7 @@ pub fn conv(op: &Op, input: usize, weight: usize) -> Result<Option<Dims>, Proble
         return Err(Problem::Sizes { rule, left: made.to_string(), right: format!("a multiple of {group}") });
     }
     if op.node.op_type == "Conv" {
-        bias(op, &w[0])?;
+        bias(op, 2, &w[0])?;
     }
     let Some(kernel) = kernel(op, Some(&w[2..]))? else { return Ok(None) };
     let window = Window::new(op, kernel)?;
@@ -127,12 +127,36 @@ pub fn conv(op: &Op, input: usize, weight: usize) -> Result<Option<Dims>, Proble
     Ok(Some(dims))
 }
 
-fn bias(op: &Op, channels: &Size) -> Result<(), Problem> {
-    op.rank_is(2, 1, "a bias is a vector")?;
-    if let Some([size]) = op.dims(2).map(Vec::as_slice) {
+fn bias(op: &Op, input: usize, channels: &Size) -> Result<(), Problem> {
+    op.rank_is(input, 1, "a bias is a vector")?;
+    if let Some([size]) = op.dims(input).map(Vec::as_slice) {
         agree(size, channels, "there is one bias for each output channel")?;
     }
     Ok(())
+}
+
+/// `DeformConv`: a convolution whose offsets and weights of sampling have the shape of its output.
+pub fn deformed(op: &Op) -> Result<Option<Dims>, Problem> {
+    let dims = conv(op, 0, 1)?;
+    let (Some(made), Some(w)) = (&dims, op.dims(1)) else { return Ok(dims) };
+    bias(op, 3, &w[0])?;
+    let places = product(&w[2..]).and_then(|places| places.times(op.int("offset_group").unwrap_or(1)));
+    let axes = i64::try_from(w.len() - 2).unwrap_or(0);
+    for (input, numbers) in [(2, axes), (4, 1)] {
+        let rule = "offsets and mask have the batch and the places of the output";
+        op.rank_is(input, made.len(), rule)?;
+        let Some(given) = op.dims(input) else { continue };
+        agree(&given[0], &made[0], rule)?;
+        agree(
+            &given[1],
+            &places.as_ref().and_then(|places| places.times(numbers)),
+            "one for each place of the kernel",
+        )?;
+        for (given, made) in given[2..].iter().zip(&made[2..]) {
+            agree(given, made, rule)?;
+        }
+    }
+    Ok(dims)
 }
 
 pub fn transposed(op: &Op) -> Result<Option<Dims>, Problem> {
@@ -140,7 +164,7 @@ pub fn transposed(op: &Op) -> Result<Option<Dims>, Problem> {
     let group = group(op)?;
     agree(&x[1], &w[0], "the input's channels are those of the weight")?;
     let channels = w[1].as_ref().and_then(|channels| channels.times(group));
-    bias(op, &channels)?;
+    bias(op, 2, &channels)?;
     let Some(kernel) = kernel(op, Some(&w[2..]))? else { return Ok(None) };
     let window = Window::new(op, kernel)?;
     let spatial = x.len() - 2;

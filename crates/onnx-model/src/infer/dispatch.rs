@@ -2,7 +2,7 @@
 
 use super::extent::Extent;
 use super::op::{Dims, Op, axis, broadcast};
-use super::{attention, constant_node, conv, index, matmul, normalise, reduce, reshape, resize, slice};
+use super::{attention, constant_node, conv, index, matmul, normalise, reduce, regions, reshape, resize, slice};
 use crate::check::Problem;
 
 /// The shapes of a node's outputs, `None` where nothing is known. May be shorter than the list of outputs.
@@ -15,10 +15,12 @@ pub fn shapes(op: &Op) -> Result<Vec<Option<Dims>>, Problem> {
         | "HardSwish" | "Identity" | "IsInf" | "IsNaN" | "LeakyRelu" | "Log" | "Mish" | "Neg" | "Not"
         | "Reciprocal" | "Relu" | "Round" | "Selu" | "Shrink" | "Sigmoid" | "Sign" | "Sin" | "Sinh" | "Softplus"
         | "Softsign" | "Sqrt" | "Swish" | "Tan" | "Tanh" | "ThresholdedRelu" | "RandomNormalLike"
-        | "RandomUniformLike" | "Bernoulli" | "QuantizeLinear" | "DequantizeLinear" => Ok(vec![op.dims(0).cloned()]),
+        | "RandomUniformLike" | "Bernoulli" | "BitCast" | "RegexFullMatch" | "QuantizeLinear" | "DequantizeLinear" => {
+            Ok(vec![op.dims(0).cloned()])
+        }
         "Add" | "Sub" | "Mul" | "Div" | "Mod" | "Pow" | "And" | "Or" | "Xor" | "Equal" | "Greater" | "Less"
         | "GreaterOrEqual" | "LessOrEqual" | "BitShift" | "BitwiseAnd" | "BitwiseOr" | "BitwiseXor" | "Where"
-        | "Max" | "Min" | "Mean" | "Sum" => one(elementwise(op)),
+        | "Max" | "Min" | "Mean" | "Sum" | "StringConcat" => one(elementwise(op)),
         "PRelu" => one(one_way(op)),
         // The same shape, with an axis that must exist.
         "Softmax" | "LogSoftmax" | "Hardmax" => one(flattened(op)),
@@ -61,21 +63,42 @@ pub fn shapes(op: &Op) -> Result<Vec<Option<Dims>>, Problem> {
         "GatherND" => one(index::gather_nd(op)),
         "ScatterElements" => one(index::scatter_elements(op)),
         "ScatterND" => one(index::scatter_nd(op)),
+        "TensorScatter" => one(index::tensor_scatter(op)),
         "TopK" => index::top_k(op),
         "OneHot" => one(index::one_hot(op)),
         "NonZero" => one(index::non_zero(op)),
         "Compress" => one(index::compress(op)),
-        "NonMaxSuppression" => Ok(vec![Some(vec![None, Some(Extent::known(3))])]),
+        "NonMaxSuppression" => one(index::non_max_suppression(op)),
         "CumSum" | "CumProd" => one(index::cumulative(op)),
         "Trilu" => one(index::matrices(op, "it must hold matrices")),
         "EyeLike" => one(op.rank_is(0, 2, "it must be a matrix").map(|()| op.dims(0).cloned())),
         "ReverseSequence" => one(index::reverse_sequence(op)),
+        "Unique" => index::unique(op),
+        "Det" => one(index::matrices(op, "it must hold matrices")
+            .map(|dims| dims.map(|dims| dims[..dims.len().saturating_sub(2)].to_vec()))),
+        // Made from attributes.
+        "RandomNormal" | "RandomUniform" => {
+            Ok(vec![op.ints("shape").map(|sizes| sizes.iter().map(|size| Some(Extent::known(*size))).collect())])
+        }
+        "Multinomial" => {
+            let samples = op.int("sample_size").map(Extent::known);
+            Ok(vec![Some(vec![op.dims(0).and_then(|dims| dims.first().cloned()).flatten(), samples])])
+        }
+        "BlackmanWindow" | "HammingWindow" | "HannWindow" => {
+            Ok(vec![Some(vec![op.elements(0).and_then(|elements| elements.first().cloned()).flatten()])])
+        }
         // Windows.
         "Conv" | "ConvInteger" => one(conv::conv(op, 0, 1)),
+        "DeformConv" => one(conv::deformed(op)),
         "QLinearConv" => one(conv::conv(op, 0, 3)),
         "ConvTranspose" => one(conv::transposed(op)),
         "MaxPool" | "AveragePool" | "LpPool" => conv::pool(op),
         "GlobalAveragePool" | "GlobalMaxPool" | "GlobalLpPool" => one(conv::global_pool(op)),
+        "Col2Im" => one(regions::col2im(op)),
+        "RoiAlign" => one(regions::roi_align(op)),
+        "MaxRoiPool" => one(regions::max_roi_pool(op)),
+        "MaxUnpool" => one(regions::max_unpool(op)),
+        "CenterCropPad" => one(regions::center_crop_pad(op)),
         "Resize" => one(resize::resize(op)),
         "GridSample" => one(resize::grid_sample(op)),
         "AffineGrid" => one(resize::affine_grid(op)),

@@ -146,3 +146,50 @@ pub fn reverse_sequence(op: &Op) -> Result<Option<Dims>, Problem> {
     }
     Ok(op.dims(0).cloned())
 }
+
+/// The distinct elements, or slices along an axis, and three vectors of positions and counts.
+pub fn unique(op: &Op) -> Result<Vec<Option<Dims>>, Problem> {
+    let vector = || Some(vec![None]);
+    let distinct = match (op.dims(0), op.int("axis")) {
+        (_, None) => vector(),
+        (None, Some(_)) => None,
+        (Some(dims), Some(along)) => {
+            let mut result = dims.clone();
+            result[axis(along, dims.len())?] = None;
+            Some(result)
+        }
+    };
+    Ok(vec![distinct, vector(), vector(), vector()])
+}
+
+/// Updates written into a cache: the two agree in every axis but the one that is written along.
+pub fn tensor_scatter(op: &Op) -> Result<Option<Dims>, Problem> {
+    op.rank_is(2, 1, "it has one position for each sequence")?;
+    if let (Some(cache), Some(update)) = (op.dims(0), op.dims(1)) {
+        same_rank(op, 0, 1)?;
+        let along = op.int("axis").map(|along| axis(along, cache.len())).transpose()?;
+        for (position, (cache, update)) in cache.iter().zip(update).enumerate() {
+            if Some(position) != along {
+                agree(cache, update, "cache and update agree in the other axes")?;
+            }
+        }
+        if let Some([count]) = op.dims(2).map(Vec::as_slice) {
+            agree(count, cache.first().unwrap_or(&None), "it has one position for each sequence")?;
+        }
+    }
+    Ok(op.dims(0).cloned())
+}
+
+/// One row of batch, class and box for each box that is kept.
+pub fn non_max_suppression(op: &Op) -> Result<Option<Dims>, Problem> {
+    op.rank_is(0, 3, "boxes have a batch, a number and four corners")?;
+    op.rank_is(1, 3, "scores have a batch, a class and a number")?;
+    if let (Some([batch, boxes, corners]), Some([scored, _, scores])) =
+        (op.dims(0).map(Vec::as_slice), op.dims(1).map(Vec::as_slice))
+    {
+        agree(batch, scored, "boxes and scores have the same batch")?;
+        agree(boxes, scores, "there is one score for each box")?;
+        agree(corners, &Some(Extent::known(4)), "a box has two corners")?;
+    }
+    Ok(Some(vec![None, Some(Extent::known(3))]))
+}

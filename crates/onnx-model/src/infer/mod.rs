@@ -17,6 +17,7 @@ mod matmul;
 mod normalise;
 mod op;
 mod reduce;
+mod regions;
 mod reshape;
 mod resize;
 mod slice;

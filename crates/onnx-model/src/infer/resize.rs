@@ -80,6 +80,13 @@ pub fn affine_grid(op: &Op) -> Result<Option<Dims>, Problem> {
             rule: "it has 4 or 5 sizes",
         });
     }
+    op.rank_is(0, 3, "theta holds one matrix for each image")?;
+    if let Some([batch, rows, columns]) = op.dims(0).map(Vec::as_slice) {
+        let sizes = [spatial as i64, spatial as i64 + 1].map(|size| Some(Extent::known(size)));
+        agree(batch, &size[0], "theta holds one matrix for each image")?;
+        agree(rows, &sizes[0], "a matrix has one row for each spatial axis")?;
+        agree(columns, &sizes[1], "a matrix has one column more than rows")?;
+    }
     let mut dims = vec![size[0].clone()];
     dims.extend_from_slice(&size[2..]);
     dims.push(Some(Extent::known(spatial as i64)));
