@@ -15,6 +15,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use cli::doctor::DoctorArgs;
 use cli::eval::EvalArgs;
 use cli::export::ExportArgs;
 use cli::fetch::FetchArgs;
@@ -47,6 +48,7 @@ enum Command {
     Export(ExportArgs),
     Eval(EvalArgs),
     Predict(PredictArgs),
+    Doctor(DoctorArgs),
     Test(test::TestArgs),
 }
 
@@ -70,5 +72,6 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Export(_) => programs::forward(Program::Export),
         Command::Eval(_) => programs::forward(Program::Eval),
         Command::Predict(_) => programs::forward(Program::Predict),
+        Command::Doctor(_) => programs::forward(Program::Doctor),
     }
 }

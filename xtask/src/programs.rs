@@ -22,6 +22,8 @@ pub enum Program {
     Eval,
     /// Shows what a network makes of an input.
     Predict,
+    /// Shows which execution providers work.
+    Doctor,
 }
 
 impl Program {
@@ -31,7 +33,7 @@ impl Program {
             Self::Fetch => "fetch",
             Self::Train => "train",
             Self::Export => "export",
-            Self::Eval | Self::Predict => "infer",
+            Self::Eval | Self::Predict | Self::Doctor => "infer",
         }
     }
 
@@ -41,6 +43,7 @@ impl Program {
             Self::Fetch | Self::Train | Self::Export => None,
             Self::Eval => Some("eval"),
             Self::Predict => Some("predict"),
+            Self::Doctor => Some("doctor"),
         }
     }
 
@@ -50,7 +53,7 @@ impl Program {
             Self::Train | Self::Export => {
                 workspace::revision().map(|revision| format!("--revision={revision}").into()).into_iter().collect()
             }
-            Self::Fetch | Self::Eval | Self::Predict => Vec::new(),
+            Self::Fetch | Self::Eval | Self::Predict | Self::Doctor => Vec::new(),
         }
     }
 }
