@@ -98,12 +98,17 @@ impl DynamicAxis {
     pub(crate) fn trace_sizes(&self, position: usize) -> TraceSizes {
         const BASES: [usize; 8] = [2, 6, 4, 10, 12, 16, 18, 22];
         let base = BASES[position % BASES.len()] + 24 * (position / BASES.len());
-        let shifts = [1, 2, 4, 7, 12];
+        // Neighbours show what is rounded and how; the far ones show what saturates.
+        const SHIFTS: [usize; 9] = [1, 2, 3, 4, 5, 6, 7, 40, 523];
+        // Recording is cheap, but inputs take memory.
+        const LARGEST: usize = 4096;
         let base_size = self.nth(base);
-        let mut alone: Vec<usize> = shifts
+        let last = (self.highest <= LARGEST).then(|| self.nth(usize::MAX / self.multiple_of));
+        let mut alone: Vec<usize> = SHIFTS
             .iter()
             .map(|shift| self.nth(base + shift))
             .chain([self.nth(0)])
+            .chain(last)
             .filter(|size| *size != base_size)
             .collect();
         alone.sort_unstable();
@@ -137,12 +142,18 @@ mod tests {
     }
 
     #[test]
+    fn the_limits_of_a_range_are_traced() {
+        let sizes = dynamic(Axis::dynamic("sequence").range(1..=512)).trace_sizes(0);
+        assert!(sizes.alone.contains(&1) && sizes.alone.contains(&512));
+    }
+
+    #[test]
     fn only_legal_sizes_are_traced() {
         let axis = dynamic(Axis::dynamic("height").range(60..=100).multiple_of(32));
         let sizes = axis.trace_sizes(0);
         assert_eq!((sizes.base, sizes.alone), (96, vec![64]));
         let free = dynamic(Axis::dynamic("batch")).trace_sizes(0);
-        assert_eq!((free.base, free.alone), (3, vec![1, 4, 5, 7, 10, 15]));
+        assert_eq!((free.base, free.alone), (3, vec![1, 4, 5, 6, 7, 8, 9, 10, 43, 526]));
         assert!(!dynamic(Axis::dynamic("x").range(5..=4)).is_possible());
     }
 }

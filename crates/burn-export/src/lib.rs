@@ -1,4 +1,89 @@
 //! Exports any Burn module to ONNX, with proven dynamic axes.
+//!
+//! Burn records the forward pass; this crate turns the recording into the graph that an expert would write by hand,
+//! for opsets 11 to 21, and checks it.
+//!
+//! ```
+//! use burn::module::Module;
+//! use burn::nn::{Linear, LinearConfig};
+//! use burn::tensor::{Device, Tensor, activation::relu};
+//! use burn_export::{Axis, OnnxExporter, Opset};
+//!
+//! #[derive(Module, Debug)]
+//! struct Net { hidden: Linear, out: Linear }
+//!
+//! let device = Device::flex();
+//! let net = Net { hidden: LinearConfig::new(4, 8).init(&device), out: LinearConfig::new(8, 2).init(&device) };
+//! let model = OnnxExporter::new()
+//!     .opset(Opset::V11)
+//!     .input("x", [Axis::dynamic("batch"), Axis::fixed(4)])
+//!     .output("logits")
+//!     .export(&net, |net, x: Tensor<2>| net.out.forward(relu(net.hidden.forward(x))))?;
+//! assert_eq!(model.model().graph.nodes.len(), 3); // Gemm, Relu, Gemm
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("net.onnx");
+//! model.save(path)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Dynamic axes
+//!
+//! `forward` is recorded at several sizes of every named axis. Each size, bound and constant in the recordings becomes
+//! an expression over the names that fits all of them; what does not is an error, never a baked number.
+//!
+//! ```
+//! use burn::nn::conv::{Conv2d, Conv2dConfig};
+//! use burn::tensor::{Device, Tensor};
+//! use burn_export::{Axis, OnnxExporter};
+//!
+//! let conv: Conv2d = Conv2dConfig::new([3, 8], [3, 3]).with_stride([2, 2]).init(&Device::flex());
+//! let model = OnnxExporter::new()
+//!     .input("image", [
+//!         Axis::dynamic("batch"),
+//!         Axis::fixed(3),
+//!         Axis::dynamic("height").range(3..),
+//!         Axis::dynamic("width").range(3..),
+//!     ])
+//!     .output("features")
+//!     .export(&conv, |conv, image: Tensor<4>| conv.forward(image))?;
+//! let features = &model.model().graph.outputs[0];
+//! assert!(features.ty.as_ref().is_some_and(|ty| ty.to_string().contains("floor((height + 1)/2)")));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # A transformer
+//!
+//! Any number of inputs and outputs; masks and positions that follow an axis become operators.
+//!
+//! ```
+//! use burn::nn::attention::generate_autoregressive_mask;
+//! use burn::nn::transformer::{TransformerEncoder, TransformerEncoderConfig, TransformerEncoderInput};
+//! use burn::tensor::{Device, Tensor};
+//! use burn_export::{Axis, OnnxExporter};
+//!
+//! let encoder: TransformerEncoder = TransformerEncoderConfig::new(8, 16, 2, 1).init(&Device::flex());
+//! let model = OnnxExporter::new()
+//!     .input("x", [Axis::dynamic("batch"), Axis::dynamic("position"), Axis::fixed(8)])
+//!     .output("hidden")
+//!     .export(&encoder, |encoder: &TransformerEncoder, x: Tensor<3>| {
+//!         let [batch, positions, _] = x.dims();
+//!         let mask = generate_autoregressive_mask(batch, positions, &x.device());
+//!         encoder.forward(TransformerEncoderInput::new(x).mask_attn(mask))
+//!     })?;
+//! println!("{}", model.report());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Limits
+//!
+//! - `forward` must not look at values (`into_data`, `into_scalar`, `one_hot`, `nonzero`): the recording has none.
+//! - Loops over an axis (recurrent layers) need a fixed length; a branch on a size is refused.
+//! - Gradients, random numbers, quantised tensors and collective operations are refused by name, and so are operations
+//!   that ONNX first has at a later opset. `docs/operators.md` lists every operation by opset.
+//! - Sizes that `forward` computes may be sums and products of axes and quotients rounded down; a minimum or maximum of
+//!   axes is refused.
+//! - Running products and extremes (`cumprod`, `cummax`) take memory that grows with the square of the axis.
+//! - Axes are sizes of one or more; a size of zero may work and is not tested.
 
 mod axis;
 mod capture;

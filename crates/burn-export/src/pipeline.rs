@@ -30,8 +30,8 @@ where
     let device = Device::capture();
     let mut traces = Vec::new();
     for (position, sizes) in trace_points(signature).into_iter().enumerate() {
-        // Another fill for the second half of the traces: what changes with it looked at values.
-        let fill = u8::from(position % 2 == 1);
+        // Another fill for one trace: what changes with it looked at values.
+        let fill = u8::from(position == 1);
         let point = TracePoint { inputs: &signature.inputs, axes: &axes, sizes, fill };
         traces.push(record(&device, module, forward, point)?);
     }
@@ -76,7 +76,7 @@ fn finish(
     let mut report = ExportReport {
         opset: exporter.opset,
         traces: described,
-        recorded_operations: program.operations.len(),
+        operations: Default::default(),
         parameters: parameters.len(),
         parameter_bytes: parameters.iter().map(|parameter| parameter.bytes.len() as u64).sum(),
         lowered_nodes,
@@ -84,6 +84,9 @@ fn finish(
         nodes: Default::default(),
         checked: true,
     };
+    for operation in &program.operations {
+        *report.operations.entry(operation.name.clone()).or_insert(0) += 1;
+    }
     for node in &model.graph.nodes {
         *report.nodes.entry(node.op_type.clone()).or_insert(0) += 1;
     }

@@ -123,7 +123,7 @@ fn merge_agreeing(axes: Vec<String>, traces: &[Trace]) -> Result<Program, Export
     for position in 0..base.leaves.len() {
         let id = base.leaves[position];
         merger.explain_shape(id, |run| run.shape_of_value(run.leaves[position]), "a constant")?;
-        if base.trace.values.contains_key(&id) && !base.trace.inputs.contains(&id) {
+        if base.trace.values.contains_key(&id) {
             let samples: Vec<_> = runs.iter().filter_map(|run| run.trace.values.get(&run.leaves[position])).collect();
             let shape = merger.shapes.get(&id).cloned().unwrap_or_default();
             constants.insert(id, constants::explain(&samples, &shape, merger.solver, &axes)?);
@@ -174,6 +174,9 @@ impl<'a> Run<'a> {
         let mut leaf_shapes: HashMap<TensorId, Vec<usize>> = HashMap::new();
         for (id, value) in &trace.values {
             leaf_shapes.insert(*id, value.shape().to_vec());
+        }
+        for (id, shape) in trace.inputs.iter().zip(&trace.input_shapes) {
+            leaf_shapes.insert(*id, shape.clone());
         }
         for tensor in trace.operations.iter().flat_map(|operation| operation.nodes()) {
             leaf_shapes.entry(tensor.id).or_insert_with(|| tensor.shape.to_vec());

@@ -12,8 +12,8 @@ pub struct ExportReport {
     pub opset: Opset,
     /// The sizes at which `forward` was recorded, as `batch = 3, seq = 7`.
     pub traces: Vec<String>,
-    /// Operations that Burn recorded, at one size.
-    pub recorded_operations: usize,
+    /// Burn's operations that the outputs need, by name: `NumericFloat::Add`.
+    pub operations: BTreeMap<String, usize>,
     /// Parameter tensors, and their bytes.
     pub parameters: usize,
     /// The bytes of all parameters.
@@ -29,6 +29,11 @@ pub struct ExportReport {
 }
 
 impl ExportReport {
+    /// The number of Burn's operations that the outputs need.
+    pub fn operation_count(&self) -> usize {
+        self.operations.values().sum()
+    }
+
     /// The number of nodes in the file.
     pub fn node_count(&self) -> usize {
         self.nodes.values().sum()
@@ -37,7 +42,7 @@ impl ExportReport {
 
 impl fmt::Display for ExportReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "captured    {} operations at {} sizes: {}", self.recorded_operations, self.traces.len(), {
+        writeln!(f, "captured    {} operations at {} sizes: {}", self.operation_count(), self.traces.len(), {
             self.traces.join("; ")
         })?;
         writeln!(f, "parameters  {} tensors, {} bytes", self.parameters, self.parameter_bytes)?;

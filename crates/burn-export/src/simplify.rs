@@ -11,7 +11,7 @@ mod sharing;
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::graph::{Graph, Operand, Source};
+use crate::graph::Graph;
 
 /// A rule: how many places it changed.
 type Rule = fn(&mut Graph) -> usize;
@@ -70,14 +70,4 @@ fn remove_dead(graph: &mut Graph) -> usize {
     kept.reverse();
     graph.nodes = kept;
     before - graph.nodes.len()
-}
-
-/// Whether a value is known before the graph runs.
-fn is_fixed(graph: &Graph, operand: &Operand) -> bool {
-    match operand {
-        Operand::Value(value) => {
-            matches!(graph.value(*value).source, Source::Constant(_) | Source::Parameter { .. })
-        }
-        _ => false,
-    }
 }

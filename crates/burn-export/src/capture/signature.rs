@@ -104,9 +104,10 @@ impl<'a> InputSource<'a> {
         let shape = Shape::from((self.shape)(spec));
         let width = dtype.size();
         let mut bytes = vec![0u8; shape.num_elements() * width];
-        bytes
-            .chunks_exact_mut(width)
-            .for_each(|element| element[0] = self.fill);
+        // Untouched zeros cost no memory.
+        if self.fill != 0 {
+            bytes.chunks_exact_mut(width).for_each(|element| element[0] = self.fill);
+        }
         self.dtypes.push(dtype);
         Ok((TensorData::from_bytes_vec(bytes, shape, dtype), dtype))
     }

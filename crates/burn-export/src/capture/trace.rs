@@ -20,9 +20,10 @@ pub(crate) struct Trace {
     /// The sizes of the dynamic axes.
     pub(crate) sizes: Vec<i64>,
     pub(crate) operations: Vec<OperationIr>,
-    /// The contents of the tensors that `forward` made from host data.
+    /// The contents of the tensors that `forward` made from host data, inputs excluded.
     pub(crate) values: BTreeMap<TensorId, TensorData>,
     pub(crate) inputs: Vec<TensorId>,
+    pub(crate) input_shapes: Vec<Vec<usize>>,
     pub(crate) input_dtypes: Vec<DType>,
     pub(crate) outputs: Vec<TensorId>,
     /// The stand-ins of the parameters, in the order in which they are visited.
@@ -97,10 +98,18 @@ fn record_run(
     })?;
     let ends = boundary?;
     let captured = captured.map_err(|error| ExportError::Capture { message: error.to_string() })?;
+    let mut values = captured.values;
+    // The inputs' elements mean nothing, and may be large.
+    let input_shapes = ends
+        .inputs
+        .iter()
+        .map(|id| values.remove(id).map(|data| data.shape().to_vec()).unwrap_or_default())
+        .collect();
     Ok(Trace {
         sizes: point.sizes.clone(),
         operations: captured.graph.operations,
-        values: captured.values,
+        values,
+        input_shapes,
         inputs: ends.inputs,
         input_dtypes: ends.input_dtypes,
         outputs: ends.outputs,

@@ -1,6 +1,5 @@
 //! What broadcasting does by itself.
 
-use super::is_fixed;
 use crate::graph::{Graph, Operand, ValueId, broadcast};
 
 /// Operators whose inputs all broadcast.
@@ -68,7 +67,7 @@ fn result_shape_with(graph: &Graph, index: usize, position: usize, other: ValueI
     shape == graph.shape(node.outputs[0])
 }
 
-/// A reshape that puts axes of size one in front of a constant, before an operator that aligns axes from the back.
+/// A reshape that puts axes of size one in front, before an operator that aligns axes from the back.
 pub(super) fn drop_leading_ones(graph: &mut Graph) -> usize {
     let mut count = 0;
     let producers = graph.producers();
@@ -81,7 +80,7 @@ pub(super) fn drop_leading_ones(graph: &mut Graph) -> usize {
         for position in 0..graph.nodes[index].inputs.len() {
             let Some(value) = graph.nodes[index].input(position) else { continue };
             let Some(producer) = producers[value.0].map(|producer| &graph.nodes[producer]) else { continue };
-            if !matches!(producer.op, "Reshape" | "Unsqueeze") || !producer.inputs.first().is_some_and(|x| is_fixed(graph, x)) {
+            if !matches!(producer.op, "Reshape" | "Unsqueeze") {
                 continue;
             }
             let Some(origin) = producer.input(0) else { continue };

@@ -4,76 +4,64 @@ use onnx_model::Attribute;
 
 use crate::graph::{Graph, Node, Operand, Source, ValueId};
 
-/// Burn folds the leading axes of a linear layer into one and unfolds them afterwards. MatMul needs neither:
-/// `Reshape(Add(MatMul(Reshape(x), w), b))` is `Add(MatMul(x, w), b)`.
+/// Burn folds the leading axes of a linear layer into one and unfolds them afterwards. MatMul needs neither, so the
+/// folding moves behind it and behind the bias, where it meets the unfolding.
 pub(super) fn restore_batched(graph: &mut Graph) -> usize {
-    let mut count = 0;
+    let producers = graph.producers();
+    let mut behind: Vec<(usize, Node)> = Vec::new();
+    let mut moved = vec![false; graph.nodes.len()];
     for index in 0..graph.nodes.len() {
-        if graph.nodes[index].op == "Reshape" && restore_one(graph, index).is_some() {
-            count += 1;
-        }
+        let Some((position, x)) = folded_operand(graph, index, &producers, &moved) else { continue };
+        let node = &graph.nodes[index];
+        let (result, path) = (node.outputs[0], node.path.clone());
+        let folded = graph.shape(result).to_vec();
+        let Some((_, lead)) = graph.shape(x).split_last() else { continue };
+        let mut shape = lead.to_vec();
+        shape.extend(folded.last().cloned());
+        let unfolded = graph.add(graph.dtype(result), shape, Source::Node);
+        let node = &mut graph.nodes[index];
+        node.inputs[position] = Operand::Value(x);
+        node.outputs[0] = unfolded;
+        let inputs = vec![Operand::Value(unfolded), Operand::Dims(folded)];
+        let attributes = std::collections::BTreeMap::new();
+        behind.push((index, Node { op: "Reshape", inputs, outputs: vec![result], attributes, path }));
+        moved[index] = true;
+    }
+    let count = behind.len();
+    for (index, node) in behind.into_iter().rev() {
+        graph.nodes.insert(index + 1, node);
     }
     count
 }
 
-fn restore_one(graph: &mut Graph, index: usize) -> Option<()> {
-    let producers = graph.producers();
-    let uses = graph.uses();
-    let producer = |value: ValueId| producers[value.0].map(|at| (at, &graph.nodes[at]));
-    let once = |value: ValueId| uses[value.0] == 1;
-    let outer = &graph.nodes[index];
-    let inner = outer.input(0)?;
-    let (top, top_node) = producer(inner)?;
-    if !once(inner) {
-        return None;
-    }
-    let (product, bias) = match top_node.op {
-        "MatMul" => (top, None),
-        "Add" => {
-            let (left, right) = (top_node.input(0)?, top_node.input(1)?);
-            let matmul = |value: ValueId| producer(value).filter(|(_, node)| node.op == "MatMul" && once(value));
-            match (matmul(left), matmul(right)) {
-                (Some((at, _)), _) => (at, Some((top, right))),
-                (None, Some((at, _))) => (at, Some((top, left))),
-                _ => return None,
-            }
-        }
-        _ => return None,
+/// The operand `[rows, n]` of a MatMul or of the addition of a bias that is folded from `[.., n]`: its position, and
+/// the value before it is folded.
+fn folded_operand(
+    graph: &Graph,
+    index: usize,
+    producers: &[Option<usize>],
+    moved: &[bool],
+) -> Option<(usize, ValueId)> {
+    let node = &graph.nodes[index];
+    let unfolded = |position: usize| {
+        let value = node.input(position)?;
+        let producer = producers[value.0].filter(|producer| !moved[*producer])?;
+        let fold = Some(&graph.nodes[producer]).filter(|node| matches!(node.op, "Reshape" | "Flatten"))?;
+        let x = fold.input(0)?;
+        let ([_, columns], [_, _, .., last]) = (graph.shape(value), graph.shape(x)) else { return None };
+        (last == columns).then_some((position, x))
     };
-    let matmul = &graph.nodes[product];
-    let (folded, weight) = (matmul.input(0)?, matmul.input(1)?);
-    let (_, fold) = producer(folded).filter(|(_, node)| matches!(node.op, "Reshape" | "Unsqueeze" | "Flatten"))?;
-    let x = fold.input(0)?;
-    let [rows, columns] = graph.shape(weight) else { return None };
-    let (x_shape, out_shape) = (graph.shape(x), graph.shape(outer.outputs[0]).to_vec());
-    let (x_last, x_lead) = x_shape.split_last()?;
-    let (out_last, out_lead) = out_shape.split_last()?;
-    let folded_shape = graph.shape(folded);
-    // The folding may touch the leading axes only.
-    if x_last != rows || out_last != columns || x_lead != out_lead || folded_shape.last() != Some(rows) || x_lead.is_empty() {
-        return None;
+    match node.op {
+        "MatMul" if graph.shape(node.input(1)?).len() == 2 => unfolded(0),
+        "Add" => [(0, 1), (1, 0)].into_iter().find_map(|(position, bias)| {
+            // A bias along the last axis only.
+            let shape = graph.shape(node.input(bias)?);
+            let along_last = shape.len() <= 2 && shape.iter().rev().skip(1).all(|dim| dim.is(1));
+            let keeps_columns = graph.shape(node.outputs[0]).last() == graph.shape(node.input(position)?).last();
+            (along_last && keeps_columns).then(|| unfolded(position)).flatten()
+        }),
+        _ => None,
     }
-    if let Some((_, bias)) = bias {
-        let bias = graph.shape(bias);
-        let (last, ones) = bias.split_last()?;
-        if last != columns && !last.is(1) || !ones.iter().all(|dim| dim.is(1)) || bias.len() > out_shape.len() {
-            return None;
-        }
-    }
-    let result = graph.nodes[index].outputs[0];
-    let product_out = graph.nodes[product].outputs[0];
-    graph.nodes[product].inputs[0] = Operand::Value(x);
-    graph.values[product_out.0].shape.clone_from(&out_shape);
-    if let Some((add, _)) = bias {
-        let sum = graph.nodes[add].outputs[0];
-        graph.values[sum.0].shape.clone_from(&out_shape);
-    }
-    graph.replace(result, inner);
-    // The outer reshape has lost its users and goes with the dead nodes; it must not match again.
-    let node = &mut graph.nodes[index];
-    node.op = "Identity";
-    node.inputs.truncate(1);
-    Some(())
 }
 
 /// `Add(MatMul(x, w), b)` over two axes, `w` fixed, becomes Gemm with the weights of a linear layer as PyTorch keeps

@@ -6,7 +6,7 @@ use super::dim::{Atom, AxisId, Dim};
 use super::ratio::{Ratio, solve};
 
 /// Divisors tried when a number looks like a rounded-down quotient that no operation explains.
-const QUOTIENT_DIVISORS: [i64; 7] = [2, 3, 4, 5, 8, 16, 32];
+const QUOTIENT_DIVISORS: [i64; 9] = [2, 3, 4, 5, 6, 7, 8, 16, 32];
 
 /// Finds expressions for numbers, and remembers the ones it found.
 pub(crate) struct Solver {
@@ -218,22 +218,39 @@ impl Solver {
         self.combination(samples, &basis)
     }
 
-    /// `floor((size + c)/d) + e` over the sizes at hand.
+    /// `floor((size + c)/d) + e` over the sizes at hand; `None` also when several fit that differ elsewhere.
     fn quotient(&self, samples: &[i64], near: &[Dim]) -> Option<Dim> {
         let axes = self.axis_dims();
-        near.iter()
-            .chain(&axes)
-            .filter(|dim| dim.as_fixed().is_none())
-            .find_map(|dim| {
-                QUOTIENT_DIVISORS.iter().find_map(|&divisor| {
-                    (0..divisor).find_map(|shift| {
-                        let quotient = (dim + &Dim::fixed(shift)).floor_div(divisor);
-                        let offset = self.offset(samples, &quotient)?;
-                        let candidate = &quotient + &Dim::fixed(offset);
-                        self.fits(&candidate, samples).then_some(candidate)
-                    })
-                })
+        let mut found: Option<Dim> = None;
+        for dim in near.iter().chain(&axes).filter(|dim| dim.as_fixed().is_none()) {
+            for divisor in QUOTIENT_DIVISORS {
+                for shift in 0..divisor {
+                    let quotient = (dim + &Dim::fixed(shift)).floor_div(divisor);
+                    let Some(offset) = self.offset(samples, &quotient) else { continue };
+                    let candidate = &quotient + &Dim::fixed(offset);
+                    if !self.fits(&candidate, samples) {
+                        continue;
+                    }
+                    match &found {
+                        Some(known) if !self.same_everywhere(known, &candidate) => return None,
+                        _ => found = found.or(Some(candidate)),
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    /// Whether two expressions agree at sizes around and beyond the traced ones.
+    fn same_everywhere(&self, left: &Dim, right: &Dim) -> bool {
+        let base = self.sizes.first().cloned().unwrap_or_default();
+        (0..self.axes).all(|axis| {
+            (1..200).all(|size| {
+                let mut sizes = base.clone();
+                sizes[axis] = size;
+                left.eval(&sizes) == right.eval(&sizes)
             })
+        })
     }
 
     fn offset(&self, samples: &[i64], dim: &Dim) -> Option<i64> {
@@ -246,18 +263,10 @@ mod tests {
     use super::*;
 
     fn solver() -> Solver {
-        Solver::new(vec![
-            vec![3, 7],
-            vec![4, 7],
-            vec![5, 7],
-            vec![1, 7],
-            vec![3, 8],
-            vec![3, 9],
-            vec![3, 11],
-            vec![3, 1],
-            vec![9, 18],
-            vec![10, 23],
-        ])
+        let alone = [1, 8, 9, 10, 11, 12, 13, 14, 47, 530].map(|sequence| vec![3, sequence]);
+        let batches = [1, 4, 5, 6, 7, 8, 9, 10, 43, 526].map(|batch| vec![batch, 7]);
+        let together = [vec![14, 21], vec![12, 18], vec![18, 27]];
+        Solver::new([vec![vec![3, 7]], batches.to_vec(), alone.to_vec(), together.to_vec()].concat())
     }
 
     fn explain(formula: impl Fn(i64, i64) -> i64) -> Option<String> {
@@ -282,6 +291,38 @@ mod tests {
         assert_eq!(explain(|b, s| b * s + s + 1).as_deref(), Some("s + b*s + 1"));
         assert_eq!(explain(|_, s| (s + 1) / 2).as_deref(), Some("floor((s + 1)/2)"));
         assert_eq!(explain(|b, s| b * s * s).as_deref(), Some("b*s*s"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_found_holds_at_sizes_that_were_not_traced(
+            (a, b, c, d) in (-4i64..5, -4i64..5, -3i64..4, 0i64..9),
+            (batch, sequence) in (1i64..400, 1i64..400),
+        ) {
+            let formula = |batch: i64, sequence: i64| a * batch * sequence + b * batch + c * sequence + d;
+            let mut solver = solver();
+            let samples: Vec<i64> = solver.sizes.iter().map(|sizes| formula(sizes[0], sizes[1])).collect();
+            let dim = solver.explain(&samples, &[], &[]);
+            let value = dim.and_then(|dim| dim.eval(&[batch, sequence]));
+            proptest::prop_assert_eq!(value, Some(formula(batch, sequence)));
+        }
+
+        #[test]
+        fn quotients_are_found_too(
+            (divisor, shift) in (0usize..QUOTIENT_DIVISORS.len(), 0i64..8),
+            sequence in 1i64..400,
+        ) {
+            let divisor = QUOTIENT_DIVISORS[divisor];
+            let formula = |sequence: i64| (sequence + shift).div_euclid(divisor) + 1;
+            let mut solver = solver();
+            let samples: Vec<i64> = solver.sizes.iter().map(|sizes| formula(sizes[1])).collect();
+            let found = solver.explain(&samples, &[], &[]);
+            // Several slow quotients may fit every trace: then none is taken.
+            match found {
+                Some(dim) => proptest::prop_assert_eq!(dim.eval(&[3, sequence]), Some(formula(sequence))),
+                None => proptest::prop_assert!(divisor > 8, "divisor {divisor}, shift {shift}"),
+            }
+        }
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! What the exporter writes: as text for a reviewer, and run by ONNX Runtime against Burn.
 
+mod coverage;
+mod errors;
 mod mnist;
+mod modules;
 mod networks;
 mod operators;
 mod support;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use burn::tensor::{BoolStore, DType, Device, TensorData};
 use burn_export::{ExportError, Opset};
-use crate::support::{Runner, difference};
+use crate::support::{Random, Runner, difference};
 use crate::table::{Argument, Row, Values, rows};
 
 /// Sizes of the dynamic axes, in the order of their first appearance: one, and two sizes that no trace uses.
@@ -116,19 +116,6 @@ fn elements(argument: &Argument, shape: Vec<usize>, random: &mut Random) -> Tens
 
 fn whole(count: usize, shape: Vec<usize>, of: impl FnMut(usize) -> i64) -> TensorData {
     TensorData::new((0..count).map(of).collect::<Vec<i64>>(), shape)
-}
-
-/// A small generator of uniform numbers (splitmix64).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1u64 << 53) as f64
-    }
 }
 
 #[test]

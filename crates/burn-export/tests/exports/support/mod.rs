@@ -112,3 +112,24 @@ pub fn difference(found: &TensorData, expected: &TensorData, tolerance: f64) -> 
         (!same).then(|| format!("element {index} is {left} instead of {right}"))
     })
 }
+
+/// Uniform numbers between -1 and 1.
+pub fn uniform(seed: u64, shape: &[usize]) -> TensorData {
+    let mut random = Random(seed);
+    let count: usize = shape.iter().product();
+    TensorData::new((0..count).map(|_| (random.next() * 2.0 - 1.0) as f32).collect::<Vec<f32>>(), shape.to_vec())
+}
+
+/// A small generator of uniform numbers (splitmix64).
+pub struct Random(pub u64);
+
+impl Random {
+    /// Between 0 and 1.
+    pub fn next(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1u64 << 53) as f64
+    }
+}

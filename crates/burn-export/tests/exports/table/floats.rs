@@ -42,6 +42,8 @@ pub fn rows() -> Vec<Row> {
         row!("is_inf", [x: Nan, "n,3" => Tensor<2>], x.is_inf()),
         row!("is_finite", [x: Nan, "n,3" => Tensor<2>], x.is_finite()),
         row!("into int", [x: Real, "n,3" => Tensor<2>], x.int()),
+        row!("cast", [x: Real, "n,3" => Tensor<2>], x.cast(burn::tensor::DType::F64)),
+        row!("cast down", [x: Real, "n,3" => Tensor<2>], x.cast(burn::tensor::DType::F16)),
         row!("cross", [x: Real, "n,3" => Tensor<2>, y: Real, "n,3" => Tensor<2>], x.cross(y, 1)),
         row!("var", [x: Real, "n,4" => Tensor<2>], x.var(1)),
         row!("var_mean", [x: Real, "n,4" => Tensor<2>], 2, x.var_mean_bias(1)),

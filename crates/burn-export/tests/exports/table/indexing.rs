@@ -62,6 +62,14 @@ pub fn rows() -> Vec<Row> {
             let [n, m] = x.dims();
             Tensor::<2>::ones([n, m], &device) * 2.0 + x
         }),
+        row!("zeros", [x: Edge, "n,m" => Tensor<2>], x.zeros_like()),
+        row!("full", [x: Real, "n,m" => Tensor<2>], x.full_like(2.5) + x),
+        row!("full int", [x: Whole, "n,m" => Tensor<2, Int>], x.full_like(7)),
+        row!("empty, then written", [x: Real, "n,m" => Tensor<2>], {
+            let device = x.device();
+            let [n, m] = x.dims();
+            Tensor::<2>::empty([n, m], &device).slice_assign(s![.., ..], x)
+        }),
         row!("full by size", [x: Real, "n,m" => Tensor<2>], {
             let [_, m] = x.dims();
             x.sum_dim(1) / m as f32

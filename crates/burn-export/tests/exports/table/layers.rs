@@ -88,6 +88,9 @@ pub fn rows() -> Vec<Row> {
             layer_norm(x, g, Some(b), 1e-5)
         })
         .within(1e-4),
+        row!("batch_norm", [x: Real, "n,3,4" => Tensor<3>, g: Real, "3" => Tensor<1>, b: Real, "3" => Tensor<1>, m: Real, "3" => Tensor<1>, v: Positive, "3" => Tensor<1>], {
+            batch_norm(x, g, b, m, v, 1e-5)
+        }),
         row!("unfold4d", [x: Real, "n,2,5,6" => Tensor<4>], {
             unfold4d(x, [2, 3], UnfoldOptions::new([1, 2], [1, 0], [1, 1]))
         }),
