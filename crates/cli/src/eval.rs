@@ -13,11 +13,58 @@ use crate::train::positive;
 Examples:
   cargo xtask eval mnist                   all 10,000 test digits, then the timing
   cargo xtask eval mnist --providers cpu,openvino
-  cargo xtask eval bert-qa --squad dev-v1.1.json")]
+  cargo xtask eval bert-qa --squad dev-v1.1.json
+  cargo xtask eval --onnx model.onnx --shape batch=8 --providers cpu,openvino")]
+#[command(args_conflicts_with_subcommands = true, arg_required_else_help = true)]
 pub struct EvalArgs {
     /// The network.
     #[command(subcommand)]
-    pub network: EvalNetwork,
+    pub network: Option<EvalNetwork>,
+    /// A file from anywhere instead.
+    #[command(flatten)]
+    pub file: EvalOnnxArgs,
+}
+
+/// Options for an ONNX file from anywhere.
+///
+/// It runs on seeded random inputs. The reference is ONNX Runtime on the CPU with no optimisation of the graph.
+#[derive(Debug, Clone, Args)]
+pub struct EvalOnnxArgs {
+    /// Compare and time every engine on this ONNX file, whatever network it is.
+    #[arg(long, value_name = "FILE")]
+    pub onnx: Option<PathBuf>,
+    /// The size of a dynamic axis; 1 if not given. An axis without a name is INPUT.INDEX, as in `x.0`. May be repeated.
+    #[arg(long = "shape", value_name = "AXIS=SIZE", requires = "onnx")]
+    pub shapes: Vec<AxisSize>,
+    /// What runs the file.
+    #[command(flatten)]
+    pub providers: ProviderArgs,
+    /// Threads inside one operation, for every engine.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = positive, requires = "onnx")]
+    pub threads: usize,
+    /// The least time to spend on the timing, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 3.0, value_parser = seconds, requires = "onnx")]
+    pub seconds: f64,
+    /// The largest difference from the reference that passes, relative to the largest value of the same output.
+    #[arg(long, value_name = "SHARE", default_value_t = 1e-3, value_parser = share, requires = "onnx")]
+    pub tolerance: f64,
+    /// Where the report goes, as JSON with every sample; a page for browsers is put beside it.
+    #[arg(long, value_name = "FILE", default_value = "artifacts/report/onnx.json", requires = "onnx")]
+    pub out: PathBuf,
+    /// Print the report as JSON instead of tables.
+    #[arg(long, requires = "onnx")]
+    pub json: bool,
+}
+
+/// The execution providers that are asked for.
+#[derive(Debug, Clone, Args)]
+pub struct ProviderArgs {
+    /// ONNX Runtime's execution providers, separated by commas: cpu, cuda, tensorrt, dnnl, openvino, xnnpack.
+    #[arg(long = "providers", value_name = "NAME,…", value_delimiter = ',', default_value = "cpu")]
+    pub names: Vec<String>,
+    /// An option of a provider, by the name that ONNX Runtime's documentation gives it. May be repeated.
+    #[arg(long = "provider-option", value_name = "PROVIDER.OPTION=VALUE")]
+    pub options: Vec<ProviderOption>,
 }
 
 /// A network that can be evaluated by its name.
@@ -54,12 +101,9 @@ pub struct EvalMnistArgs {
     /// Validate only the first N test images.
     #[arg(long, value_name = "N", value_parser = positive)]
     pub limit: Option<usize>,
-    /// ONNX Runtime's execution providers, separated by commas: cpu, cuda, tensorrt, dnnl, openvino, xnnpack.
-    #[arg(long, value_name = "NAME,…", value_delimiter = ',', default_value = "cpu")]
-    pub providers: Vec<String>,
-    /// An option of a provider, by the name that ONNX Runtime's documentation gives it. May be repeated.
-    #[arg(long = "provider-option", value_name = "PROVIDER.OPTION=VALUE")]
-    pub provider_options: Vec<ProviderOption>,
+    /// What runs the ONNX file.
+    #[command(flatten)]
+    pub providers: ProviderArgs,
     /// Threads inside one operation, for every engine that is timed.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = positive)]
     pub threads: usize,
@@ -69,7 +113,7 @@ pub struct EvalMnistArgs {
     /// The least time to spend on each batch size, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 3.0, value_parser = seconds)]
     pub seconds: f64,
-    /// Where the report goes, as JSON with every sample.
+    /// Where the report goes, as JSON with every sample; a page for browsers is put beside it.
     #[arg(long, value_name = "FILE", default_value = "artifacts/mnist/eval.json")]
     pub out: PathBuf,
     /// Print the report as JSON instead of tables.
@@ -143,6 +187,35 @@ impl FromStr for ProviderOption {
             }
             _ => Err("it has the form PROVIDER.OPTION=VALUE".to_owned()),
         }
+    }
+}
+
+/// The size of a dynamic axis: `batch=8`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AxisSize {
+    /// The axis.
+    pub axis: String,
+    /// Its size, at least 1.
+    pub size: usize,
+}
+
+impl FromStr for AxisSize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.rsplit_once('=') {
+            Some((axis, size)) if !axis.is_empty() => Ok(Self { axis: axis.to_owned(), size: positive(size)? }),
+            _ => Err("it has the form AXIS=SIZE".to_owned()),
+        }
+    }
+}
+
+/// A number above zero and at most one.
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number > 0.0 && number <= 1.0 => Ok(number),
+        Ok(_) => Err("it must be above 0 and at most 1".to_owned()),
+        Err(error) => Err(error.to_string()),
     }
 }
 

@@ -1,12 +1,14 @@
 //! Engines for networks, and what they are judged by: validation, timing, prediction.
 
 pub mod alexnet;
+pub mod any_model;
 pub mod burn_mnist;
 pub mod burn_network;
 pub mod compare;
 pub mod doctor;
 pub mod engine;
 pub mod fingerprint;
+pub mod html;
 pub mod libraries;
 pub mod mnist;
 pub mod placement;
@@ -18,10 +20,13 @@ pub mod runtime;
 pub mod session;
 pub mod signature;
 pub mod statistics;
+pub mod subject;
 pub mod table;
 pub mod tensor;
 pub mod threads;
 pub mod timing;
+pub mod timing_page;
+pub mod timing_text;
 pub mod usage;
 pub mod verify;
 pub mod worker;

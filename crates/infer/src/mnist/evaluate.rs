@@ -1,6 +1,4 @@
-//! Is every engine right, do they agree with the framework, and how fast are they?
-
-use std::time::Duration;
+//! Is every engine right, and does it agree with the framework?
 
 use models::mnist_cnn::{CLASSES, IMAGE_SIZE};
 use models::mnist_digits::{Digits, PIXELS, normalize};
@@ -8,15 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::burn_mnist::INPUT;
 use crate::compare::{Difference, largest};
-use crate::engine::{Engine, EngineError, Placement};
-use crate::fingerprint::Library;
+use crate::engine::EngineError;
 use crate::mnist::{batch, log_probabilities};
-use crate::provider::Provider;
 use crate::random::uniform;
-use crate::statistics::Median;
+use crate::subject::Subject;
 use crate::tensor::{NamedTensor, Tensor};
-use crate::timing::{Contender, Plan, Series, interleave, ratio};
-use crate::usage::Usage;
 use crate::verify::{Verification, verify};
 use crate::worker::remote::RemoteEngine;
 
@@ -26,39 +20,23 @@ const VALIDATION_BATCH: usize = 250;
 /// The batch sizes at which outputs are compared with float64.
 const SWEEP: [usize; 4] = [1, 2, 7, 64];
 
-/// An engine in an evaluation, and what is found out about it.
-pub struct Subject {
-    /// The engine, as long as it works.
-    engine: Option<RemoteEngine>,
-    /// The provider that was asked for; `None` for the framework.
-    provider: Option<Provider>,
-    /// What is known so far.
-    pub row: Row,
+/// An engine that is compared with the framework, and how it did.
+pub struct Candidate {
+    /// The engine.
+    pub subject: Subject,
+    /// What came of it.
+    pub outcome: Outcome,
 }
 
-/// What is known about an engine.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Row {
-    /// The engine.
-    pub engine: String,
-    /// Why it could not do all; what it did is in the other fields.
-    pub error: Option<String>,
-    /// Its runtime library.
-    pub library: Option<Library>,
-    /// Milliseconds that loading took. What an engine puts off until it is needed is not in it.
-    pub load_ms: Option<f64>,
-    /// Milliseconds that the very first run took, of one image.
-    pub first_run_ms: Option<f64>,
+/// What is found out about an engine on the digits.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
     /// How many digits it recognises.
     pub accuracy: Option<Accuracy>,
     /// How it compares with the framework, digit by digit; `None` for the framework itself.
     pub agreement: Option<Agreement>,
     /// How far it strays from float64; `None` for the framework itself.
     pub verification: Option<Verification>,
-    /// Where it ran.
-    pub placement: Option<Placement>,
-    /// Memory and CPU time of its process, over the whole evaluation.
-    pub usage: Option<Usage>,
 }
 
 /// How many digits an engine recognises.
@@ -120,109 +98,20 @@ pub struct Reference {
     pub confusion: Vec<Vec<usize>>,
 }
 
-/// The times of all engines at one batch size.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct BatchTiming {
-    /// Images in a run.
-    pub batch: usize,
-    /// The engines that worked, the framework first.
-    pub engines: Vec<EngineTiming>,
+impl Candidate {
+    /// An engine that has not been compared yet.
+    pub fn new(subject: Subject) -> Self {
+        Self { subject, outcome: Outcome::default() }
+    }
 }
 
-/// The times of one engine at one batch size.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct EngineTiming {
-    /// Images a second at the median time.
-    pub images_per_second: f64,
-    /// How many times as fast as the framework; `None` for the framework itself.
-    pub speedup: Option<Median>,
-    /// The samples and what they come to.
-    #[serde(flatten)]
-    pub series: Series,
-}
-
-impl Subject {
-    /// An engine that was started, or why it was not.
-    pub fn new(name: &str, provider: Option<Provider>, started: Result<RemoteEngine, EngineError>) -> Self {
-        let (engine, error) = match started {
-            Ok(engine) => (Some(engine), None),
-            Err(error) => (None, Some(cli::failure::sentence(&error))),
-        };
-        let loaded = engine.as_ref().map(RemoteEngine::loaded);
-        let row = Row {
-            engine: name.to_owned(),
-            error,
-            library: loaded.and_then(|loaded| loaded.library.clone()),
-            load_ms: loaded.map(|loaded| loaded.load_ms),
-            first_run_ms: None,
-            accuracy: None,
-            agreement: None,
-            verification: None,
-            placement: None,
-            usage: None,
-        };
-        Self { engine, provider, row }
-    }
-
-    /// The engine, if it still works.
-    pub fn engine(&self) -> Option<&RemoteEngine> {
-        self.engine.as_ref()
-    }
-
-    /// Does something with the engine if it still works. If that fails, the engine is out and the row says why.
-    pub fn attempt<T>(&mut self, work: impl FnOnce(&mut RemoteEngine) -> Result<T, EngineError>) -> Option<T> {
-        match work(self.engine.as_mut()?) {
-            Ok(result) => Some(result),
-            Err(error) => {
-                self.fail(&error);
-                None
-            }
-        }
-    }
-
-    fn fail(&mut self, error: &EngineError) {
-        self.row.error.get_or_insert(cli::failure::sentence(error));
-        self.engine = None;
-    }
-
-    /// Whether the engine did everything, gave the same digits, and strayed no further than float32 does.
+impl Outcome {
+    /// Whether the engine gave the same digits and strayed no further than float32 does, as far as that was found out.
     pub fn passed(&self) -> bool {
         let agrees = |agreement: &Agreement| agreement.disagreements.is_empty() && agreement.difference.not_finite == 0;
-        self.row.error.is_none()
-            && self.row.agreement.as_ref().is_none_or(agrees)
-            && self.row.verification.as_ref().is_none_or(|verification| verification.passed)
+        self.agreement.as_ref().is_none_or(agrees)
+            && self.verification.as_ref().is_none_or(|verification| verification.passed)
     }
-}
-
-/// Measures the first run and finds out where each engine runs. That nothing ran on the provider asked for is an error.
-pub fn start(subjects: &mut [&mut Subject], digits: &Digits) -> Result<(), EngineError> {
-    let sample = [batch([digits.image(0).unwrap_or_default()])?];
-    for subject in subjects {
-        subject.row.first_run_ms = subject.attempt(|engine| {
-            engine.prepare(&sample)?;
-            Ok(engine.block(1)?.iter().sum::<f64>() * 1e3)
-        });
-        subject.row.placement = subject.attempt(|engine| engine.placement(&sample));
-        if let (Some(provider), Some(placement)) = (subject.provider, &subject.row.placement) {
-            if let Some(error) = elsewhere(provider, placement) {
-                subject.fail(&error);
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Why a placement is not what was asked for.
-fn elsewhere(provider: Provider, placement: &Placement) -> Option<EngineError> {
-    let wanted = provider.runtime_name();
-    let missing = !placement.parts.iter().any(|part| part.provider == wanted && part.nodes > 0);
-    missing.then(|| {
-        let parts = placement.parts.iter().map(|part| format!("{} on {}", part.nodes, part.provider));
-        EngineError::Run {
-            engine: provider.engine_name(),
-            reason: format!("no node ran on {wanted}: {}", parts.collect::<Vec<_>>().join(", ")),
-        }
-    })
 }
 
 /// Compares the candidates with the framework in float32 and float64 at several batch sizes, on random images and on
@@ -233,12 +122,12 @@ fn elsewhere(provider: Provider, placement: &Placement) -> Option<EngineError> {
 pub fn sweep(
     reference: &mut RemoteEngine,
     exact: &mut RemoteEngine,
-    candidates: &mut [Subject],
+    candidates: &mut [Candidate],
     digits: &Digits,
 ) -> Result<(), EngineError> {
     let cases = cases(digits)?;
     for candidate in candidates {
-        candidate.row.verification = candidate.attempt(|engine| verify(engine, reference, exact, &cases));
+        candidate.outcome.verification = candidate.subject.attempt(|engine| verify(engine, reference, exact, &cases));
     }
     Ok(())
 }
@@ -260,56 +149,51 @@ fn cases(digits: &Digits) -> Result<Vec<(String, Vec<NamedTensor>)>, EngineError
     Ok(cases)
 }
 
-/// Runs all `digits` through the framework and every candidate, and compares digit by digit. `progress` hears the share
-/// that is done.
+/// Runs all `digits` through the framework and every candidate, and compares digit by digit. Gives what the framework
+/// makes of them. `progress` hears the share that is done.
 ///
 /// # Errors
 /// When the framework fails.
 pub fn validate(
     reference: &mut Subject,
-    candidates: &mut [Subject],
+    candidates: &mut [Candidate],
     digits: &Digits,
     mut progress: impl FnMut(f64),
-) -> Result<Reference, EngineError> {
+) -> Result<(Reference, Accuracy), EngineError> {
     let images: Vec<(&[u8], u8)> = digits.iter().collect();
     let mut tally = Tally::new();
     let mut tallies: Vec<Tally> = candidates.iter().map(|_| Tally::new()).collect();
     for (number, chunk) in images.chunks(VALIDATION_BATCH).enumerate() {
         let first = number * VALIDATION_BATCH;
         let input = batch(chunk.iter().map(|(image, _)| *image))?;
-        let engine = reference.engine.as_mut().ok_or_else(|| gone(&reference.row))?;
-        let expected = log_probabilities(engine, &input)?;
+        let expected = log_probabilities(reference.required()?, &input)?;
         let labels = || chunk.iter().map(|(_, label)| *label);
         tally.take(first, labels(), &expected, &expected);
         for (candidate, tally) in candidates.iter_mut().zip(&mut tallies) {
-            if let Some(found) = candidate.attempt(|engine| log_probabilities(engine, &input)) {
+            if let Some(found) = candidate.subject.attempt(|engine| log_probabilities(engine, &input)) {
                 tally.take(first, labels(), &found, &expected);
             }
         }
         progress((first + chunk.len()) as f64 / images.len() as f64);
     }
     for (candidate, tally) in candidates.iter_mut().zip(tallies) {
-        if candidate.engine.is_some() {
-            candidate.row.accuracy = Some(tally.accuracy());
-            candidate.row.agreement = Some(Agreement {
+        if candidate.subject.engine().is_some() {
+            candidate.outcome.accuracy = Some(tally.accuracy());
+            candidate.outcome.agreement = Some(Agreement {
                 agreeing: tally.images - tally.disagreements.len(),
                 disagreements: tally.disagreements,
                 difference: tally.difference,
             });
         }
     }
-    reference.row.accuracy = Some(tally.accuracy());
-    Ok(Reference {
+    let accuracy = tally.accuracy();
+    let reference = Reference {
         engine: reference.row.engine.clone(),
         images: tally.images,
         misread: tally.misread,
         confusion: tally.confusion,
-    })
-}
-
-fn gone(row: &Row) -> EngineError {
-    let reason = row.error.clone().unwrap_or_else(|| "it is gone".to_owned());
-    EngineError::Worker { engine: row.engine.clone(), reason }
+    };
+    Ok((reference, accuracy))
 }
 
 /// What an engine's readings add up to.
@@ -360,56 +244,11 @@ impl Tally {
     }
 }
 
-/// Times the engines side by side on the first `size` digits; from the start again if there are fewer. The first subject
-/// is the framework.
+/// The first `size` digits as the network takes them; from the start again if there are fewer.
 ///
 /// # Errors
 /// When the digits are no images.
-pub fn time(
-    subjects: &mut [&mut Subject],
-    digits: &Digits,
-    size: usize,
-    least: Duration,
-    progress: impl FnMut(f64),
-) -> Result<BatchTiming, EngineError> {
+pub fn timed_batch(digits: &Digits, size: usize) -> Result<NamedTensor, EngineError> {
     let images: Vec<&[u8]> = digits.iter().map(|(image, _)| image).collect();
-    let inputs = [batch(images.into_iter().cycle().take(size))?];
-    for subject in subjects.iter_mut() {
-        subject.attempt(|engine| engine.prepare(&inputs));
-    }
-    let (indices, mut contenders): (Vec<usize>, Vec<Contender<'_>>) = subjects
-        .iter_mut()
-        .enumerate()
-        .filter_map(|(index, subject)| {
-            let name = subject.row.engine.clone();
-            let engine = subject.engine.as_mut()?;
-            Some((index, Contender { name, block: Box::new(move |runs| engine.block(runs)) }))
-        })
-        .unzip();
-    let results = interleave(&mut contenders, &Plan::new(least), progress);
-    drop(contenders);
-    let mut base: Option<Series> = None;
-    let mut engines = Vec::new();
-    for (index, result) in indices.into_iter().zip(results) {
-        match (result, subjects.get_mut(index)) {
-            (Ok(series), _) => {
-                let speedup = base.as_ref().and_then(|base| ratio(base, &series));
-                if index == 0 {
-                    base = Some(series.clone());
-                }
-                let images_per_second = size as f64 * 1e3 / series.latency_ms.p50;
-                engines.push(EngineTiming { images_per_second, speedup, series });
-            }
-            (Err(error), Some(subject)) => subject.fail(&error),
-            (Err(_), None) => {}
-        }
-    }
-    Ok(BatchTiming { batch: size, engines })
-}
-
-/// Asks every process what it has used.
-pub fn finish(subjects: &mut [&mut Subject]) {
-    for subject in subjects {
-        subject.row.usage = subject.attempt(RemoteEngine::usage).flatten();
-    }
+    batch(images.into_iter().cycle().take(size))
 }

@@ -1,6 +1,7 @@
 //! The MNIST CNN under every engine: validation on the test digits, timing, prediction.
 
 pub mod evaluate;
+pub mod page;
 pub mod picture;
 pub mod predict;
 pub mod report;

@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::fingerprint::Fingerprint;
-use crate::mnist::evaluate::{Agreement, BatchTiming, Reference, Row};
+use crate::mnist::evaluate::{Agreement, Outcome, Reference};
 use crate::session::Optimization;
-use crate::statistics::Median;
+use crate::subject::{BatchTiming, Row};
 use crate::table::{Table, figure, grouped};
+use crate::timing_text;
 
 /// Everything that an evaluation found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,13 +21,24 @@ pub struct Report {
     /// What the framework makes of the digits.
     pub reference: Reference,
     /// The engines, the framework first.
-    pub engines: Vec<Row>,
+    pub engines: Vec<EngineReport>,
     /// The times, one entry a batch size.
     pub timing: Vec<BatchTiming>,
     /// Threads and graph optimisation.
     pub settings: Settings,
     /// What it was measured on.
     pub fingerprint: Fingerprint,
+}
+
+/// Everything about one engine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EngineReport {
+    /// Loading, placement, memory.
+    #[serde(flatten)]
+    pub row: Row,
+    /// How it did on the digits.
+    #[serde(flatten)]
+    pub outcome: Outcome,
 }
 
 /// What holds for all engines.
@@ -46,7 +58,11 @@ const LISTED: usize = 20;
 impl Report {
     /// Tables for the terminal.
     pub fn text(&self) -> String {
-        let mut parts = vec![self.validation_text(), self.timing_text(), self.machine_text()];
+        let mut parts = vec![
+            self.validation_text(),
+            timing_text::timing(&self.timing, self.settings.threads, "images"),
+            timing_text::machine(&self.fingerprint.machine, self.engines.iter().map(|engine| &engine.row)),
+        ];
         parts.extend(self.notes.iter().map(|note| format!("Note: {note}.\n")));
         let failures = self.failures();
         parts.push(match failures.is_empty() {
@@ -59,9 +75,9 @@ impl Report {
     /// Each thing that went wrong, in a sentence.
     pub fn failures(&self) -> Vec<String> {
         let mut failures = Vec::new();
-        for row in &self.engines {
+        for EngineReport { row, outcome } in &self.engines {
             failures.extend(row.error.clone());
-            if let Some(agreement) = &row.agreement {
+            if let Some(agreement) = &outcome.agreement {
                 if !agreement.disagreements.is_empty() {
                     failures.push(format!("the digits of {} differ", row.engine));
                 }
@@ -71,7 +87,7 @@ impl Report {
                 }
             }
             if let Some((verification, case)) =
-                row.verification.as_ref().and_then(|verification| Some((verification, verification.failure()?)))
+                outcome.verification.as_ref().and_then(|verification| Some((verification, verification.failure()?)))
             {
                 failures.push(format!(
                     "{} strays by {:.2e} from float64 ({}), and {:.2e} is the limit",
@@ -97,13 +113,13 @@ impl Report {
         let mut table = Table::new(headings);
         let dash = || "-".to_owned();
         let optional = |value: Option<f64>| value.map_or_else(dash, figure);
-        for row in &self.engines {
-            let agreement = row.agreement.as_ref();
+        for EngineReport { row, outcome } in &self.engines {
+            let agreement = outcome.agreement.as_ref();
             let share = |accuracy: f64| format!("{:.2} %", 100.0 * accuracy);
             table.row([
                 row.engine.clone(),
-                row.accuracy.as_ref().map_or_else(dash, |found| grouped(&found.correct.to_string())),
-                row.accuracy.as_ref().map_or_else(dash, |found| share(found.accuracy)),
+                outcome.accuracy.as_ref().map_or_else(dash, |found| grouped(&found.correct.to_string())),
+                outcome.accuracy.as_ref().map_or_else(dash, |found| share(found.accuracy)),
                 agreement.map_or_else(dash, |agreement| grouped(&agreement.agreeing.to_string())),
                 agreement.map_or_else(dash, |agreement| format!("{:.2e}", agreement.difference.max_absolute)),
                 agreement.map_or_else(dash, |agreement| format!("{:.2e}", agreement.difference.max_relative)),
@@ -114,8 +130,8 @@ impl Report {
         let mut text = format!("Validation on {images} test digits, against {}\n", self.reference.engine);
         text += &table.render();
         text += "relative: to the largest output of the same image\n";
-        for row in &self.engines {
-            if let Some(verification) = &row.verification {
+        for EngineReport { row, outcome } in &self.engines {
+            if let Some(verification) = &outcome.verification {
                 text += &format!(
                     "{}: strays by {:.2e} from float64 at batch 1, 2, 7 and 64; limit {:.2e}, Burn's float32 {:.2e}\n",
                     row.engine,
@@ -124,60 +140,9 @@ impl Report {
                     verification.native_error,
                 );
             }
-            if let Some(agreement) = row.agreement.as_ref().filter(|agreement| !agreement.disagreements.is_empty()) {
+            if let Some(agreement) = outcome.agreement.as_ref().filter(|agreement| !agreement.disagreements.is_empty())
+            {
                 text += &disagreements(&self.reference.engine, &row.engine, agreement);
-            }
-        }
-        text
-    }
-
-    fn timing_text(&self) -> String {
-        let headings = ["engine", "batch", "p50 ms", "p90 ms", "p99 ms", "runs", "images/s", "times as fast"];
-        let mut table = Table::new(headings);
-        let percentile = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), figure);
-        for timing in &self.timing {
-            for engine in &timing.engines {
-                let latency = &engine.series.latency_ms;
-                table.row([
-                    engine.series.engine.clone(),
-                    timing.batch.to_string(),
-                    figure(latency.p50),
-                    percentile(latency.p90),
-                    percentile(latency.p99),
-                    grouped(&latency.samples.to_string()),
-                    figure(engine.images_per_second),
-                    engine.speedup.map_or_else(String::new, ratio_text),
-                ]);
-            }
-        }
-        let threads = match self.settings.threads {
-            1 => "1 thread".to_owned(),
-            count => format!("{count} threads"),
-        };
-        format!("Timing with {threads}, engines taking turns\n{}", table.render())
-    }
-
-    fn machine_text(&self) -> String {
-        let machine = &self.fingerprint.machine;
-        let mut text = format!("{}, {} cores, {}", machine.cpu, machine.cores, machine.kernel);
-        if let Some(memory) = machine.memory {
-            text += &format!(", {:.0} GiB", memory as f64 / f64::from(1 << 30));
-        }
-        text.push('\n');
-        for row in &self.engines {
-            let mut facts = Vec::new();
-            if let Some(library) = &row.library {
-                facts.push(format!("{} {}", library.name, library.version));
-            }
-            for part in row.placement.iter().flat_map(|placement| &placement.parts).filter(|part| part.nodes > 0) {
-                let time = 100.0 * part.time_share;
-                facts.push(format!("{} nodes and {time:.0} % of the time on {}", part.nodes, part.provider));
-            }
-            if let Some(usage) = &row.usage {
-                facts.push(format!("at most {:.0} MiB", usage.peak_memory as f64 / f64::from(1 << 20)));
-            }
-            if !facts.is_empty() {
-                text += &format!("{}: {}\n", row.engine, facts.join(", "));
             }
         }
         text
@@ -195,11 +160,4 @@ fn disagreements(reference: &str, engine: &str, agreement: &Agreement) -> String
         text += &format!("and {} more\n", agreement.disagreements.len() - LISTED);
     }
     text
-}
-
-fn ratio_text(ratio: Median) -> String {
-    match ratio.interval {
-        Some((low, high)) => format!("{} ({} to {})", figure(ratio.value), figure(low), figure(high)),
-        None => figure(ratio.value),
-    }
 }

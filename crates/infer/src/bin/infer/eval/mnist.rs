@@ -11,15 +11,20 @@ use cli::eval::EvalMnistArgs;
 use infer::engine::EngineError;
 use infer::fingerprint::Fingerprint;
 use infer::libraries::Libraries;
-use infer::mnist::evaluate::{Subject, finish, start, sweep, time, validate};
-use infer::mnist::report::{Report, Settings};
-use infer::mnist::{check_signature, test_digits};
+use infer::mnist::evaluate::{Candidate, Outcome, sweep, timed_batch, validate};
+use infer::mnist::page::page;
+use infer::mnist::report::{EngineReport, Report, Settings};
+use infer::mnist::{batch, check_signature, test_digits};
 use infer::progress::Progress;
-use infer::provider::{Provider, ProviderOptions};
+use infer::provider::Provider;
 use infer::session::SessionOptions;
+use infer::subject::{Subject, time};
 use infer::worker::EngineSpec;
 use infer::worker::remote::Launcher;
 use models::mnist_digits::Digits;
+
+use super::providers::{asked, options_for};
+use super::write_page;
 
 /// Evaluates, prints and writes the report. The exit status says whether every engine passed.
 pub fn execute(arguments: &EvalMnistArgs) -> Result<ExitCode> {
@@ -30,9 +35,13 @@ pub fn execute(arguments: &EvalMnistArgs) -> Result<ExitCode> {
     let json = serde_json::to_string(&report)? + "\n";
     out.write_all(json.as_bytes()).map_err(FileError::new("write", &arguments.out))?;
     out.commit()?;
+    let page = write_page(&arguments.out, &page(&report, &digits))?;
     match arguments.json {
         true => crate::print(&json)?,
-        false => crate::print(&format!("{}Report: {}\n", report.text(), arguments.out.display()))?,
+        false => {
+            let files = format!("Report: {}, {}\n", arguments.out.display(), page.display());
+            crate::print(&(report.text() + &files))?;
+        }
     }
     Ok(if report.passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -50,35 +59,44 @@ fn evaluate(arguments: &EvalMnistArgs, digits: &Digits) -> Result<Report> {
 
     let mut reference = Subject::new("burn", None, Ok(native));
     let mut candidates = Vec::new();
-    for provider in providers(arguments)? {
+    for provider in asked(&arguments.providers)? {
         let started = engine(arguments, provider, &launcher, &mut libraries);
-        candidates.push(Subject::new(&provider.engine_name(), Some(provider), started));
+        candidates.push(Candidate::new(Subject::new(&provider.engine_name(), Some(provider), started)));
     }
-    start(&mut everyone(&mut reference, &mut candidates), digits)?;
+    let sample = [batch([digits.image(0).unwrap_or_default()])?];
+    everyone(&mut reference, &mut candidates).into_iter().for_each(|subject| subject.start(&sample));
 
     let progress = Progress::new("validating");
-    let readings = validate(&mut reference, &mut candidates, digits, |share| progress.set(share))?;
+    let (readings, accuracy) = validate(&mut reference, &mut candidates, digits, |share| progress.set(share))?;
     drop(progress);
     let mut exact = launcher.engine(&burn(true))?;
-    reference.attempt(|native| sweep(native, &mut exact, &mut candidates, digits));
+    sweep(reference.required()?, &mut exact, &mut candidates, digits)?;
     drop(exact);
 
     let mut timing = Vec::new();
     let least = Duration::from_secs_f64(arguments.seconds);
     for size in batches(&arguments.batches) {
         let progress = Progress::new(&format!("timing batch {size}"));
+        let inputs = [timed_batch(digits, size)?];
         let mut subjects = everyone(&mut reference, &mut candidates);
-        timing.push(time(&mut subjects, digits, size, least, |share| progress.set(share))?);
+        timing.push(time(&mut subjects, &inputs, size, least, |share| progress.set(share)));
     }
-    finish(&mut everyone(&mut reference, &mut candidates));
-
     let mut subjects = everyone(&mut reference, &mut candidates);
+    subjects.iter_mut().for_each(|subject| subject.finish());
+    let notes = notes(&subjects, &fingerprint);
+
+    let outcome = Outcome { accuracy: Some(accuracy), ..Outcome::default() };
+    let framework = EngineReport { row: reference.row.clone(), outcome };
+    let others = candidates
+        .iter()
+        .map(|candidate| EngineReport { row: candidate.subject.row.clone(), outcome: candidate.outcome.clone() });
+    let engines: Vec<EngineReport> = std::iter::once(framework).chain(others).collect();
     Ok(Report {
         network: "mnist".to_owned(),
-        passed: subjects.iter().all(|subject| subject.passed()),
-        notes: notes(&subjects, &fingerprint),
+        passed: engines.iter().all(|engine| engine.row.error.is_none() && engine.outcome.passed()),
+        notes,
         reference: readings,
-        engines: subjects.iter_mut().map(|subject| subject.row.clone()).collect(),
+        engines,
         timing,
         settings: Settings {
             threads: arguments.threads,
@@ -98,7 +116,7 @@ fn engine(
 ) -> Result<infer::worker::remote::RemoteEngine, EngineError> {
     let options = SessionOptions {
         provider,
-        provider_options: provider_options(arguments, provider),
+        provider_options: options_for(&arguments.providers, provider),
         threads: arguments.threads,
         ..SessionOptions::default()
     };
@@ -108,31 +126,8 @@ fn engine(
     Ok(engine)
 }
 
-fn everyone<'a>(reference: &'a mut Subject, candidates: &'a mut [Subject]) -> Vec<&'a mut Subject> {
-    std::iter::once(reference).chain(candidates).collect()
-}
-
-/// The providers asked for, each once.
-fn providers(arguments: &EvalMnistArgs) -> Result<Vec<Provider>> {
-    let mut providers = Vec::new();
-    for name in &arguments.providers {
-        let provider = name.parse::<Provider>().context("--providers")?;
-        if !providers.contains(&provider) {
-            providers.push(provider);
-        }
-    }
-    for option in &arguments.provider_options {
-        let asked = providers.iter().any(|provider| provider.name() == option.provider);
-        if !asked {
-            bail!("--provider-option is for {}, which --providers does not name", option.provider);
-        }
-    }
-    Ok(providers)
-}
-
-fn provider_options(arguments: &EvalMnistArgs, provider: Provider) -> ProviderOptions {
-    let given = arguments.provider_options.iter().filter(|option| option.provider == provider.name());
-    given.map(|option| (option.key.clone(), option.value.clone())).collect()
+fn everyone<'a>(reference: &'a mut Subject, candidates: &'a mut [Candidate]) -> Vec<&'a mut Subject> {
+    std::iter::once(reference).chain(candidates.iter_mut().map(|candidate| &mut candidate.subject)).collect()
 }
 
 fn digits(arguments: &EvalMnistArgs) -> Result<Digits> {

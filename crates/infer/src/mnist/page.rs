@@ -1,0 +1,144 @@
+//! An evaluation as a page for browsers.
+
+use std::fmt::Write;
+
+use models::mnist_digits::Digits;
+
+use crate::html::{command, digit, document, escape, paragraph, section, table, verdict};
+use crate::mnist::evaluate::Reference;
+use crate::mnist::report::{EngineReport, Report};
+use crate::table::{figure, grouped};
+use crate::timing_page;
+
+/// Misread digits that are shown.
+const SHOWN: usize = 60;
+
+/// The whole page; `digits` are those that were validated.
+pub fn page(report: &Report, digits: &Digits) -> String {
+    let images = grouped(&report.reference.images.to_string());
+    let mut body = verdict(
+        &format!("Every engine gives the same digit as {} for all {images} test images.", report.reference.engine),
+        &report.failures(),
+    );
+    body += &report.notes.iter().map(|note| paragraph(&format!("Note: {note}."))).collect::<String>();
+    body += &summary(report);
+    body += &section("Validation", &validation(report));
+    body += &section("Timing", &timing_page::timing(&report.timing, "images"));
+    body += &section("Where it ran", &timing_page::placement(report.engines.iter().map(|engine| &engine.row)));
+    body += &section("Confusion", &confusion(&report.reference));
+    body += &section("The digits that were misread", &misread(&report.reference, digits));
+    body += &section("Measured on", &timing_page::machine(&report.fingerprint, report.settings.threads));
+    let repeat =
+        format!("cargo xtask eval mnist --threads {} --seconds {}", report.settings.threads, report.settings.seconds);
+    body += &section("To repeat it", &command(&repeat));
+    document("MNIST CNN: evaluation", &body)
+}
+
+/// The fastest engine for one image and for many.
+fn summary(report: &Report) -> String {
+    let mut text = String::new();
+    if let Some(single) = report.timing.iter().find(|timing| timing.batch == 1)
+        && let Some(fastest) =
+            single.engines.iter().min_by(|a, b| a.series.latency_ms.p50.total_cmp(&b.series.latency_ms.p50))
+    {
+        let latency = figure(fastest.series.latency_ms.p50);
+        text += &format!("Fastest for one image: {}, {latency} ms at the median. ", fastest.series.engine);
+    }
+    let all = report.timing.iter().flat_map(|timing| timing.engines.iter().map(move |engine| (timing.batch, engine)));
+    if let Some((batch, most)) = all.max_by(|(_, a), (_, b)| a.items_per_second.total_cmp(&b.items_per_second)) {
+        let rate = figure(most.items_per_second);
+        text += &format!("Most images a second: {}, {rate} at batch {batch}.", most.series.engine);
+    }
+    paragraph(&text)
+}
+
+fn validation(report: &Report) -> String {
+    let dash = || "-".to_owned();
+    let scientific = |value: f64| format!("{value:.2e}");
+    let rows: Vec<Vec<String>> = report
+        .engines
+        .iter()
+        .map(|EngineReport { row, outcome }| {
+            let agreement = outcome.agreement.as_ref();
+            let verification = outcome.verification.as_ref();
+            let strays = verification.map(|found| found.cases.iter().fold(0.0, |most: f64, case| most.max(case.error)));
+            vec![
+                row.engine.clone(),
+                outcome.accuracy.as_ref().map_or_else(dash, |found| grouped(&found.correct.to_string())),
+                outcome.accuracy.as_ref().map_or_else(dash, |found| format!("{:.2} %", 100.0 * found.accuracy)),
+                agreement.map_or_else(dash, |found| grouped(&found.agreeing.to_string())),
+                agreement.map_or_else(dash, |found| scientific(found.difference.max_absolute)),
+                agreement.map_or_else(dash, |found| scientific(found.difference.max_relative)),
+                agreement.map_or_else(dash, |found| format!("{:.1}", found.difference.max_ulp)),
+                strays.map_or_else(dash, scientific),
+                verification.map_or_else(dash, |found| scientific(found.limit)),
+            ]
+        })
+        .collect();
+    let headings =
+        ["engine", "correct", "accuracy", "same digit", "difference", "relative", "ULP", "from float64", "limit"];
+    let caption = format!(
+        "On {} test digits, against {}",
+        grouped(&report.reference.images.to_string()),
+        report.reference.engine
+    );
+    table(&caption, &headings, &rows)
+        + &paragraph(
+            "The limit is not a guess: the network also runs in float64, and how far Burn's own float32 strays from that \
+             says how far float32 may. Relative and ULP (units in the last place) refer to the largest output of the same \
+             image.",
+        )
+}
+
+fn confusion(reference: &Reference) -> String {
+    let most = reference.confusion.iter().enumerate().flat_map(|(label, row)| {
+        row.iter().enumerate().filter(move |(digit, _)| *digit != label).map(|(_, &count)| count)
+    });
+    let most = most.max().unwrap_or(0).max(1);
+    let caption = "Rows: what an image shows. Columns: what was read.";
+    let mut html = format!(
+        "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Confusion matrix\">\n<table class=\"matrix\">\n<caption>{caption}</caption>\n<thead><tr><td></td>"
+    );
+    for digit in 0..reference.confusion.len() {
+        let _ = write!(html, "<th scope=\"col\">{digit}</th>");
+    }
+    html += "</tr></thead>\n<tbody>\n";
+    for (label, row) in reference.confusion.iter().enumerate() {
+        let _ = write!(html, "<tr><th scope=\"row\">{label}</th>");
+        for (digit, &count) in row.iter().enumerate() {
+            let _ = match (label == digit, count) {
+                (true, _) => write!(html, "<td><strong>{}</strong></td>", grouped(&count.to_string())),
+                (false, 0) => write!(html, "<td></td>"),
+                (false, count) => {
+                    let share = 15 + 65 * count / most;
+                    write!(
+                        html,
+                        "<td style=\"background:color-mix(in srgb,var(--c1) {share}%,transparent)\">{count}</td>"
+                    )
+                }
+            };
+        }
+        html += "</tr>\n";
+    }
+    html + "</tbody>\n</table>\n</div>\n"
+}
+
+fn misread(reference: &Reference, digits: &Digits) -> String {
+    if reference.misread.is_empty() {
+        return paragraph("None.");
+    }
+    let mut html = String::new();
+    if reference.misread.len() > SHOWN {
+        html += &paragraph(&format!("The first {SHOWN} of {}.", grouped(&reference.misread.len().to_string())));
+    }
+    html += "<ul class=\"digits\">\n";
+    for item in reference.misread.iter().take(SHOWN) {
+        let picture = digits.image(item.index).and_then(|pixels| {
+            digit(pixels, &format!("Test image {}, a {} that was read as {}", item.index, item.label, item.digit))
+        });
+        let text =
+            format!("{}: a {}, read as {} ({:.0} %)", item.index, item.label, item.digit, 100.0 * item.probability);
+        let _ = writeln!(html, "<li>{}{}</li>", picture.unwrap_or_default(), escape(&text));
+    }
+    html + "</ul>\n"
+}

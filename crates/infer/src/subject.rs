@@ -1,0 +1,218 @@
+//! Engines under evaluation: what is done to each, whatever the network.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::{Engine, EngineError, Placement};
+use crate::fingerprint::Library;
+use crate::provider::Provider;
+use crate::statistics::Median;
+use crate::tensor::NamedTensor;
+use crate::timing::{Contender, Plan, Series, interleave, ratio};
+use crate::usage::Usage;
+use crate::worker::remote::RemoteEngine;
+
+/// An engine under evaluation, and what is found out about it.
+pub struct Subject {
+    /// The engine, as long as it works.
+    engine: Option<RemoteEngine>,
+    /// The provider that was asked for; `None` for a framework.
+    provider: Option<Provider>,
+    /// What is known so far.
+    pub row: Row,
+}
+
+/// What is known about an engine, whatever the network.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// The engine.
+    pub engine: String,
+    /// Why it could not do all; what it did is in the other fields.
+    pub error: Option<String>,
+    /// Its runtime library.
+    pub library: Option<Library>,
+    /// Milliseconds that loading took. What an engine puts off until it is needed is not in it.
+    pub load_ms: Option<f64>,
+    /// Milliseconds that the very first run took.
+    pub first_run_ms: Option<f64>,
+    /// Where it ran.
+    pub placement: Option<Placement>,
+    /// Memory and CPU time of its process, over the whole evaluation.
+    pub usage: Option<Usage>,
+}
+
+/// The times of all engines at one batch size.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BatchTiming {
+    /// Items in a run, such as images.
+    pub batch: usize,
+    /// The engines that worked, the reference first.
+    pub engines: Vec<EngineTiming>,
+}
+
+/// The times of one engine at one batch size.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EngineTiming {
+    /// Items a second at the median time.
+    pub items_per_second: f64,
+    /// How many times as fast as the reference; `None` for the reference itself.
+    pub speedup: Option<Median>,
+    /// The samples and what they come to.
+    #[serde(flatten)]
+    pub series: Series,
+}
+
+impl Subject {
+    /// An engine that was started, or why it was not.
+    pub fn new(name: &str, provider: Option<Provider>, started: Result<RemoteEngine, EngineError>) -> Self {
+        let (engine, error) = match started {
+            Ok(engine) => (Some(engine), None),
+            Err(error) => (None, Some(cli::failure::sentence(&error))),
+        };
+        let loaded = engine.as_ref().map(RemoteEngine::loaded);
+        let row = Row {
+            engine: name.to_owned(),
+            error,
+            library: loaded.and_then(|loaded| loaded.library.clone()),
+            load_ms: loaded.map(|loaded| loaded.load_ms),
+            first_run_ms: None,
+            placement: None,
+            usage: None,
+        };
+        Self { engine, provider, row }
+    }
+
+    /// The engine, if it still works.
+    pub fn engine(&self) -> Option<&RemoteEngine> {
+        self.engine.as_ref()
+    }
+
+    /// The engine, for what cannot go on without it.
+    ///
+    /// # Errors
+    /// Why it does not work any more.
+    pub fn required(&mut self) -> Result<&mut RemoteEngine, EngineError> {
+        let Row { engine, error, .. } = &self.row;
+        let reason = error.clone().unwrap_or_else(|| "it is gone".to_owned());
+        self.engine.as_mut().ok_or_else(|| EngineError::Worker { engine: engine.clone(), reason })
+    }
+
+    /// Does something with the engine if it still works. If that fails, the engine is out and the row says why.
+    pub fn attempt<T>(&mut self, work: impl FnOnce(&mut RemoteEngine) -> Result<T, EngineError>) -> Option<T> {
+        match work(self.engine.as_mut()?) {
+            Ok(result) => Some(result),
+            Err(error) => {
+                self.fail(&error);
+                None
+            }
+        }
+    }
+
+    fn fail(&mut self, error: &EngineError) {
+        self.row.error.get_or_insert(cli::failure::sentence(error));
+        self.engine = None;
+    }
+
+    /// Measures the first run and finds out where the engine runs. That nothing ran on the provider asked for is an
+    /// error.
+    pub fn start(&mut self, sample: &[NamedTensor]) {
+        self.row.first_run_ms = self.attempt(|engine| {
+            engine.prepare(sample)?;
+            Ok(engine.block(1)?.iter().sum::<f64>() * 1e3)
+        });
+        self.row.placement = self.attempt(|engine| engine.placement(sample));
+        if let (Some(provider), Some(placement)) = (self.provider, &self.row.placement)
+            && let Some(error) = elsewhere(provider, placement)
+        {
+            self.fail(&error);
+        }
+    }
+
+    /// Asks the process what it has used.
+    pub fn finish(&mut self) {
+        self.row.usage = self.attempt(RemoteEngine::usage).flatten();
+    }
+}
+
+/// Why a placement is not what was asked for.
+fn elsewhere(provider: Provider, placement: &Placement) -> Option<EngineError> {
+    let wanted = provider.runtime_name();
+    let missing = !placement.parts.iter().any(|part| part.provider == wanted && part.nodes > 0);
+    missing.then(|| {
+        let parts = placement.parts.iter().map(|part| format!("{} on {}", part.nodes, part.provider));
+        EngineError::Run {
+            engine: provider.engine_name(),
+            reason: format!("no node ran on {wanted}: {}", parts.collect::<Vec<_>>().join(", ")),
+        }
+    })
+}
+
+/// Times the engines side by side on inputs of `items` items. The first subject is the reference.
+pub fn time(
+    subjects: &mut [&mut Subject],
+    inputs: &[NamedTensor],
+    items: usize,
+    least: Duration,
+    progress: impl FnMut(f64),
+) -> BatchTiming {
+    for subject in subjects.iter_mut() {
+        subject.attempt(|engine| engine.prepare(inputs));
+    }
+    let (indices, mut contenders): (Vec<usize>, Vec<Contender<'_>>) = subjects
+        .iter_mut()
+        .enumerate()
+        .filter_map(|(index, subject)| {
+            let engine = subject.engine.as_mut()?;
+            let name = engine.name().to_owned();
+            Some((index, Contender { name, block: Box::new(move |runs| engine.block(runs)) }))
+        })
+        .unzip();
+    let results = interleave(&mut contenders, &Plan::new(least), progress);
+    drop(contenders);
+    let mut base: Option<Series> = None;
+    let mut engines = Vec::new();
+    for (index, result) in indices.into_iter().zip(results) {
+        match (result, subjects.get_mut(index)) {
+            (Ok(mut series), subject) => {
+                if let Some(subject) = subject {
+                    series.engine.clone_from(&subject.row.engine);
+                }
+                let speedup = base.as_ref().and_then(|base| ratio(base, &series));
+                if index == 0 {
+                    base = Some(series.clone());
+                }
+                let items_per_second = items as f64 * 1e3 / series.latency_ms.p50;
+                engines.push(EngineTiming { items_per_second, speedup, series });
+            }
+            (Err(error), Some(subject)) => subject.fail(&error),
+            (Err(_), None) => {}
+        }
+    }
+    BatchTiming { batch: items, engines }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::PlacementPart;
+
+    #[test]
+    fn a_placement_elsewhere_is_an_error_that_says_where() {
+        let part = |provider: &str, nodes| PlacementPart {
+            provider: provider.to_owned(),
+            nodes,
+            node_share: 1.0,
+            time_share: 1.0,
+            node_names: Vec::new(),
+        };
+        let mixed = Placement { parts: vec![part("OpenVINOExecutionProvider", 1), part("CPUExecutionProvider", 9)] };
+        assert!(elsewhere(Provider::OpenVino, &mixed).is_none());
+        let fallen = Placement { parts: vec![part("CPUExecutionProvider", 10)] };
+        let message = elsewhere(Provider::OpenVino, &fallen).unwrap().to_string();
+        assert_eq!(
+            message,
+            "ort:openvino failed: no node ran on OpenVINOExecutionProvider: 10 on CPUExecutionProvider"
+        );
+    }
+}

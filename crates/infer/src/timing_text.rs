@@ -1,0 +1,75 @@
+//! Timing, placement and the machine as text for the terminal, whatever the network.
+
+use crate::fingerprint::Machine;
+use crate::statistics::Median;
+use crate::subject::{BatchTiming, Row};
+use crate::table::{Table, figure, grouped};
+
+/// The times as a table; `items` is what a batch consists of, such as `images`.
+pub fn timing(timing: &[BatchTiming], threads: usize, items: &str) -> String {
+    let rate = format!("{items}/s");
+    let mut table =
+        Table::new(["engine", "batch", "p50 ms", "p90 ms", "p99 ms", "runs", rate.as_str(), "times as fast"]);
+    let percentile = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), figure);
+    for batch in timing {
+        for engine in &batch.engines {
+            let latency = &engine.series.latency_ms;
+            table.row([
+                engine.series.engine.clone(),
+                batch.batch.to_string(),
+                figure(latency.p50),
+                percentile(latency.p90),
+                percentile(latency.p99),
+                grouped(&latency.samples.to_string()),
+                figure(engine.items_per_second),
+                engine.speedup.map_or_else(String::new, interval),
+            ]);
+        }
+    }
+    let threads = match threads {
+        1 => "1 thread".to_owned(),
+        count => format!("{count} threads"),
+    };
+    format!("Timing with {threads}, engines taking turns\n{}", table.render())
+}
+
+/// The machine in a line, and a line for each engine: library, placement, memory.
+pub fn machine<'a>(machine: &Machine, rows: impl IntoIterator<Item = &'a Row>) -> String {
+    let mut text = format!("{}, {} cores, {}", machine.cpu, machine.cores, machine.kernel);
+    if let Some(memory) = machine.memory {
+        text += &format!(", {:.0} GiB", memory as f64 / f64::from(1 << 30));
+    }
+    text.push('\n');
+    for row in rows {
+        let facts = facts(row);
+        if !facts.is_empty() {
+            text += &format!("{}: {}\n", row.engine, facts.join(", "));
+        }
+    }
+    text
+}
+
+/// Library, placement and memory of an engine.
+pub fn facts(row: &Row) -> Vec<String> {
+    let mut facts = Vec::new();
+    if let Some(library) = &row.library {
+        facts.push(format!("{} {}", library.name, library.version));
+    }
+    for part in row.placement.iter().flat_map(|placement| &placement.parts).filter(|part| part.nodes > 0) {
+        let nodes = if part.nodes == 1 { "node" } else { "nodes" };
+        let time = 100.0 * part.time_share;
+        facts.push(format!("{} {nodes} and {time:.0} % of the time on {}", part.nodes, part.provider));
+    }
+    if let Some(usage) = &row.usage {
+        facts.push(format!("at most {:.0} MiB", usage.peak_memory as f64 / f64::from(1 << 20)));
+    }
+    facts
+}
+
+/// A median with its interval: `2.88 (2.79 to 3.00)`.
+pub fn interval(ratio: Median) -> String {
+    match ratio.interval {
+        Some((low, high)) => format!("{} ({} to {})", figure(ratio.value), figure(low), figure(high)),
+        None => figure(ratio.value),
+    }
+}
