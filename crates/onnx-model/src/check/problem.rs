@@ -210,6 +210,16 @@ pub enum Problem {
         /// What it should be.
         rule: &'static str,
     },
+    /// More axes than any tensor has: a file that means harm.
+    #[error("{value:?} has {found} axes, more than the {most} that are followed")]
+    Axes {
+        /// The value.
+        value: String,
+        /// Its rank.
+        found: usize,
+        /// The highest rank allowed.
+        most: usize,
+    },
     /// An axis outside the rank.
     #[error("axis {axis} is outside of rank {rank}")]
     Axis {

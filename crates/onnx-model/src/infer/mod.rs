@@ -32,6 +32,9 @@ use op::{Op, Value};
 /// The type of each value of a graph, as far as its element type is known.
 pub type Types = BTreeMap<String, TensorType>;
 
+/// Tensors of higher rank are refused: ranks could otherwise double with every node.
+const MAX_RANK: usize = 256;
+
 /// Longer integer tensors are data and not shapes.
 const MAX_ELEMENTS: u64 = 64;
 
@@ -175,6 +178,10 @@ fn constant(tensor: &Tensor) -> Value {
 
 /// What is known of a value from its node and from what the model says of it, when the two do not contradict.
 fn merge(name: &str, mut value: Value, declared: Option<&TensorType>) -> Result<Value, Problem> {
+    let ranks = [value.dims.as_ref().map(Vec::len), declared.and_then(TensorType::rank)];
+    if let Some(found) = ranks.into_iter().flatten().find(|rank| *rank > MAX_RANK) {
+        return Err(Problem::Axes { value: name.to_owned(), found, most: MAX_RANK });
+    }
     let Some(declared) = declared else { return Ok(value) };
     let contradiction = |value: &Value| Problem::Declared {
         value: name.to_owned(),

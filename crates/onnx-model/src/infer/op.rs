@@ -133,11 +133,16 @@ pub fn axis(axis: i64, rank: usize) -> Result<usize, Problem> {
 
 /// The positions of distinct axes.
 pub fn distinct_axes(axes: &[i64], rank: usize) -> Result<Vec<usize>, Problem> {
+    let twice = || Problem::Value { name: "axes", value: format!("{axes:?}"), rule: "each axis may stand once" };
+    // A longer list repeats itself; it is not searched, as it could be very long.
+    if axes.len() > rank {
+        return Err(axes.iter().find_map(|item| axis(*item, rank).err()).unwrap_or_else(twice));
+    }
     let mut positions = Vec::with_capacity(axes.len());
     for item in axes {
         let position = axis(*item, rank)?;
         if positions.contains(&position) {
-            return Err(Problem::Value { name: "axes", value: format!("{axes:?}"), rule: "each axis may stand once" });
+            return Err(twice());
         }
         positions.push(position);
     }

@@ -1,5 +1,6 @@
 //! Operators that keep the elements and change the shape.
 
+use super::MAX_RANK;
 use super::extent::{Extent, Size, product};
 use super::op::{Dims, Op, Unproven, Value, agree, axis, broadcast, distinct_axes};
 use crate::check::Problem;
@@ -106,6 +107,10 @@ pub fn squeeze(op: &Op) -> Result<Option<Dims>, Problem> {
 pub fn unsqueeze(op: &Op) -> Result<Option<Dims>, Problem> {
     let (Some(dims), Ok(Some(axes))) = (op.dims(0), op.axes(1)) else { return Ok(None) };
     let rank = dims.len() + axes.len();
+    if rank > MAX_RANK {
+        let value = op.node.outputs.first().cloned().unwrap_or_default();
+        return Err(Problem::Axes { value, found: rank, most: MAX_RANK });
+    }
     let added = distinct_axes(&axes, rank)?;
     let mut rest = dims.iter().cloned();
     let size = |position| match added.contains(&position) {

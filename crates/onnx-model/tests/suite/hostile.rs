@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use onnx_model::{
-    Attribute, DecodeError, External, ExternalData, ExternalError, Graph, LoadError, LoadOptions, Model, Node,
-    SaveOptions, Tensor, TensorData,
+    Attribute, DataType, DecodeError, Dim, External, ExternalData, ExternalError, Graph, LoadError, LoadOptions, Model,
+    Node, Problem, SaveOptions, Tensor, TensorData, ValueInfo,
 };
 
 /// A model with one external tensor of 1024 floats, and its file of 4096 bytes.
@@ -154,6 +154,31 @@ fn graphs_nested_in_memory_are_refused_by_the_checker() {
         graph = Graph::new("outer").node(node.attribute("else_branch", Graph::new("else")));
     }
     assert!(Model::new(11, graph).check().is_err());
+}
+
+#[test]
+fn ranks_that_double_with_every_node_are_refused() {
+    let mut graph = Graph::new("g").initializer(Tensor::from_slice("v0", [1, 1], &[0i64]).expect("a tensor"));
+    for index in 0..60 {
+        // Rank r becomes 2r - 1.
+        let gather = Node::new("Gather").inputs([format!("v{index}"), format!("v{index}")]);
+        graph.nodes.push(gather.output(format!("v{}", index + 1)));
+    }
+    let error = Model::new(11, graph).check().expect_err("too many axes");
+    assert!(matches!(error.problem, Problem::Axes { .. }), "{error}");
+}
+
+#[test]
+fn lists_of_a_million_axes_take_no_time() {
+    let axes = vec![0i64; 1 << 20];
+    for (op, attribute) in [("Transpose", "perm"), ("Squeeze", "axes"), ("Unsqueeze", "axes"), ("ReduceSum", "axes")] {
+        let input = ValueInfo::new("x", DataType::F32, vec![Dim::from("n"); 256]);
+        let graph = Graph::new("g").input(input);
+        let node = Node::new(op).input("x").output("y").attribute(attribute, axes.as_slice());
+        assert!(Model::new(11, graph.node(node)).check().is_err(), "{op}");
+    }
+    let wide = ValueInfo::new("x", DataType::F32, vec![Dim::Unknown; 1 << 20]);
+    assert!(Model::new(11, Graph::new("g").input(wide)).check().is_err());
 }
 
 #[test]
