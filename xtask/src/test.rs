@@ -69,7 +69,13 @@ impl Step {
                 // The end-to-end tests start the programs, xtask among them, on real data.
                 Ok(fetch(&["mnist", "onnxruntime", "minilm"])?
                     && succeeds(workspace::cargo().args(["build", "--release", "--workspace", "--bins"]))?
-                    && succeeds(workspace::cargo().args(["test", "--release", "--workspace", "--quiet"]))?)
+                    && succeeds(workspace::cargo().args([
+                        "test",
+                        "--release",
+                        "--workspace",
+                        "--quiet",
+                        "--no-fail-fast",
+                    ]))?)
             }
             Self::Clippy => succeeds(workspace::cargo().args([
                 "clippy",
