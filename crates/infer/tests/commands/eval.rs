@@ -1,5 +1,6 @@
 //! `infer eval mnist`.
 
+use crate::page::assert_well_formed;
 use crate::setting::{DIGITS, Setting, text};
 use serde_json::Value;
 
@@ -51,7 +52,7 @@ fn both_engines_agree_and_the_report_says_how_fast_they_are() {
             // Nearest rank: at most half of the samples are below the median, and at most half above.
             assert!(samples.iter().filter(|&&sample| sample < p50).count() * 2 <= samples.len());
             assert!(samples.iter().filter(|&&sample| sample > p50).count() * 2 <= samples.len());
-            let rate = engine["images_per_second"].as_f64().unwrap();
+            let rate = engine["items_per_second"].as_f64().unwrap();
             assert!((rate * p50 / 1e3 - entry["batch"].as_f64().unwrap()).abs() < 1e-6);
         }
     }
@@ -67,6 +68,14 @@ fn both_engines_agree_and_the_report_says_how_fast_they_are() {
     );
     assert!(ort["library"]["version"].as_str().unwrap().starts_with("1."));
     assert!(setting.leftovers().is_empty());
+
+    let page = std::fs::read_to_string(setting.path("eval.html")).unwrap();
+    assert_well_formed(&page);
+    for part in
+        ["Passed.", "Validation", "ort:cpu", "Latency", "Confusion", "data:image/png;base64,", "cargo xtask eval mnist"]
+    {
+        assert!(page.contains(part), "{part}");
+    }
 }
 
 #[test]
@@ -97,6 +106,9 @@ fn digits_that_differ_are_shown_and_fail() {
     for item in disagreements {
         assert_ne!(item["reference"], item["digit"]);
     }
+    let page = std::fs::read_to_string(setting.path("eval.html")).unwrap();
+    assert_well_formed(&page);
+    assert!(page.contains("Failed.") && page.contains("<li>the digits of ort:cpu differ</li>"));
 }
 
 #[test]

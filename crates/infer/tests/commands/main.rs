@@ -1,6 +1,8 @@
 //! The commands as a user runs them, on a small set of digits and random weights.
 
+mod any_model;
 mod doctor;
 mod eval;
+mod page;
 mod predict;
 mod setting;

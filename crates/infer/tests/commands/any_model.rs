@@ -1,0 +1,83 @@
+//! `infer eval --onnx FILE`.
+
+use std::process::Output;
+
+use serde_json::Value;
+
+use crate::page::assert_well_formed;
+use crate::setting::{Setting, text};
+
+fn evaluate(setting: &Setting, options: &[&str]) -> Output {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_infer"));
+    command.current_dir(setting.workspace()).arg("eval").args(options);
+    if options.contains(&"--onnx") {
+        command.args(["--seconds", "0.05", "--out"]).arg(setting.path("onnx.json"));
+    }
+    command.output().unwrap()
+}
+
+fn report(setting: &Setting) -> Value {
+    serde_json::from_slice(&std::fs::read(setting.path("onnx.json")).unwrap()).unwrap()
+}
+
+#[test]
+fn a_network_is_compared_at_every_size_and_timed() {
+    let setting = Setting::new();
+    let model = setting.model();
+    let output = evaluate(&setting, &["--onnx", model.to_str().unwrap(), "--shape", "batch=3"]);
+    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+    let shown = text(&output.stdout);
+    for part in ["input: float [batch, 1, 28, 28]", "ort:cpu, graph as it is", "Passed: every engine agrees"] {
+        assert!(shown.contains(part), "{part} is missing in\n{shown}");
+    }
+    let report = report(&setting);
+    let (reference, optimized) = (&report["engines"][0], &report["engines"][1]);
+    // The reference runs the ten nodes as they are; optimisation fuses some.
+    assert_eq!(reference["placement"]["parts"][0]["nodes"], 10);
+    assert!(optimized["placement"]["parts"][0]["nodes"].as_u64().unwrap() < 10);
+    let differences = optimized["differences"].as_array().unwrap();
+    let cases: Vec<&str> = differences.iter().map(|difference| difference["case"].as_str().unwrap()).collect();
+    assert_eq!(cases, ["batch=3", "batch=1", "batch=2", "batch=7"]);
+    assert_eq!(report["timing"]["engines"].as_array().unwrap().len(), 2);
+    assert_well_formed(&std::fs::read_to_string(setting.path("onnx.html")).unwrap());
+    assert!(setting.leftovers().is_empty());
+}
+
+#[test]
+fn every_element_type_is_made_up() {
+    let setting = Setting::new();
+    let types = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/types.onnx");
+    let output = evaluate(&setting, &["--onnx", types, "--json"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(output.stdout, std::fs::read(setting.path("onnx.json")).unwrap());
+    let report = report(&setting);
+    assert_eq!(report["metadata"]["entries"]["colour"], "green");
+    // Eight outputs at the batch sizes 1, 2 and 7, exactly the same from exact operations.
+    let differences = report["engines"][1]["differences"].as_array().unwrap();
+    assert_eq!(differences.len(), 24);
+    assert!(differences.iter().all(|difference| difference["max_absolute"] == 0.0 && difference["same_form"] == true));
+}
+
+#[test]
+fn bad_input_is_one_clear_sentence() {
+    let setting = Setting::new();
+    let failure = |options: &[&str]| {
+        let output = evaluate(&setting, options);
+        assert!(!output.status.success() && output.stdout.is_empty(), "{}", text(&output.stdout));
+        text(&output.stderr)
+    };
+    let (model, weights) = (setting.model(), setting.weights());
+    let (model, weights) = (model.to_str().unwrap(), weights.to_str().unwrap());
+    assert!(failure(&["--onnx", "no/such.onnx"]).contains("no/such.onnx"));
+    assert!(failure(&["--onnx", weights]).contains("cannot load"));
+    let message = failure(&["--onnx", model, "--shape", "bacth=2"]);
+    assert_eq!(message, "error: the model has no dynamic axis `bacth`; it has batch\n");
+    assert!(failure(&["--onnx", model, "--shape", "batch"]).contains("AXIS=SIZE"));
+    assert!(failure(&["--onnx", model, "--shape", "batch=0"]).contains("at least 1"));
+    assert!(failure(&["--onnx", model, "--shape", "batch=99999999999999"]).contains("too large"));
+    assert!(failure(&["--onnx", model, "--tolerance", "2"]).contains("at most 1"));
+    assert!(failure(&["--shape", "batch=2"]).contains("--onnx"));
+    assert!(failure(&[]).contains("Usage"));
+    assert!(!setting.path("onnx.json").exists());
+    assert!(setting.leftovers().is_empty(), "{:?}", setting.leftovers());
+}
