@@ -56,6 +56,8 @@ struct Turn {
     steps: Vec<[f64; 4]>,
     /// The most memory that the process ever had, in MiB.
     peak_mib: f64,
+    /// The processor time that the process has used, on all cores, in seconds.
+    cpu_seconds: f64,
 }
 
 const PHASES: [&str; 4] = ["data", "forward", "backward", "optimiser"];
@@ -74,9 +76,11 @@ fn main() -> Result<()> {
         for contender in &mut contenders {
             let turn = contender.turn(arguments.steps)?;
             contender.peak_mib = turn.peak_mib;
+            contender.cpu_seconds[1] = turn.cpu_seconds;
             // The first turn warms up.
-            if round > 0 {
-                contender.steps.extend(turn.steps);
+            match round {
+                0 => contender.cpu_seconds[0] = turn.cpu_seconds,
+                _ => contender.steps.extend(turn.steps),
             }
         }
     }
@@ -100,11 +104,13 @@ fn main() -> Result<()> {
             contenders.last().map_or("", |last| last.name),
             contender.peak_mib,
         );
-        let phases = PHASES
+        let phases: Vec<String> = PHASES
             .iter()
             .enumerate()
-            .map(|(index, phase)| format!("{phase} {:.2} ms", contender.quantile(0.5, |step| step[index])));
-        println!("{:8} {}", "", phases.collect::<Vec<_>>().join(", "));
+            .map(|(index, phase)| format!("{phase} {:.2} ms", contender.quantile(0.5, |step| step[index])))
+            .collect();
+        let phases = phases.join(", ");
+        println!("{:8} {phases}; {:.1} ms of processor time", "", contender.cpu_ms());
     }
     println!("matrix product of these kernels: {:.0} GFLOP/s", worker::matrix_peak());
     Ok(())
@@ -126,6 +132,8 @@ struct Running {
     answers: BufReader<ChildStdout>,
     steps: Vec<[f64; 4]>,
     peak_mib: f64,
+    /// After the turn that warms up, and after the last.
+    cpu_seconds: [f64; 2],
 }
 
 fn start(arguments: &Arguments, name: &'static str) -> Result<Running> {
@@ -148,7 +156,15 @@ fn start(arguments: &Arguments, name: &'static str) -> Result<Running> {
     let (Some(orders), Some(answers)) = (process.stdin.take(), process.stdout.take()) else {
         bail!("{name} has no standard input or output");
     };
-    Ok(Running { name, process, orders, answers: BufReader::new(answers), steps: Vec::new(), peak_mib: 0.0 })
+    Ok(Running {
+        name,
+        process,
+        orders,
+        answers: BufReader::new(answers),
+        steps: Vec::new(),
+        peak_mib: 0.0,
+        cpu_seconds: [0.0; 2],
+    })
 }
 
 impl Running {
@@ -157,6 +173,11 @@ impl Running {
         writeln!(self.orders, "{steps}").with_context(|| format!("{} is gone", self.name))?;
         self.answers.read_line(&mut answer)?;
         serde_json::from_str(&answer).with_context(|| format!("{} answers {answer:?}", self.name))
+    }
+
+    /// Processor time of a step. Unlike the time on the clock it hardly depends on what else the machine does.
+    fn cpu_ms(&self) -> f64 {
+        1e3 * (self.cpu_seconds[1] - self.cpu_seconds[0]) / self.steps.len() as f64
     }
 
     /// The quantile of a time over all steps.

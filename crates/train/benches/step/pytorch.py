@@ -72,4 +72,4 @@ for order in sys.stdin:
         steps.append([1e3 * (end - start) for start, end in zip(laps, laps[1:])])
         done += 1
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"steps": steps, "peak_mib": peak}), flush=True)
+    print(json.dumps({"steps": steps, "peak_mib": peak, "cpu_seconds": time.process_time()}), flush=True)
