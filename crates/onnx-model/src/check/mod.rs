@@ -28,13 +28,13 @@ impl Model {
     }
 }
 
-/// The opset of ONNX's own operators, when it is one that the operator table covers.
-fn opset(model: &Model) -> Result<i64, Problem> {
-    let opset = model.opset().ok_or_else(|| Problem::NoOpset(String::new()))?;
+/// The opset of ONNX's own operators, which must be one that the operator table covers; `None` when the model does not
+/// import them.
+fn opset(model: &Model) -> Result<Option<i64>, Problem> {
     let (first, last) = (*crate::schema::OPSETS.start(), *crate::schema::OPSETS.end());
-    match (first..=last).contains(&opset) {
-        true => Ok(opset),
-        false => Err(Problem::Opset { found: opset, first, last }),
+    match model.opset() {
+        Some(found) if !(first..=last).contains(&found) => Err(Problem::Opset { found, first, last }),
+        opset => Ok(opset),
     }
 }
 

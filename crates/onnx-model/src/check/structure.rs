@@ -14,6 +14,9 @@ pub fn check(model: &Model) -> Result<(), CheckError> {
     if !(3..=last).contains(&model.ir_version) {
         return Err(Place::Model.error(Problem::IrVersion { found: model.ir_version, last }));
     }
+    if model.opset_imports.is_empty() {
+        return Err(Place::Model.error(Problem::NoOpset(String::new())));
+    }
     let opset = opset(model).map_err(|problem| Place::Model.error(problem))?;
     let mut checker = Checker { model, opset, scopes: Vec::new() };
     checker.graph(&model.graph)
@@ -21,7 +24,8 @@ pub fn check(model: &Model) -> Result<(), CheckError> {
 
 struct Checker<'a> {
     model: &'a Model,
-    opset: i64,
+    /// That of ONNX's own operators.
+    opset: Option<i64>,
     /// The values defined so far, the main graph's first and then those of each subgraph.
     scopes: Vec<HashSet<&'a str>>,
 }
@@ -125,7 +129,8 @@ impl<'a> Checker<'a> {
             tensor.validate()?;
         }
         if is_own(&node.domain) {
-            return signature::check(node, self.opset);
+            let opset = self.opset.ok_or_else(|| Problem::NoOpset(node.domain.clone()))?;
+            return signature::check(node, opset);
         }
         match self.model.opset_imports.contains_key(&node.domain) {
             true => Ok(()),

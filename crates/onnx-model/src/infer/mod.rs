@@ -40,8 +40,7 @@ const MAX_ELEMENTS: u64 = 64;
 
 /// Infers the types of a model whose names and order are in order.
 pub fn model(model: &Model) -> Result<Types, CheckError> {
-    let opset = model.opset().ok_or_else(|| Place::Model.error(Problem::NoOpset(String::new())))?;
-    let mut inference = Inference { opset, scopes: Vec::new() };
+    let mut inference = Inference { opset: model.opset(), scopes: Vec::new() };
     inference.scopes.push(HashMap::new());
     inference.fill(&model.graph, None)?;
     let values = inference.scopes.pop().unwrap_or_default();
@@ -50,7 +49,8 @@ pub fn model(model: &Model) -> Result<Types, CheckError> {
 }
 
 struct Inference<'a> {
-    opset: i64,
+    /// That of ONNX's own operators; a model may use foreign ones alone.
+    opset: Option<i64>,
     /// What is known, the main graph's values first and then those of each subgraph.
     scopes: Vec<HashMap<&'a str, Value>>,
 }
@@ -121,7 +121,8 @@ impl<'a> Inference<'a> {
     fn node(&mut self, node: &'a Node, place: &dyn Fn() -> Place) -> Result<Vec<Value>, CheckError> {
         let input = |name: &String| (!name.is_empty()).then(|| self.find(name).cloned().unwrap_or_default());
         let inputs: Vec<Option<Value>> = node.inputs.iter().map(input).collect();
-        let schema = schema::find(&node.op_type, self.opset).filter(|_| is_own(&node.domain));
+        let own = self.opset.filter(|_| is_own(&node.domain));
+        let schema = own.and_then(|opset| schema::find(&node.op_type, opset));
         let Some(schema) = schema else {
             // Nothing is known of foreign operators, but their subgraphs are looked at.
             for subgraph in node.subgraphs() {
