@@ -5,6 +5,7 @@
 
 mod code;
 mod programs;
+mod public;
 mod run;
 mod stages;
 mod status;
@@ -69,9 +70,15 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Test(arguments) => test::test(&arguments),
         Command::Fetch(_) => programs::forward(Program::Fetch),
         Command::Train(_) => programs::forward(Program::Train),
-        Command::Export(_) => programs::forward(Program::Export),
+        Command::Export(arguments) => {
+            public::before_export(&arguments)?;
+            programs::forward(Program::Export)
+        }
         Command::Eval(_) => programs::forward(Program::Eval),
-        Command::Predict(_) => programs::forward(Program::Predict),
+        Command::Predict(arguments) => {
+            public::before_predict(&arguments)?;
+            programs::forward(Program::Predict)
+        }
         Command::Doctor(_) => programs::forward(Program::Doctor),
     }
 }

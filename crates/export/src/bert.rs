@@ -36,7 +36,7 @@ const WAYS: &str = "no usable BERT for question answering (download a Hugging Fa
 
 /// The network of a Hugging Face folder, or of a weight file beside its `config.json`.
 pub fn load(path: &Path, revision: Option<&str>) -> Result<(Bert, Source)> {
-    let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
+    let folder = if path.is_file() { path.parent().unwrap_or(Path::new("")) } else { path };
     let config = BertConfig::read(&folder.join("config.json")).context(WAYS)?;
     let checkpoint = Checkpoint::open(path).context(WAYS)?;
     let (network, report) = BertForQuestionAnswering::load(&config, checkpoint.clone(), &Device::flex())?;

@@ -13,11 +13,12 @@ use infer::verify::Verification;
 /// When the file cannot be written or read, or strays too far; `target` is then as it was.
 pub fn if_verified(
     target: &Path,
-    bytes: &[u8],
+    bytes: Vec<u8>,
     verify: impl FnOnce(&Path) -> Result<Verification>,
 ) -> Result<Verification> {
     let mut file = AtomicFile::create(target)?;
-    file.write_all(bytes).and_then(|()| file.flush()).map_err(FileError::new("write", target))?;
+    file.write_all(&bytes).and_then(|()| file.flush()).map_err(FileError::new("write", target))?;
+    drop(bytes);
     let verification = verify(file.partial_path())?;
     if let Some(case) = verification.failure() {
         bail!(
@@ -53,7 +54,7 @@ mod tests {
     fn the_file_is_judged_before_it_takes_its_place() {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("models/mnist.onnx");
-        if_verified(&target, b"good", |path| {
+        if_verified(&target, b"good".to_vec(), |path| {
             assert_eq!(std::fs::read(path).unwrap(), b"good");
             assert!(!target.exists());
             Ok(verification(0.5))
@@ -67,9 +68,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("mnist.onnx");
         std::fs::write(&target, b"earlier").unwrap();
-        let strays = if_verified(&target, b"bad", |_| Ok(verification(2.0))).unwrap_err().to_string();
+        let strays = if_verified(&target, b"bad".to_vec(), |_| Ok(verification(2.0))).unwrap_err().to_string();
         assert!(strays.contains("ort:cpu strays by 2.000e0 at batch 1"), "{strays}");
-        if_verified(&target, b"bad", |_| bail!("it does not load")).unwrap_err();
+        if_verified(&target, b"bad".to_vec(), |_| bail!("it does not load")).unwrap_err();
         assert_eq!(std::fs::read(&target).unwrap(), b"earlier");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }

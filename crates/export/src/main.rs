@@ -22,7 +22,7 @@ use infer::session::Session;
 use infer::verify::Verification;
 use onnx_model::Model;
 use source::Source;
-use summary::Summary;
+use summary::{Content, Summary};
 
 /// Where `cargo xtask fetch onnxruntime` puts the library, from the workspace's root.
 const FETCHED_LIBRARY: &str = "datasets/onnxruntime";
@@ -110,9 +110,19 @@ fn write(
     }
     let model = export(&source.metadata)?;
     let bytes = model.encode()?;
-    let verification = keep::if_verified(out, &bytes, |path| verify(path, &source.metadata))?;
-    let verified = (format!("ONNX Runtime {}", runtime.version()), verification);
-    Ok(Summary::new(network, (out, &bytes), &model, source, verified))
+    let content = Content::of(&model, &bytes);
+    // The verification needs the memory: a large network is loaded three times.
+    drop(model);
+    let verification = keep::if_verified(out, bytes, |path| verify(path, &source.metadata))?;
+    Ok(Summary {
+        network: network.to_owned(),
+        model: out.to_owned(),
+        content,
+        weights: source.weights,
+        notes: source.notes,
+        runtime: format!("ONNX Runtime {}", runtime.version()),
+        verification,
+    })
 }
 
 /// Refuses a file that does not say what it was made to say.

@@ -1,15 +1,13 @@
 //! What was exported and how it was verified, for people and for programs.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use artifact::Digest;
 use infer::table::{Table, grouped};
 use infer::verify::{FACTOR, FLOOR_ULP, Verification};
 use onnx_model::Model;
 use serde::Serialize;
-
-use crate::source::Source;
 
 /// The result of an export.
 #[derive(Debug, Serialize)]
@@ -18,6 +16,22 @@ pub struct Summary {
     pub network: String,
     /// The file.
     pub model: PathBuf,
+    /// What is in it.
+    #[serde(flatten)]
+    pub content: Content,
+    /// The weights that it was made from.
+    pub weights: PathBuf,
+    /// What a reader should know first.
+    pub notes: Vec<String>,
+    /// The runtime that verified it: `ONNX Runtime 1.32.0`.
+    pub runtime: String,
+    /// How far it strays from the network in float64.
+    pub verification: Verification,
+}
+
+/// What is in a file.
+#[derive(Debug, Serialize)]
+pub struct Content {
     /// Its SHA-256.
     pub sha256: Digest,
     /// Its size.
@@ -30,58 +44,41 @@ pub struct Summary {
     pub nodes: Vec<String>,
     /// How many numbers the initialisers hold.
     pub parameters: u64,
-    /// The weights that it was made from.
-    pub weights: PathBuf,
-    /// What a reader should know first.
-    pub notes: Vec<String>,
     /// What the file says about itself.
     pub metadata: BTreeMap<String, String>,
-    /// The runtime that verified it: `ONNX Runtime 1.32.0`.
-    pub runtime: String,
-    /// How far it strays from the network in float64.
-    pub verification: Verification,
 }
 
-impl Summary {
-    /// Of a model that has been written to `path`.
-    pub fn new(
-        network: &str,
-        (path, bytes): (&Path, &[u8]),
-        model: &Model,
-        source: Source,
-        (runtime, verification): (String, Verification),
-    ) -> Self {
+impl Content {
+    /// Of a model and its bytes.
+    pub fn of(model: &Model, bytes: &[u8]) -> Self {
         Self {
-            network: network.to_owned(),
-            model: path.to_owned(),
             sha256: artifact::sha256_bytes(bytes),
             bytes: bytes.len(),
             opset: model.opset().unwrap_or_default(),
             ir_version: model.ir_version,
             nodes: model.graph.nodes.iter().map(|node| node.op_type.clone()).collect(),
             parameters: model.graph.initializers.iter().filter_map(|tensor| tensor.elements()).sum(),
-            weights: source.weights,
-            notes: source.notes,
             metadata: model.metadata.clone(),
-            runtime,
-            verification,
         }
     }
+}
 
+impl Summary {
     /// For the terminal.
     pub fn text(&self) -> String {
+        let content = &self.content;
         let mut text: String = self.notes.iter().map(|note| format!("Note: {note}.\n")).collect();
         text += &format!(
             "Exported {}: opset {}, IR version {}, {} nodes, {} parameters, {} bytes\nSHA-256 {}\n",
             self.model.display(),
-            self.opset,
-            self.ir_version,
-            self.nodes.len(),
-            grouped(&self.parameters.to_string()),
-            grouped(&self.bytes.to_string()),
-            self.sha256,
+            content.opset,
+            content.ir_version,
+            content.nodes.len(),
+            grouped(&content.parameters.to_string()),
+            grouped(&content.bytes.to_string()),
+            content.sha256,
         );
-        text += &format!("{}\n\nVerified under {} against Burn in float64\n", self.nodes.join(" "), self.runtime);
+        text += &format!("{}\n\nVerified under {} against Burn in float64\n", content.nodes.join(" "), self.runtime);
         let mut table = Table::new(["case", "error", "error of Burn's float32", "difference from it"]);
         for case in &self.verification.cases {
             table.row([

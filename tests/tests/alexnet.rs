@@ -1,0 +1,78 @@
+//! AlexNet as a user meets it, without its pretrained weights: export from a seed, then labels for pictures.
+
+use std::path::Path;
+
+use end_to_end::{fail, program, succeed};
+use serde_json::Value;
+
+const PICTURES: &str = "crates/models/tests/fixtures/pictures";
+
+fn export(out: &Path) -> Value {
+    let words = ["alexnet", "--random-init", "21", "--json", "--out"];
+    serde_json::from_str(&succeed(program("export").args(words).arg(out))).unwrap()
+}
+
+#[test]
+fn random_weights_are_exported_verified_and_never_silent() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("alexnet.onnx");
+    let report = export(&model);
+    assert_eq!(report["opset"], 11);
+    assert_eq!(report["parameters"], 61_100_840);
+    // torch's own exporter writes 20.
+    assert!(report["nodes"].as_array().unwrap().len() <= 20, "{}", report["nodes"]);
+    assert_eq!(report["verification"]["passed"], true);
+    assert_eq!(report["metadata"]["weights.random_init"], "21");
+    assert!(report["notes"][0].as_str().unwrap().contains("means nothing"), "{}", report["notes"]);
+
+    // One file and one folder, as one run; both engines see the same.
+    let folder_of_pictures = folder.path().join("pictures");
+    std::fs::create_dir(&folder_of_pictures).unwrap();
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(PICTURES);
+    for name in ["grey.png", "four-inks.jpg"] {
+        std::fs::copy(fixtures.join(name), folder_of_pictures.join(name)).unwrap();
+    }
+    std::fs::write(folder_of_pictures.join("notes.txt"), "no picture").unwrap();
+    let predict = |words: &[&str]| {
+        let mut command = program("infer");
+        command.args(["predict", "alexnet", "--top", "3"]).args(words);
+        command.arg("--model").arg(&model).arg("--image").arg(fixtures.join("odd.png"));
+        command.arg("--image").arg(&folder_of_pictures);
+        succeed(&mut command)
+    };
+    let report: Value = serde_json::from_str(&predict(&["--json"])).unwrap();
+    assert_eq!((&report["agree"], &report["random_init"]), (&Value::Bool(true), &Value::from(21)));
+    let pictures = report["pictures"].as_array().unwrap();
+    let names: Vec<&str> =
+        pictures.iter().map(|picture| picture["image"].as_str().unwrap().rsplit('/').next().unwrap()).collect();
+    assert_eq!(names, ["odd.png", "four-inks.jpg", "grey.png"]);
+    for picture in pictures {
+        let engines = picture["engines"].as_array().unwrap();
+        assert_eq!(engines.len(), 2);
+        let probabilities = engines.iter().map(|engine| engine["guesses"][0]["probability"].as_f64().unwrap());
+        let probabilities: Vec<f64> = probabilities.collect();
+        assert!((probabilities[0] - probabilities[1]).abs() < 1e-6, "{probabilities:?}");
+        assert_eq!(engines[0]["guesses"].as_array().unwrap().len(), 3);
+    }
+    let text = predict(&["--engine", "ort:cpu"]);
+    assert!(text.starts_with("RANDOM WEIGHTS (seed 21): the results below mean nothing.\n"), "{text}");
+    assert!(text.contains("odd.png\nlabel") && text.contains(" %"), "{text}");
+}
+
+#[test]
+fn what_cannot_be_used_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let bad = folder.path().join("bad.pth");
+    std::fs::write(&bad, b"\x80\x02junk").unwrap();
+    let out = folder.path().join("out.onnx");
+    let errors = fail(program("export").args(["alexnet", "--weights"]).arg(&bad).arg("--out").arg(&out));
+    assert!(errors.contains("bad.pth is not a usable weight file") && errors.contains("--random-init"), "{errors}");
+    let other = Path::new("crates/models/tests/fixtures/weights/zip.pth");
+    let errors = fail(program("export").args(["alexnet", "--weights"]).arg(other).arg("--out").arg(&out));
+    assert!(errors.contains("16 missing tensors (features.0.weight, "), "{errors}");
+    assert!(!out.exists());
+    let errors = fail(program("infer").args(["predict", "alexnet", "--engine", "torch", "--image", "x.png"]));
+    assert!(errors.contains("there is no engine `torch`; there are burn, ort:cpu"), "{errors}");
+    let errors = fail(program("export").args(["mnist", "--hf-dir", ".", "--task", "question-answering"]));
+    assert!(errors.contains("--hf-dir is for BERT"), "{errors}");
+}

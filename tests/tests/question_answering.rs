@@ -1,0 +1,140 @@
+//! BERT for question answering as a user meets it: from a Hugging Face folder to an ONNX file, answers and figures.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use end_to_end::{fail, program, root, succeed};
+use serde_json::Value;
+
+/// A tiny model folder; its answers were found by transformers with the weights of this seed.
+const FOLDER: &str = "crates/models/tests/fixtures/question_answering";
+const SEED: &str = "41";
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+fn export(folder: &Path) -> PathBuf {
+    let model = folder.join("bert-qa.onnx");
+    let config = root().join(FOLDER).join("config.json");
+    let mut command = program("export");
+    command.args(["bert-qa", "--random-init", SEED, "--json", "--config"]).arg(config).arg("--out").arg(&model);
+    let report = json(&succeed(&mut command));
+    assert_eq!(report["opset"], 11);
+    assert_eq!(report["verification"]["passed"], true);
+    assert_eq!(report["metadata"]["weights.random_init"], SEED);
+    model
+}
+
+#[test]
+fn answers_are_those_of_transformers_in_burn_and_under_onnx_runtime() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = export(folder.path());
+    let cases = json(&fs::read_to_string(root().join(FOLDER).join("cases.json")).unwrap());
+    let questions = folder.path().join("questions.jsonl");
+    let single = |case: &&Value| case["windows"].as_array().unwrap().len() == 1;
+    let cases: Vec<&Value> = cases["cases"].as_array().unwrap().iter().filter(single).collect();
+    let lines = cases
+        .iter()
+        .map(|case| serde_json::json!({"question": case["question"], "context": case["context"]}).to_string() + "\n");
+    fs::write(&questions, lines.collect::<String>()).unwrap();
+    let mut command = program("infer");
+    command.args(["predict", "bert-qa", "--json", "--top", "1", "--max-answer-tokens", "6", "--hf-dir", FOLDER]);
+    command.arg("--model").arg(&model).arg("--jsonl").arg(&questions);
+    let report = json(&succeed(&mut command));
+    assert_eq!((&report["agree"], &report["random_init"]), (&Value::Bool(true), &Value::from(41)));
+    for (case, asked) in cases.iter().zip(report["questions"].as_array().unwrap()) {
+        assert_eq!(asked["question"], case["question"]);
+        for engine in asked["engines"].as_array().unwrap() {
+            let (found, expected) = (&engine["answers"][0], &case["answers"][0]);
+            for key in ["text", "start", "end"] {
+                assert_eq!(found[key], expected[key], "{} {}", engine["engine"], case["question"]);
+            }
+            let scores = [found, expected].map(|answer| answer["score"].as_f64().unwrap());
+            assert!((scores[0] / scores[1] - 1.0).abs() < 1e-4, "{scores:?}");
+        }
+    }
+    assert_eq!(report["questions"].as_array().unwrap().len(), cases.len());
+
+    // The default question, as the article picks the answer.
+    let mut command = program("infer");
+    command.args(["predict", "bert-qa", "--as-article", "--hf-dir", FOLDER]).arg("--model").arg(&model);
+    let text = succeed(&mut command);
+    assert!(text.starts_with("RANDOM WEIGHTS (seed 41)"), "{text}");
+    assert!(text.contains("Who was Jim Henson ?") && text.contains("tokens 13 to 5"), "{text}");
+}
+
+#[test]
+fn squad_is_judged_alike_in_both_engines() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = export(folder.path());
+    let context = "Jim Henson was a puppeteer. The iron tower of Paris was built in 1889.";
+    let entry = |id: &str, question: &str| serde_json::json!({"id": id, "question": question, "answers": [{"text": "Puppeteer.", "answer_start": 17}]});
+    let questions = [entry("a", "Who was Jim ?"), entry("b", "What was built ?"), entry("c", "Where ?")];
+    let paragraphs = serde_json::json!([{"context": context, "qas": questions}]);
+    let squad = folder.path().join("dev.json");
+    fs::write(&squad, serde_json::json!({"data": [{"paragraphs": paragraphs}]}).to_string()).unwrap();
+    let predictions = folder.path().join("predictions.json");
+    let out = folder.path().join("eval.json");
+    let mut command = program("infer");
+    command.args(["eval", "bert-qa", "--json", "--engine", "burn,ort:cpu", "--hf-dir", FOLDER]);
+    command.arg("--model").arg(&model).arg("--squad").arg(&squad);
+    command.arg("--out").arg(&out).arg("--predictions").arg(&predictions);
+    let printed = json(&succeed(&mut command));
+    assert_eq!(printed, json(&fs::read_to_string(&out).unwrap()));
+    assert_eq!((&printed["disagreements"], &printed["random_init"]), (&Value::from(0), &Value::from(41)));
+    let engines = printed["engines"].as_array().unwrap();
+    assert_eq!(engines.len(), 2);
+    for engine in engines {
+        assert_eq!(engine["questions"], 3);
+        for figure in ["exact_match", "f1"] {
+            assert!((0.0..=100.0).contains(&engine[figure].as_f64().unwrap()), "{engine}");
+        }
+        for answer in engine["predictions"].as_object().unwrap().values() {
+            assert!(context.contains(answer.as_str().unwrap()), "{answer}");
+        }
+    }
+    assert_eq!(json(&fs::read_to_string(&predictions).unwrap()), engines[0]["predictions"]);
+}
+
+#[test]
+fn what_cannot_be_used_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = export(folder.path());
+    let ask = |words: &[&str]| {
+        let mut command = program("infer");
+        command.args(["predict", "bert-qa", "--hf-dir", FOLDER]).args(words).arg("--model").arg(&model);
+        fail(&mut command)
+    };
+    let text = |name: &str, content: &[u8]| {
+        let path = folder.path().join(name);
+        fs::write(&path, content).unwrap();
+        path.display().to_string()
+    };
+    assert!(ask(&["--question", ""]).contains("the question is empty"));
+    assert!(ask(&["--context-file", &text("empty.txt", b" \n")]).contains("the context is empty"));
+    let errors = ask(&["--context-file", &text("latin.txt", b"caf\xe9")]);
+    assert!(errors.contains("latin.txt is not UTF-8 text: the bytes from 3 on"), "{errors}");
+    let errors =
+        ask(&["--jsonl", &text("bad.jsonl", b"{\"question\": \"a\", \"context\": \"b\"}\n{\"question\": 1}\n")]);
+    assert!(errors.contains("bad.jsonl line 2 is not"), "{errors}");
+    let errors = ask(&["--as-article", "--context", &"cat ".repeat(100)]);
+    assert!(errors.contains("the article's way of picking takes one sequence of 40 tokens"), "{errors}");
+    let errors = ask(&["--engine", "tpu"]);
+    assert!(errors.contains("there is no engine `tpu`"), "{errors}");
+
+    let out = folder.path().join("out.onnx");
+    let hf = |directory: &Path| {
+        let mut command = program("export");
+        command.args(["--task", "question-answering", "--hf-dir"]).arg(directory).arg("--out").arg(&out);
+        fail(&mut command)
+    };
+    // Without weights the three ways on are named.
+    let errors = hf(&root().join(FOLDER));
+    assert!(errors.contains("holds none of model.safetensors"), "{errors}");
+    assert!(["--weights", "--hf-dir", "--random-init"].iter().all(|way| errors.contains(way)), "{errors}");
+    fs::write(folder.path().join("config.json"), r#"{"model_type": "gpt2"}"#).unwrap();
+    let errors = hf(folder.path());
+    assert!(errors.contains("the model type is \"gpt2\", and only \"bert\" is supported"), "{errors}");
+    assert!(!out.exists());
+}
