@@ -26,9 +26,7 @@ pub(crate) struct DynamicAxis {
 impl Axis {
     /// An axis of one size only.
     pub fn fixed(size: usize) -> Self {
-        Self {
-            kind: AxisKind::Fixed(size),
-        }
+        Self { kind: AxisKind::Fixed(size) }
     }
 
     /// An axis whose size is chosen at run time. Axes of the same name have the same size.
@@ -37,12 +35,7 @@ impl Axis {
     /// the lowest size is always tried.
     pub fn dynamic(name: impl Into<String>) -> Self {
         Self {
-            kind: AxisKind::Dynamic(DynamicAxis {
-                name: name.into(),
-                lowest: 1,
-                highest: usize::MAX,
-                multiple_of: 1,
-            }),
+            kind: AxisKind::Dynamic(DynamicAxis { name: name.into(), lowest: 1, highest: usize::MAX, multiple_of: 1 }),
         }
     }
 

@@ -63,9 +63,7 @@ pub(crate) fn emit(
             emitter.nodes.push(node.input(source).output(name.clone()));
         }
     }
-    let shape = |value: ValueId| -> Vec<FileDim> {
-        graph.shape(value).iter().map(|dim| file_dim(dim, axes)).collect()
-    };
+    let shape = |value: ValueId| -> Vec<FileDim> { graph.shape(value).iter().map(|dim| file_dim(dim, axes)).collect() };
     let mut file = onnx_model::Graph::new(exporter.name.clone());
     file.doc.clone_from(&exporter.doc);
     for (value, name) in graph.inputs.iter().zip(&inputs) {
@@ -158,8 +156,11 @@ impl Emitter<'_> {
         }
         let graph = self.graph;
         let value = graph.value(id);
-        let dims: Vec<u64> =
-            value.shape.iter().map(|dim| dim.as_fixed().and_then(|size| u64::try_from(size).ok()).unwrap_or(0)).collect();
+        let dims: Vec<u64> = value
+            .shape
+            .iter()
+            .map(|dim| dim.as_fixed().and_then(|size| u64::try_from(size).ok()).unwrap_or(0))
+            .collect();
         let (name, bytes) = match &value.source {
             Source::Constant(bytes) => (self.names.value("constant"), bytes.clone()),
             Source::Parameter { index, permutation } => {

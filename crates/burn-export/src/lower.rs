@@ -29,9 +29,7 @@ mod sorting;
 use std::collections::{BTreeSet, HashMap};
 
 use burn::backend::capture::TensorId;
-use burn::backend::ir::{
-    BaseOperationIr, BoolOperationIr, OperationIr, ScalarIr, TensorIr,
-};
+use burn::backend::ir::{BaseOperationIr, BoolOperationIr, OperationIr, ScalarIr, TensorIr};
 use onnx_model::DataType;
 
 pub(crate) use builder::Builder;

@@ -48,10 +48,7 @@ impl TryFrom<i64> for Opset {
     type Error = ExportError;
 
     fn try_from(opset: i64) -> Result<Self, ExportError> {
-        Self::ALL
-            .into_iter()
-            .find(|version| version.number() == opset)
-            .ok_or(ExportError::UnknownOpset { opset })
+        Self::ALL.into_iter().find(|version| version.number() == opset).ok_or(ExportError::UnknownOpset { opset })
     }
 }
 

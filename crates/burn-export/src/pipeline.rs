@@ -29,9 +29,11 @@ where
     let (parameters, visits) = parameters::read(module)?;
     let device = Device::capture();
     let mut traces = Vec::new();
-    for (position, sizes) in trace_points(signature).into_iter().enumerate() {
-        // Another fill for one trace: what changes with it looked at values.
-        let fill = u8::from(position == 1);
+    let points = trace_points(signature);
+    let last = points.len() - 1;
+    for (position, sizes) in points.into_iter().enumerate() {
+        // Another fill for the last trace: what changes with it looked at values.
+        let fill = u8::from(position == last);
         let point = TracePoint { inputs: &signature.inputs, axes: &axes, sizes, fill };
         traces.push(record(&device, module, forward, point)?);
     }

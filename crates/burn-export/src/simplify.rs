@@ -16,13 +16,14 @@ use crate::graph::Graph;
 /// A rule: how many places it changed.
 type Rule = fn(&mut Graph) -> usize;
 
-const RULES: [(&str, Rule); 9] = [
+const RULES: [(&str, Rule); 10] = [
     ("no-ops removed", no_ops::remove_no_ops),
     ("moves merged", no_ops::merge_moves),
     ("expansions left to broadcasting", broadcasting::drop_expansions),
     ("leading ones dropped", broadcasting::drop_leading_ones),
     ("constants folded", constants::fold),
     ("linear layers restored", linear::restore_batched),
+    ("linear layers restored", linear::unfold_early),
     ("shared work shared", sharing::share),
     ("dead nodes removed", remove_dead),
     ("no-ops removed", no_ops::remove_no_ops),

@@ -28,15 +28,8 @@ pub(crate) struct Parameter {
 /// Replaces the parameters of `module` by stand-ins on `device`.
 ///
 /// Returns the module and the tensors of its parameters, in the order of [`read`]. Call inside a capture scope.
-pub(crate) fn stand_in<M: Module>(
-    module: M,
-    device: &Device,
-) -> Result<(M, Vec<TensorId>), ExportError> {
-    let mut mapper = StandIn {
-        device,
-        ids: Vec::new(),
-        failure: None,
-    };
+pub(crate) fn stand_in<M: Module>(module: M, device: &Device) -> Result<(M, Vec<TensorId>), ExportError> {
+    let mut mapper = StandIn { device, ids: Vec::new(), failure: None };
     let module = module.map(&mut mapper).to_device(device);
     match mapper.failure {
         Some(failure) => Err(failure),
@@ -110,12 +103,7 @@ impl Reader {
         }
         self.by_id.insert(id, self.parameters.len());
         self.visits.push(self.parameters.len());
-        self.parameters.push(Parameter {
-            path,
-            dtype,
-            shape,
-            bytes,
-        });
+        self.parameters.push(Parameter { path, dtype, shape, bytes });
     }
 }
 
@@ -125,9 +113,7 @@ macro_rules! map_reader {
             let tensor = param.base();
             let (dtype, shape) = (tensor.dtype(), tensor.shape().to_vec());
             if matches!(dtype, DType::QFloat(_)) {
-                self.failure = Some(ExportError::QuantizedParameter {
-                    path: self.path.join("."),
-                });
+                self.failure = Some(ExportError::QuantizedParameter { path: self.path.join(".") });
                 return param;
             }
             let bytes = match tensor.clone().try_into_primitive::<Flex>() {
@@ -178,4 +164,3 @@ impl AsRef<[u8]> for OwnedStorage {
         &self.0
     }
 }
-

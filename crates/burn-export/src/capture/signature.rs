@@ -50,25 +50,14 @@ impl<'a> InputSource<'a> {
         shape: &'a dyn Fn(&InputSpec) -> Vec<usize>,
         fill: u8,
     ) -> Self {
-        Self {
-            specs: specs.iter(),
-            device,
-            shape,
-            fill,
-            taken: 0,
-            ids: Vec::new(),
-            dtypes: Vec::new(),
-        }
+        Self { specs: specs.iter(), device, shape, fill, taken: 0, ids: Vec::new(), dtypes: Vec::new() }
     }
 
     /// The tensors handed out and their types, once all declared inputs are taken.
     pub(crate) fn finish(self) -> Result<(Vec<TensorId>, Vec<DType>), ExportError> {
         match self.specs.len() {
             0 => Ok((self.ids, self.dtypes)),
-            left => Err(ExportError::InputCount {
-                declared: self.taken + left,
-                taken: self.taken,
-            }),
+            left => Err(ExportError::InputCount { declared: self.taken + left, taken: self.taken }),
         }
     }
 
@@ -80,26 +69,15 @@ impl<'a> InputSource<'a> {
         is_kind: fn(DType) -> bool,
     ) -> Result<(TensorData, DType), ExportError> {
         let Some(spec) = self.specs.next() else {
-            return Err(ExportError::InputCount {
-                declared: self.taken,
-                taken: self.taken + 1,
-            });
+            return Err(ExportError::InputCount { declared: self.taken, taken: self.taken + 1 });
         };
         self.taken += 1;
         if spec.axes.len() != rank {
-            return Err(ExportError::InputRank {
-                input: spec.name.clone(),
-                declared: spec.axes.len(),
-                taken: rank,
-            });
+            return Err(ExportError::InputRank { input: spec.name.clone(), declared: spec.axes.len(), taken: rank });
         }
         let dtype = spec.dtype.unwrap_or(default);
         if !is_kind(dtype) {
-            return Err(ExportError::InputKind {
-                input: spec.name.clone(),
-                dtype,
-                kind,
-            });
+            return Err(ExportError::InputKind { input: spec.name.clone(), dtype, kind });
         }
         let shape = Shape::from((self.shape)(spec));
         let width = dtype.size();
@@ -192,10 +170,7 @@ impl<T: ModelInputs, const N: usize> ModelInputs for [T; N] {
     fn take(source: &mut InputSource<'_>) -> Result<Self, ExportError> {
         let values = (0..N).map(|_| T::take(source)).collect::<Result<Vec<T>, _>>()?;
         let taken = values.len();
-        values.try_into().map_err(|_| ExportError::InputCount {
-            declared: taken,
-            taken: N,
-        })
+        values.try_into().map_err(|_| ExportError::InputCount { declared: taken, taken: N })
     }
 }
 

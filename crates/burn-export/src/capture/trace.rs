@@ -100,11 +100,8 @@ fn record_run(
     let captured = captured.map_err(|error| ExportError::Capture { message: error.to_string() })?;
     let mut values = captured.values;
     // The inputs' elements mean nothing, and may be large.
-    let input_shapes = ends
-        .inputs
-        .iter()
-        .map(|id| values.remove(id).map(|data| data.shape().to_vec()).unwrap_or_default())
-        .collect();
+    let input_shapes =
+        ends.inputs.iter().map(|id| values.remove(id).map(|data| data.shape().to_vec()).unwrap_or_default()).collect();
     Ok(Trace {
         sizes: point.sizes.clone(),
         operations: captured.graph.operations,
@@ -129,11 +126,7 @@ pub(crate) fn describe_sizes(axes: &[String], sizes: &[i64]) -> String {
     if axes.is_empty() {
         return "fixed sizes".to_string();
     }
-    axes.iter()
-        .zip(sizes)
-        .map(|(axis, size)| format!("{axis} = {size}"))
-        .collect::<Vec<_>>()
-        .join(", ")
+    axes.iter().zip(sizes).map(|(axis, size)| format!("{axis} = {size}")).collect::<Vec<_>>().join(", ")
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> String {

@@ -1,8 +1,6 @@
 //! Comparisons, choices by mask, and questions about all elements.
 
-use burn::backend::ir::{
-    BinaryOpIr, MaskFillOpIr, MaskWhereOpIr, ReduceDimOpIr, ReduceOpIr, ScalarOpIr,
-};
+use burn::backend::ir::{BinaryOpIr, MaskFillOpIr, MaskWhereOpIr, ReduceDimOpIr, ReduceOpIr, ScalarOpIr};
 use onnx_model::DataType;
 
 use super::{Lowering, Result};

@@ -1,8 +1,6 @@
 //! Resizing images and sampling them at given places.
 
-use burn::backend::ir::{
-    GridSample2dOpIr, GridSamplePaddingModeIr, InterpolateModeIr, InterpolateOpIr,
-};
+use burn::backend::ir::{GridSample2dOpIr, GridSamplePaddingModeIr, InterpolateModeIr, InterpolateOpIr};
 use onnx_model::Attribute;
 
 use super::{Lowering, Result};

@@ -41,9 +41,7 @@ impl Lowering<'_> {
         let axis = Attribute::from(axis as i64);
         let out = match self.update(update)? {
             None => self.b.node("ScatterElements", inputs, [("axis", axis)], kind),
-            Some(name) => {
-                self.b.node("ScatterElements", inputs, [("axis", axis), ("reduction", name.into())], kind)
-            }
+            Some(name) => self.b.node("ScatterElements", inputs, [("axis", axis), ("reduction", name.into())], kind),
         };
         Ok(self.b.cast(out, dtype))
     }

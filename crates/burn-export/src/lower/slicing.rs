@@ -57,11 +57,7 @@ impl Lowering<'_> {
             } else {
                 // Burn walks the range from its end; ONNX from the last element down to the one before the first.
                 starts.push(&range.end - &Dim::fixed(1));
-                ends.push(if range.start.is(0) {
-                    Dim::fixed(i64::MIN + 1)
-                } else {
-                    &range.start - &Dim::fixed(1)
-                });
+                ends.push(if range.start.is(0) { Dim::fixed(i64::MIN + 1) } else { &range.start - &Dim::fixed(1) });
             }
         }
         let out_shape = self.shape(&op.out);

@@ -13,8 +13,7 @@ impl Lowering<'_> {
         let mut shape = self.b.shape(x);
         shape[axis] = count.clone();
         let kinds = [(self.b.dtype(x), shape.clone()), (DataType::I64, shape)];
-        let attributes =
-            [("axis", (axis as i64).into()), ("largest", descending.into()), ("sorted", 1i64.into())];
+        let attributes = [("axis", (axis as i64).into()), ("largest", descending.into()), ("sorted", 1i64.into())];
         self.b.nodes("TopK", [x.into(), Self::sizes([count.clone()])], attributes, kinds)
     }
 

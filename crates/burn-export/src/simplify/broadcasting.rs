@@ -85,9 +85,10 @@ pub(super) fn drop_leading_ones(graph: &mut Graph) -> usize {
             }
             let Some(origin) = producer.input(0) else { continue };
             let (from, to) = (graph.shape(origin), graph.shape(value));
-            let trailing = to.len().checked_sub(from.len()).is_some_and(|ones| {
-                to[..ones].iter().all(|dim| dim.is(1)) && &to[ones..] == from
-            });
+            let trailing = to
+                .len()
+                .checked_sub(from.len())
+                .is_some_and(|ones| to[..ones].iter().all(|dim| dim.is(1)) && &to[ones..] == from);
             let fits = match is_product {
                 true => {
                     let other = graph.nodes[index].input(1 - position).map_or(0, |other| graph.shape(other).len());

@@ -64,6 +64,72 @@ fn folded_operand(
     }
 }
 
+/// `Reshape(Add(MatMul(Reshape(x), w), b))` where the folding joins more than the leading axes: the unfolding of the
+/// result moves in front of the product, where it meets the folding.
+pub(super) fn unfold_early(graph: &mut Graph) -> usize {
+    let mut count = 0;
+    let mut index = 0;
+    while index < graph.nodes.len() {
+        if graph.nodes[index].op == "Reshape" && unfold_one(graph, index).is_some() {
+            count += 1;
+        }
+        index += 1;
+    }
+    count
+}
+
+fn unfold_one(graph: &mut Graph, index: usize) -> Option<()> {
+    let producers = graph.producers();
+    let uses = graph.uses();
+    let once = |value: ValueId| (uses[value.0] == 1).then_some(());
+    let outer = &graph.nodes[index];
+    let (top, result) = (outer.input(0)?, outer.outputs[0]);
+    let (columns, lead) = graph.shape(result).split_last()?;
+    once(top)?;
+    if lead.len() < 2 || graph.shape(top).len() != 2 || graph.shape(top).last() != Some(columns) {
+        return None;
+    }
+    let mut product_at = producers[top.0]?;
+    let mut sum = None;
+    if graph.nodes[product_at].op == "Add" {
+        let add = &graph.nodes[product_at];
+        let (product, bias) = [(0, 1), (1, 0)].into_iter().find_map(|(product, bias)| {
+            let (product, bias) = (add.input(product)?, add.input(bias)?);
+            let is_product = producers[product.0].is_some_and(|at| graph.nodes[at].op == "MatMul");
+            is_product.then_some((product, bias))
+        })?;
+        once(product)?;
+        if graph.shape(bias).iter().rev().skip(1).any(|dim| !dim.is(1)) || graph.shape(bias).len() > 2 {
+            return None;
+        }
+        sum = Some(top);
+        product_at = producers[product.0]?;
+    }
+    let matmul = &graph.nodes[product_at];
+    let (folded, weight) = (matmul.input(0)?, matmul.input(1)?);
+    let fold = producers[folded.0].map(|at| &graph.nodes[at])?;
+    if matmul.op != "MatMul" || graph.shape(weight).len() != 2 || !matches!(fold.op, "Reshape" | "Flatten") {
+        return None;
+    }
+    let (origin, product) = (fold.input(0)?, matmul.outputs[0]);
+    let mut shape = lead.to_vec();
+    shape.extend(graph.shape(folded).last().cloned());
+    let result_shape = graph.shape(result).to_vec();
+    let unfolded = graph.add(graph.dtype(folded), shape.clone(), Source::Node);
+    for value in std::iter::once(product).chain(sum) {
+        graph.values[value.0].shape.clone_from(&result_shape);
+    }
+    let path = graph.nodes[product_at].path.clone();
+    graph.nodes[product_at].inputs[0] = Operand::Value(unfolded);
+    graph.replace(result, top);
+    let inputs = vec![Operand::Value(origin), Operand::Dims(shape)];
+    let attributes = std::collections::BTreeMap::new();
+    // The outer reshape has no users left; it becomes the inner one, which has to come first.
+    graph.nodes.remove(index);
+    graph.nodes.insert(product_at, Node { op: "Reshape", inputs, outputs: vec![unfolded], attributes, path });
+    Some(())
+}
+
 /// `Add(MatMul(x, w), b)` over two axes, `w` fixed, becomes Gemm with the weights of a linear layer as PyTorch keeps
 /// them: `[out, in]`, transposed by the operator.
 pub(super) fn form_gemm(graph: &mut Graph) -> usize {
@@ -87,9 +153,13 @@ pub(super) fn form_gemm(graph: &mut Graph) -> usize {
             };
             let rank_two = graph.shape(x).len() == 2;
             let float = crate::elements::is_float(graph.dtype(x));
-            let fixed =
-                matches!(graph.value(weight).source, Source::Parameter { .. }) && !graph.reshaped(weight);
-            (uses[product.0] == 1 && fits && rank_two && fixed && float).then_some((x, weight, bias, matmul.path.clone()))
+            let fixed = matches!(graph.value(weight).source, Source::Parameter { .. }) && !graph.reshaped(weight);
+            (uses[product.0] == 1 && fits && rank_two && fixed && float).then_some((
+                x,
+                weight,
+                bias,
+                matmul.path.clone(),
+            ))
         });
         let Some((x, weight, bias, path)) = operands else { continue };
         let weight_uses = uses[weight.0];

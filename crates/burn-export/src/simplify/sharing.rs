@@ -53,8 +53,8 @@ pub(super) fn share(graph: &mut Graph) -> usize {
     }
     // The doubles are dead now: dropping them here keeps the count honest.
     let used = graph.uses();
-    graph.nodes.retain(|node| {
-        node.outputs.iter().any(|output| used[output.0] > 0 || representative[output.0] == *output)
-    });
+    graph
+        .nodes
+        .retain(|node| node.outputs.iter().any(|output| used[output.0] > 0 || representative[output.0] == *output));
     count
 }

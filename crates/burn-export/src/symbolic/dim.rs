@@ -49,17 +49,13 @@ impl Dim {
             *entry = *entry + coefficient;
         }
         sum.retain(|_, coefficient| !coefficient.is_zero());
-        Self {
-            terms: sum.into_iter().collect(),
-        }
+        Self { terms: sum.into_iter().collect() }
     }
 
     /// A linear combination of expressions.
     pub fn combination<'a>(parts: impl IntoIterator<Item = (Ratio, &'a Dim)>) -> Self {
         Self::from_terms(parts.into_iter().flat_map(|(factor, dim)| {
-            dim.terms
-                .iter()
-                .map(move |(monomial, coefficient)| (monomial.clone(), *coefficient * factor))
+            dim.terms.iter().map(move |(monomial, coefficient)| (monomial.clone(), *coefficient * factor))
         }))
     }
 
@@ -72,9 +68,7 @@ impl Dim {
     pub fn as_fixed(&self) -> Option<i64> {
         match self.terms.as_slice() {
             [] => Some(0),
-            [(monomial, value)] if monomial.is_empty() => {
-                value.to_integer().and_then(|value| value.try_into().ok())
-            }
+            [(monomial, value)] if monomial.is_empty() => value.to_integer().and_then(|value| value.try_into().ok()),
             _ => None,
         }
     }
@@ -122,14 +116,11 @@ impl Dim {
         let [(monomial, coefficient)] = divisor.terms.as_slice() else {
             return (self == divisor).then(|| Dim::fixed(1));
         };
-        let inverse: Monomial = monomial
-            .iter()
-            .map(|(atom, power)| (atom.clone(), -power))
-            .collect();
+        let inverse: Monomial = monomial.iter().map(|(atom, power)| (atom.clone(), -power)).collect();
         let factor = coefficient.recip()?;
-        Some(Self::from_terms(self.terms.iter().map(
-            |(monomial, coefficient)| (multiply(monomial, &inverse), *coefficient * factor),
-        )))
+        Some(Self::from_terms(
+            self.terms.iter().map(|(monomial, coefficient)| (multiply(monomial, &inverse), *coefficient * factor)),
+        ))
     }
 
     /// `floor(self / divisor)` for a positive divisor.
@@ -160,14 +151,8 @@ impl Dim {
         }
         let rest = Self::from_terms(rest);
         match rest.as_fixed() {
-            Some(value) => whole.push((
-                Monomial::new(),
-                Ratio::integer(i128::from(value.div_euclid(divisor))),
-            )),
-            None => whole.push((
-                vec![(Atom::Floor(Box::new(rest), divisor), 1)],
-                Ratio::ONE,
-            )),
+            Some(value) => whole.push((Monomial::new(), Ratio::integer(i128::from(value.div_euclid(divisor))))),
+            None => whole.push((vec![(Atom::Floor(Box::new(rest), divisor), 1)], Ratio::ONE)),
         }
         Self::from_terms(whole)
     }
@@ -202,8 +187,7 @@ impl Dim {
 
     /// The product of sizes.
     pub fn product<'a>(dims: impl IntoIterator<Item = &'a Dim>) -> Dim {
-        dims.into_iter()
-            .fold(Dim::fixed(1), |product, dim| &product * dim)
+        dims.into_iter().fold(Dim::fixed(1), |product, dim| &product * dim)
     }
 }
 
@@ -213,9 +197,7 @@ impl Atom {
             Atom::Axis(AxisId(index)) => sizes.get(*index).copied(),
             Atom::Floor(inner, divisor) => {
                 let value = inner.eval_ratio(sizes)?;
-                let quotient = value
-                    .numerator()
-                    .div_euclid(value.denominator() * i128::from(*divisor));
+                let quotient = value.numerator().div_euclid(value.denominator() * i128::from(*divisor));
                 quotient.try_into().ok()
             }
         }
@@ -248,11 +230,11 @@ impl Sub for &Dim {
 impl Mul for &Dim {
     type Output = Dim;
     fn mul(self, rhs: &Dim) -> Dim {
-        Dim::from_terms(self.terms.iter().flat_map(|(left, a)| {
-            rhs.terms
+        Dim::from_terms(
+            self.terms
                 .iter()
-                .map(move |(right, b)| (multiply(left, right), *a * *b))
-        }))
+                .flat_map(|(left, a)| rhs.terms.iter().map(move |(right, b)| (multiply(left, right), *a * *b))),
+        )
     }
 }
 

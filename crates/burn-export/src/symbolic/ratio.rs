@@ -14,10 +14,7 @@ impl Ratio {
     pub const ONE: Ratio = Ratio::integer(1);
 
     pub const fn integer(value: i128) -> Self {
-        Self {
-            numerator: value,
-            denominator: 1,
-        }
+        Self { numerator: value, denominator: 1 }
     }
 
     /// `None` if the denominator is zero.
@@ -26,10 +23,7 @@ impl Ratio {
             return None;
         }
         let divisor = gcd(numerator, denominator) * denominator.signum();
-        Some(Self {
-            numerator: numerator / divisor,
-            denominator: denominator / divisor,
-        })
+        Some(Self { numerator: numerator / divisor, denominator: denominator / divisor })
     }
 
     pub fn numerator(self) -> i128 {
@@ -56,10 +50,7 @@ impl Ratio {
 
     fn reduced(numerator: i128, denominator: i128) -> Self {
         let divisor = gcd(numerator, denominator).max(1);
-        Self {
-            numerator: numerator / divisor,
-            denominator: denominator / divisor,
-        }
+        Self { numerator: numerator / divisor, denominator: denominator / divisor }
     }
 }
 
@@ -83,20 +74,14 @@ impl Sub for Ratio {
 impl Neg for Ratio {
     type Output = Ratio;
     fn neg(self) -> Ratio {
-        Ratio {
-            numerator: -self.numerator,
-            denominator: self.denominator,
-        }
+        Ratio { numerator: -self.numerator, denominator: self.denominator }
     }
 }
 
 impl Mul for Ratio {
     type Output = Ratio;
     fn mul(self, rhs: Ratio) -> Ratio {
-        Ratio::reduced(
-            self.numerator * rhs.numerator,
-            self.denominator * rhs.denominator,
-        )
+        Ratio::reduced(self.numerator * rhs.numerator, self.denominator * rhs.denominator)
     }
 }
 
@@ -113,11 +98,8 @@ pub fn gcd(a: i128, b: i128) -> i128 {
 /// Rows may outnumber the unknowns; every row has to hold exactly.
 pub fn solve(matrix: &[Vec<Ratio>], rhs: &[Ratio]) -> Option<Vec<Ratio>> {
     let unknowns = matrix.first()?.len();
-    let mut rows: Vec<Vec<Ratio>> = matrix
-        .iter()
-        .zip(rhs)
-        .map(|(row, value)| row.iter().copied().chain([*value]).collect())
-        .collect();
+    let mut rows: Vec<Vec<Ratio>> =
+        matrix.iter().zip(rhs).map(|(row, value)| row.iter().copied().chain([*value]).collect()).collect();
     for column in 0..unknowns {
         let pivot = (column..rows.len()).find(|&row| !rows[row][column].is_zero())?;
         rows.swap(column, pivot);
@@ -154,10 +136,7 @@ mod tests {
         let row = |x: i128| vec![Ratio::ONE, Ratio::integer(x)];
         let matrix = [row(1), row(2), row(5)];
         let y = |values: [i128; 3]| values.map(Ratio::integer);
-        assert_eq!(
-            solve(&matrix, &y([3, 5, 11])),
-            Some(vec![Ratio::ONE, Ratio::integer(2)])
-        );
+        assert_eq!(solve(&matrix, &y([3, 5, 11])), Some(vec![Ratio::ONE, Ratio::integer(2)]));
         assert_eq!(solve(&matrix, &y([3, 5, 12])), None);
     }
 }

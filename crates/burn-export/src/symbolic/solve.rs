@@ -23,12 +23,7 @@ impl Solver {
     /// A solver for traces at the given sizes, one row a trace, one column an axis.
     pub(crate) fn new(sizes: Vec<Vec<i64>>) -> Self {
         let axes = sizes.first().map_or(0, Vec::len);
-        let mut solver = Self {
-            sizes,
-            axes,
-            known: HashMap::new(),
-            quotients: Vec::new(),
-        };
+        let mut solver = Self { sizes, axes, known: HashMap::new(), quotients: Vec::new() };
         for axis in 0..axes {
             solver.remember(Dim::axis(AxisId(axis)));
         }
@@ -80,10 +75,7 @@ impl Solver {
     }
 
     fn fits(&self, dim: &Dim, samples: &[i64]) -> bool {
-        self.sizes
-            .iter()
-            .zip(samples)
-            .all(|(sizes, sample)| dim.eval(sizes) == Some(*sample))
+        self.sizes.iter().zip(samples).all(|(sizes, sample)| dim.eval(sizes) == Some(*sample))
     }
 
     fn values(&self, dim: &Dim) -> Option<Vec<i64>> {
@@ -109,22 +101,11 @@ impl Solver {
         if basis.len() + 1 >= samples.len() {
             return None;
         }
-        let columns: Vec<Vec<i64>> = basis
-            .iter()
-            .map(|dim| self.values(dim))
-            .collect::<Option<_>>()?;
+        let columns: Vec<Vec<i64>> = basis.iter().map(|dim| self.values(dim)).collect::<Option<_>>()?;
         let rows: Vec<Vec<Ratio>> = (0..samples.len())
-            .map(|row| {
-                columns
-                    .iter()
-                    .map(|column| Ratio::integer(column[row].into()))
-                    .collect()
-            })
+            .map(|row| columns.iter().map(|column| Ratio::integer(column[row].into())).collect())
             .collect();
-        let rhs: Vec<Ratio> = samples
-            .iter()
-            .map(|sample| Ratio::integer((*sample).into()))
-            .collect();
+        let rhs: Vec<Ratio> = samples.iter().map(|sample| Ratio::integer((*sample).into())).collect();
         let factors = solve(&rows, &rhs)?;
         let dim = Dim::combination(factors.into_iter().zip(basis));
         self.fits(&dim, samples).then_some(dim)
@@ -143,9 +124,10 @@ impl Solver {
     /// `a*size + b`, or `a*size*other + b`, over the sizes at hand.
     fn near_sizes(&self, samples: &[i64], near: &[Dim]) -> Option<Dim> {
         let moving: Vec<&Dim> = near.iter().filter(|dim| dim.as_fixed().is_none()).collect();
-        let products = moving.iter().enumerate().flat_map(|(position, left)| {
-            moving[position + 1..].iter().map(move |right| *left * right)
-        });
+        let products = moving
+            .iter()
+            .enumerate()
+            .flat_map(|(position, left)| moving[position + 1..].iter().map(move |right| *left * right));
         moving
             .iter()
             .map(|dim| (*dim).clone())
@@ -157,16 +139,13 @@ impl Solver {
     fn single_product(&self, samples: &[i64]) -> Option<Dim> {
         let mut powers = vec![-1i32; self.axes];
         loop {
-            let product = powers
-                .iter()
-                .enumerate()
-                .try_fold(Dim::fixed(1), |product, (axis, power)| {
-                    let axis = Dim::axis(AxisId(axis));
-                    match power {
-                        -1 => product.divide(&axis),
-                        power => Some((0..*power).fold(product, |product, _| &product * &axis)),
-                    }
-                })?;
+            let product = powers.iter().enumerate().try_fold(Dim::fixed(1), |product, (axis, power)| {
+                let axis = Dim::axis(AxisId(axis));
+                match power {
+                    -1 => product.divide(&axis),
+                    power => Some((0..*power).fold(product, |product, _| &product * &axis)),
+                }
+            })?;
             if product.as_fixed().is_none()
                 && let Some(scale) = self.scale(samples, &product)
             {
@@ -271,15 +250,9 @@ mod tests {
 
     fn explain(formula: impl Fn(i64, i64) -> i64) -> Option<String> {
         let mut solver = solver();
-        let samples: Vec<i64> = solver
-            .sizes
-            .iter()
-            .map(|sizes| formula(sizes[0], sizes[1]))
-            .collect();
+        let samples: Vec<i64> = solver.sizes.iter().map(|sizes| formula(sizes[0], sizes[1])).collect();
         let names = ["b".to_string(), "s".to_string()];
-        solver
-            .explain(&samples, &[], &[])
-            .map(|dim| dim.display(&names).to_string())
+        solver.explain(&samples, &[], &[]).map(|dim| dim.display(&names).to_string())
     }
 
     #[test]

@@ -69,10 +69,8 @@ fn convolutional_blocks() {
     let device = Device::flex();
     let up = ConvTranspose2dConfig::new([4, 2], [2, 2]).with_stride([2, 2]).init(&device);
     let down = Conv2dConfig::new([2, 4], [3, 3]).with_stride([2, 2]).init(&device);
-    let resize = Interpolate2dConfig::new()
-        .with_scale_factor(Some([2.0, 2.0]))
-        .with_mode(InterpolateMode::Nearest)
-        .init();
+    let resize =
+        Interpolate2dConfig::new().with_scale_factor(Some([2.0, 2.0])).with_mode(InterpolateMode::Nearest).init();
     let block = (down, BatchNormConfig::new(4).init(&device), PReluConfig::new().init(&device), up);
     agrees("a block", &block, [0, 2, 9, 11], |(down, norm, act, up), x: Tensor<4>| {
         up.forward(act.forward(norm.forward(down.forward(x))))

@@ -5,7 +5,7 @@ use burn_export::{Axis, ExportedModel, OnnxExporter, Opset};
 use models::alexnet::AlexNet;
 use models::bert::{BertConfig, BertForQuestionAnswering};
 
-use crate::support::{Runner, difference};
+use crate::support::{Runner, difference, fused};
 
 type Tokens = (Tensor<2, Int>, Tensor<2, Int>, Tensor<2, Int>);
 
@@ -42,6 +42,23 @@ fn bert_is_written_as_an_expert_would() {
     insta::assert_snapshot!("bert_opset20", export(&network, Opset::V20).model().to_string());
 }
 
+/// A LayerNorm after the embeddings and two in each layer, a Gelu in each layer, and the scale of each attention folded
+/// into its product.
+#[test]
+fn bert_fuses_in_onnx_runtime() {
+    let network = BertForQuestionAnswering::random(&config(), 1, &Device::flex());
+    for opset in [Opset::V11, Opset::V17, Opset::V20] {
+        let bytes = export(&network, opset).to_bytes().unwrap_or_else(|error| panic!("{error}"));
+        let model = fused(&bytes);
+        let count =
+            |names: &[&str]| model.graph.nodes.iter().filter(|node| names.contains(&node.op_type.as_str())).count();
+        let norms = count(&["LayerNormalization", "SkipLayerNormalization", "EmbedLayerNormalization"]);
+        let gelus = count(&["Gelu", "BiasGelu", "FastGelu"]);
+        let found = (norms, gelus, count(&["FusedMatMul"]));
+        assert_eq!(found, (5, 2, 2), "opset {opset}:\n{model}");
+    }
+}
+
 #[test]
 fn bert_agrees_at_sizes_that_were_never_traced() {
     let device = Device::flex();
@@ -57,7 +74,9 @@ fn bert_agrees_at_sizes_that_were_never_traced() {
             let ids = tokens(|index| index * 31 % 97);
             // Every third token is padding; the first of a row never is.
             let mask = TensorData::new(
-                (0..batch * sequence).map(|index| i64::from(index % sequence == 0 || index % 3 != 1)).collect::<Vec<i64>>(),
+                (0..batch * sequence)
+                    .map(|index| i64::from(index % sequence == 0 || index % 3 != 1))
+                    .collect::<Vec<i64>>(),
                 [batch, sequence],
             );
             let types = tokens(|index| index / 5 % 2);

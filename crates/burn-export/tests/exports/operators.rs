@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use burn::tensor::{BoolStore, DType, Device, TensorData};
-use burn_export::{ExportError, Opset};
 use crate::support::{Random, Runner, difference};
 use crate::table::{Argument, Row, Values, rows};
+use burn::tensor::{BoolStore, DType, Device, TensorData};
+use burn_export::{ExportError, Opset};
 
 /// Sizes of the dynamic axes, in the order of their first appearance: one, and two sizes that no trace uses.
 const SIZES: [[usize; 4]; 4] = [[1, 1, 1, 1], [2, 3, 5, 4], [5, 2, 8, 7], [13, 11, 6, 9]];
@@ -47,8 +47,7 @@ fn compare(row: &Row, opset: i64) -> Result<(), String> {
     let has_axes = row.arguments.iter().any(|argument| argument.axes.chars().any(char::is_alphabetic));
     for (round, sizes) in SIZES.iter().take(if has_axes { SIZES.len() } else { 1 }).enumerate() {
         let data = inputs(row, sizes, round as u64);
-        let named: Vec<(&str, &TensorData)> =
-            row.arguments.iter().map(|argument| argument.name).zip(&data).collect();
+        let named: Vec<(&str, &TensorData)> = row.arguments.iter().map(|argument| argument.name).zip(&data).collect();
         let found = runner.run(&named).map_err(|error| with_graph(format!("sizes {sizes:?}: {error}")))?;
         let expected = (row.native)(data.clone(), &Device::flex());
         for (position, (found, expected)) in found.iter().zip(&expected).enumerate() {
@@ -89,7 +88,8 @@ fn elements(argument: &Argument, shape: Vec<usize>, random: &mut Random) -> Tens
     let count: usize = shape.iter().product();
     let mut pick = |low: f64, high: f64| low + (high - low) * random.next();
     const EDGES: [f32; 8] = [0.0, -0.0, 1.0, -1.0, f32::INFINITY, f32::NEG_INFINITY, 1e-40, -3.0e38];
-    let reals = |of: &mut dyn FnMut(usize) -> f32| TensorData::new((0..count).map(of).collect::<Vec<f32>>(), shape.clone());
+    let reals =
+        |of: &mut dyn FnMut(usize) -> f32| TensorData::new((0..count).map(of).collect::<Vec<f32>>(), shape.clone());
     match argument.values {
         // Every fourth number is whole, for what happens at ties and steps.
         Values::Real => reals(&mut |index| {

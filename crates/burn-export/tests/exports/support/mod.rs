@@ -53,6 +53,18 @@ impl Runner {
     }
 }
 
+/// The graph that ONNX Runtime makes of a model at its extended level, where it fuses operators.
+pub fn fused(bytes: &[u8]) -> onnx_model::Model {
+    let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
+    let path = folder.path().join("fused.onnx");
+    let session = Session::builder(&environment())
+        .and_then(|builder| Ok(builder.with_optimization_level(GraphOptimizationLevel::Level2)?))
+        .and_then(|builder| Ok(builder.with_optimized_model_path(&path)?))
+        .and_then(|mut builder| builder.commit_from_memory(bytes));
+    session.unwrap_or_else(|error| panic!("{error}"));
+    onnx_model::Model::load(&path).unwrap_or_else(|error| panic!("{error}"))
+}
+
 fn input(data: &TensorData) -> ort::Result<SessionInputValue<'_>> {
     let shape = data.shape().to_vec();
     macro_rules! view {
@@ -80,7 +92,10 @@ fn output(value: &DynValue) -> Result<TensorData, String> {
     let shape: Vec<usize> = shape.iter().map(|size| *size as usize).collect();
     macro_rules! copied {
         ($element:ty) => {
-            TensorData::new(value.try_extract_tensor::<$element>().map_err(|error| error.to_string())?.1.to_vec(), shape)
+            TensorData::new(
+                value.try_extract_tensor::<$element>().map_err(|error| error.to_string())?.1.to_vec(),
+                shape,
+            )
         };
     }
     Ok(match ty {

@@ -1,7 +1,7 @@
 //! Functions of floats.
 
-use burn::tensor::ops::{GridSampleOptions, GridSamplePaddingMode, InterpolateMode};
 use burn::tensor::Tensor;
+use burn::tensor::ops::{GridSampleOptions, GridSamplePaddingMode, InterpolateMode};
 
 use super::Row;
 use crate::row;
