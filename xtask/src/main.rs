@@ -57,7 +57,7 @@ fn main() -> ExitCode {
     match dispatch(Arguments::parse().command) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", cli::failure::sentence(error.as_ref()));
             ExitCode::FAILURE
         }
     }
