@@ -9,3 +9,4 @@ mod properties;
 mod schema;
 mod shapes;
 mod text;
+mod types;
