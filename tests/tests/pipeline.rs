@@ -10,7 +10,8 @@ use end_to_end::{fail, program, run, succeed};
 use serde_json::Value;
 
 const STAGES: [&str; 5] = ["fetch/mnist", "fetch/onnxruntime", "mnist/train", "mnist/export", "mnist/eval"];
-const OUTPUTS: [&str; 5] = ["model.safetensors", "metrics.jsonl", "config.json", "mnist.onnx", "eval.json"];
+const OUTPUTS: [&str; 6] =
+    ["model.safetensors", "metrics.jsonl", "config.json", "mnist.onnx", "eval.json", "eval.html"];
 
 /// A pipeline with a folder of its own.
 struct Pipeline {

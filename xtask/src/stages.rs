@@ -133,7 +133,7 @@ impl<'a> Plan<'a> {
                 parameters: [("--seconds".to_owned(), json!(seconds))].into(),
                 inputs,
                 code: Some(self.eval),
-                outputs: [file("eval.json")].into(),
+                outputs: [file("eval.json"), file("eval.html")].into(),
                 after: vec!["fetch/mnist".to_owned(), "fetch/onnxruntime".to_owned(), "mnist/export".to_owned()],
                 declared: false,
             },
