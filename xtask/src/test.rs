@@ -69,13 +69,11 @@ impl Step {
                 // The end-to-end tests start the programs, xtask among them, on real data.
                 Ok(fetch(&["mnist", "onnxruntime", "minilm"])?
                     && succeeds(workspace::cargo().args(["build", "--release", "--workspace", "--bins"]))?
-                    && succeeds(workspace::cargo().args([
-                        "test",
-                        "--release",
-                        "--workspace",
-                        "--quiet",
-                        "--no-fail-fast",
-                    ]))?)
+                    && succeeds(
+                        workspace::cargo()
+                            .args(["test", "--release", "--workspace", "--quiet", "--no-fail-fast"])
+                            .env("INSTA_UPDATE", "no"),
+                    )?)
             }
             Self::Clippy => succeeds(workspace::cargo().args([
                 "clippy",

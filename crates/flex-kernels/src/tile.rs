@@ -31,10 +31,12 @@ pub(crate) unsafe fn accumulate<V: Vector, const M: usize, const N: usize>(
     walk: Walk,
 ) -> [[V; N]; M] {
     for outer in 0..walk.outer {
-        // SAFETY: the caller's promise, for all that follows.
+        // SAFETY: the caller promises that every step of the walk is in bounds.
         let mut a = unsafe { a.add(outer * walk.a_outer) };
+        // SAFETY: as above.
         let mut b = unsafe { b.add(outer * walk.b_outer) };
         for _ in 0..walk.inner {
+            // SAFETY: as above, for `M` rows of `a` and `N` vectors of `b` at each step.
             unsafe {
                 let mut columns = [V::splat(0.0); N];
                 for (n, column) in columns.iter_mut().enumerate() {

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::runtime::LibraryError;
 use crate::tensor::{ElementType, NamedTensor};
 
+/// Several engines, to be compared.
+pub type Engines = Vec<Box<dyn Engine>>;
+
 /// Something that computes a network's outputs from its inputs.
 pub trait Engine {
     /// The name by which it is asked for: `ort:cpu`, `burn`.

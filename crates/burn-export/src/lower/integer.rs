@@ -42,7 +42,7 @@ impl Lowering<'_> {
     /// A mask of low bits is a remainder, which every opset has.
     fn bitwise_and_scalar(&mut self, op: &ScalarOpIr) -> Result<()> {
         let mask = self.whole_scalar(0, op.rhs)?;
-        if self.b.since(Opset::V18) || mask < 0 || !mask.checked_add(1).is_some_and(|next| next & mask == 0) {
+        if self.b.since(Opset::V18) || mask < 0 || mask.checked_add(1).is_none_or(|next| next & mask != 0) {
             return self.bitwise_scalar("BitwiseAnd", op);
         }
         let x = self.value(&op.lhs)?;

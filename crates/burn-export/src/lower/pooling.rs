@@ -99,7 +99,7 @@ impl Lowering<'_> {
         // Uneven windows are a matrix of weights for each axis, which exists for every size.
         let mut result = value;
         let rank = shape.len();
-        for (position, to) in kind.1[2..].to_vec().into_iter().enumerate() {
+        for (position, to) in kind.1[2..].iter().cloned().enumerate() {
             let (axis, from) = (position + 2, &spatial[position]);
             if *from == to {
                 continue;

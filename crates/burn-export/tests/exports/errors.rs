@@ -29,7 +29,7 @@ fn a_branch_on_a_size_is_found() {
 fn a_size_that_no_formula_explains_is_refused() {
     let text = refusal(dynamic(), |_, x: Tensor<2>| {
         let [n, _] = x.dims();
-        x.slice([0..n.min(6)])
+        x.slice(0..n.min(6))
     });
     insta::assert_snapshot!(text, @r#"BaseFloat::Slice: output size 0 follows axis "n" in a way that no formula explains (values [3, 1, 4, 5, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6]); fix the axis or compute the size differently"#);
 }

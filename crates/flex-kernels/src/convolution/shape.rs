@@ -92,7 +92,7 @@ impl ConvShape {
     /// The image with its padding, copied into `scratch` only where that is necessary: when it has padding, or when
     /// `vectors` are to be read from it and the last one would reach beyond the end.
     pub(super) fn padded<'a>(&self, image: &'a [f32], vectors: bool, scratch: &'a mut Buffer) -> &'a [f32] {
-        if self.padding == [0, 0] && !(vectors && !self.run().is_multiple_of(LANES)) {
+        if self.padding == [0, 0] && (!vectors || self.run().is_multiple_of(LANES)) {
             return image;
         }
         let line = self.size[1] * self.inputs;

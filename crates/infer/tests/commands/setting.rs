@@ -71,7 +71,7 @@ impl Setting {
     pub fn command(&self, command: &str, options: &[&str]) -> Command {
         let mut process = Command::new(env!("CARGO_BIN_EXE_infer"));
         process.current_dir(self.workspace()).args([command, "mnist"]);
-        let given = |name: &str| options.iter().any(|option| *option == name);
+        let given = |name: &str| options.contains(&name);
         for (name, path) in
             [("--data", self.folder.path().to_owned()), ("--model", self.model()), ("--weights", self.weights())]
         {

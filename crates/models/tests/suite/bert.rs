@@ -169,7 +169,8 @@ fn weights_load_under_the_names_of_every_age() {
     let old =
         |name: &str| name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta");
     let bare = |name: &str| name.strip_prefix("bert.").unwrap_or(name).to_owned();
-    let renamings: [(&str, &dyn Fn(&str) -> String); 5] = [
+    type Rename<'a> = &'a dyn Fn(&str) -> String;
+    let renamings: [(&str, Rename); 5] = [
         ("as they are", &str::to_owned),
         ("gamma and beta", &old),
         ("without prefix", &bare),

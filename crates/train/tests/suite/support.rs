@@ -25,7 +25,7 @@ pub fn digit(index: u64) -> ([u8; 784], u8) {
         let pixel = pixel as u64;
         let noise = splitmix((index * 784 + pixel).wrapping_add(1 << 32));
         let inside = (top..top + 9).contains(&(pixel / 28)) && (left..left + 5).contains(&(pixel % 28));
-        let speck = if (noise >> 8) % 8 == 0 { noise % 128 } else { 0 };
+        let speck = if (noise >> 8).is_multiple_of(8) { noise % 128 } else { 0 };
         (if inside { 200 + noise % 56 } else { speck }) as u8
     });
     (pixels, label as u8)

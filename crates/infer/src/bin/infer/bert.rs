@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use infer::burn_network::BurnBert;
-use infer::engine::Engine;
+use infer::engine::Engines;
 use infer::question_answering::check_signature;
 use models::bert::{BertConfig, BertForQuestionAnswering};
 use models::question_answering::QaTokenizer;
@@ -34,9 +34,9 @@ pub fn load(
     folder: &Path,
     config: &BertConfig,
     threads: usize,
-) -> Result<(Vec<Box<dyn Engine>>, Option<u64>)> {
+) -> Result<(Engines, Option<u64>)> {
     let mut seed = None;
-    let mut engines: Vec<Box<dyn Engine>> = Vec::new();
+    let mut engines = Engines::new();
     for name in names {
         if let Wanted::Ort(provider) = name {
             let engine = open(*provider, model, threads, EXPORT)?;

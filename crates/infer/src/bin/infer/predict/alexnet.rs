@@ -9,7 +9,7 @@ use cli::predict::PredictAlexnetArgs;
 use infer::alexnet::check_signature;
 use infer::alexnet::predict::{Guess, guesses};
 use infer::burn_network::BurnAlexNet;
-use infer::engine::Engine;
+use infer::engine::Engines;
 use infer::progress::Progress;
 use infer::table::Table;
 use models::alexnet::AlexNet;
@@ -118,13 +118,9 @@ fn pictures(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
 }
 
 /// The engines, and the seed of their weights if those are random.
-fn load(
-    arguments: &PredictAlexnetArgs,
-    names: &[Wanted],
-    threads: usize,
-) -> Result<(Vec<Box<dyn Engine>>, Option<u64>)> {
+fn load(arguments: &PredictAlexnetArgs, names: &[Wanted], threads: usize) -> Result<(Engines, Option<u64>)> {
     let mut seed = None;
-    let mut engines: Vec<Box<dyn Engine>> = Vec::new();
+    let mut engines = Engines::new();
     for name in names {
         if let Wanted::Ort(provider) = name {
             let engine = open(*provider, &arguments.model, threads, EXPORT)?;
