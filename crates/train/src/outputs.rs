@@ -46,7 +46,7 @@ pub fn hash_data(folder: &Path) -> Result<DataHashes, FileError> {
     files.as_flattened().iter().map(|name| Ok(((*name).to_owned(), sha256_file(folder.join(name))?))).collect()
 }
 
-/// What [`write`] wrote.
+/// What [`write()`] wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Saved {
     /// The weights.

@@ -1,6 +1,6 @@
 //! Sixteen lanes of float32 on every instruction set.
 //!
-//! A kernel is written once, over [`Vector`], and compiled once for each instruction set. Every [`Vector`] has 16 lanes
+//! A kernel is written once, over `Vector`, and compiled once for each instruction set. Every `Vector` has 16 lanes
 //! and fuses multiplication and addition, so all instruction sets give the same bits.
 
 #[cfg(target_arch = "x86_64")]
@@ -13,7 +13,7 @@ mod portable;
 
 use std::sync::OnceLock;
 
-/// The lanes of a [`Vector`].
+/// The lanes of a `Vector`.
 pub const LANES: usize = 16;
 
 /// An instruction set that a kernel can run on.
