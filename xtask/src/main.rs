@@ -3,6 +3,7 @@
 //! xtask explains and checks every option, builds the release programs, and starts them with the user's own words. It
 //! never depends on Burn, ort or candle, so that it compiles in seconds.
 
+mod bench;
 mod code;
 mod programs;
 mod public;
@@ -51,6 +52,7 @@ enum Command {
     Predict(PredictArgs),
     Doctor(DoctorArgs),
     Test(test::TestArgs),
+    Bench(bench::BenchArgs),
 }
 
 fn main() -> ExitCode {
@@ -68,6 +70,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Run(arguments) => run::run(&arguments),
         Command::Status(arguments) => status::status(&arguments),
         Command::Test(arguments) => test::test(&arguments),
+        Command::Bench(arguments) => bench::bench(&arguments),
         Command::Fetch(_) => programs::forward(Program::Fetch),
         Command::Train(_) => programs::forward(Program::Train),
         Command::Export(arguments) => {

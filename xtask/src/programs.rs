@@ -126,6 +126,17 @@ fn become_program(command: &mut Command) -> std::io::Result<ExitCode> {
     command.status().map(exit_code)
 }
 
+/// Fetches what the manifests of these names declare; whether it is all there.
+pub fn fetch(names: &[&str]) -> Result<bool> {
+    succeeds(Programs::for_program(Program::Fetch)?.command(Program::Fetch)?.args(names))
+}
+
+/// Runs a command to its end; whether it succeeded.
+pub fn succeeds(command: &mut Command) -> Result<bool> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    Ok(command.status().with_context(|| format!("`{program}` cannot be started"))?.success())
+}
+
 /// A program's own exit status, or failure if a signal ended it.
 pub fn exit_code(status: ExitStatus) -> ExitCode {
     status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from)

@@ -1,10 +1,10 @@
 //! Files that a command needs and that have a public home: they are fetched before the command starts.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use cli::export::{ExportArgs, ExportModel};
 use cli::predict::{PredictArgs, PredictNetwork};
 
-use crate::programs::{Program, Programs};
+use crate::programs::fetch;
 use crate::workspace;
 
 /// AlexNet's weights, if the user names no others.
@@ -16,7 +16,7 @@ pub fn before_export(arguments: &ExportArgs) -> Result<()> {
     if arguments.model != Some(ExportModel::Alexnet) || !pretrained {
         return Ok(());
     }
-    if !workspace::root().join(ExportModel::Alexnet.default_weights()).is_file() && !fetch("alexnet")? {
+    if !workspace::root().join(ExportModel::Alexnet.default_weights()).is_file() && !fetch(&["alexnet"])? {
         bail!(
             "AlexNet's weights cannot be had from their public home (the message above says why); name a file with \
              --weights PATH, get it by hand and run `cargo xtask fetch alexnet --from FOLDER`, or take --random-init SEED"
@@ -33,15 +33,10 @@ pub fn before_predict(arguments: &PredictArgs) -> Result<()> {
     let PredictNetwork::Alexnet(arguments) = &arguments.network else { return Ok(()) };
     let labels = workspace::root().join(&arguments.labels);
     let declared = arguments.labels.starts_with("datasets/imagenet-labels");
-    if declared && !labels.is_file() && !fetch("imagenet-labels")? {
+    if declared && !labels.is_file() && !fetch(&["imagenet-labels"])? {
         bail!(
             "the names of the ImageNet classes cannot be had (the message above says why); name a file with --labels"
         );
     }
     Ok(())
-}
-
-fn fetch(name: &str) -> Result<bool> {
-    let status = Programs::for_program(Program::Fetch)?.command(Program::Fetch)?.arg(name).status();
-    Ok(status.context("`fetch` cannot be started")?.success())
 }

@@ -3,11 +3,11 @@
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use artifact::runtime::platform;
 use clap::{Args, ValueEnum};
 
-use crate::programs::{Program, Programs};
+use crate::programs::{fetch, succeeds};
 use crate::workspace;
 
 /// Run every test and lint, or the steps that are named.
@@ -91,13 +91,4 @@ impl Step {
             ),
         }
     }
-}
-
-fn fetch(names: &[&str]) -> Result<bool> {
-    succeeds(Programs::for_program(Program::Fetch)?.command(Program::Fetch)?.args(names))
-}
-
-fn succeeds(command: &mut Command) -> Result<bool> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    Ok(command.status().with_context(|| format!("`{program}` cannot be started"))?.success())
 }
