@@ -2,6 +2,7 @@
 
 mod coverage;
 mod errors;
+mod files;
 mod mnist;
 mod modules;
 mod networks;
