@@ -5,7 +5,7 @@ use models::imagenet::{
     resize_and_crop,
 };
 
-use crate::support::fixture;
+use crate::support::{fixture, integers};
 
 /// Files in `fixtures/pictures` whose every byte must be that of torchvision. JPEG is among them: the decoder repeats
 /// libjpeg-turbo's arithmetic, which is Pillow's.
@@ -158,4 +158,32 @@ fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |sum, byte| {
         (0..8).fold(sum ^ u32::from(*byte), |sum, _| if sum & 1 == 1 { sum >> 1 ^ 0xedb8_8320 } else { sum >> 1 })
     })
+}
+
+/// Whatever a damaged file holds, it gives a picture or a reason, and never a panic.
+#[test]
+fn damaged_pictures_never_panic() {
+    let (mut pictures, mut refused) = (0, 0);
+    for (seed, name) in [EXACT, ROUNDED].concat().into_iter().enumerate() {
+        let intact = std::fs::read(fixture(&format!("pictures/{name}"))).unwrap();
+        let places = integers(seed as u64, name, 60, intact.len() as u64);
+        let values = integers(seed as u64, "values", 60, 256);
+        for (round, (place, value)) in places.iter().zip(&values).enumerate() {
+            let mut bytes = intact.clone();
+            // Headers are short, so every other change hits the first bytes.
+            let place = if round % 2 == 0 { *place as usize } else { *place as usize % intact.len().min(700) };
+            bytes[place] = *value as u8;
+            if round % 5 == 0 {
+                bytes.truncate(place + 1);
+            }
+            match decode(&bytes) {
+                Ok(picture) => {
+                    assert_eq!(resize_and_crop(&picture).len(), CROP * CROP, "{name}");
+                    pictures += 1;
+                }
+                Err(_) => refused += 1,
+            }
+        }
+    }
+    assert!(pictures > 100 && refused > 100, "{pictures} pictures, {refused} refused");
 }
