@@ -85,6 +85,7 @@ Examples:
   cargo xtask eval mnist --model other.onnx --weights other.safetensors --out other.json
   cargo xtask eval mnist --json            the report on standard output
   cargo xtask eval mnist --providers cpu,openvino --provider-option openvino.num_streams=1
+  cargo xtask eval mnist --out new.json --compare artifacts/mnist/eval.json --fail-if-slower
 
 The exit status is 0 only if every engine ran where it was asked to, gives Burn's digit for every image, and strays no
 further from the network in float64 than float32 does.")]
@@ -113,6 +114,12 @@ pub struct EvalMnistArgs {
     /// The least time to spend on each batch size, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 3.0, value_parser = seconds)]
     pub seconds: f64,
+    /// Compare the times with those of an earlier report. Only a change beyond the noise counts.
+    #[arg(long, value_name = "FILE")]
+    pub compare: Option<PathBuf>,
+    /// Fail if an engine has become slower than in the report that --compare names.
+    #[arg(long, requires = "compare")]
+    pub fail_if_slower: bool,
     /// Where the report goes, as JSON with every sample; a page for browsers is put beside it.
     #[arg(long, value_name = "FILE", default_value = "artifacts/mnist/eval.json")]
     pub out: PathBuf,

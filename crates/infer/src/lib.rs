@@ -16,6 +16,7 @@ pub mod progress;
 pub mod provider;
 pub mod question_answering;
 pub mod random;
+pub mod regression;
 pub mod runtime;
 pub mod session;
 pub mod signature;

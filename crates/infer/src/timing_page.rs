@@ -69,7 +69,8 @@ pub fn placement<'a>(rows: impl IntoIterator<Item = &'a Row>) -> String {
             .flat_map(|placement| &placement.parts)
             .filter(|part| part.nodes > 0)
             .map(|part| {
-                format!("{}: {} nodes, {:.0} % of the time", part.provider, part.nodes, 100.0 * part.time_share)
+                let nodes = if part.nodes == 1 { "node" } else { "nodes" };
+                format!("{}: {} {nodes}, {:.0} % of the time", part.provider, part.nodes, 100.0 * part.time_share)
             })
             .collect();
         cells.push(vec![

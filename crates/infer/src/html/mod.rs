@@ -1,9 +1,11 @@
 //! Pages that need nothing but a browser: no network, no scripts, light and dark, on paper and on a phone.
 
 mod chart;
+mod curve;
 mod picture;
 
 pub use chart::{Bar, bars};
+pub use curve::{Curve, curves};
 pub use picture::digit;
 
 use std::fmt::Write;
@@ -51,6 +53,11 @@ pub fn verdict(passed: &str, failures: &[String]) -> String {
             format!("<div class=\"verdict bad\"><p><strong>Failed.</strong></p>\n<ul>\n{items}</ul></div>\n")
         }
     }
+}
+
+/// A table that most readers will not need, folded away. `body` is HTML.
+pub fn folded(summary: &str, body: &str) -> String {
+    format!("<details>\n<summary>{}</summary>\n{body}</details>\n", escape(summary))
 }
 
 /// A table of texts with a caption. The first cell of a row is its heading.

@@ -5,6 +5,7 @@ pub mod page;
 pub mod picture;
 pub mod predict;
 pub mod report;
+pub mod training;
 
 use std::path::Path;
 

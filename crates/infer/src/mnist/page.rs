@@ -4,9 +4,11 @@ use std::fmt::Write;
 
 use models::mnist_digits::Digits;
 
-use crate::html::{command, digit, document, escape, paragraph, section, table, verdict};
+use crate::html::{Curve, command, curves, digit, document, escape, folded, paragraph, section, table, verdict};
 use crate::mnist::evaluate::Reference;
-use crate::mnist::report::{EngineReport, Report};
+use crate::mnist::report::{Comparison, EngineReport, Report};
+use crate::mnist::training::Epoch;
+use crate::regression::{Change, Verdict};
 use crate::table::{figure, grouped};
 use crate::timing_page;
 
@@ -23,7 +25,13 @@ pub fn page(report: &Report, digits: &Digits) -> String {
     body += &report.notes.iter().map(|note| paragraph(&format!("Note: {note}."))).collect::<String>();
     body += &summary(report);
     body += &section("Validation", &validation(report));
+    if !report.training.is_empty() {
+        body += &section("Training", &training(&report.training));
+    }
     body += &section("Timing", &timing_page::timing(&report.timing, "images"));
+    if let Some(compared) = &report.compared {
+        body += &section("Since the earlier report", &changes(compared));
+    }
     body += &section("Where it ran", &timing_page::placement(report.engines.iter().map(|engine| &engine.row)));
     body += &section("Confusion", &confusion(&report.reference));
     body += &section("The digits that were misread", &misread(&report.reference, digits));
@@ -88,6 +96,53 @@ fn validation(report: &Report) -> String {
              says how far float32 may. Relative and ULP (units in the last place) refer to the largest output of the same \
              image.",
         )
+}
+
+fn training(epochs: &[Epoch]) -> String {
+    let curve = |label: &str, colour: usize, value: fn(&Epoch) -> f64| Curve {
+        label: label.to_owned(),
+        colour,
+        values: epochs.iter().map(value).collect(),
+    };
+    let share = |epoch: &Epoch| 100.0 * epoch.test_correct as f64 / epoch.test_total.max(1) as f64;
+    let losses =
+        [curve("training images", 0, |epoch| epoch.train_loss), curve("test images", 1, |epoch| epoch.test_loss)];
+    let rows: Vec<Vec<String>> = epochs
+        .iter()
+        .map(|epoch| {
+            vec![
+                epoch.epoch.to_string(),
+                format!("{:.4}", epoch.train_loss),
+                format!("{:.4}", epoch.test_loss),
+                grouped(&epoch.test_correct.to_string()),
+            ]
+        })
+        .collect();
+    curves("The mean loss; while training, dropout makes it larger", "epoch", &losses)
+        + &curves("Test images recognised, in percent", "epoch", &[curve("test images", 1, share)])
+        + &folded("Every figure", &table("By epoch", &["epoch", "training loss", "test loss", "recognised"], &rows))
+}
+
+fn changes(compared: &Comparison) -> String {
+    let row = |change: &Change| {
+        vec![
+            change.engine.clone(),
+            change.batch.to_string(),
+            figure(change.before_ms),
+            figure(change.now_ms),
+            format!("{:+.1} %", 100.0 * change.change),
+            format!("{:.1} %", 100.0 * change.threshold),
+            match change.verdict {
+                Verdict::Same => "same",
+                Verdict::Slower => "slower",
+                Verdict::Faster => "faster",
+            }
+            .to_owned(),
+        ]
+    };
+    let rows: Vec<Vec<String>> = compared.changes.iter().map(row).collect();
+    let headings = ["engine", "batch", "before ms", "now ms", "change", "noise", "verdict"];
+    table(&format!("Against {}; a change counts beyond the noise", compared.with.display()), &headings, &rows)
 }
 
 fn confusion(reference: &Reference) -> String {

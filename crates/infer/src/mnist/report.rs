@@ -1,9 +1,13 @@
 //! The result of an evaluation, as JSON and as tables.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::fingerprint::Fingerprint;
 use crate::mnist::evaluate::{Agreement, Outcome, Reference};
+use crate::mnist::training::Epoch;
+use crate::regression::{self, Change, Verdict};
 use crate::session::Optimization;
 use crate::subject::{BatchTiming, Row};
 use crate::table::{Table, figure, grouped};
@@ -18,16 +22,31 @@ pub struct Report {
     pub passed: bool,
     /// What a reader should know before they trust the figures.
     pub notes: Vec<String>,
+    /// How the weights were trained, epoch by epoch; empty if there is no record of these weights.
+    #[serde(default)]
+    pub training: Vec<Epoch>,
     /// What the framework makes of the digits.
     pub reference: Reference,
     /// The engines, the framework first.
     pub engines: Vec<EngineReport>,
     /// The times, one entry a batch size.
     pub timing: Vec<BatchTiming>,
+    /// What has changed since an earlier report, if there is one to compare with.
+    #[serde(default)]
+    pub compared: Option<Comparison>,
     /// Threads and graph optimisation.
     pub settings: Settings,
     /// What it was measured on.
     pub fingerprint: Fingerprint,
+}
+
+/// The times beside those of an earlier report.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// The earlier report.
+    pub with: PathBuf,
+    /// Every engine and batch size that both have.
+    pub changes: Vec<Change>,
 }
 
 /// Everything about one engine.
@@ -63,6 +82,10 @@ impl Report {
             timing_text::timing(&self.timing, self.settings.threads, "images"),
             timing_text::machine(&self.fingerprint.machine, self.engines.iter().map(|engine| &engine.row)),
         ];
+        if let Some(compared) = &self.compared {
+            let changes = regression::text(&compared.changes);
+            parts.push(format!("Compared with {}\n{changes}", compared.with.display()));
+        }
         parts.extend(self.notes.iter().map(|note| format!("Note: {note}.\n")));
         let failures = self.failures();
         parts.push(match failures.is_empty() {
@@ -70,6 +93,24 @@ impl Report {
             false => failures.iter().map(|failure| format!("FAILED: {failure}.\n")).collect(),
         });
         parts.join("\n")
+    }
+
+    /// Compares the times with those of an earlier report, and notes what makes them hard to compare.
+    pub fn compare(&mut self, with: PathBuf, earlier: &Self) {
+        if earlier.fingerprint.machine != self.fingerprint.machine {
+            self.notes.push(format!("{} was measured on another machine", with.display()));
+        }
+        if earlier.settings.threads != self.settings.threads {
+            self.notes.push(format!("{} was measured with another number of threads", with.display()));
+        }
+        let changes = regression::changes(&earlier.timing, &self.timing);
+        self.compared = Some(Comparison { with, changes });
+    }
+
+    /// Whether an engine has become slower than in the report that this one was compared with.
+    pub fn is_slower(&self) -> bool {
+        let slower = |change: &Change| change.verdict == Verdict::Slower;
+        self.compared.as_ref().is_some_and(|compared| compared.changes.iter().any(slower))
     }
 
     /// Each thing that went wrong, in a sentence.

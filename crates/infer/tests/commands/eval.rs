@@ -89,6 +89,58 @@ fn json_goes_to_standard_output_as_it_goes_to_the_file() {
     assert_eq!(report["settings"]["threads"], 2);
 }
 
+/// What is compared is the report; a machine that others use too is not asked how fast it is.
+#[test]
+fn an_earlier_report_is_compared_with() {
+    let setting = Setting::new();
+    let earlier = setting.path("earlier.json");
+    let earlier_path = earlier.to_str().unwrap();
+    assert!(setting.infer("eval", &QUICK).status.success());
+    let mut report = report(&setting);
+    let scaled = |report: &mut Value, factor: f64| {
+        for batch in report["timing"].as_array_mut().unwrap() {
+            for engine in batch["engines"].as_array_mut().unwrap() {
+                let p50 = engine["latency_ms"]["p50"].as_f64().unwrap() * factor;
+                engine["latency_ms"]["p50"] = p50.into();
+                engine["block_medians_ms"] = vec![p50; 9].into();
+            }
+        }
+        std::fs::write(&earlier, report.to_string()).unwrap();
+    };
+    let options = [&QUICK[..], &["--compare", earlier_path]].concat();
+    let strict = [&options[..], &["--fail-if-slower"]].concat();
+
+    // A thousandth and then a million times the time before: no noise is as large.
+    scaled(&mut report, 1e-3);
+    let output = setting.infer("eval", &options);
+    assert!(output.status.success() && text(&output.stdout).contains("SLOWER"), "{}", text(&output.stdout));
+    assert_eq!(setting.infer("eval", &strict).status.code(), Some(1));
+    scaled(&mut report, 1e6);
+    let output = setting.infer("eval", &strict);
+    assert!(output.status.success() && text(&output.stdout).contains("faster"), "{}", text(&output.stdout));
+    assert!(std::fs::read_to_string(setting.path("eval.html")).unwrap().contains("Since the earlier report"));
+
+    std::fs::write(&earlier, "{}").unwrap();
+    assert!(setting.failure("eval", &options).contains("is no report of `eval mnist`"));
+    std::fs::remove_file(&earlier).unwrap();
+    assert!(setting.failure("eval", &options).contains("earlier.json"));
+}
+
+#[test]
+fn the_page_shows_how_the_weights_were_trained() {
+    let setting = Setting::new();
+    let digest = artifact::sha256_file(setting.weights()).unwrap();
+    let config = format!(r#"{{"weights": {{"file": "model.safetensors", "sha256": "{digest}"}}}}"#);
+    std::fs::write(setting.path("config.json"), config).unwrap();
+    let epoch = r#"{"epoch": 1, "train_loss": 0.5, "test_loss": 0.25, "test_correct": 30, "test_total": 40}"#;
+    std::fs::write(setting.path("metrics.jsonl"), format!("{epoch}\n{epoch}\n")).unwrap();
+    assert!(setting.infer("eval", &QUICK).status.success());
+    let page = std::fs::read_to_string(setting.path("eval.html")).unwrap();
+    assert_well_formed(&page);
+    assert!(page.contains("<h2>Training</h2>") && page.contains("<polyline"));
+    assert_eq!(report(&setting)["training"].as_array().unwrap().len(), 2);
+}
+
 #[test]
 fn digits_that_differ_are_shown_and_fail() {
     let setting = Setting::new();
@@ -159,7 +211,7 @@ fn an_engine_that_cannot_is_a_row_and_a_failure() {
         assert_eq!(report["passed"], false);
         assert!(report["engines"][1]["error"].as_str().unwrap().contains(reason));
         assert_eq!(report["engines"][0]["error"], Value::Null);
-        assert_eq!(report["engines"][0]["accuracy"]["correct"].is_u64(), true);
+        assert!(report["engines"][0]["accuracy"]["correct"].is_u64());
         assert_eq!(report["timing"][0]["engines"].as_array().unwrap().len(), 1);
     }
 }

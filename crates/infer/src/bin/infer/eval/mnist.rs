@@ -14,6 +14,7 @@ use infer::libraries::Libraries;
 use infer::mnist::evaluate::{Candidate, Outcome, sweep, timed_batch, validate};
 use infer::mnist::page::page;
 use infer::mnist::report::{EngineReport, Report, Settings};
+use infer::mnist::training::history;
 use infer::mnist::{batch, check_signature, test_digits};
 use infer::progress::Progress;
 use infer::provider::Provider;
@@ -31,7 +32,11 @@ pub fn execute(arguments: &EvalMnistArgs) -> Result<ExitCode> {
     let digits = digits(arguments)?;
     // A report that cannot be written is known before the minutes that it takes.
     let mut out = AtomicFile::create(&arguments.out)?;
-    let report = evaluate(arguments, &digits)?;
+    let earlier = arguments.compare.as_deref().map(earlier).transpose()?;
+    let mut report = evaluate(arguments, &digits)?;
+    if let (Some(path), Some(earlier)) = (&arguments.compare, &earlier) {
+        report.compare(path.clone(), earlier);
+    }
     let json = serde_json::to_string(&report)? + "\n";
     out.write_all(json.as_bytes()).map_err(FileError::new("write", &arguments.out))?;
     out.commit()?;
@@ -43,7 +48,14 @@ pub fn execute(arguments: &EvalMnistArgs) -> Result<ExitCode> {
             crate::print(&(report.text() + &files))?;
         }
     }
-    Ok(if report.passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let failed = !report.passed || (arguments.fail_if_slower && report.is_slower());
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// A report to compare with; read before the work, so that a wrong one is known at once.
+fn earlier(path: &Path) -> Result<Report> {
+    let bytes = std::fs::read(path).map_err(FileError::new("read", path))?;
+    serde_json::from_slice(&bytes).with_context(|| format!("{} is no report of `eval mnist`", path.display()))
 }
 
 fn evaluate(arguments: &EvalMnistArgs, digits: &Digits) -> Result<Report> {
@@ -95,9 +107,11 @@ fn evaluate(arguments: &EvalMnistArgs, digits: &Digits) -> Result<Report> {
         network: "mnist".to_owned(),
         passed: engines.iter().all(|engine| engine.row.error.is_none() && engine.outcome.passed()),
         notes,
+        training: fingerprint.files.get("weights").map(|mark| history(weights, &mark.sha256)).unwrap_or_default(),
         reference: readings,
         engines,
         timing,
+        compared: None,
         settings: Settings {
             threads: arguments.threads,
             optimization: SessionOptions::default().optimization,
