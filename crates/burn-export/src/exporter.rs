@@ -23,6 +23,7 @@ pub struct OnnxExporter {
     inputs: Vec<DeclaredInput>,
     pub(crate) outputs: Vec<String>,
     pub(crate) metadata: BTreeMap<String, String>,
+    pub(crate) rename: Option<fn(&str) -> String>,
 }
 
 #[derive(Clone, Debug)]
@@ -41,6 +42,7 @@ impl Default for OnnxExporter {
             inputs: Vec::new(),
             outputs: Vec::new(),
             metadata: BTreeMap::new(),
+            rename: None,
         }
     }
 }
@@ -82,6 +84,15 @@ impl OnnxExporter {
     /// Adds an entry to the file's metadata.
     pub fn metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.metadata.insert(key.into(), value.into());
+        self
+    }
+
+    /// Names the parameters in the file, from their paths in the module; by default the paths themselves. For networks
+    /// whose names should be those of another framework, such as a PyTorch `state_dict`.
+    ///
+    /// Nodes are named after the modules in these names.
+    pub fn rename_parameters(mut self, rename: fn(&str) -> String) -> Self {
+        self.rename = Some(rename);
         self
     }
 

@@ -26,7 +26,10 @@ where
     O: ModelOutputs,
 {
     let axes: Vec<String> = signature.axes.iter().map(|axis| axis.name.clone()).collect();
-    let (parameters, visits) = parameters::read(module)?;
+    let (mut parameters, visits) = parameters::read(module)?;
+    if let Some(rename) = exporter.rename {
+        parameters.iter_mut().for_each(|parameter| parameter.path = rename(&parameter.path));
+    }
     let device = Device::capture();
     let mut traces = Vec::new();
     let points = trace_points(signature);

@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use burn_export::{Axis, ExportedModel, OnnxExporter, Opset};
 use models::alexnet::AlexNet;
-use models::bert::{BertConfig, BertForQuestionAnswering};
+use models::bert::{BertConfig, BertForQuestionAnswering, state_dict_name};
 
 use crate::support::{Runner, difference, fused};
 
@@ -26,6 +26,7 @@ fn export(network: &BertForQuestionAnswering, opset: Opset) -> ExportedModel {
     let ids = || [Axis::dynamic("batch"), Axis::dynamic("sequence").range(1..=64)];
     OnnxExporter::new()
         .opset(opset)
+        .rename_parameters(state_dict_name)
         .input("input_ids", ids())
         .input("attention_mask", ids())
         .input("token_type_ids", ids())
