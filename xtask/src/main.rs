@@ -5,6 +5,7 @@
 
 mod bench;
 mod code;
+mod pretrained;
 mod programs;
 mod public;
 mod run;

@@ -28,6 +28,8 @@ Examples:
   cargo xtask run                          MNIST as in the article: 14 epochs
   cargo xtask run --epochs 1 --limit 6400  a quick look at the whole way
   cargo xtask run --force                  every stage, stale or not
+  cargo xtask run alexnet                  torchvision's weights, fetched if they can be had
+  cargo xtask run all                      every network
   cargo xtask status                       what would run, and why
 
 A stage runs when its inputs, parameters, code or outputs are not those of its last success. An interrupted training

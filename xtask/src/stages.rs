@@ -12,6 +12,7 @@ use cli::train::{Device, Recipe};
 use serde_json::{Value, json};
 
 use crate::code::Code;
+use crate::pretrained::Pretrained;
 use crate::programs::Program;
 use crate::run::Pipeline;
 use crate::workspace;
@@ -24,13 +25,19 @@ const MNIST: [&str; 4] =
 const MNIST_TEST: [&str; 2] = ["t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
 
 /// The name of the ONNX Runtime library in the lock, whatever its path.
-const RUNTIME: &str = "the ONNX Runtime library";
+pub(crate) const RUNTIME: &str = "the ONNX Runtime library";
 
 /// A network with a pipeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Network {
     /// The convolutional network of PyTorch's MNIST example.
     Mnist,
+    /// torchvision's AlexNet, with its pretrained weights.
+    Alexnet,
+    /// BERT for question answering, from the folder datasets/bert-qa.
+    BertQa,
+    /// Every network.
+    All,
 }
 
 /// A stage with the program that does it.
@@ -70,7 +77,24 @@ impl<'a> Plan<'a> {
     pub fn tasks(&self, network: Network) -> Vec<Task> {
         match network {
             Network::Mnist => self.mnist(),
+            Network::Alexnet => self.pretrained().alexnet(),
+            Network::BertQa => self.pretrained().bert_qa(),
+            Network::All => {
+                let mut tasks = self.mnist();
+                for task in self.pretrained().alexnet().into_iter().chain(self.pretrained().bert_qa()) {
+                    // All networks share the library.
+                    if tasks.iter().all(|known| known.stage.name != task.stage.name) {
+                        tasks.push(task);
+                    }
+                }
+                tasks
+            }
         }
+    }
+
+    fn pretrained(&self) -> Pretrained<'_> {
+        let Pipeline { artifacts, seconds, .. } = self.pipeline;
+        Pretrained { artifacts, seconds: *seconds, export: self.export, eval: self.eval }
     }
 
     fn mnist(&self) -> Vec<Task> {
@@ -86,9 +110,7 @@ impl<'a> Plan<'a> {
         };
 
         let mut tasks = vec![fetch("mnist", data(&MNIST))];
-        if std::env::var_os(DYLIB_VARIABLE).is_none_or(|value| value.is_empty()) {
-            tasks.push(fetch("onnxruntime", [(RUNTIME.to_owned(), fetched_library())].into()));
-        }
+        tasks.extend(fetch_runtime());
         let outputs = ["model.safetensors", "metrics.jsonl", "config.json"].map(file).into();
         let mut arguments = words(&["--in-pipeline", &format!("--out={}", folder.display())]);
         arguments.extend(options(recipe));
@@ -150,12 +172,18 @@ impl<'a> Plan<'a> {
     }
 }
 
-fn words(words: &[&str]) -> Vec<String> {
+/// The stage that brings the runtime library, unless the user names one.
+pub(crate) fn fetch_runtime() -> Option<Task> {
+    let named = std::env::var_os(DYLIB_VARIABLE).is_some_and(|value| !value.is_empty());
+    (!named).then(|| fetch("onnxruntime", [(RUNTIME.to_owned(), fetched_library())].into()))
+}
+
+pub(crate) fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
 /// A stage that brings the files of a manifest.
-fn fetch(name: &str, outputs: BTreeMap<String, PathBuf>) -> Task {
+pub(crate) fn fetch(name: &str, outputs: BTreeMap<String, PathBuf>) -> Task {
     let manifest = format!("datasets/{name}.toml");
     Task {
         stage: Stage {
@@ -180,7 +208,7 @@ fn fetched_library() -> PathBuf {
 }
 
 /// The library that an evaluation loads, or would load after fetching.
-fn library() -> PathBuf {
+pub(crate) fn library() -> PathBuf {
     let folder = workspace::root().join("datasets/onnxruntime");
     runtime::locate(&folder).map_or_else(|_| fetched_library(), |library| library.path)
 }
@@ -260,6 +288,34 @@ mod tests {
             let heard = recipe(&options.iter().map(String::as_str).collect::<Vec<_>>());
             assert_eq!(format!("{told:?}"), format!("{heard:?}"));
         }
+    }
+
+    fn names(words: &[&str]) -> Vec<String> {
+        #[derive(Parser)]
+        struct Line {
+            #[command(flatten)]
+            pipeline: Pipeline,
+        }
+        let pipeline = Line::try_parse_from(["run"].iter().chain(words)).unwrap().pipeline;
+        let digest = artifact::sha256_bytes(b"code");
+        let plan = Plan { pipeline: &pipeline, train: digest, export: digest, eval: digest };
+        plan.tasks(pipeline.network).into_iter().map(|task| task.stage.name).collect()
+    }
+
+    #[test]
+    fn each_network_has_its_stages_and_all_share_the_library() {
+        let alexnet = names(&["alexnet"]);
+        assert_eq!(alexnet.first().map(String::as_str), Some("fetch/alexnet"));
+        assert!(alexnet.ends_with(&["alexnet/export".to_owned(), "alexnet/eval".to_owned()]));
+        assert!(names(&["bert-qa"]).ends_with(&["bert-qa/export".to_owned(), "bert-qa/eval".to_owned()]));
+        let all = names(&["all"]);
+        for network in ["mnist", "alexnet", "bert-qa"] {
+            assert!(names(&[network]).iter().all(|name| all.contains(name)), "{all:?}");
+        }
+        let mut once = all.clone();
+        once.sort();
+        once.dedup();
+        assert_eq!(once.len(), all.len(), "{all:?}");
     }
 
     #[test]
