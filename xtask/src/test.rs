@@ -67,7 +67,7 @@ impl Step {
             }
             Self::Tests => {
                 // The end-to-end tests start the programs, xtask among them, on real data.
-                Ok(fetch(&["mnist", "onnxruntime", "minilm"])?
+                Ok(fetch(&["mnist", "onnxruntime", "minilm", "imagenet-labels"])?
                     && succeeds(workspace::cargo().args(["build", "--release", "--workspace", "--bins"]))?
                     && succeeds(
                         workspace::cargo()
