@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::engine::{Engine, EngineError, Placement, Signature};
 use crate::runtime::{TELEMETRY_VARIABLE, one_line};
@@ -41,6 +41,9 @@ pub struct RemoteEngine {
     worker: Worker,
     loaded: Loaded,
 }
+
+/// How long a process may take to end after its last answer.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// The end of what a worker prints that is kept, for the case that it crashes.
 const COMPLAINT: usize = 4096;
@@ -141,10 +144,10 @@ impl Worker {
         }
     }
 
-    /// Why there is no answer, from a worker that is gone.
+    /// Why there is no answer, from a worker that is gone, or answers what cannot be understood and has to go.
     fn ended(&mut self) -> EngineError {
         self.input = None;
-        let status = self.child.wait();
+        let status = self.wait_or_kill();
         let words = self.complaints.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
         let last = words.lines().rev().find(|line| !line.trim().is_empty()).map(one_line);
         let how = status.map_or_else(|error| error.to_string(), |status| ending(&status));
@@ -155,6 +158,19 @@ impl Worker {
                 None => format!("its process {how}"),
             },
         }
+    }
+
+    /// Gives a process whose input is closed a moment to end by itself.
+    fn wait_or_kill(&mut self) -> std::io::Result<ExitStatus> {
+        let start = Instant::now();
+        while start.elapsed() < FAREWELL {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.child.kill()?;
+        self.child.wait()
     }
 
     fn confused(&self) -> EngineError {

@@ -6,3 +6,4 @@ mod eval;
 mod page;
 mod predict;
 mod setting;
+mod worker;

@@ -1,0 +1,64 @@
+//! Workers that crash, hang or talk nonsense cost no more than their own row.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use infer::engine::Engine;
+use infer::mnist::batch;
+use infer::worker::EngineSpec;
+use infer::worker::remote::{Launcher, RemoteEngine};
+
+use crate::setting::{Setting, image};
+
+fn start(program: impl Into<PathBuf>, setting: &Setting, patience: Duration) -> Result<RemoteEngine, String> {
+    let spec = EngineSpec::BurnMnist { weights: setting.weights(), threads: 1, exact: false };
+    Launcher { program: program.into(), patience }.engine(&spec).map_err(|error| error.to_string())
+}
+
+fn failure(program: impl Into<PathBuf>, patience: Duration) -> String {
+    let start_time = Instant::now();
+    let message = start(program, &Setting::new(), patience).unwrap_err();
+    assert!(start_time.elapsed() < Duration::from_secs(30), "{message}");
+    message
+}
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+const LONG: Duration = Duration::from_secs(300);
+
+#[test]
+fn a_worker_does_what_its_engine_does() {
+    let setting = Setting::new();
+    let mut engine = start(env!("CARGO_BIN_EXE_infer"), &setting, LONG).unwrap();
+    let input = [batch([image(4).as_slice(), image(5).as_slice()]).unwrap()];
+    let outputs = engine.run(&input).unwrap();
+    assert_eq!(outputs[0].tensor.shape(), [2, 10]);
+    engine.prepare(&input).unwrap();
+    assert_eq!(engine.block(3).unwrap().len(), 3);
+    assert!(engine.usage().unwrap().unwrap().peak_memory > 1 << 20);
+    // A refusal is not the end of a worker.
+    assert!(engine.run(&[]).unwrap_err().to_string().contains("1 input, and 0 were given"));
+    assert_eq!(engine.run(&input).unwrap(), outputs);
+}
+
+#[test]
+fn a_crash_is_told_with_its_signal_and_the_last_words() {
+    let message = failure(fixture("crash.sh"), LONG);
+    assert_eq!(message, "burn: its process was ended by signal 11: the library found the wrong processor");
+}
+
+#[test]
+fn a_worker_that_hangs_is_ended() {
+    let message = failure(fixture("hang.sh"), Duration::from_millis(300));
+    assert_eq!(message, "burn: it gave no answer within 0.3 s and was ended");
+}
+
+#[test]
+fn a_program_that_is_no_worker_is_told_apart() {
+    // It answers, endlessly, with its argument.
+    assert!(failure("yes", LONG).starts_with("burn: its process "), "noise");
+    let message = failure("no/such/program", LONG);
+    assert!(message.starts_with("burn: its process cannot be started: "), "{message}");
+}
