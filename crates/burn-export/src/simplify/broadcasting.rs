@@ -1,6 +1,6 @@
 //! What broadcasting does by itself.
 
-use crate::graph::{Graph, Operand, ValueId, broadcast};
+use crate::graph::{Graph, Operand, Source, ValueId, broadcast};
 
 /// Operators whose inputs all broadcast.
 fn broadcasts(op: &str) -> bool {
@@ -55,6 +55,20 @@ pub(super) fn drop_expansions(graph: &mut Graph) -> usize {
     count
 }
 
+/// The values that follow from weights, constants and sizes alone.
+fn settled(graph: &Graph) -> Vec<bool> {
+    let mut settled: Vec<bool> = graph
+        .values
+        .iter()
+        .map(|value| matches!(value.source, Source::Constant(_) | Source::Parameter { .. }))
+        .collect();
+    for node in &graph.nodes {
+        let all = node.values().all(|value| settled[value.0]);
+        node.outputs.iter().for_each(|output| settled[output.0] = all);
+    }
+    settled
+}
+
 /// Whether the operator gives the same shape with another input at this position.
 fn result_shape_with(graph: &Graph, index: usize, position: usize, other: ValueId) -> bool {
     let node = &graph.nodes[index];
@@ -67,10 +81,13 @@ fn result_shape_with(graph: &Graph, index: usize, position: usize, other: ValueI
     shape == graph.shape(node.outputs[0])
 }
 
-/// A reshape that puts axes of size one in front, before an operator that aligns axes from the back.
+/// A reshape that puts axes of size one in front of weights or inputs, before an operator that aligns axes from the back.
+///
+/// What is computed from inputs keeps its axes: its other users want them.
 pub(super) fn drop_leading_ones(graph: &mut Graph) -> usize {
     let mut count = 0;
     let producers = graph.producers();
+    let settled = settled(graph);
     for index in 0..graph.nodes.len() {
         // A matrix in a batch of one is the same for every batch.
         let is_product = graph.nodes[index].op == "MatMul";
@@ -84,6 +101,10 @@ pub(super) fn drop_leading_ones(graph: &mut Graph) -> usize {
                 continue;
             }
             let Some(origin) = producer.input(0) else { continue };
+            let given = matches!(graph.value(origin).source, Source::Input(_));
+            if !settled[origin.0] && !given || is_product && position == 0 {
+                continue;
+            }
             let (from, to) = (graph.shape(origin), graph.shape(value));
             let trailing = to
                 .len()

@@ -116,6 +116,12 @@ fn attention_and_transformers() {
     agrees("TransformerEncoder", &encoder, [0, 0, 8], |encoder, x: Tensor<3>| {
         encoder.forward(TransformerEncoderInput::new(x))
     });
+    let wide = TransformerEncoderConfig::new(8, 16, 2, 1).init(&device);
+    agrees("TransformerEncoder, causal", &wide, [0, 0, 8], |encoder, x: Tensor<3>| {
+        let [batch, sequence, _] = x.dims();
+        let mask = generate_autoregressive_mask(batch, sequence, &x.device());
+        encoder.forward(TransformerEncoderInput::new(x).mask_attn(mask))
+    });
     let decoder = TransformerDecoderConfig::new(8, 12, 2, 1).init(&device);
     agrees("TransformerDecoder", &decoder, [0, 0, 8], |decoder, x: Tensor<3>| {
         decoder.forward(TransformerDecoderInput::new(x.clone(), x))
