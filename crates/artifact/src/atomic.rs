@@ -84,6 +84,17 @@ pub fn write_atomic(target: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> Result
     file.commit()
 }
 
+/// Puts a synced file at `to`, in place of what was there.
+///
+/// # Errors
+/// When the file cannot be moved.
+pub fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<(), FileError> {
+    let to = to.as_ref();
+    fs::rename(from, to).map_err(FileError::new("write", to))?;
+    sync_parent(to);
+    Ok(())
+}
+
 /// Removes at once what killed writers of `target` left beside it. Only for a caller that keeps other writers away by a
 /// lock of its own; without one, the next writer removes it when it is old enough.
 pub fn sweep(target: impl AsRef<Path>) {
@@ -124,13 +135,21 @@ impl AtomicFolder {
         &self.target
     }
 
+    /// Syncs every file that is in the folder for now.
+    ///
+    /// # Errors
+    /// When one cannot be synced.
+    pub fn sync(&self) -> Result<(), FileError> {
+        sync_tree(self.folder.path())
+    }
+
     /// Syncs every file and puts the folder at its target; a folder that was there is removed. Between the two the
     /// target is absent for an instant, but never mixed.
     ///
     /// # Errors
     /// When a file cannot be synced or the target cannot be replaced.
     pub fn commit(self) -> Result<(), FileError> {
-        sync_tree(self.folder.path())?;
+        self.sync()?;
         let replaced = if self.target.exists() {
             let place = Neighbour::of(&self.target)?;
             let aside =

@@ -110,6 +110,49 @@ impl Write for Hasher {
     }
 }
 
+/// Hashes and counts what passes through on its way to another writer: a file's digest without reading it again.
+///
+/// ```
+/// use std::io::Write;
+///
+/// let mut writer = artifact::HashingWriter::new(Vec::new());
+/// writer.write_all(b"abc")?;
+/// let (bytes, length, digest) = writer.finish();
+/// assert_eq!((bytes.as_slice(), length, digest), (b"abc".as_slice(), 3, artifact::sha256_bytes(b"abc")));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct HashingWriter<W> {
+    writer: W,
+    hasher: Hasher,
+    length: u64,
+}
+
+impl<W: Write> HashingWriter<W> {
+    /// Passes everything on to `writer`.
+    pub fn new(writer: W) -> Self {
+        Self { writer, hasher: Hasher::new(), length: 0 }
+    }
+
+    /// The writer, the number of bytes that it took, and their digest.
+    pub fn finish(self) -> (W, u64, Digest) {
+        (self.writer, self.length, self.hasher.finish())
+    }
+}
+
+impl<W: Write> Write for HashingWriter<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // In pieces that stay in the cache between the two.
+        let written = self.writer.write(bytes.get(..CHUNK).unwrap_or(bytes))?;
+        self.hasher.update(bytes.get(..written).unwrap_or(bytes));
+        self.length += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
 /// The SHA-256 of bytes in memory.
 pub fn sha256_bytes(bytes: &[u8]) -> Digest {
     let mut hasher = Hasher::new();
@@ -150,6 +193,25 @@ mod tests {
         let path = folder.path().join("million");
         std::fs::write(&path, vec![b'a'; 1_000_000]).unwrap();
         assert_eq!(sha256_file(&path).unwrap().to_string(), million);
+    }
+
+    #[test]
+    fn only_what_was_written_is_hashed() {
+        /// Takes seven bytes at a time.
+        struct Slow(Vec<u8>);
+        impl Write for Slow {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.0.write(bytes.get(..7).unwrap_or(bytes))
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let bytes: Vec<u8> = (0..2 * CHUNK + 5).map(|index| (index % 251) as u8).collect();
+        let mut writer = HashingWriter::new(Slow(Vec::new()));
+        writer.write_all(&bytes).unwrap();
+        let (slow, length, digest) = writer.finish();
+        assert_eq!((slow.0.len(), length, digest), (bytes.len(), bytes.len() as u64, sha256_bytes(&bytes)));
     }
 
     #[test]

@@ -10,8 +10,8 @@ pub mod digest;
 pub mod pipeline;
 pub mod runtime;
 
-pub use atomic::{AtomicFile, AtomicFolder, sweep, write_atomic};
-pub use digest::{Digest, Hasher, sha256_bytes, sha256_file};
+pub use atomic::{AtomicFile, AtomicFolder, rename, sweep, write_atomic};
+pub use digest::{Digest, Hasher, HashingWriter, sha256_bytes, sha256_file};
 
 use std::io;
 use std::path::{Path, PathBuf};

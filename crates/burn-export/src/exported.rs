@@ -1,8 +1,9 @@
 //! The result of an export.
 
+use std::io::Write;
 use std::path::Path;
 
-use onnx_model::{Model, SaveOptions};
+use onnx_model::{Model, SaveOptions, WrittenFile};
 
 use crate::error::ExportError;
 use crate::report::ExportReport;
@@ -38,11 +39,21 @@ impl ExportedModel {
         Ok(self.model.encode()?)
     }
 
-    /// Writes the file. Weights of 2 GiB or more go into a file of their own beside it.
+    /// Writes the bytes of the `.onnx` file to `out`, straight from where the module keeps its weights, and returns
+    /// their number.
+    ///
+    /// # Errors
+    /// As [`to_bytes`](Self::to_bytes), and those of `out`.
+    pub fn write_to(&self, out: &mut impl Write) -> Result<u64, ExportError> {
+        Ok(self.model.write_to(out)?)
+    }
+
+    /// Writes the file. Weights of 2 GiB or more go into a file of their own beside it. Returned are the files with
+    /// their lengths and SHA-256.
     ///
     /// # Errors
     /// When the file cannot be written; nothing half-written stays behind.
-    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), ExportError> {
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<Vec<WrittenFile>, ExportError> {
         self.save_with(path, &SaveOptions::default())
     }
 
@@ -50,7 +61,7 @@ impl ExportedModel {
     ///
     /// # Errors
     /// As [`save`](Self::save).
-    pub fn save_with(&self, path: impl AsRef<Path>, options: &SaveOptions) -> Result<(), ExportError> {
+    pub fn save_with(&self, path: impl AsRef<Path>, options: &SaveOptions) -> Result<Vec<WrittenFile>, ExportError> {
         Ok(self.model.save_with(path, options)?)
     }
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::Model;
-use crate::proto::{self, DecodeError, EncodeError, Layout, MAX_PROTOBUF_BYTES};
+use crate::proto::{self, DecodeError, EncodeError, Layout};
 
 impl Model {
     /// The model as the bytes of an `.onnx` file. The same model always gives the same bytes.
@@ -12,9 +12,7 @@ impl Model {
     /// When a tensor contradicts its shape, or the result would be 2 GiB or more.
     pub fn encode(&self) -> Result<Vec<u8>, EncodeError> {
         let layout = Layout::new(self)?;
-        if layout.len() > MAX_PROTOBUF_BYTES {
-            return Err(EncodeError::TooLarge { bytes: layout.len() });
-        }
+        layout.fits()?;
         let mut bytes = Vec::with_capacity(layout.len() as usize);
         // Writing to memory does not fail.
         let _ = layout.write(&mut bytes);

@@ -1,13 +1,13 @@
 //! Writing models to disk.
 
-use std::fs;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use artifact::{AtomicFile, FileError};
+use artifact::FileError;
 
-use crate::proto::{EncodeError, Layout, MAX_PROTOBUF_BYTES};
-use crate::{ExternalData, Model, TensorData};
+use crate::Model;
+use crate::proto::{EncodeError, Layout};
+use crate::stage::{Staged, WrittenFile};
 
 /// A model that was not written.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +15,9 @@ pub enum SaveError {
     /// The model cannot be written as protobuf.
     #[error(transparent)]
     Encode(#[from] EncodeError),
+    /// The writer failed.
+    #[error("the model cannot be written: {0}")]
+    Write(#[source] std::io::Error),
     /// The path has no file name that could stand in the model.
     #[error("{} has no file name in Unicode, after which the file of weights could be named", path.display())]
     Name {
@@ -57,13 +60,29 @@ impl Default for SaveOptions {
 }
 
 impl Model {
+    /// Writes the bytes of the `.onnx` file to `out`, straight from where the tensors lie, and returns their number.
+    ///
+    /// The same bytes as those of [`encode`](Self::encode), which takes as much memory again. For their SHA-256 wrap
+    /// `out` in an `artifact::HashingWriter`.
+    ///
+    /// # Errors
+    /// When a tensor contradicts its shape, the result would be 2 GiB or more, or `out` fails; some bytes may then
+    /// have been written.
+    pub fn write_to(&self, out: &mut impl Write) -> Result<u64, SaveError> {
+        let layout = Layout::new(self)?;
+        layout.fits()?;
+        layout.write(out).map_err(SaveError::Write)?;
+        Ok(layout.len())
+    }
+
     /// Writes the model to `path`; weights go to `<path>.data` when the file would otherwise reach 2 GiB.
     ///
-    /// The file appears whole or not at all, and the same model gives the same bytes.
+    /// Files appear whole or not at all, and the same model gives the same bytes. Returned are the files with their
+    /// lengths and SHA-256.
     ///
     /// # Errors
     /// When a tensor contradicts its shape, or the file cannot be written.
-    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), SaveError> {
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<Vec<WrittenFile>, SaveError> {
         self.save_with(path, &SaveOptions::default())
     }
 
@@ -74,63 +93,7 @@ impl Model {
     ///
     /// # Errors
     /// As for [`save`](Self::save).
-    pub fn save_with(&self, path: impl AsRef<Path>, options: &SaveOptions) -> Result<(), SaveError> {
-        let path = path.as_ref();
-        let layout = Layout::new(self)?;
-        let large = layout.len() > MAX_PROTOBUF_BYTES;
-        match options.external {
-            External::Never if large => Err(EncodeError::TooLarge { bytes: layout.len() }.into()),
-            External::Always => self.save_external(path, options),
-            External::WhenNeeded if large => self.save_external(path, options),
-            _ => Ok(write(&layout, path)?),
-        }
+    pub fn save_with(&self, path: impl AsRef<Path>, options: &SaveOptions) -> Result<Vec<WrittenFile>, SaveError> {
+        self.stage(path, options).and_then(Staged::commit)
     }
-
-    fn save_external(&self, path: &Path, options: &SaveOptions) -> Result<(), SaveError> {
-        let no_name = || SaveError::Name { path: path.to_path_buf() };
-        let location = format!("{}.data", path.file_name().and_then(|name| name.to_str()).ok_or_else(no_name)?);
-        let data_path = path.with_file_name(&location);
-        let mut light = self.clone();
-        let mut weights = Vec::new();
-        let mut end = 0u64;
-        for tensor in &mut light.graph.initializers {
-            tensor.validate().map_err(EncodeError::from)?;
-            let TensorData::Bytes(bytes) = &tensor.data else { continue };
-            let length = bytes.len() as u64;
-            if length < options.external_from {
-                continue;
-            }
-            let offset = end.next_multiple_of(options.alignment.max(1));
-            weights.push((offset - end, bytes.clone()));
-            end = offset + length;
-            let length = Some(length);
-            tensor.data = TensorData::External(ExternalData { location: location.clone(), offset, length });
-        }
-        if weights.is_empty() {
-            return Ok(write(&Layout::new(self)?, path)?);
-        }
-        let layout = Layout::new(&light)?;
-        if layout.len() > MAX_PROTOBUF_BYTES {
-            return Err(EncodeError::TooLarge { bytes: layout.len() }.into());
-        }
-        let mut data = AtomicFile::create(&data_path)?;
-        for (gap, bytes) in &weights {
-            io::copy(&mut io::Read::take(io::repeat(0), *gap), &mut data)
-                .map_err(FileError::new("write", &data_path))?;
-            data.write_all(bytes).map_err(FileError::new("write", &data_path))?;
-        }
-        match fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(FileError::new("replace", path)(error).into());
-            }
-            _ => data.commit()?,
-        }
-        Ok(write(&layout, path)?)
-    }
-}
-
-fn write(layout: &Layout, path: &Path) -> Result<(), FileError> {
-    let mut file = AtomicFile::create(path)?;
-    layout.write(&mut file).map_err(FileError::new("write", path))?;
-    file.commit()
 }

@@ -102,6 +102,17 @@ impl Layout {
         self.model_head.len() as u64 + graph + self.model_tail.len() as u64
     }
 
+    /// Whether protobuf's readers accept the message.
+    ///
+    /// # Errors
+    /// When it is too large.
+    pub fn fits(&self) -> Result<(), EncodeError> {
+        match self.len() {
+            bytes if bytes > MAX_PROTOBUF_BYTES => Err(EncodeError::TooLarge { bytes }),
+            _ => Ok(()),
+        }
+    }
+
     /// Writes the message.
     ///
     /// # Errors

@@ -88,6 +88,54 @@ fn the_same_model_gives_the_same_files() {
 }
 
 #[test]
+fn what_is_streamed_is_what_is_encoded() {
+    let encoded = model().encode().expect("bytes");
+    let mut writer = artifact::HashingWriter::new(Vec::new());
+    assert_eq!(model().write_to(&mut writer).expect("written"), encoded.len() as u64);
+    let (bytes, length, digest) = writer.finish();
+    assert_eq!((length, digest), (encoded.len() as u64, artifact::sha256_bytes(&encoded)));
+    assert_eq!(bytes, encoded);
+}
+
+#[test]
+fn a_full_writer_is_an_error() {
+    let mut room = [0u8; 100];
+    let error = model().write_to(&mut room.as_mut_slice()).expect_err("100 bytes are too few").to_string();
+    assert_eq!(error, "the model cannot be written: failed to write whole buffer");
+}
+
+#[test]
+fn saving_tells_lengths_and_digests() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("linear.onnx");
+    for (options, count) in [(SaveOptions::default(), 1), (always(), 2)] {
+        let files = model().save_with(&path, &options).expect("saved");
+        assert_eq!(files.len(), count);
+        for file in files {
+            let bytes = fs::read(&file.path).expect("a file");
+            assert_eq!((file.bytes, file.sha256), (bytes.len() as u64, artifact::sha256_bytes(&bytes)));
+        }
+    }
+}
+
+#[test]
+fn a_staged_model_can_be_read_and_takes_its_place_when_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("linear.onnx");
+    for options in [SaveOptions::default(), always()] {
+        let staged = model().stage(&path, &options).expect("staged");
+        assert_eq!(Model::load(staged.path()).expect("loaded"), model());
+        assert!(!path.exists());
+        drop(staged);
+        assert_eq!(names(folder.path()), [""; 0]);
+        let files = model().stage(&path, &options).and_then(onnx_model::Staged::commit).expect("in place");
+        assert_eq!(Model::load(&path).expect("loaded"), model());
+        assert_eq!(names(folder.path()).len(), files.len());
+        files.iter().for_each(|file| fs::remove_file(&file.path).expect("removed"));
+    }
+}
+
+#[test]
 fn a_failed_save_leaves_the_old_model() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("linear.onnx");
