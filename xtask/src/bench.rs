@@ -16,6 +16,7 @@ Examples:
   cargo xtask bench train                      a training step beside Burn's own operations and PyTorch
   cargo xtask bench train --without-python     and without PyTorch
   cargo xtask bench train -- --rounds 30       options of the benchmark itself
+  cargo xtask bench size                       the export of networks of 1.3 and 3 GB: seconds and memory
 
 Results with their dates are kept in docs/benchmarks.md.")]
 pub struct BenchArgs {
@@ -38,25 +39,52 @@ pub struct BenchArgs {
 enum Benchmark {
     /// One training step of the MNIST CNN.
     Train,
+    /// The export of large networks.
+    Size,
 }
 
 /// Runs a benchmark.
 pub fn bench(arguments: &BenchArgs) -> Result<ExitCode> {
-    let Benchmark::Train = arguments.benchmark;
-    if !fetch(&["mnist"])? {
-        bail!("MNIST cannot be had; the message above says why");
+    match arguments.benchmark {
+        Benchmark::Train => {
+            need("mnist")?;
+            run("step", python(arguments, "crates/train/benches/requirements.txt")?, &arguments.options)
+        }
+        Benchmark::Size => {
+            need("onnxruntime")?;
+            run("size", None, &arguments.options)
+        }
     }
+}
+
+fn need(dataset: &str) -> Result<()> {
+    match fetch(&[dataset])? {
+        true => Ok(()),
+        false => bail!("{dataset} cannot be had; the message above says why"),
+    }
+}
+
+/// The Python for a benchmark with packages of its own, unless the user leaves it out.
+fn python(arguments: &BenchArgs, requirements: &str) -> Result<Option<PathBuf>> {
+    match (&arguments.python, arguments.without_python) {
+        (_, true) => Ok(None),
+        (Some(python), _) => Ok(Some(std::path::absolute(python).context("the current folder is gone")?)),
+        (None, _) => {
+            let name = arguments.benchmark.to_possible_value().map(|value| value.get_name().to_owned());
+            environment(&name.unwrap_or_default(), &workspace::root().join(requirements)).map(Some)
+        }
+    }
+}
+
+/// Builds and runs the benchmark `name` of whatever crate has it.
+fn run(name: &str, python: Option<PathBuf>, options: &[String]) -> Result<ExitCode> {
     let mut command = workspace::cargo();
-    // Beside `infer`, so that Burn has the features that it has everywhere else and is not compiled again.
-    command.args(["bench", "--package=infer", "--package=train", "--bench=step", "--"]);
-    if !arguments.without_python {
-        let python = match &arguments.python {
-            Some(python) => std::path::absolute(python).context("the current folder is gone")?,
-            None => environment("train", &workspace::root().join("crates/train/benches/requirements.txt"))?,
-        };
+    // Of the whole workspace, so that Burn has the features that it has everywhere else and is not compiled again.
+    command.args(["bench", "--workspace", "--exclude=xtask", "--bench", name, "--"]);
+    if let Some(python) = python {
         command.arg("--python").arg(python);
     }
-    let status = command.args(&arguments.options).status().context("cargo cannot be started")?;
+    let status = command.args(options).status().context("cargo cannot be started")?;
     Ok(exit_code(status))
 }
 
