@@ -40,7 +40,8 @@ mod tests {
     use super::*;
 
     fn verification(error: f64) -> Verification {
-        let case = Case { label: "batch 1".to_owned(), error, native_error: 0.25, difference: 0.0 };
+        let case =
+            Case { label: "batch 1".to_owned(), error, native_error: 0.25, difference: 0.0, outputs: Vec::new() };
         Verification {
             engine: "ort:cpu".to_owned(),
             passed: error <= 1.0,

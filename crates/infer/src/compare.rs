@@ -85,8 +85,15 @@ pub fn max_error(result: &[f64], exact: &[f64]) -> f64 {
     })
 }
 
+/// The cosine of the angle between two vectors; `None` if one of them is zero everywhere or holds what is no number.
+pub fn cosine(a: &[f64], b: &[f64]) -> Option<f64> {
+    let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    let scale = (product(a, a) * product(b, b)).sqrt();
+    (a.len() == b.len() && scale.is_finite() && scale > 0.0).then(|| product(a, b) / scale)
+}
+
 /// The distance from a float32 magnitude to the next larger one.
-fn spacing(magnitude: f64) -> f64 {
+pub fn spacing(magnitude: f64) -> f64 {
     let magnitude = magnitude as f32;
     f64::from(magnitude.next_up()) - f64::from(magnitude)
 }

@@ -7,6 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::compare::{cosine, spacing};
 use crate::engine::{Engine, EngineError};
 use crate::tensor::NamedTensor;
 
@@ -40,11 +41,45 @@ pub struct Case {
     /// What the inputs are: `batch 7`.
     pub label: String,
     /// How far the engine strays at most; infinite where it gives something that is no number, or of another shape.
+    #[serde(deserialize_with = "null_is_infinite")]
     pub error: f64,
     /// How far the framework's float32 strays at most.
+    #[serde(deserialize_with = "null_is_infinite")]
     pub native_error: f64,
     /// The largest difference between the engine and the framework's float32.
+    #[serde(deserialize_with = "null_is_infinite")]
     pub difference: f64,
+    /// Each output in the order of the network.
+    #[serde(default)]
+    pub outputs: Vec<OutputError>,
+}
+
+/// How far one output of a case strays from float64.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OutputError {
+    /// The output.
+    pub output: String,
+    /// The largest `|result - exact|`.
+    #[serde(deserialize_with = "null_is_infinite")]
+    pub absolute: f64,
+    /// It, as a share of the largest value of the output.
+    #[serde(deserialize_with = "null_is_infinite")]
+    pub relative: f64,
+    /// It, in units in the last place of the largest value.
+    #[serde(deserialize_with = "null_is_infinite")]
+    pub ulp: f64,
+    /// The cosine of the angle between both as vectors; `None` if one of them is zero everywhere or no number.
+    pub cosine: Option<f64>,
+    /// Values that are infinite or no number and not the same in float64.
+    pub not_finite: usize,
+    /// The largest error of the framework's float32.
+    #[serde(deserialize_with = "null_is_infinite")]
+    pub native: f64,
+}
+
+/// JSON has no infinity and writes `null`.
+fn null_is_infinite<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::INFINITY))
 }
 
 impl Verification {
@@ -52,6 +87,81 @@ impl Verification {
     pub fn failure(&self) -> Option<&Case> {
         let worst = self.cases.iter().max_by(|a, b| a.error.total_cmp(&b.error));
         worst.filter(|_| !self.passed)
+    }
+}
+
+/// What the framework makes of a set of cases: what engines are judged by.
+pub struct Expected {
+    cases: Vec<ExpectedCase>,
+    native: String,
+    native_error: f64,
+    limit: f64,
+}
+
+/// Inputs and what they give.
+struct ExpectedCase {
+    label: String,
+    inputs: Vec<NamedTensor>,
+    exact: Vec<NamedTensor>,
+    native: Vec<NamedTensor>,
+}
+
+impl Expected {
+    /// Runs every case in float32, on `native`, and in float64, on `exact`. `progress` hears the share that is done.
+    ///
+    /// # Errors
+    /// When one of them fails, or lacks an output of the other.
+    pub fn of(
+        native: &mut dyn Engine,
+        exact: &mut dyn Engine,
+        cases: Vec<(String, Vec<NamedTensor>)>,
+        mut progress: impl FnMut(f64),
+    ) -> Result<Self, EngineError> {
+        let total = cases.len().max(1) as f64;
+        let mut results = Vec::new();
+        let (mut native_error, mut largest) = (0.0_f64, 0.0_f64);
+        for (label, inputs) in cases {
+            let case = ExpectedCase { exact: exact.run(&inputs)?, native: native.run(&inputs)?, label, inputs };
+            for expected in &case.exact {
+                let found = output(native.name(), &case.native, &expected.name)?;
+                native_error = native_error.max(distance(found, expected));
+                largest = largest.max(magnitude(&expected.tensor.to_f64()));
+            }
+            results.push(case);
+            progress(results.len() as f64 / total);
+        }
+        let limit = (FACTOR * native_error).max(FLOOR_ULP * spacing(largest));
+        Ok(Self { cases: results, native: native.name().to_owned(), native_error, limit })
+    }
+
+    /// Runs every case on `engine` and judges its outputs.
+    ///
+    /// # Errors
+    /// When it fails, or lacks an output.
+    pub fn judge(&self, engine: &mut dyn Engine) -> Result<Verification, EngineError> {
+        let mut cases = Vec::new();
+        for case in &self.cases {
+            let found = engine.run(&case.inputs)?;
+            let mut judged =
+                Case { label: case.label.clone(), error: 0.0, native_error: 0.0, difference: 0.0, outputs: Vec::new() };
+            for exact in &case.exact {
+                let found = output(engine.name(), &found, &exact.name)?;
+                let native = output(&self.native, &case.native, &exact.name)?;
+                let output = strays(found, native, exact);
+                judged.error = judged.error.max(output.absolute);
+                judged.native_error = judged.native_error.max(output.native);
+                judged.difference = judged.difference.max(distance(found, native));
+                judged.outputs.push(output);
+            }
+            cases.push(judged);
+        }
+        Ok(Verification {
+            engine: engine.name().to_owned(),
+            passed: self.limit.is_finite() && cases.iter().all(|case| case.error <= self.limit),
+            limit: self.limit,
+            native_error: self.native_error,
+            cases,
+        })
     }
 }
 
@@ -65,32 +175,7 @@ pub fn verify(
     exact: &mut dyn Engine,
     cases: &[(String, Vec<NamedTensor>)],
 ) -> Result<Verification, EngineError> {
-    let mut results = Vec::new();
-    let mut largest = 0.0_f64;
-    for (label, inputs) in cases {
-        let reference = exact.run(inputs)?;
-        let (native_outputs, outputs) = (native.run(inputs)?, engine.run(inputs)?);
-        let mut case = Case { label: label.clone(), error: 0.0, native_error: 0.0, difference: 0.0 };
-        for expected in &reference {
-            let found = output(engine.name(), &outputs, &expected.name)?;
-            let native_found = output(native.name(), &native_outputs, &expected.name)?;
-            case.error = case.error.max(distance(found, expected));
-            case.native_error = case.native_error.max(distance(native_found, expected));
-            case.difference = case.difference.max(distance(found, native_found));
-            largest = expected.tensor.to_f64().iter().fold(largest, |most, value| most.max(value.abs()));
-        }
-        results.push(case);
-    }
-    let native_error = results.iter().fold(0.0, |most: f64, case| most.max(case.native_error));
-    let ulp = f64::from((largest as f32).next_up()) - f64::from(largest as f32);
-    let limit = (FACTOR * native_error).max(FLOOR_ULP * ulp);
-    Ok(Verification {
-        engine: engine.name().to_owned(),
-        passed: limit.is_finite() && results.iter().all(|case| case.error <= limit),
-        limit,
-        native_error,
-        cases: results,
-    })
+    Expected::of(native, exact, cases.to_vec(), |_| ())?.judge(engine)
 }
 
 fn output<'a>(engine: &str, outputs: &'a [NamedTensor], name: &str) -> Result<&'a NamedTensor, EngineError> {
@@ -101,12 +186,35 @@ fn output<'a>(engine: &str, outputs: &'a [NamedTensor], name: &str) -> Result<&'
     })
 }
 
+/// How far an output strays from the exact one, and how far the framework's float32 does.
+fn strays(found: &NamedTensor, native: &NamedTensor, exact: &NamedTensor) -> OutputError {
+    let (values, exact_values) = (found.tensor.to_f64(), exact.tensor.to_f64());
+    let (absolute, largest) = (distance(found, exact), magnitude(&exact_values));
+    let differs = |(a, b): (&f64, &f64)| !(a.is_finite() && b.is_finite()) && a != b && !(a.is_nan() && b.is_nan());
+    OutputError {
+        output: exact.name.clone(),
+        absolute,
+        relative: match absolute {
+            0.0 => 0.0,
+            absolute => absolute / largest,
+        },
+        ulp: absolute / spacing(largest),
+        cosine: cosine(&values, &exact_values),
+        not_finite: values.iter().zip(&exact_values).filter(|&pair| differs(pair)).count(),
+        native: distance(native, exact),
+    }
+}
+
 /// The largest difference between two tensors; infinite if one of them has another shape or holds what is no number.
 fn distance(a: &NamedTensor, b: &NamedTensor) -> f64 {
     match a.tensor.shape() == b.tensor.shape() {
         true => crate::compare::max_error(&a.tensor.to_f64(), &b.tensor.to_f64()),
         false => f64::INFINITY,
     }
+}
+
+fn magnitude(values: &[f64]) -> f64 {
+    values.iter().fold(0.0, |most, value| most.max(value.abs()))
 }
 
 #[cfg(test)]
@@ -156,6 +264,20 @@ mod tests {
         assert_eq!((within.native_error, within.limit), (0.125, 0.5));
         assert_eq!((within.cases[0].error, within.cases[0].difference), (0.375, 0.25));
         assert!(!verified(0.625, 0.125, &[2]).passed);
+        // By hand: 0.375 of 2, and in units of 2^-22; (1.375, 2.375) against (1, 2).
+        let output = &within.cases[0].outputs[0];
+        assert_eq!((output.absolute, output.relative, output.ulp), (0.375, 0.1875, 0.375 * 2.0_f64.powi(22)));
+        let cosine = (1.375 + 4.75) / (5.0_f64 * (1.375 * 1.375 + 2.375 * 2.375)).sqrt();
+        assert!((output.cosine.unwrap() - cosine).abs() < 1e-15);
+        assert_eq!((output.not_finite, output.native), (0, 0.125));
+    }
+
+    #[test]
+    fn a_failure_survives_its_report() {
+        let failed = verified(f32::NAN, 0.125, &[2]);
+        assert_eq!(failed.cases[0].outputs[0].not_finite, 2);
+        let json = serde_json::to_string(&failed).unwrap();
+        assert_eq!(serde_json::from_str::<Verification>(&json).unwrap(), failed);
     }
 
     #[test]
