@@ -12,9 +12,9 @@ use crate::train::positive;
 #[command(after_help = "\
 Examples:
   cargo xtask eval mnist                   all 10,000 test digits, then the timing
-  cargo xtask eval mnist --providers cpu,openvino
+  cargo xtask eval mnist --engines ort:cpu,ort:openvino,tract
   cargo xtask eval bert-qa --squad dev-v1.1.json
-  cargo xtask eval --onnx model.onnx --shape batch=8 --providers cpu,openvino")]
+  cargo xtask eval --onnx model.onnx --shape batch=8 --engines ort:cpu,tract")]
 #[command(args_conflicts_with_subcommands = true, arg_required_else_help = true)]
 pub struct EvalArgs {
     /// The network.
@@ -38,7 +38,7 @@ pub struct EvalOnnxArgs {
     pub shapes: Vec<AxisSize>,
     /// What runs the file.
     #[command(flatten)]
-    pub providers: ProviderArgs,
+    pub engines: EngineArgs,
     /// Threads inside one operation, for every engine.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = positive, requires = "onnx")]
     pub threads: usize,
@@ -56,15 +56,48 @@ pub struct EvalOnnxArgs {
     pub json: bool,
 }
 
-/// The execution providers that are asked for.
+/// The engines that are asked for.
 #[derive(Debug, Clone, Args)]
-pub struct ProviderArgs {
-    /// ONNX Runtime's execution providers, separated by commas: cpu, cuda, tensorrt, dnnl, openvino, xnnpack.
-    #[arg(long = "providers", value_name = "NAME,…", value_delimiter = ',', default_value = "cpu")]
-    pub names: Vec<String>,
+pub struct EngineArgs {
+    /// What runs the file, separated by commas: tract, and ort: with a provider, as in ort:cpu. Burn, where it has the
+    /// network, is always there to compare with. [default: ort:cpu]
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    pub engines: Vec<String>,
+    /// ONNX Runtime's execution providers, separated by commas: cpu, cuda, tensorrt, dnnl, openvino, xnnpack. The same as
+    /// --engines with ort: before each.
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    pub providers: Vec<String>,
     /// An option of a provider, by the name that ONNX Runtime's documentation gives it. May be repeated.
     #[arg(long = "provider-option", value_name = "PROVIDER.OPTION=VALUE")]
-    pub options: Vec<ProviderOption>,
+    pub provider_options: Vec<ProviderOption>,
+}
+
+/// How a network is measured.
+#[derive(Debug, Clone, Args)]
+pub struct MeasureArgs {
+    /// What runs the ONNX file.
+    #[command(flatten)]
+    pub engines: EngineArgs,
+    /// Threads inside one operation, for every engine that is timed but tract, which has one.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = positive)]
+    pub threads: usize,
+    /// The batch sizes to time, separated by commas. The latency of one item is always timed.
+    ///
+    /// [default: 1,8,64,256 for mnist, 1,4,16 for alexnet, 1,4 for bert-qa]
+    #[arg(long, value_name = "N,…", value_delimiter = ',', value_parser = positive)]
+    pub batches: Vec<usize>,
+    /// The least time to spend on each batch size, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 3.0, value_parser = seconds)]
+    pub seconds: f64,
+    /// Compare the times with those of an earlier report. Only a change beyond the noise counts.
+    #[arg(long, value_name = "FILE")]
+    pub compare: Option<PathBuf>,
+    /// Fail if an engine has become slower than in the report that --compare names.
+    #[arg(long, requires = "compare")]
+    pub fail_if_slower: bool,
+    /// Print the report as JSON instead of tables.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// A network that can be evaluated by its name.
@@ -84,7 +117,7 @@ Examples:
   cargo xtask eval mnist --limit 1000 --batches 1,32 --seconds 1
   cargo xtask eval mnist --model other.onnx --weights other.safetensors --out other.json
   cargo xtask eval mnist --json            the report on standard output
-  cargo xtask eval mnist --providers cpu,openvino --provider-option openvino.num_streams=1
+  cargo xtask eval mnist --engines ort:cpu,ort:openvino,tract --provider-option openvino.num_streams=1
   cargo xtask eval mnist --out new.json --compare artifacts/mnist/eval.json --fail-if-slower
 
 The exit status is 0 only if every engine ran where it was asked to, gives Burn's digit for every image, and strays no
@@ -102,30 +135,12 @@ pub struct EvalMnistArgs {
     /// Validate only the first N test images.
     #[arg(long, value_name = "N", value_parser = positive)]
     pub limit: Option<usize>,
-    /// What runs the ONNX file.
+    /// How it is measured.
     #[command(flatten)]
-    pub providers: ProviderArgs,
-    /// Threads inside one operation, for every engine that is timed.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = positive)]
-    pub threads: usize,
-    /// The batch sizes to time, separated by commas. One-image latency is always timed.
-    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "1,8,64,256", value_parser = positive)]
-    pub batches: Vec<usize>,
-    /// The least time to spend on each batch size, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 3.0, value_parser = seconds)]
-    pub seconds: f64,
-    /// Compare the times with those of an earlier report. Only a change beyond the noise counts.
-    #[arg(long, value_name = "FILE")]
-    pub compare: Option<PathBuf>,
-    /// Fail if an engine has become slower than in the report that --compare names.
-    #[arg(long, requires = "compare")]
-    pub fail_if_slower: bool,
+    pub measure: MeasureArgs,
     /// Where the report goes, as JSON with every sample; a page for browsers is put beside it.
     #[arg(long, value_name = "FILE", default_value = "artifacts/mnist/eval.json")]
     pub out: PathBuf,
-    /// Print the report as JSON instead of tables.
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// Answer SQuAD's questions and judge the answers by the official definition.

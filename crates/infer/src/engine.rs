@@ -144,6 +144,16 @@ pub enum EngineError {
         /// What it said, or how it ended.
         reason: String,
     },
+    /// Inputs that are too large for this machine.
+    #[error("{what} does not fit in memory: its inputs alone take {needed:.3} GiB, and there are {memory:.1} GiB")]
+    Room {
+        /// What was to be run: `batch 8`.
+        what: String,
+        /// What it takes, in GiB.
+        needed: f64,
+        /// The memory of this machine, in GiB.
+        memory: f64,
+    },
     /// An output that cannot be handled here.
     #[error("the output `{name}` of {engine} is {found}")]
     Output {

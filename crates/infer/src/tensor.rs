@@ -179,6 +179,18 @@ macro_rules! elements_from {
 
 elements_from!(f32 => F32, f64 => F64, f16 => F16, i64 => I64, i32 => I32, i8 => I8, u8 => U8, bool => Bool);
 
+impl ElementType {
+    /// The bytes of an element.
+    pub fn size(self) -> usize {
+        match self {
+            Self::Double | Self::Int64 => 8,
+            Self::Float | Self::Int32 => 4,
+            Self::Float16 => 2,
+            Self::Int8 | Self::Uint8 | Self::Bool => 1,
+        }
+    }
+}
+
 impl fmt::Display for ElementType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -86,6 +86,20 @@ pub fn base_sizes(signature: &Signature, given: &Sizes) -> Result<Sizes, InputsE
     Ok(axes.into_iter().map(|axis| (axis.clone(), given.get(&axis).copied().unwrap_or(1))).collect())
 }
 
+/// The type and the number of elements of every input at these sizes; what is not handled counts as nothing.
+pub fn elements(signature: &Signature, sizes: &Sizes) -> Vec<(ElementType, usize)> {
+    let of = |input: &TensorInfo| Some((input.element?, count(&shape(input, sizes)).unwrap_or(usize::MAX)));
+    signature.inputs.iter().filter_map(of).collect()
+}
+
+fn shape(input: &TensorInfo, sizes: &Sizes) -> Vec<usize> {
+    let size = |index: usize| match input.shape.get(index) {
+        Some(Dimension::Fixed(size)) => *size,
+        _ => axis_name(input, index).and_then(|axis| sizes.get(&axis).copied()).unwrap_or(1),
+    };
+    (0..input.shape.len()).map(size).collect()
+}
+
 /// Random inputs of these sizes: floats within one of zero, integers and booleans 0 or 1, which are legal as token ids and
 /// as masks. The same seed gives the same values.
 ///
@@ -96,11 +110,7 @@ pub fn random_inputs(signature: &Signature, sizes: &Sizes, seed: u64) -> Result<
 }
 
 fn random_input(input: &TensorInfo, sizes: &Sizes, seed: u64) -> Result<NamedTensor, InputsError> {
-    let size = |index: usize| match input.shape.get(index) {
-        Some(Dimension::Fixed(size)) => *size,
-        _ => axis_name(input, index).and_then(|axis| sizes.get(&axis).copied()).unwrap_or(1),
-    };
-    let shape: Vec<usize> = (0..input.shape.len()).map(size).collect();
+    let shape = shape(input, sizes);
     let element = input.element.ok_or_else(|| InputsError::Unsupported { name: input.name.clone() })?;
     let Some(count) = count(&shape).filter(|&count| count <= MAX_ELEMENTS) else {
         return Err(InputsError::TooLarge { name: input.name.clone(), shape });

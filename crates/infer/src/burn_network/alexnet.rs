@@ -3,11 +3,13 @@
 use burn::module::Module;
 use burn::tensor::{DType, Device, Tensor as BurnTensor, TensorData};
 use models::alexnet::{AlexNet, IMAGE_SIZE};
+use models::weights::Checkpoint;
 
 use super::{ToF64, engine_name, output, whole_on};
 use crate::alexnet::{INPUT, OUTPUT, signature};
 use crate::engine::{Engine, EngineError, Placement, Signature};
 use crate::tensor::NamedTensor;
+use crate::worker::Weights;
 
 /// AlexNet on Burn's CPU backend.
 pub struct BurnAlexNet {
@@ -18,6 +20,24 @@ pub struct BurnAlexNet {
 }
 
 impl BurnAlexNet {
+    /// The network with torchvision's names in a file, or with random weights.
+    ///
+    /// # Errors
+    /// When the file cannot be read or holds other weights.
+    pub fn open(weights: &Weights) -> Result<Self, EngineError> {
+        let device = Device::flex();
+        let network = match weights {
+            Weights::Random(seed) => AlexNet::random(*seed, &device),
+            Weights::At(path) => {
+                let checkpoint = Checkpoint::open(path)?;
+                let (network, report) = AlexNet::load(&checkpoint, &device)?;
+                report.require_all_taken(&checkpoint)?;
+                network
+            }
+        };
+        Ok(Self::new(network, device))
+    }
+
     /// The network as it is; `device` is the network's.
     pub fn new(network: AlexNet, device: Device) -> Self {
         Self { network, device, precision: DType::F32, signature: signature() }

@@ -1,13 +1,17 @@
 //! BERT for question answering in Burn.
 
+use std::path::Path;
+
 use burn::module::Module;
 use burn::tensor::{DType, Device};
 use models::bert::{BertConfig, BertForQuestionAnswering, TokenBatch};
+use models::weights::Checkpoint;
 
 use super::{ToF64, engine_name, output, whole_on};
 use crate::engine::{Engine, EngineError, Placement, Signature};
 use crate::question_answering::{INPUTS, OUTPUTS, signature};
 use crate::tensor::{Elements, NamedTensor};
+use crate::worker::Weights;
 
 /// BERT for question answering on Burn's CPU backend.
 pub struct BurnBert {
@@ -19,6 +23,24 @@ pub struct BurnBert {
 }
 
 impl BurnBert {
+    /// The network that the configuration in `folder` describes, with weights from a file or folder, or random ones.
+    ///
+    /// # Errors
+    /// When a file cannot be read or holds something else.
+    pub fn open(folder: &Path, weights: &Weights) -> Result<Self, EngineError> {
+        let device = Device::flex();
+        let config = BertConfig::read(&folder.join("config.json")).map_err(|error| EngineError::Load {
+            engine: engine_name(DType::F32).to_owned(),
+            path: folder.to_owned(),
+            reason: cli::failure::sentence(&error),
+        })?;
+        let network = match weights {
+            Weights::Random(seed) => BertForQuestionAnswering::random(&config, *seed, &device),
+            Weights::At(path) => BertForQuestionAnswering::load(&config, Checkpoint::open(path)?, &device)?.0,
+        };
+        Ok(Self::new(network, config, device))
+    }
+
     /// The network as it is; `device` is the network's.
     pub fn new(network: BertForQuestionAnswering, config: BertConfig, device: Device) -> Self {
         Self { network, config, device, precision: DType::F32, signature: signature() }

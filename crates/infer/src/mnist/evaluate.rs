@@ -7,26 +7,18 @@ use serde::{Deserialize, Serialize};
 use crate::burn_mnist::INPUT;
 use crate::compare::{Difference, largest};
 use crate::engine::EngineError;
+use crate::field::Field;
 use crate::mnist::{batch, log_probabilities};
 use crate::random::uniform;
 use crate::subject::Subject;
 use crate::tensor::{NamedTensor, Tensor};
-use crate::verify::{Verification, verify};
-use crate::worker::remote::RemoteEngine;
+use crate::verify::Verification;
 
 /// Images that are validated at once.
 const VALIDATION_BATCH: usize = 250;
 
 /// The batch sizes at which outputs are compared with float64.
 const SWEEP: [usize; 4] = [1, 2, 7, 64];
-
-/// An engine that is compared with the framework, and how it did.
-pub struct Candidate {
-    /// The engine.
-    pub subject: Subject,
-    /// What came of it.
-    pub outcome: Outcome,
-}
 
 /// What is found out about an engine on the digits.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -98,13 +90,6 @@ pub struct Reference {
     pub confusion: Vec<Vec<usize>>,
 }
 
-impl Candidate {
-    /// An engine that has not been compared yet.
-    pub fn new(subject: Subject) -> Self {
-        Self { subject, outcome: Outcome::default() }
-    }
-}
-
 impl Outcome {
     /// Whether the engine gave the same digits and strayed no further than float32 does, as far as that was found out.
     pub fn passed(&self) -> bool {
@@ -114,25 +99,11 @@ impl Outcome {
     }
 }
 
-/// Compares the candidates with the framework in float32 and float64 at several batch sizes, on random images and on
-/// test digits.
+/// What every output is compared with float64 on: random images and test digits, at several batch sizes.
 ///
 /// # Errors
-/// When the framework fails.
-pub fn sweep(
-    reference: &mut RemoteEngine,
-    exact: &mut RemoteEngine,
-    candidates: &mut [Candidate],
-    digits: &Digits,
-) -> Result<(), EngineError> {
-    let cases = cases(digits)?;
-    for candidate in candidates {
-        candidate.outcome.verification = candidate.subject.attempt(|engine| verify(engine, reference, exact, &cases));
-    }
-    Ok(())
-}
-
-fn cases(digits: &Digits) -> Result<Vec<(String, Vec<NamedTensor>)>, EngineError> {
+/// When the digits are no images.
+pub fn cases(digits: &Digits) -> Result<Vec<(String, Vec<NamedTensor>)>, EngineError> {
     let mut cases = Vec::new();
     for size in SWEEP {
         let pixels = uniform(size as u64, size * PIXELS, normalize(0), normalize(u8::MAX));
@@ -150,50 +121,52 @@ fn cases(digits: &Digits) -> Result<Vec<(String, Vec<NamedTensor>)>, EngineError
 }
 
 /// Runs all `digits` through the framework and every candidate, and compares digit by digit. Gives what the framework
-/// makes of them. `progress` hears the share that is done.
+/// makes of them, and what came of each candidate. `progress` hears the share that is done.
 ///
 /// # Errors
 /// When the framework fails.
 pub fn validate(
-    reference: &mut Subject,
-    candidates: &mut [Candidate],
+    field: &mut Field,
     digits: &Digits,
     mut progress: impl FnMut(f64),
-) -> Result<(Reference, Accuracy), EngineError> {
+) -> Result<(Reference, Accuracy, Vec<Outcome>), EngineError> {
     let images: Vec<(&[u8], u8)> = digits.iter().collect();
     let mut tally = Tally::new();
-    let mut tallies: Vec<Tally> = candidates.iter().map(|_| Tally::new()).collect();
+    let mut tallies: Vec<Tally> = field.candidates.iter().map(|_| Tally::new()).collect();
     for (number, chunk) in images.chunks(VALIDATION_BATCH).enumerate() {
         let first = number * VALIDATION_BATCH;
         let input = batch(chunk.iter().map(|(image, _)| *image))?;
-        let expected = log_probabilities(reference.required()?, &input)?;
+        let expected = log_probabilities(field.reference.required()?, &input)?;
         let labels = || chunk.iter().map(|(_, label)| *label);
         tally.take(first, labels(), &expected, &expected);
-        for (candidate, tally) in candidates.iter_mut().zip(&mut tallies) {
-            if let Some(found) = candidate.subject.attempt(|engine| log_probabilities(engine, &input)) {
+        for (candidate, tally) in field.candidates.iter_mut().zip(&mut tallies) {
+            if let Some(found) = candidate.attempt(|engine| log_probabilities(engine, &input)) {
                 tally.take(first, labels(), &found, &expected);
             }
         }
         progress((first + chunk.len()) as f64 / images.len() as f64);
     }
-    for (candidate, tally) in candidates.iter_mut().zip(tallies) {
-        if candidate.subject.engine().is_some() {
-            candidate.outcome.accuracy = Some(tally.accuracy());
-            candidate.outcome.agreement = Some(Agreement {
+    let outcome = |(candidate, tally): (&Subject, Tally)| match candidate.engine() {
+        Some(_) => Outcome {
+            accuracy: Some(tally.accuracy()),
+            agreement: Some(Agreement {
                 agreeing: tally.images - tally.disagreements.len(),
                 disagreements: tally.disagreements,
                 difference: tally.difference,
-            });
-        }
-    }
+            }),
+            verification: None,
+        },
+        None => Outcome::default(),
+    };
+    let outcomes = field.candidates.iter().zip(tallies).map(outcome).collect();
     let accuracy = tally.accuracy();
     let reference = Reference {
-        engine: reference.row.engine.clone(),
+        engine: field.reference.row.engine.clone(),
         images: tally.images,
         misread: tally.misread,
         confusion: tally.confusion,
     };
-    Ok((reference, accuracy))
+    Ok((reference, accuracy, outcomes))
 }
 
 /// What an engine's readings add up to.

@@ -10,19 +10,26 @@ pub mod wire;
 
 use std::path::PathBuf;
 
+use artifact::FileError;
 use artifact::runtime::{RuntimeLibrary, RuntimeOrigin};
 use serde::{Deserialize, Serialize};
 
 use crate::burn_mnist::BurnMnist;
+use crate::burn_network::{BurnAlexNet, BurnBert};
 use crate::engine::{Engine, EngineError, Placement, Signature};
 use crate::fingerprint::Library;
 use crate::provider::Provider;
 use crate::runtime::Runtime;
 use crate::session::{Metadata, Session, SessionOptions};
+use crate::tract_engine::{self, TractEngine};
 use crate::usage::Usage;
+use crate::versions::locked;
 
 /// The argument that makes this program a worker.
 pub const WORKER_COMMAND: &str = "worker";
+
+/// The option that bounds a worker's memory, in bytes.
+pub const MEMORY_OPTION: &str = "--memory";
 
 /// An engine and the network that it runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +44,11 @@ pub enum EngineSpec {
         /// Provider, threads, graph optimisation.
         options: SessionOptions,
     },
+    /// A model under tract, on one thread.
+    Tract {
+        /// The model.
+        model: PathBuf,
+    },
     /// The MNIST CNN in Burn.
     BurnMnist {
         /// Its weights.
@@ -46,6 +58,36 @@ pub enum EngineSpec {
         /// Whether to compute in float64.
         exact: bool,
     },
+    /// AlexNet in Burn.
+    BurnAlexnet {
+        /// Its weights.
+        weights: Weights,
+        /// The threads that Burn may use.
+        threads: usize,
+        /// Whether to compute in float64.
+        exact: bool,
+    },
+    /// BERT for question answering in Burn.
+    BurnBert {
+        /// The Hugging Face folder with the configuration.
+        folder: PathBuf,
+        /// Its weights.
+        weights: Weights,
+        /// The threads that Burn may use.
+        threads: usize,
+        /// Whether to compute in float64.
+        exact: bool,
+    },
+}
+
+/// Where the weights of a network come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Weights {
+    /// A file or folder.
+    At(PathBuf),
+    /// A seed: what the network computes means nothing.
+    Random(u64),
 }
 
 impl EngineSpec {
@@ -53,9 +95,27 @@ impl EngineSpec {
     pub fn engine_name(&self) -> String {
         match self {
             Self::Ort { options, .. } => options.provider.engine_name(),
-            Self::BurnMnist { exact: false, .. } => "burn".to_owned(),
-            Self::BurnMnist { exact: true, .. } => "burn:f64".to_owned(),
+            Self::Tract { .. } => tract_engine::NAME.to_owned(),
+            Self::BurnMnist { exact, .. } | Self::BurnAlexnet { exact, .. } | Self::BurnBert { exact, .. } => {
+                if *exact { "burn:f64" } else { "burn" }.to_owned()
+            }
         }
+    }
+
+    /// The threads that the engine computes on.
+    pub fn threads(&self) -> usize {
+        match self {
+            Self::Ort { options, .. } => options.threads,
+            Self::Tract { .. } => 1,
+            Self::BurnMnist { threads, .. } | Self::BurnAlexnet { threads, .. } | Self::BurnBert { threads, .. } => {
+                *threads
+            }
+        }
+    }
+
+    /// Whether the engine runs on a GPU.
+    pub fn uses_gpu(&self) -> bool {
+        matches!(self, Self::Ort { options, .. } if matches!(options.provider, Provider::Cuda | Provider::TensorRt))
     }
 
     /// Loads the network. For a worker: it may set the process up for this engine.
@@ -63,27 +123,71 @@ impl EngineSpec {
         match self {
             Self::Ort { library, model, options } => {
                 let runtime = load_library(library)?;
-                let described = describe(&runtime)?;
                 let session = Session::open(&runtime, model, options.clone())?;
                 let metadata = Some(session.metadata()?);
-                Ok(Opened { engine: Box::new(session), library: Some(described), metadata })
+                Ok(Opened { engine: Box::new(session), origin: Origin::Library(runtime), metadata })
             }
-            Self::BurnMnist { weights, threads, exact } => {
-                crate::threads::limit(*threads)
-                    .map_err(|error| EngineError::Run { engine: self.engine_name(), reason: error.to_string() })?;
+            Self::Tract { model } => {
+                let engine = TractEngine::open(model)?;
+                let metadata = Some(engine.metadata().clone());
+                Ok(Opened { engine: Box::new(engine), origin: Origin::Crate("tract", "tract-onnx"), metadata })
+            }
+            Self::BurnMnist { weights, exact, .. } => {
+                self.limit_threads()?;
                 let network = BurnMnist::load(weights)?;
-                let network = if *exact { network.exact() } else { network };
-                Ok(Opened { engine: Box::new(network), library: None, metadata: None })
+                Ok(burn(if *exact { network.exact() } else { network }))
+            }
+            Self::BurnAlexnet { weights, exact, .. } => {
+                self.limit_threads()?;
+                let network = BurnAlexNet::open(weights)?;
+                Ok(burn(if *exact { network.exact() } else { network }))
+            }
+            Self::BurnBert { folder, weights, exact, .. } => {
+                self.limit_threads()?;
+                let network = BurnBert::open(folder, weights)?;
+                Ok(burn(if *exact { network.exact() } else { network }))
             }
         }
     }
+
+    /// Gives Burn its threads.
+    fn limit_threads(&self) -> Result<(), EngineError> {
+        crate::threads::limit(self.threads())
+            .map_err(|error| EngineError::Run { engine: self.engine_name(), reason: error.to_string() })
+    }
+}
+
+/// An engine of Burn in its process.
+fn burn(engine: impl Engine + 'static) -> Opened {
+    Opened { engine: Box::new(engine), origin: Origin::Crate("Burn", "burn"), metadata: None }
 }
 
 /// An engine in its process.
 struct Opened {
     engine: Box<dyn Engine>,
-    library: Option<Library>,
+    origin: Origin,
     metadata: Option<Metadata>,
+}
+
+/// Where an engine's code comes from.
+enum Origin {
+    /// A library of ONNX Runtime.
+    Library(Runtime),
+    /// Crates in this program: the framework's name, and a crate of it.
+    Crate(&'static str, &'static str),
+}
+
+impl Origin {
+    /// Its name, version and hash. This reads the whole file.
+    fn describe(&self) -> Result<Library, EngineError> {
+        let (name, version, path) = match self {
+            Self::Library(runtime) => return describe(runtime),
+            Self::Crate(name, crate_name) => (name, locked(crate_name).unwrap_or("unknown"), std::env::current_exe()),
+        };
+        let path = path.map_err(FileError::new("find", "this program"))?;
+        let sha256 = artifact::sha256_file(&path)?;
+        Ok(Library { name: (*name).to_owned(), version: version.to_owned(), path, sha256 })
+    }
 }
 
 /// What a worker is asked for. Tensors travel beside the message.
@@ -135,7 +239,7 @@ pub struct Loaded {
     pub name: String,
     /// What the network takes and gives.
     pub signature: Signature,
-    /// The runtime library, if there is one.
+    /// The library that it comes from; the program itself, where that has the engine.
     pub library: Option<Library>,
     /// What the model file says about itself, if there is one.
     pub metadata: Option<Metadata>,

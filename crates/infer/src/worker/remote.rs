@@ -8,10 +8,11 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::engine::{Engine, EngineError, Placement, Signature};
+use crate::fingerprint::Machine;
 use crate::runtime::{TELEMETRY_VARIABLE, one_line};
 use crate::tensor::NamedTensor;
 use crate::usage::Usage;
-use crate::worker::{Answer, EngineSpec, Loaded, Probe, Request, WORKER_COMMAND, wire};
+use crate::worker::{Answer, EngineSpec, Loaded, MEMORY_OPTION, Probe, Request, WORKER_COMMAND, wire};
 
 /// How workers are started.
 #[derive(Debug, Clone)]
@@ -20,6 +21,8 @@ pub struct Launcher {
     pub program: PathBuf,
     /// How long to wait for an answer before the worker counts as hung.
     pub patience: Duration,
+    /// The most memory that a worker may hold, in bytes; `None` for as much as there is.
+    pub memory: Option<u64>,
 }
 
 /// A worker process. It ends when this is dropped.
@@ -49,12 +52,16 @@ const FAREWELL: Duration = Duration::from_secs(2);
 const COMPLAINT: usize = 4096;
 
 impl Launcher {
-    /// This program, with ten minutes of patience.
+    /// This program, with ten minutes of patience and the memory that this machine has.
     ///
     /// # Errors
     /// When the system does not tell where this program is.
     pub fn this_program() -> std::io::Result<Self> {
-        Ok(Self { program: std::env::current_exe()?, patience: Duration::from_secs(600) })
+        Ok(Self {
+            program: std::env::current_exe()?,
+            patience: Duration::from_secs(600),
+            memory: Machine::this().memory,
+        })
     }
 
     /// Starts a worker for an engine and loads the network.
@@ -62,11 +69,9 @@ impl Launcher {
     /// # Errors
     /// When the worker cannot be started, crashes or hangs, or the engine cannot load the network.
     pub fn engine(&self, spec: &EngineSpec) -> Result<RemoteEngine, EngineError> {
-        let threads = match spec {
-            EngineSpec::Ort { options, .. } => options.threads,
-            EngineSpec::BurnMnist { threads, .. } => *threads,
-        };
-        let mut worker = self.start(&spec.engine_name(), threads)?;
+        // A GPU's driver reserves more addresses than there is memory.
+        let memory = self.memory.filter(|_| !spec.uses_gpu());
+        let mut worker = self.start(&spec.engine_name(), spec.threads(), memory)?;
         match worker.ask(&Request::Load(spec.clone()), &[])? {
             (Answer::Loaded(loaded), _) => Ok(RemoteEngine { worker, loaded }),
             _ => Err(worker.confused()),
@@ -78,21 +83,24 @@ impl Launcher {
     /// # Errors
     /// When it cannot be loaded, or crashes.
     pub fn probe(&self, library: &Path) -> Result<Probe, EngineError> {
-        let mut worker = self.start("the library", 1)?;
+        let mut worker = self.start("the library", 1, None)?;
         match worker.ask(&Request::Probe(library.to_owned()), &[])? {
             (Answer::Probed(probe), _) => Ok(probe),
             _ => Err(worker.confused()),
         }
     }
 
-    fn start(&self, name: &str, threads: usize) -> Result<Worker, EngineError> {
+    fn start(&self, name: &str, threads: usize, memory: Option<u64>) -> Result<Worker, EngineError> {
         let failed = |source: std::io::Error| EngineError::Worker {
             engine: name.to_owned(),
             reason: format!("its process cannot be started: {source}"),
         };
         let mut child = Command::new(&self.program)
             .arg(WORKER_COMMAND)
+            .args(memory.map(|bytes| format!("{MEMORY_OPTION}={bytes}")))
             .env(TELEMETRY_VARIABLE, "1")
+            // The last line of what it prints is told; it is to be the reason, not a part of the stack.
+            .env("RUST_BACKTRACE", "0")
             // oneDNN's threads are OpenMP's, which takes their number from here.
             .env("OMP_NUM_THREADS", threads.to_string())
             .stdin(Stdio::piped())
@@ -149,7 +157,8 @@ impl Worker {
         self.input = None;
         let status = self.wait_or_kill();
         let words = self.complaints.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
-        let last = words.lines().rev().find(|line| !line.trim().is_empty()).map(one_line);
+        let telling = |line: &&str| !line.trim().is_empty() && !line.starts_with("note: ");
+        let last = words.lines().rev().find(telling).map(one_line);
         let how = status.map_or_else(|error| error.to_string(), |status| ending(&status));
         EngineError::Worker {
             engine: self.name.clone(),

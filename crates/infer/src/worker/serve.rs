@@ -1,34 +1,51 @@
 //! The worker's side.
 
+use std::any::Any;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter};
 use std::os::fd::{FromRawFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::Instant;
 
 use crate::engine::EngineError;
+use crate::memory::confine;
 use crate::provider::{Provider, ProviderOptions};
+use crate::runtime::one_line;
 use crate::session::{SessionOptions, try_provider};
 use crate::tensor::NamedTensor;
 use crate::usage::Usage;
 use crate::worker::{Answer, Loaded, Opened, Probe, ProbedProvider, Request, describe, load_library, wire};
 
-/// Answers requests until there are no more. For the start of a program.
+/// Answers requests until there are no more. For the start of a program. `memory` bounds what it may hold, in bytes.
 ///
 /// # Errors
 /// When the other side is gone.
-pub fn serve() -> io::Result<()> {
+pub fn serve(memory: Option<u64>) -> io::Result<()> {
+    memory.map(confine).transpose()?;
     let mut output = BufWriter::new(claim_output()?);
     let mut input = BufReader::new(io::stdin().lock());
     let mut state = State::default();
     while let Some((request, tensors)) = wire::receive(&mut input)? {
-        let (answer, outputs) = match state.answer(request, tensors) {
-            Ok(answer) => answer,
-            Err(error) => (Answer::Failed(cli::failure::sentence(&error)), Vec::new()),
+        let answered = catch_unwind(AssertUnwindSafe(|| state.answer(request, tensors)));
+        let (answer, outputs) = match answered {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => (Answer::Failed(cli::failure::sentence(&error)), Vec::new()),
+            Err(panic) => {
+                // What it left behind is not trusted any more.
+                state = State::default();
+                (Answer::Failed(format!("it panicked: {}", words(panic.as_ref()))), Vec::new())
+            }
         };
         wire::send(&mut output, &answer, &outputs)?;
     }
     Ok(())
+}
+
+/// What a panic says.
+fn words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.map_or_else(|| "without a word".to_owned(), one_line)
 }
 
 /// Takes standard output for the answers alone: what a library prints goes to standard error from now on.
@@ -60,12 +77,13 @@ impl State {
             Request::Load(spec) => {
                 let start = Instant::now();
                 let opened = spec.open()?;
+                let load_ms = start.elapsed().as_secs_f64() * 1e3;
                 let loaded = Loaded {
                     name: opened.engine.name().to_owned(),
                     signature: opened.engine.signature().clone(),
-                    library: opened.library.clone(),
+                    library: Some(opened.origin.describe()?),
                     metadata: opened.metadata.clone(),
-                    load_ms: start.elapsed().as_secs_f64() * 1e3,
+                    load_ms,
                 };
                 self.engine = Some(opened);
                 alone(Answer::Loaded(loaded))

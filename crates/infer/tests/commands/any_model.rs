@@ -2,6 +2,7 @@
 
 use std::process::Output;
 
+use onnx_model::{DataType, Dim, Graph, Model, Node, Tensor, ValueInfo};
 use serde_json::Value;
 
 use crate::page::assert_well_formed;
@@ -58,6 +59,31 @@ fn every_element_type_is_made_up() {
     assert!(differences.iter().all(|difference| difference["max_absolute"] == 0.0 && difference["same_form"] == true));
 }
 
+/// tract has no determinant. That is its row, and the other engine's row is there.
+#[test]
+fn an_engine_that_cannot_run_a_model_leaves_the_others() {
+    let setting = Setting::new();
+    let graph = Graph::new("odd")
+        .input(ValueInfo::new("x", DataType::F32, [Dim::symbol("batch"), Dim::Known(4)]))
+        .output(ValueInfo::new("y", DataType::F32, [Dim::symbol("batch"), Dim::Known(4)]))
+        .node(Node::new("Det").named("heart.det").input("m").output("d"))
+        .node(Node::new("Mul").input("x").input("d").output("y"))
+        .initializer(Tensor::from_slice("m", [2, 2], &[1.0_f32, 2.0, 3.0, 5.0]).unwrap());
+    let path = setting.path("odd.onnx");
+    std::fs::write(&path, Model::new(11, graph).encode().unwrap()).unwrap();
+    let output = evaluate(&setting, &["--onnx", path.to_str().unwrap(), "--engines", "tract,ort:cpu"]);
+    assert_eq!(output.status.code(), Some(1), "{}{}", text(&output.stdout), text(&output.stderr));
+    let report = report(&setting);
+    let (tract, ort) = (&report["engines"][1], &report["engines"][2]);
+    assert_eq!((&tract["engine"], &ort["engine"]), (&"tract".into(), &"ort:cpu".into()));
+    let error = tract["error"].as_str().unwrap();
+    assert!(error.contains("odd.onnx") && error.contains("heart.det"), "{error}");
+    assert_eq!(ort["error"], Value::Null);
+    assert_eq!(ort["differences"].as_array().unwrap().len(), 3);
+    let timed: Vec<&Value> = report["timing"]["engines"].as_array().unwrap().iter().map(|row| &row["engine"]).collect();
+    assert_eq!(timed, ["ort:cpu, graph as it is", "ort:cpu"]);
+}
+
 #[test]
 fn bad_input_is_one_clear_sentence() {
     let setting = Setting::new();
@@ -74,7 +100,8 @@ fn bad_input_is_one_clear_sentence() {
     assert_eq!(message, "error: the model has no dynamic axis `bacth`; it has batch\n");
     assert!(failure(&["--onnx", model, "--shape", "batch"]).contains("AXIS=SIZE"));
     assert!(failure(&["--onnx", model, "--shape", "batch=0"]).contains("at least 1"));
-    assert!(failure(&["--onnx", model, "--shape", "batch=99999999999999"]).contains("too large"));
+    assert!(failure(&["--onnx", model, "--shape", "batch=99999999999999"]).contains("does not fit in memory"));
+    assert!(failure(&["--onnx", model, "--engines", "onnxruntime"]).contains("there is no engine `onnxruntime`"));
     assert!(failure(&["--onnx", model, "--tolerance", "2"]).contains("at most 1"));
     assert!(failure(&["--shape", "batch=2"]).contains("--onnx"));
     assert!(failure(&[]).contains("Usage"));

@@ -260,6 +260,37 @@ fn openvino_runs_the_network_or_says_what_it_lacks() {
     }
 }
 
+/// tract makes a plan for each batch size; it is judged like every other engine.
+#[test]
+fn tract_runs_the_network() {
+    let setting = Setting::new();
+    let output = setting.infer("eval", &[&QUICK[..], &["--engines", "burn,tract,ort:cpu"]].concat());
+    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+    let report = report(&setting);
+    let names: Vec<&Value> = report["engines"].as_array().unwrap().iter().map(|engine| &engine["engine"]).collect();
+    assert_eq!(names, ["burn", "tract", "ort:cpu"]);
+    let tract = &report["engines"][1];
+    assert_eq!((&tract["agreement"]["agreeing"], &tract["verification"]["passed"]), (&DIGITS.into(), &true.into()));
+    // Its sums are not ONNX Runtime's: were it the same engine, nothing would differ at all.
+    assert_ne!(tract["verification"]["cases"], report["engines"][2]["verification"]["cases"]);
+    assert_eq!(tract["library"]["name"], "tract");
+    assert!(tract["placement"]["parts"][0]["nodes"].as_u64().unwrap() > 0);
+    for batch in report["timing"].as_array().unwrap() {
+        assert_eq!(batch["engines"].as_array().unwrap().len(), 3);
+    }
+}
+
+#[test]
+fn a_batch_that_does_not_fit_in_memory_is_refused_before_the_work() {
+    let setting = Setting::new();
+    let message = setting.failure("eval", &["--seconds", "3600", "--batches", "99999999999"]);
+    assert!(
+        message.starts_with("error: batch 99999999999 does not fit in memory: its inputs alone take "),
+        "{message}"
+    );
+    assert!(!setting.path("eval.json").exists() && setting.leftovers().is_empty());
+}
+
 #[test]
 fn a_report_that_cannot_be_written_is_known_before_the_work() {
     let setting = Setting::new();
@@ -279,6 +310,7 @@ fn bad_numbers_are_refused() {
         ["--limit", "0"],
         ["--threads", "0"],
         ["--providers", "gpu"],
+        ["--engines", "cpu"],
         ["--provider-option", "openvino"],
         ["--provider-option", "openvino.num_streams=1"],
     ] {

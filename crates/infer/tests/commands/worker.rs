@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use infer::engine::Engine;
 use infer::mnist::batch;
-use infer::worker::EngineSpec;
 use infer::worker::remote::{Launcher, RemoteEngine};
+use infer::worker::{EngineSpec, Weights};
 
 use crate::setting::{Setting, image};
 
 fn start(program: impl Into<PathBuf>, setting: &Setting, patience: Duration) -> Result<RemoteEngine, String> {
     let spec = EngineSpec::BurnMnist { weights: setting.weights(), threads: 1, exact: false };
-    Launcher { program: program.into(), patience }.engine(&spec).map_err(|error| error.to_string())
+    Launcher { program: program.into(), patience, memory: None }.engine(&spec).map_err(|error| error.to_string())
 }
 
 fn failure(program: impl Into<PathBuf>, patience: Duration) -> String {
@@ -61,4 +61,13 @@ fn a_program_that_is_no_worker_is_told_apart() {
     assert!(failure("yes", LONG).starts_with("burn: its process "), "noise");
     let message = failure("no/such/program", LONG);
     assert!(message.starts_with("burn: its process cannot be started: "), "{message}");
+}
+
+/// A worker may hold no more than it was given: here less than the weights of AlexNet, which are 244 MB.
+#[test]
+fn a_network_that_does_not_fit_in_memory_costs_its_own_row() {
+    let spec = EngineSpec::BurnAlexnet { weights: Weights::Random(1), threads: 1, exact: false };
+    let launcher = Launcher { program: env!("CARGO_BIN_EXE_infer").into(), patience: LONG, memory: Some(100 << 20) };
+    let message = launcher.engine(&spec).unwrap_err().to_string();
+    assert!(message.starts_with("burn: ") && message.contains("memory allocation of"), "{message}");
 }

@@ -30,7 +30,11 @@ enum Command {
     Doctor(DoctorArgs),
     /// Serve one engine to another process of this program.
     #[command(hide = true)]
-    Worker,
+    Worker {
+        /// The most memory that it may hold, in bytes.
+        #[arg(long)]
+        memory: Option<u64>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -40,7 +44,9 @@ fn main() -> ExitCode {
         Command::Eval(arguments) => eval::execute(&arguments),
         Command::Predict(arguments) => predict::execute(&arguments),
         Command::Doctor(arguments) => doctor::execute(&arguments),
-        Command::Worker => infer::worker::serve::serve().map(|()| ExitCode::SUCCESS).map_err(Into::into),
+        Command::Worker { memory } => {
+            infer::worker::serve::serve(memory).map(|()| ExitCode::SUCCESS).map_err(Into::into)
+        }
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {}", cli::failure::sentence(error.as_ref()));

@@ -8,47 +8,52 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use artifact::{AtomicFile, FileError};
 use cli::eval::EvalMnistArgs;
-use infer::engine::EngineError;
+use infer::engine_name::EngineName;
+use infer::field::Field;
 use infer::fingerprint::Fingerprint;
 use infer::libraries::Libraries;
-use infer::mnist::evaluate::{Candidate, Outcome, sweep, timed_batch, validate};
+use infer::memory::require_room;
+use infer::mnist::evaluate::{Outcome, cases, timed_batch, validate};
 use infer::mnist::page::page;
 use infer::mnist::report::{EngineReport, Report, Settings};
 use infer::mnist::training::history;
 use infer::mnist::{batch, check_signature, test_digits};
 use infer::progress::Progress;
-use infer::provider::Provider;
 use infer::session::SessionOptions;
-use infer::subject::{Subject, time};
+use infer::subject::Subject;
+use infer::tensor::ElementType;
 use infer::worker::EngineSpec;
 use infer::worker::remote::Launcher;
-use models::mnist_digits::Digits;
+use models::mnist_digits::{Digits, PIXELS};
 
-use super::providers::{asked, options_for};
-use super::write_page;
+use super::engines::{Starter, asked};
+use super::{batches, write_page};
+
+/// The batch sizes that are timed unless others are asked for.
+const BATCHES: [usize; 4] = [1, 8, 64, 256];
 
 /// Evaluates, prints and writes the report. The exit status says whether every engine passed.
 pub fn execute(arguments: &EvalMnistArgs) -> Result<ExitCode> {
     let digits = digits(arguments)?;
     // A report that cannot be written is known before the minutes that it takes.
     let mut out = AtomicFile::create(&arguments.out)?;
-    let earlier = arguments.compare.as_deref().map(earlier).transpose()?;
+    let earlier = arguments.measure.compare.as_deref().map(earlier).transpose()?;
     let mut report = evaluate(arguments, &digits)?;
-    if let (Some(path), Some(earlier)) = (&arguments.compare, &earlier) {
+    if let (Some(path), Some(earlier)) = (&arguments.measure.compare, &earlier) {
         report.compare(path.clone(), earlier);
     }
     let json = serde_json::to_string(&report)? + "\n";
     out.write_all(json.as_bytes()).map_err(FileError::new("write", &arguments.out))?;
     out.commit()?;
     let page = write_page(&arguments.out, &page(&report, &digits))?;
-    match arguments.json {
+    match arguments.measure.json {
         true => crate::print(&json)?,
         false => {
             let files = format!("Report: {}, {}\n", arguments.out.display(), page.display());
             crate::print(&(report.text() + &files))?;
         }
     }
-    let failed = !report.passed || (arguments.fail_if_slower && report.is_slower());
+    let failed = !report.passed || (arguments.measure.fail_if_slower && report.is_slower());
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
@@ -59,50 +64,56 @@ fn earlier(path: &Path) -> Result<Report> {
 }
 
 fn evaluate(arguments: &EvalMnistArgs, digits: &Digits) -> Result<Report> {
-    let EvalMnistArgs { model, weights, .. } = arguments;
+    let EvalMnistArgs { model, weights, measure, .. } = arguments;
+    let asked = asked(&measure.engines)?;
+    let batches = batches(&measure.batches, &BATCHES);
+    for size in &batches {
+        require_room(&format!("batch {size}"), &[(ElementType::Float, size.saturating_mul(PIXELS))])?;
+    }
     let launcher = Launcher::this_program().context("this program cannot be started again")?;
     let mut libraries = Libraries::find(Path::new(crate::DATASETS), launcher.clone())?;
-    let burn = |exact| EngineSpec::BurnMnist { weights: weights.clone(), threads: arguments.threads, exact };
+    let burn = |exact| EngineSpec::BurnMnist { weights: weights.clone(), threads: measure.threads, exact };
     let native = launcher.engine(&burn(false)).context("no usable weights (`cargo xtask train` makes them)")?;
     std::fs::File::open(model)
         .map_err(FileError::new("open", model))
         .context("no usable model (`cargo xtask export mnist` makes it)")?;
     let fingerprint = Fingerprint::take(&[("model", model), ("weights", weights)])?;
 
-    let mut reference = Subject::new("burn", None, Ok(native));
-    let mut candidates = Vec::new();
-    for provider in asked(&arguments.providers)? {
-        let started = engine(arguments, provider, &launcher, &mut libraries);
-        candidates.push(Candidate::new(Subject::new(&provider.engine_name(), Some(provider), started)));
+    let mut starter = Starter {
+        launcher: &launcher,
+        libraries: &mut libraries,
+        model,
+        threads: measure.threads,
+        arguments: &measure.engines,
+    };
+    let mut field = Field { reference: Subject::new("burn", None, Ok(native)), candidates: Vec::new() };
+    for engine in asked.into_iter().filter(|engine| *engine != EngineName::Burn) {
+        field.candidates.push(starter.start(engine, |engine| check_signature(engine, model)));
     }
-    let sample = [batch([digits.image(0).unwrap_or_default()])?];
-    everyone(&mut reference, &mut candidates).into_iter().for_each(|subject| subject.start(&sample));
+    field.start(&[batch([digits.image(0).unwrap_or_default()])?]);
 
     let progress = Progress::new("validating");
-    let (readings, accuracy) = validate(&mut reference, &mut candidates, digits, |share| progress.set(share))?;
+    let (readings, accuracy, mut outcomes) = validate(&mut field, digits, |share| progress.set(share))?;
     drop(progress);
     let mut exact = launcher.engine(&burn(true))?;
-    sweep(reference.required()?, &mut exact, &mut candidates, digits)?;
+    let verifications = field.verify(&mut exact, cases(digits)?)?;
     drop(exact);
-
-    let mut timing = Vec::new();
-    let least = Duration::from_secs_f64(arguments.seconds);
-    for size in batches(&arguments.batches) {
-        let progress = Progress::new(&format!("timing batch {size}"));
-        let inputs = [timed_batch(digits, size)?];
-        let mut subjects = everyone(&mut reference, &mut candidates);
-        timing.push(time(&mut subjects, &inputs, size, least, |share| progress.set(share)));
+    for (outcome, verification) in outcomes.iter_mut().zip(verifications) {
+        outcome.verification = verification;
     }
-    let mut subjects = everyone(&mut reference, &mut candidates);
-    subjects.iter_mut().for_each(|subject| subject.finish());
-    let notes = notes(&subjects, &fingerprint);
+    let least = Duration::from_secs_f64(measure.seconds);
+    let timing = field.time(&batches, least, |size| Ok(vec![timed_batch(digits, size)?]))?;
+    field.finish();
 
-    let outcome = Outcome { accuracy: Some(accuracy), ..Outcome::default() };
-    let framework = EngineReport { row: reference.row.clone(), outcome };
-    let others = candidates
+    let notes = notes(&field.everyone(), &fingerprint);
+    let framework = Outcome { accuracy: Some(accuracy), ..Outcome::default() };
+    let outcomes = std::iter::once(framework).chain(outcomes);
+    let engines: Vec<EngineReport> = field
+        .everyone()
         .iter()
-        .map(|candidate| EngineReport { row: candidate.subject.row.clone(), outcome: candidate.outcome.clone() });
-    let engines: Vec<EngineReport> = std::iter::once(framework).chain(others).collect();
+        .zip(outcomes)
+        .map(|(subject, outcome)| EngineReport { row: subject.row.clone(), outcome })
+        .collect();
     Ok(Report {
         network: "mnist".to_owned(),
         passed: engines.iter().all(|engine| engine.row.error.is_none() && engine.outcome.passed()),
@@ -113,35 +124,12 @@ fn evaluate(arguments: &EvalMnistArgs, digits: &Digits) -> Result<Report> {
         timing,
         compared: None,
         settings: Settings {
-            threads: arguments.threads,
+            threads: measure.threads,
             optimization: SessionOptions::default().optimization,
-            seconds: arguments.seconds,
+            seconds: measure.seconds,
         },
         fingerprint,
     })
-}
-
-/// Starts ONNX Runtime with one provider and checks that the model is one for digits.
-fn engine(
-    arguments: &EvalMnistArgs,
-    provider: Provider,
-    launcher: &Launcher,
-    libraries: &mut Libraries,
-) -> Result<infer::worker::remote::RemoteEngine, EngineError> {
-    let options = SessionOptions {
-        provider,
-        provider_options: options_for(&arguments.providers, provider),
-        threads: arguments.threads,
-        ..SessionOptions::default()
-    };
-    let library = libraries.for_provider(provider)?;
-    let engine = launcher.engine(&EngineSpec::Ort { library, model: arguments.model.clone(), options })?;
-    check_signature(&engine, &arguments.model)?;
-    Ok(engine)
-}
-
-fn everyone<'a>(reference: &'a mut Subject, candidates: &'a mut [Candidate]) -> Vec<&'a mut Subject> {
-    std::iter::once(reference).chain(candidates.iter_mut().map(|candidate| &mut candidate.subject)).collect()
 }
 
 fn digits(arguments: &EvalMnistArgs) -> Result<Digits> {
@@ -157,17 +145,6 @@ fn digits(arguments: &EvalMnistArgs) -> Result<Digits> {
     Ok(digits)
 }
 
-/// The batch sizes in the order given, each once, one-image latency first.
-fn batches(asked: &[usize]) -> Vec<usize> {
-    let mut batches = vec![1];
-    for &size in asked {
-        if !batches.contains(&size) {
-            batches.push(size);
-        }
-    }
-    batches
-}
-
 /// What a reader should know before they trust the figures.
 fn notes(subjects: &[&mut Subject], fingerprint: &Fingerprint) -> Vec<String> {
     let given = fingerprint.files.get("weights").map(|mark| mark.sha256.to_string());
@@ -180,16 +157,4 @@ fn notes(subjects: &[&mut Subject], fingerprint: &Fingerprint) -> Vec<String> {
         notes.push("the model says that it was exported from other weights than these".to_owned());
     }
     notes
-}
-
-#[cfg(test)]
-mod tests {
-    use super::batches;
-
-    #[test]
-    fn one_image_is_always_timed_and_no_size_twice() {
-        assert_eq!(batches(&[64, 8, 64]), [1, 64, 8]);
-        assert_eq!(batches(&[1, 8]), [1, 8]);
-        assert_eq!(batches(&[]), [1]);
-    }
 }

@@ -1,9 +1,9 @@
 //! `infer eval`.
 
 mod bert_qa;
+mod engines;
 mod mnist;
 mod onnx;
-mod providers;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -27,4 +27,27 @@ fn write_page(report: &Path, page: &str) -> Result<PathBuf, FileError> {
     let path = report.with_extension("html");
     write_atomic(&path, page)?;
     Ok(path)
+}
+
+/// The batch sizes in the order given, each once, the latency of one item first; `usual` if none is given.
+fn batches(asked: &[usize], usual: &[usize]) -> Vec<usize> {
+    let mut batches = vec![1];
+    for &size in if asked.is_empty() { usual } else { asked } {
+        if !batches.contains(&size) {
+            batches.push(size);
+        }
+    }
+    batches
+}
+
+#[cfg(test)]
+mod tests {
+    use super::batches;
+
+    #[test]
+    fn one_item_is_always_timed_and_no_size_twice() {
+        assert_eq!(batches(&[64, 8, 64], &[1, 2]), [1, 64, 8]);
+        assert_eq!(batches(&[1, 8], &[1, 2]), [1, 8]);
+        assert_eq!(batches(&[], &[1, 2]), [1, 2]);
+    }
 }

@@ -9,19 +9,20 @@ use anyhow::{Context, Result};
 use artifact::{AtomicFile, FileError};
 use cli::eval::EvalOnnxArgs;
 use infer::any_model::compare::{cases, differences};
-use infer::any_model::inputs::{Sizes, base_sizes};
+use infer::any_model::inputs::{Sizes, base_sizes, elements};
 use infer::any_model::page::page;
 use infer::any_model::report::{EngineReport, Report};
-use infer::engine::{Engine, EngineError};
+use infer::engine::Engine;
 use infer::fingerprint::Fingerprint;
 use infer::libraries::Libraries;
+use infer::memory::require_room;
 use infer::progress::Progress;
 use infer::session::{Optimization, SessionOptions};
 use infer::subject::{Subject, time};
 use infer::worker::EngineSpec;
-use infer::worker::remote::{Launcher, RemoteEngine};
+use infer::worker::remote::Launcher;
 
-use super::providers::{asked, options_for};
+use super::engines::{Starter, asked};
 use super::write_page;
 
 /// ONNX Runtime on the CPU with the graph as it is: what the file means.
@@ -48,29 +49,29 @@ pub fn execute(model: &Path, arguments: &EvalOnnxArgs) -> Result<ExitCode> {
 }
 
 fn evaluate(model: &Path, arguments: &EvalOnnxArgs, fingerprint: Fingerprint) -> Result<Report> {
+    let asked = asked(&arguments.engines)?;
     let launcher = Launcher::this_program().context("this program cannot be started again")?;
     let mut libraries = Libraries::find(Path::new(crate::DATASETS), launcher.clone())?;
     let plain =
         SessionOptions { threads: arguments.threads, optimization: Optimization::None, ..SessionOptions::default() };
-    let started = start(model, plain, &launcher, &mut libraries)?;
+    let library = libraries.for_provider(plain.provider)?;
+    let started = launcher.engine(&EngineSpec::Ort { library, model: model.to_owned(), options: plain })?;
     let (signature, metadata) = (started.signature().clone(), started.loaded().metadata.clone());
     let given: Sizes = arguments.shapes.iter().map(|shape| (shape.axis.clone(), shape.size)).collect();
     let sizes = base_sizes(&signature, &given)?;
+    require_room("an input of these sizes", &elements(&signature, &sizes))?;
     let cases = cases(&signature, &sizes)?;
     let sample = cases.first().map(|case| case.inputs.clone()).unwrap_or_default();
 
     let mut reference = Subject::new(REFERENCE, None, Ok(started));
-    let mut candidates = Vec::new();
-    for provider in asked(&arguments.providers)? {
-        let options = SessionOptions {
-            provider,
-            provider_options: options_for(&arguments.providers, provider),
-            threads: arguments.threads,
-            ..SessionOptions::default()
-        };
-        let started = start(model, options, &launcher, &mut libraries);
-        candidates.push(Subject::new(&provider.engine_name(), Some(provider), started));
-    }
+    let mut starter = Starter {
+        launcher: &launcher,
+        libraries: &mut libraries,
+        model,
+        threads: arguments.threads,
+        arguments: &arguments.engines,
+    };
+    let mut candidates: Vec<Subject> = asked.into_iter().map(|engine| starter.start(engine, |_| Ok(()))).collect();
     reference.start(&sample);
     let mut engines = Vec::new();
     let mut notes = Vec::new();
@@ -117,14 +118,4 @@ fn evaluate(model: &Path, arguments: &EvalOnnxArgs, fingerprint: Fingerprint) ->
         optimization: SessionOptions::default().optimization,
         fingerprint,
     })
-}
-
-fn start(
-    model: &Path,
-    options: SessionOptions,
-    launcher: &Launcher,
-    libraries: &mut Libraries,
-) -> Result<RemoteEngine, EngineError> {
-    let library = libraries.for_provider(options.provider)?;
-    launcher.engine(&EngineSpec::Ort { library, model: model.to_owned(), options })
 }

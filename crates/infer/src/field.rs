@@ -1,0 +1,74 @@
+//! A framework and the engines that are compared with it, whatever the network.
+
+use std::time::Duration;
+
+use crate::engine::{Engine, EngineError};
+use crate::progress::Progress;
+use crate::subject::{BatchTiming, Subject, time};
+use crate::tensor::NamedTensor;
+use crate::verify::{Expected, Verification};
+
+/// The framework that a network comes from, and the engines that run its exported form.
+pub struct Field {
+    /// The framework.
+    pub reference: Subject,
+    /// The engines.
+    pub candidates: Vec<Subject>,
+}
+
+impl Field {
+    /// The framework first.
+    pub fn everyone(&mut self) -> Vec<&mut Subject> {
+        std::iter::once(&mut self.reference).chain(&mut self.candidates).collect()
+    }
+
+    /// Measures the first run of each, and finds out where it runs.
+    pub fn start(&mut self, sample: &[NamedTensor]) {
+        self.everyone().into_iter().for_each(|subject| subject.start(sample));
+    }
+
+    /// Judges every candidate by the framework in float32 and in float64, `exact`. One that fails is out.
+    ///
+    /// # Errors
+    /// When the framework fails.
+    pub fn verify(
+        &mut self,
+        exact: &mut dyn Engine,
+        cases: Vec<(String, Vec<NamedTensor>)>,
+    ) -> Result<Vec<Option<Verification>>, EngineError> {
+        let progress = Progress::new("exact results");
+        let expected = Expected::of(self.reference.required()?, exact, cases, |share| progress.set(share))?;
+        drop(progress);
+        let progress = Progress::new("comparing");
+        let total = self.candidates.len().max(1) as f64;
+        let judge = |(index, candidate): (usize, &mut Subject)| {
+            let judged = candidate.attempt(|engine| expected.judge(engine));
+            progress.set((index + 1) as f64 / total);
+            judged
+        };
+        Ok(self.candidates.iter_mut().enumerate().map(judge).collect())
+    }
+
+    /// Times everyone side by side at each batch size, at least `least` for each. `inputs` makes a batch.
+    ///
+    /// # Errors
+    /// When no inputs can be made.
+    pub fn time(
+        &mut self,
+        batches: &[usize],
+        least: Duration,
+        inputs: impl Fn(usize) -> Result<Vec<NamedTensor>, EngineError>,
+    ) -> Result<Vec<BatchTiming>, EngineError> {
+        let mut timing = Vec::new();
+        for &size in batches {
+            let progress = Progress::new(&format!("timing batch {size}"));
+            timing.push(time(&mut self.everyone(), &inputs(size)?, size, least, |share| progress.set(share)));
+        }
+        Ok(timing)
+    }
+
+    /// Asks every process what it has used.
+    pub fn finish(&mut self) {
+        self.everyone().into_iter().for_each(Subject::finish);
+    }
+}
