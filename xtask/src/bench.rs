@@ -16,6 +16,7 @@ Examples:
   cargo xtask bench train                      a training step beside Burn's own operations and PyTorch
   cargo xtask bench train --without-python     and without PyTorch
   cargo xtask bench train -- --rounds 30       options of the benchmark itself
+  cargo xtask bench export                     our files beside PyTorch's own under ONNX Runtime (needs Python)
   cargo xtask bench size                       the export of networks of 1.3 and 3 GB: seconds and memory
 
 Results with their dates are kept in docs/benchmarks.md.")]
@@ -39,6 +40,8 @@ pub struct BenchArgs {
 enum Benchmark {
     /// One training step of the MNIST CNN.
     Train,
+    /// Our files beside PyTorch's own of the same networks, under ONNX Runtime.
+    Export,
     /// The export of large networks.
     Size,
 }
@@ -49,6 +52,13 @@ pub fn bench(arguments: &BenchArgs) -> Result<ExitCode> {
         Benchmark::Train => {
             need("mnist")?;
             run("step", python(arguments, "crates/train/benches/requirements.txt")?, &arguments.options)
+        }
+        Benchmark::Export => {
+            need("onnxruntime")?;
+            match python(arguments, "crates/export/benches/requirements.txt")? {
+                Some(python) => run("beside_torch", Some(python), &arguments.options),
+                None => bail!("there is nothing to compare with when PyTorch is left out"),
+            }
         }
         Benchmark::Size => {
             need("onnxruntime")?;

@@ -171,6 +171,19 @@ fn builder(runtime: &Runtime, options: &SessionOptions) -> ort::Result<SessionBu
     Ok(builder)
 }
 
+/// Writes the graph that ONNX Runtime makes of a model when it loads it: what its fusions did.
+///
+/// # Errors
+/// When the model cannot be loaded, or `to` not written.
+pub fn write_optimized(runtime: &Runtime, path: &Path, options: &SessionOptions, to: &Path) -> Result<(), EngineError> {
+    readable(path)?;
+    builder(runtime, options)
+        .and_then(|builder| Ok(builder.with_optimized_model_path(to)?))
+        .and_then(|mut builder| builder.commit_from_file(path))
+        .map(drop)
+        .map_err(|error| load_error(&options.provider.engine_name(), path, &error))
+}
+
 /// Runs a model of one addition on the provider, to see whether it works on this machine.
 ///
 /// # Errors

@@ -60,6 +60,27 @@ fn bert_fuses_in_onnx_runtime() {
     }
 }
 
+/// The sizes of MiniLM: `cargo xtask bench export` times this graph beside PyTorch's, which has 591 nodes.
+#[test]
+fn bert_of_six_layers_is_small_and_fuses_whole() {
+    let config = BertConfig {
+        vocab_size: 1000,
+        hidden_size: 384,
+        num_hidden_layers: 6,
+        num_attention_heads: 12,
+        intermediate_size: 1536,
+        ..BertConfig::base()
+    };
+    let model = export(&BertForQuestionAnswering::random(&config, 1, &Device::flex()), Opset::V11);
+    assert!(model.report().node_count() <= 400, "{}", model.report());
+    let fused = fused(&model.to_bytes().unwrap_or_else(|error| panic!("{error}")));
+    let count = |name: &str| fused.graph.nodes.iter().filter(|node| node.op_type == name).count();
+    let found = [count("LayerNormalization"), count("Gelu") + count("BiasGelu"), count("FusedMatMul")];
+    assert_eq!(found, [13, 6, 6], "{fused}");
+    // The scale of the attention is in the product, and not beside it.
+    assert_eq!(count("Mul"), 1, "only the mask is multiplied: {fused}");
+}
+
 #[test]
 fn bert_agrees_at_sizes_that_were_never_traced() {
     let device = Device::flex();
