@@ -12,7 +12,6 @@ pub mod checkpoint;
 pub mod config;
 pub mod dropout;
 pub mod evaluation;
-pub mod layout;
 pub mod outputs;
 pub mod parent;
 pub mod random;

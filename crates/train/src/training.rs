@@ -7,6 +7,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use models::mnist_cnn::MnistCnn;
 use models::mnist_digits::Digits;
+use models::weights::contiguous;
 use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
@@ -101,7 +102,7 @@ impl<'a> Trainer<'a> {
 
     /// The state before the first step.
     pub fn initial(&self) -> State {
-        let network = crate::layout::contiguous(MnistCnn::random(self.config.seed, &self.device));
+        let network = contiguous(MnistCnn::random(self.config.seed, &self.device));
         let average = self.config.averaging.map(|_| network.valid());
         let optimizer = ModuleAdadelta::new(self.config.optimizer.clone());
         State { network, optimizer, average, progress: Progress::default() }

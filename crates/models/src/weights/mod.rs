@@ -8,6 +8,7 @@
 
 mod checkpoint;
 mod error;
+mod layout;
 mod load;
 mod random;
 mod save;
@@ -17,6 +18,7 @@ mod safetensors;
 
 pub use checkpoint::{Checkpoint, StoredTensor};
 pub use error::{Misshaped, WeightsError};
+pub use layout::contiguous;
 pub use load::{LoadReport, StateDictName, identity_name, load, parameter_names};
 pub use random::{Initialization, randomize};
 pub use save::{state_dict, to_safetensors};

@@ -36,7 +36,7 @@ pub fn serve(contender: Contender, data: &Path, batch_size: usize) -> Result<()>
     let device = Device::flex().autodiff();
     match contender {
         Contender::Kernels => {
-            let network = train::layout::contiguous(MnistCnn::random(1, &device));
+            let network = models::weights::contiguous(MnistCnn::random(1, &device));
             turns(network, &digits, batch_size, |network, images, labels, dropout| {
                 network.loss(images, labels, dropout)
             })
