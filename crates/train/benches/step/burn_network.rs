@@ -29,14 +29,26 @@ impl BurnNetwork {
         }
     }
 
+    /// The logarithms of the class probabilities.
+    pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        log_softmax(self.logits(images, None), 1)
+    }
+
     /// The mean negative log-likelihood.
     pub fn loss(&self, images: Tensor<4>, labels: Tensor<1, Int>, dropout: DropoutMasks) -> Tensor<1> {
+        let log_probabilities = log_softmax(self.logits(images, Some(dropout)), 1);
+        log_probabilities.gather(1, labels.unsqueeze_dim(1)).mean().neg()
+    }
+
+    fn logits(&self, images: Tensor<4>, dropout: Option<DropoutMasks>) -> Tensor<2> {
+        let (channels, hidden) = dropout.map(|masks| (masks.channels, masks.hidden)).unzip();
         let x = relu(self.conv1.forward(images));
         let x = relu(self.conv2.forward(x));
-        let x = max_pool2d(x, MaxPoolOptions::new([2, 2])) * dropout.channels;
+        let x = max_pool2d(x, MaxPoolOptions::new([2, 2]));
+        let x = channels.map_or(x.clone(), |channels| x * channels);
         let x: Tensor<2> = x.flatten(1, 3);
-        let x = relu(self.fc1.forward(x)) * dropout.hidden;
-        let log_probabilities = log_softmax(self.fc2.forward(x), 1);
-        log_probabilities.gather(1, labels.unsqueeze_dim(1)).mean().neg()
+        let x = relu(self.fc1.forward(x));
+        let x = hidden.map_or(x.clone(), |hidden| x * hidden);
+        self.fc2.forward(x)
     }
 }

@@ -1,7 +1,7 @@
-"""One training step of PyTorch's MNIST example, timed phase by phase, for the benchmark `step`.
+"""PyTorch's MNIST example, timed phase by phase, for the benchmark `step`.
 
-Each line of standard input says how many steps to take; each answer is a line of JSON. The images wait in memory,
-normalised: PyTorch's own loader, which decodes and normalises one image at a time, is left out of the comparison.
+Each line of standard input is an order; each answer is a line of JSON. The images wait in memory as bytes, and a batch is
+normalised at once: PyTorch's own loader, which decodes and normalises one image at a time, is left out of the comparison.
 """
 
 import argparse
@@ -20,6 +20,7 @@ parser = argparse.ArgumentParser()
 parser.add_argument("--data", type=pathlib.Path)
 parser.add_argument("--batch-size", type=int)
 parser.add_argument("--threads", type=int)
+parser.add_argument("--seed", type=int)
 arguments = parser.parse_args()
 torch.set_num_threads(arguments.threads)
 
@@ -42,34 +43,88 @@ class Net(nn.Module):
         return F.log_softmax(self.fc2(self.dropout2(x)), dim=1)
 
 
-def idx(name, offset):
-    return np.frombuffer((arguments.data / name).read_bytes(), np.uint8, offset=offset)
+def digits(name):
+    images = (arguments.data / f"{name}-images-idx3-ubyte").read_bytes()
+    labels = (arguments.data / f"{name}-labels-idx1-ubyte").read_bytes()
+    images = torch.tensor(np.frombuffer(images, np.uint8, offset=16).reshape(-1, 1, 28, 28))
+    return images, torch.tensor(np.frombuffer(labels, np.uint8, offset=8).astype(np.int64))
 
 
-count = 6400
-images = torch.tensor(idx("train-images-idx3-ubyte", 16)[: count * 784].reshape(count, 1, 28, 28) / 255)
-images = ((images - 0.1307) / 0.3081).float()
-labels = torch.tensor(idx("train-labels-idx1-ubyte", 8)[:count].astype(np.int64))
-torch.manual_seed(1)
-network = Net()
-network.train()
-optimizer = torch.optim.Adadelta(network.parameters(), lr=1.0)
-done = 0
-for order in sys.stdin:
-    steps = []
-    for _ in range(int(order)):
+def normalized(images):
+    return images.float().div_(255).sub_(0.1307).div_(0.3081)
+
+
+class Training:
+    def __init__(self):
+        self.train, self.test_digits = digits("train"), digits("t10k")
+        torch.manual_seed(arguments.seed)
+        self.network = Net()
+        self.optimizer = torch.optim.Adadelta(self.network.parameters(), lr=1.0)
+        self.schedule = torch.optim.lr_scheduler.StepLR(self.optimizer, step_size=1, gamma=0.7)
+        self.batches = iter(())
+        self.done = 0
+
+    def next_batch(self):
+        chosen = next(self.batches, None)
+        if chosen is None:
+            images, _ = self.train
+            self.batches = iter(torch.randperm(len(images)).split(arguments.batch_size))
+            chosen = next(self.batches)
+        images, labels = self.train
+        return normalized(images[chosen]), labels[chosen]
+
+    def step(self):
         laps = [time.perf_counter()]
-        chosen = (torch.arange(arguments.batch_size) + done * arguments.batch_size) * 7919 % count
-        x, y = images[chosen], labels[chosen]
+        x, y = self.next_batch()
         laps.append(time.perf_counter())
-        optimizer.zero_grad()
-        loss = F.nll_loss(network(x), y)
+        self.optimizer.zero_grad()
+        loss = F.nll_loss(self.network(x), y)
         laps.append(time.perf_counter())
         loss.backward()
         laps.append(time.perf_counter())
-        optimizer.step()
+        self.optimizer.step()
+        self.done += 1
+        if self.done % -(-len(self.train[1]) // arguments.batch_size) == 0:
+            self.schedule.step()
         laps.append(time.perf_counter())
-        steps.append([1e3 * (end - start) for start, end in zip(laps, laps[1:])])
-        done += 1
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"steps": steps, "peak_mib": peak, "cpu_seconds": time.process_time()}), flush=True)
+        return [1e3 * (end - start) for start, end in zip(laps, laps[1:])]
+
+    def steps(self, count):
+        self.network.train()
+        steps = [self.step() for _ in range(int(count))]
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        return {"steps": steps, "peak_mib": peak, "cpu_seconds": time.process_time()}
+
+    def test(self):
+        self.network.eval()
+        images, labels = self.test_digits
+        with torch.inference_mode():
+            read = torch.cat([self.network(normalized(part)).argmax(1) for part in images.split(1000)])
+        correct = int((read == labels).sum())
+        return {"correct": correct, "total": len(labels), "cpu_seconds": time.process_time()}
+
+    def forward(self, count, size):
+        self.network.eval()
+        images = normalized(self.test_digits[0][: int(size)])
+        passes = []
+        with torch.inference_mode():
+            for _ in range(int(count)):
+                started = time.perf_counter()
+                self.network(images)
+                passes.append(1e3 * (time.perf_counter() - started))
+        return {"passes": passes}
+
+    def peak(self):
+        a, b = torch.full((2048, 2048), 0.5), torch.full((2048, 2048), 0.5)
+        times = []
+        for _ in range(20):
+            started = time.perf_counter()
+            a @ b
+            times.append(time.perf_counter() - started)
+        return {"gflops": 2 * 2048**3 / min(times) / 1e9}
+
+
+training = Training()
+for line in sys.stdin:
+    order, *words = line.split()
+    print(json.dumps(getattr(training, order)(*words)), flush=True)

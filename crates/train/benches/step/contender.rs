@@ -1,0 +1,109 @@
+//! A contender in a process of its own, seen from outside.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::Arguments;
+
+/// What a contender answers to `steps N`.
+#[derive(Deserialize)]
+pub struct Steps {
+    /// Milliseconds of data, forward, backward and optimiser of each step.
+    pub steps: Vec<[f64; 4]>,
+    /// The most memory that the process ever had, in MiB.
+    pub peak_mib: f64,
+    /// The processor time that the process has used, on all cores, in seconds.
+    pub cpu_seconds: f64,
+}
+
+/// What a contender answers to `test`.
+#[derive(Deserialize)]
+pub struct Test {
+    /// The test digits that it recognises.
+    pub correct: usize,
+    /// All test digits.
+    pub total: usize,
+    /// As in [`Steps`].
+    pub cpu_seconds: f64,
+}
+
+/// What a contender answers to `forward N`.
+#[derive(Deserialize)]
+pub struct Forward {
+    /// Milliseconds of each pass over a batch.
+    pub passes: Vec<f64>,
+}
+
+/// What a contender answers to `peak`.
+#[derive(Deserialize)]
+pub struct Peak {
+    /// The speed of its matrix product at a size that suits it.
+    pub gflops: f64,
+}
+
+/// A running contender.
+pub struct Contender {
+    /// `kernels`, `burn` or `pytorch`.
+    pub name: &'static str,
+    process: Child,
+    orders: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Contender {
+    /// Starts the contenders that the arguments name.
+    pub fn start_all(arguments: &Arguments) -> Result<Vec<Self>> {
+        let names = ["kernels", "burn", "pytorch"];
+        let wanted = names.into_iter().filter(|&name| name != "pytorch" || arguments.python.is_some());
+        wanted.map(|name| Self::start(arguments, name)).collect()
+    }
+
+    fn start(arguments: &Arguments, name: &'static str) -> Result<Self> {
+        let mut command = match (name, &arguments.python) {
+            ("pytorch", Some(python)) => {
+                let mut command = Command::new(python);
+                command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/benches/step/pytorch.py"));
+                command
+            }
+            _ => {
+                let mut command = Command::new(std::env::current_exe()?);
+                command.args(["--worker", name]);
+                command
+            }
+        };
+        command.arg("--data").arg(&arguments.data);
+        for (option, value) in [("--batch-size", arguments.batch_size), ("--threads", arguments.threads)] {
+            command.args([option, &value.to_string()]);
+        }
+        command.args(["--seed", &arguments.seed.to_string()]);
+        let mut process = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start {name}"))?;
+        let (Some(orders), Some(answers)) = (process.stdin.take(), process.stdout.take()) else {
+            bail!("{name} has no standard input or output");
+        };
+        Ok(Self { name, process, orders, answers: BufReader::new(answers) })
+    }
+
+    /// Gives an order, and waits for the answer.
+    pub fn order<T: DeserializeOwned>(&mut self, order: &str) -> Result<T> {
+        let mut answer = String::new();
+        writeln!(self.orders, "{order}").with_context(|| format!("{} is gone", self.name))?;
+        self.answers.read_line(&mut answer)?;
+        serde_json::from_str(&answer).with_context(|| format!("{} answers {answer:?} to {order}", self.name))
+    }
+}
+
+impl Drop for Contender {
+    fn drop(&mut self) {
+        // A contender ends when its orders do; one that hangs is ended here.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
