@@ -105,12 +105,43 @@ fn device(kind: DeviceKind) -> Result<Device> {
     match kind {
         DeviceKind::Flex => Ok(Device::flex()),
         #[cfg(feature = "cuda")]
-        DeviceKind::Cuda => Ok(Device::cuda(0)),
+        DeviceKind::Cuda => cuda(),
         #[cfg(not(feature = "cuda"))]
-        DeviceKind::Cuda => {
-            bail!("this program was built without CUDA: build it with `--features cuda`, or train with --device flex")
-        }
+        DeviceKind::Cuda => bail!(
+            "this program was built without CUDA: `cargo run --release -p train --features cuda -- --device cuda` builds it \
+             with CUDA and trains on the GPU, --device flex trains on the CPU"
+        ),
     }
+}
+
+/// The first NVIDIA GPU, after a small sum on it: CUDA's libraries are loaded at the first use, and Burn panics where they
+/// are missing.
+#[cfg(feature = "cuda")]
+fn cuda() -> Result<Device> {
+    use std::panic;
+
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| {}));
+    let sum = panic::catch_unwind(|| {
+        let device = Device::cuda(0);
+        let sum = burn::tensor::Tensor::<1>::ones([2], &device).sum().try_into_scalar::<f32>();
+        sum.map(|sum| (device, sum)).map_err(|error| error.to_string())
+    });
+    panic::set_hook(hook);
+    let reason = match sum {
+        Ok(Ok((device, 2.0))) => return Ok(device),
+        Ok(Ok((_, sum))) => format!("it says that 1 + 1 is {sum}"),
+        Ok(Err(reason)) => reason,
+        Err(panic) => match (panic.downcast_ref::<String>(), panic.downcast_ref::<&str>()) {
+            (Some(reason), _) => reason.clone(),
+            (_, Some(reason)) => (*reason).to_owned(),
+            _ => "it gives no reason".to_owned(),
+        },
+    };
+    let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
+    bail!(
+        "CUDA cannot be used: install NVIDIA's driver and CUDA's runtime compiler, or train with --device flex ({reason})"
+    )
 }
 
 fn load(arguments: &TrainArgs) -> Result<Data> {

@@ -50,6 +50,21 @@ fn batches_may_be_larger_than_the_data() {
     assert!(place.read("out/model.safetensors") == place.read("same/model.safetensors"));
 }
 
+/// Whoever asks for the GPU learns how to get it.
+#[cfg(not(feature = "cuda"))]
+#[test]
+fn without_its_feature_cuda_is_refused() {
+    let place = Place::new(20, 10);
+    let said = place.train_badly("--device cuda --out out");
+    assert!(
+        said.contains("built without CUDA") && said.contains("cargo run --release -p train --features cuda"),
+        "{said}"
+    );
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert_eq!(place.names("."), ["data"]);
+    place.train_well("--device cuda --no-cuda --epochs 1 --out out");
+}
+
 #[test]
 fn missing_or_damaged_data_is_reported() {
     let place = Place::new(20, 10);

@@ -117,18 +117,20 @@ fn without_saving_nothing_is_left() {
 fn the_number_of_threads_changes_no_byte() {
     // Batches of 32 and a rest of 7, so that images do not divide evenly among the threads.
     let place = Place::new(71, 30);
-    let train = |threads: usize| {
-        let out = format!("threads{threads}");
-        place.train_well(&format!("--threads {threads} --batch-size 32 --epochs 2 --out {out}"));
+    let train = |recipe: &str, threads: usize| {
+        let out = format!("{recipe}{threads}");
+        place.train_well(&format!("--recipe {recipe} --threads {threads} --batch-size 32 --epochs 2 --out {out}"));
         ["model.safetensors", "metrics.jsonl", "config.json"].map(|name| place.read(&format!("{out}/{name}")))
     };
-    let alone = train(1);
-    for threads in [2, 3, 4] {
-        assert!(train(threads) == alone, "{threads} threads give other bytes than one");
+    for recipe in ["article", "modern"] {
+        let alone = train(recipe, 1);
+        for threads in [2, 3, 4] {
+            assert!(train(recipe, threads) == alone, "{recipe}: {threads} threads give other bytes than one");
+        }
+        // Without the option, all cores.
+        place.train_well(&format!("--recipe {recipe} --batch-size 32 --epochs 2 --out default"));
+        assert!(place.read("default/model.safetensors") == alone[0]);
+        place.train_well(&format!("--recipe {recipe} --seed 2 --batch-size 32 --epochs 2 --out other"));
+        assert!(place.read("other/model.safetensors") != alone[0], "another seed gives the same weights");
     }
-    // Without the option, all cores.
-    place.train_well("--batch-size 32 --epochs 2 --out default");
-    assert!(place.read("default/model.safetensors") == alone[0]);
-    place.train_well("--seed 2 --batch-size 32 --epochs 2 --out other");
-    assert!(place.read("other/model.safetensors") != alone[0], "another seed gives the same weights");
 }
