@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use end_to_end::{fail, program, run, succeed};
 use serde_json::Value;
 
-const STAGES: [&str; 5] = ["fetch/mnist", "fetch/onnxruntime", "mnist/train", "mnist/export", "mnist/eval"];
+const STAGES: [&str; 6] = ["fetch/mnist", "fetch/onnxruntime", "mnist/train", "mnist/export", "mnist/eval", "report"];
 const OUTPUTS: [&str; 6] =
     ["model.safetensors", "metrics.jsonl", "config.json", "mnist.onnx", "eval.json", "eval.html"];
 
@@ -86,6 +86,9 @@ fn only_stale_stages_run_again() {
     for name in OUTPUTS {
         assert!(pipeline.output(name).is_file(), "{name} is not there");
     }
+    for name in ["index.html", "report.md", "report.json"] {
+        assert!(pipeline.folder.path().join("report").join(name).is_file(), "{name} is not there");
+    }
     let leftovers: Vec<_> = fs::read_dir(pipeline.folder.path().join("mnist"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -99,25 +102,25 @@ fn only_stale_stages_run_again() {
     // A lost file, an edited one, a truncated one: its stage and those after it, each for a reason that is told.
     let trained = pipeline.written("model.safetensors");
     truncate(&pipeline.output("mnist.onnx"));
-    assert_eq!(pipeline.stale_stages(&[]), ["mnist/export", "mnist/eval"]);
+    assert_eq!(pipeline.stale_stages(&[]), ["mnist/export", "mnist/eval", "report"]);
     let reasons = pipeline.stale(&[]);
     assert_eq!(reasons["mnist/export"][0]["kind"], "output_changed");
     assert_eq!(reasons["mnist/eval"][0]["kind"], "after");
-    assert_eq!(pipeline.run(&[]), ["mnist/export", "mnist/eval"]);
+    assert_eq!(pipeline.run(&[]), ["mnist/export", "mnist/eval", "report"]);
     assert_eq!(pipeline.written("model.safetensors"), trained, "the weights were written again");
 
     fs::remove_file(pipeline.output("eval.json")).unwrap();
-    assert_eq!(pipeline.run(&[]), ["mnist/eval"]);
+    assert_eq!(pipeline.run(&[]), ["mnist/eval", "report"]);
     let mut metrics = fs::read_to_string(pipeline.output("metrics.jsonl")).unwrap();
     metrics.push('\n');
     fs::write(pipeline.output("metrics.jsonl"), metrics).unwrap();
-    assert_eq!(pipeline.stale_stages(&[]), ["mnist/train", "mnist/export", "mnist/eval"]);
+    assert_eq!(pipeline.stale_stages(&[]), ["mnist/train", "mnist/export", "mnist/eval", "report"]);
 
     // Another recipe.
     let reasons = pipeline.stale(&["--seed=2"]);
     assert!(reasons["mnist/train"].iter().any(|reason| reason["name"] == "--seed" && reason["now"] == 2));
     let before = fs::read(pipeline.output("model.safetensors")).unwrap();
-    assert_eq!(pipeline.run(&["--seed=2"]), ["mnist/train", "mnist/export", "mnist/eval"]);
+    assert_eq!(pipeline.run(&["--seed=2"]), ["mnist/train", "mnist/export", "mnist/eval", "report"]);
     assert_ne!(fs::read(pipeline.output("model.safetensors")).unwrap(), before);
 }
 
@@ -155,9 +158,9 @@ fn a_killed_run_goes_on() {
     }
     first.kill().unwrap();
     first.wait().unwrap();
-    assert_eq!(pipeline.stale_stages(&["--epochs=50"]), ["mnist/train", "mnist/export", "mnist/eval"]);
+    assert_eq!(pipeline.stale_stages(&["--epochs=50"]), ["mnist/train", "mnist/export", "mnist/eval", "report"]);
     // Another recipe does not go on from that checkpoint, and is not stopped by it either.
-    assert_eq!(pipeline.run(&[]), ["mnist/train", "mnist/export", "mnist/eval"]);
+    assert_eq!(pipeline.run(&[]), ["mnist/train", "mnist/export", "mnist/eval", "report"]);
     assert_eq!(pipeline.stale_stages(&[]), [""; 0]);
 }
 

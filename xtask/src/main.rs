@@ -23,6 +23,7 @@ use cli::eval::EvalArgs;
 use cli::export::ExportArgs;
 use cli::fetch::FetchArgs;
 use cli::predict::PredictArgs;
+use cli::report::ReportArgs;
 use cli::train::TrainArgs;
 
 use crate::programs::Program;
@@ -52,6 +53,7 @@ enum Command {
     Eval(EvalArgs),
     Predict(PredictArgs),
     Doctor(DoctorArgs),
+    Report(ReportArgs),
     Test(test::TestArgs),
     Bench(bench::BenchArgs),
 }
@@ -84,5 +86,6 @@ fn dispatch(command: Command) -> Result<ExitCode> {
             programs::forward(Program::Predict)
         }
         Command::Doctor(_) => programs::forward(Program::Doctor),
+        Command::Report(_) => programs::forward(Program::Report),
     }
 }

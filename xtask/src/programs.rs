@@ -24,6 +24,8 @@ pub enum Program {
     Predict,
     /// Shows which execution providers work.
     Doctor,
+    /// Writes one page over all networks.
+    Report,
 }
 
 impl Program {
@@ -33,7 +35,7 @@ impl Program {
             Self::Fetch => "fetch",
             Self::Train => "train",
             Self::Export => "export",
-            Self::Eval | Self::Predict | Self::Doctor => "infer",
+            Self::Eval | Self::Predict | Self::Doctor | Self::Report => "infer",
         }
     }
 
@@ -44,6 +46,7 @@ impl Program {
             Self::Eval => Some("eval"),
             Self::Predict => Some("predict"),
             Self::Doctor => Some("doctor"),
+            Self::Report => Some("report"),
         }
     }
 
@@ -53,7 +56,7 @@ impl Program {
             Self::Train | Self::Export => {
                 workspace::revision().map(|revision| format!("--revision={revision}").into()).into_iter().collect()
             }
-            Self::Fetch | Self::Eval | Self::Predict | Self::Doctor => Vec::new(),
+            Self::Fetch | Self::Eval | Self::Predict | Self::Doctor | Self::Report => Vec::new(),
         }
     }
 }

@@ -105,6 +105,9 @@ pub fn run(arguments: &RunArgs) -> Result<ExitCode> {
                 continue;
             }
             eprintln!("error: {name} failed; what ran before it is kept, and `cargo xtask run` goes on from there");
+            if task.program == Program::Eval {
+                report_failure(&tasks, programs.as_ref())?;
+            }
             return Ok(code);
         }
         lock.record(&root, &written(&plan, *network, index, task))?;
@@ -135,6 +138,15 @@ fn start(task: &Task, programs: &Programs) -> Result<ExitCode> {
     let mut command = programs.command(task.program)?;
     let status = command.args(&task.arguments).status();
     Ok(exit_code(status.with_context(|| format!("`{}` cannot be started", task.program.package()))?))
+}
+
+/// An evaluation that failed is worth a look: the report is written all the same, and stays stale.
+fn report_failure(tasks: &[Task], programs: Option<&Programs>) -> Result<()> {
+    let report = tasks.iter().find(|task| task.program == Program::Report);
+    if let (Some(report), Some(programs)) = (report, programs) {
+        start(report, programs)?;
+    }
+    Ok(())
 }
 
 /// Whether the pipeline can go on without the files of a failed fetch.

@@ -27,6 +27,9 @@ const MNIST_TEST: [&str; 2] = ["t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte
 /// The name of the ONNX Runtime library in the lock, whatever its path.
 pub(crate) const RUNTIME: &str = "the ONNX Runtime library";
 
+/// The file in a network's folder that says what its evaluation found.
+const EVALUATION: &str = "eval.json";
+
 /// A network with a pipeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Network {
@@ -75,6 +78,53 @@ impl<'a> Plan<'a> {
 
     /// The stages in the order in which they run. The library may be another one after it was fetched.
     pub fn tasks(&self, network: Network) -> Vec<Task> {
+        let mut tasks = self.of_networks(network);
+        tasks.push(self.report(&tasks));
+        tasks
+    }
+
+    /// One page over every evaluation that is there, of this run or of an earlier one.
+    fn report(&self, tasks: &[Task]) -> Task {
+        let Pipeline { artifacts, .. } = self.pipeline;
+        let evaluations = tasks.iter().filter(|task| task.program == Program::Eval);
+        let after = evaluations.clone().map(|task| task.stage.name.clone()).collect();
+        let mut inputs: BTreeMap<String, PathBuf> = evaluations
+            .flat_map(|task| &task.stage.outputs)
+            .filter(|(name, _)| name.ends_with(EVALUATION))
+            .map(|(name, path)| (name.clone(), path.clone()))
+            .collect();
+        let folders = std::fs::read_dir(workspace::root().join(artifacts)).into_iter().flatten().flatten();
+        for folder in folders {
+            let name = folder.file_name().to_string_lossy().into_owned();
+            let path = artifacts.join(&name).join(EVALUATION);
+            if !name.starts_with('.') && workspace::root().join(&path).is_file() {
+                inputs.insert(format!("{name}/{EVALUATION}"), path);
+            }
+        }
+        let folder = artifacts.join("report");
+        // The evaluation of a file from anywhere, if there was one.
+        let onnx = folder.join("onnx.json");
+        if workspace::root().join(&onnx).is_file() {
+            inputs.insert("report/onnx.json".to_owned(), onnx);
+        }
+        Task {
+            stage: Stage {
+                name: "report".to_owned(),
+                parameters: BTreeMap::new(),
+                inputs,
+                code: Some(self.eval),
+                outputs: ["index.html", "report.md", "report.json"]
+                    .map(|name| (format!("report/{name}"), folder.join(name)))
+                    .into(),
+                after,
+                declared: false,
+            },
+            program: Program::Report,
+            arguments: words(&[&format!("--artifacts={}", artifacts.display())]),
+        }
+    }
+
+    fn of_networks(&self, network: Network) -> Vec<Task> {
         match network {
             Network::Mnist => self.mnist(),
             Network::Alexnet => self.pretrained().alexnet(),
@@ -306,8 +356,8 @@ mod tests {
     fn each_network_has_its_stages_and_all_share_the_library() {
         let alexnet = names(&["alexnet"]);
         assert_eq!(alexnet.first().map(String::as_str), Some("fetch/alexnet"));
-        assert!(alexnet.ends_with(&["alexnet/export".to_owned(), "alexnet/eval".to_owned()]));
-        assert!(names(&["bert-qa"]).ends_with(&["bert-qa/export".to_owned(), "bert-qa/eval".to_owned()]));
+        assert!(alexnet.ends_with(&["alexnet/export", "alexnet/eval", "report"].map(str::to_owned)));
+        assert!(names(&["bert-qa"]).ends_with(&["bert-qa/export", "bert-qa/eval", "report"].map(str::to_owned)));
         let all = names(&["all"]);
         for network in ["mnist", "alexnet", "bert-qa"] {
             assert!(names(&[network]).iter().all(|name| all.contains(name)), "{all:?}");

@@ -9,4 +9,5 @@ pub mod export;
 pub mod failure;
 pub mod fetch;
 pub mod predict;
+pub mod report;
 pub mod train;

@@ -20,6 +20,7 @@ pub mod provider;
 pub mod question_answering;
 pub mod random;
 pub mod regression;
+pub mod report;
 pub mod runtime;
 pub mod session;
 pub mod signature;

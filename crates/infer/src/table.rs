@@ -50,6 +50,24 @@ impl Table {
     }
 }
 
+/// A table as data, for pages and documents. The first cell of a row is its heading.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grid {
+    /// What the table shows.
+    pub caption: String,
+    /// The headings of the columns.
+    pub headings: Vec<String>,
+    /// The rows.
+    pub rows: Vec<Vec<String>>,
+}
+
+impl Grid {
+    /// A table of `rows`.
+    pub fn new(caption: impl Into<String>, headings: &[&str], rows: Vec<Vec<String>>) -> Self {
+        Self { caption: caption.into(), headings: headings.iter().map(|heading| (*heading).to_owned()).collect(), rows }
+    }
+}
+
 /// A number with three significant digits and no exponent: `0.0123`, `4.56`, `12,345`.
 pub fn figure(value: f64) -> String {
     if !value.is_finite() {

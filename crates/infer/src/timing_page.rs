@@ -1,9 +1,11 @@
 //! Timing, placement and the machine as HTML, whatever the network.
 
-use crate::fingerprint::Fingerprint;
-use crate::html::{Bar, bars, facts, table};
+use crate::fingerprint::{Fingerprint, Library};
+use crate::html::{Bar, bars, escape, facts, folded, table};
+use crate::provider::Provider;
 use crate::subject::{BatchTiming, Row};
-use crate::table::{figure, grouped};
+use crate::table::{Grid, figure, grouped};
+use crate::timing::Series;
 use crate::timing_text;
 
 /// Charts and a table of the times; `items` is what a batch consists of, such as `images`.
@@ -20,20 +22,18 @@ pub fn timing(timing: &[BatchTiming], items: &str) -> String {
     for batch in timing {
         for engine in &batch.engines {
             let (series, summary) = (&engine.series, &engine.series.latency_ms);
-            let bar = |value: f64, reach: Option<f64>, text: String| Bar {
+            let bar = |value: f64, (low, high): (f64, f64), unit: &str| Bar {
                 group: format!("batch {}", batch.batch),
                 label: series.engine.clone(),
                 colour: colour(&series.engine),
                 value,
-                reach,
-                text,
+                spread: Some((low, high)),
+                text: format!("{} {unit} ({} to {})", figure(value), figure(low), figure(high)),
             };
-            latency.push(bar(summary.p50, summary.p90, format!("{} ms", figure(summary.p50))));
-            throughput.push(bar(
-                engine.items_per_second,
-                None,
-                format!("{} {items}/s", figure(engine.items_per_second)),
-            ));
+            let (fast, slow) = spread(series);
+            let rate = |milliseconds: f64| batch.batch as f64 * 1e3 / milliseconds;
+            latency.push(bar(summary.p50, (fast, slow), "ms"));
+            throughput.push(bar(engine.items_per_second, (rate(slow), rate(fast)), "/s"));
             rows.push(vec![
                 series.engine.clone(),
                 batch.batch.to_string(),
@@ -50,15 +50,31 @@ pub fn timing(timing: &[BatchTiming], items: &str) -> String {
     }
     let headings =
         ["engine", "batch", "p50 ms", "p90 ms", "p99 ms", "mean", "deviation", "runs", "per second", "times as fast"];
-    bars("Latency: the median, with a line to the 90th percentile; shorter is better", &latency)
-        + &bars(&format!("Throughput in {items} a second; longer is better"), &throughput)
-        + &table("Every figure; the last column with its 95 % interval", &headings, &rows)
+    let spread = "with a line from the fastest run to what 90 % of the runs do not exceed";
+    bars("Latency", &format!("The median, {spread}. Shorter is better."), &latency)
+        + &bars(
+            &format!("Throughput in {items} a second"),
+            "At the median, with a line over the same runs. Longer is better.",
+            &throughput,
+        )
+        + &folded(
+            "Every figure of the timing",
+            &table(&Grid::new("The last column with its 95 % interval", &headings, rows)),
+        )
+}
+
+/// The fastest run and what 90 % of the runs do not exceed; the slowest one where there are too few to tell.
+fn spread(series: &Series) -> (f64, f64) {
+    let summary = &series.latency_ms;
+    let slowest = series.samples_ms.iter().fold(summary.p50, |most, &sample| most.max(sample));
+    (summary.min, summary.p90.unwrap_or(slowest))
 }
 
 /// Where every engine ran, with what, and how much memory it took.
 pub fn placement<'a>(rows: impl IntoIterator<Item = &'a Row>) -> String {
-    let mut cells = Vec::new();
+    let (mut cells, mut fallen) = (Vec::new(), Vec::new());
     for row in rows {
+        fallen.extend(elsewhere(row));
         let library =
             row.library.as_ref().map_or_else(String::new, |found| format!("{} {}", found.name, found.version));
         let memory = row.usage.map_or_else(String::new, |usage| figure(usage.peak_memory as f64 / f64::from(1 << 20)));
@@ -83,11 +99,49 @@ pub fn placement<'a>(rows: impl IntoIterator<Item = &'a Row>) -> String {
         ]);
     }
     let headings = ["engine", "library", "where its nodes ran", "load ms", "first run ms", "peak MiB"];
-    table("By the runtime's own profile", &headings, &cells)
+    let mut html = table(&Grid::new("By the runtime's own profile", &headings, cells));
+    html += &fallen.concat();
+    html
+}
+
+/// The nodes of an engine that did not run where it was asked to, by name.
+fn elsewhere(row: &Row) -> Vec<String> {
+    let asked = row.engine.strip_prefix("ort:").and_then(|name| name.parse::<Provider>().ok());
+    let Some(asked) = asked else { return Vec::new() };
+    row.placement
+        .iter()
+        .flat_map(|placement| &placement.parts)
+        .filter(|part| part.nodes > 0 && part.provider != asked.runtime_name())
+        .map(|part| {
+            let names: String = part.node_names.iter().map(|name| format!("<li>{}</li>\n", escape(name))).collect();
+            let nodes = if part.nodes == 1 { "node" } else { "nodes" };
+            let summary = format!("{} {nodes} of {} ran on {}", part.nodes, row.engine, part.provider);
+            folded(&summary, &format!("<ul>\n{names}</ul>\n"))
+        })
+        .collect()
+}
+
+/// The libraries, where they lie, and their hashes.
+pub fn libraries<'a>(rows: impl IntoIterator<Item = &'a Row>) -> String {
+    let mut found: Vec<&Library> = Vec::new();
+    for library in rows.into_iter().filter_map(|row| row.library.as_ref()) {
+        if !found.contains(&library) {
+            found.push(library);
+        }
+    }
+    let pairs: Vec<(String, String)> = found
+        .iter()
+        .map(|library| {
+            let name = format!("{} {}", library.name, library.version);
+            (name, format!("{}, SHA-256 {}", library.path.display(), library.sha256))
+        })
+        .collect();
+    let pairs: Vec<(&str, String)> = pairs.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+    if pairs.is_empty() { String::new() } else { facts(&pairs) }
 }
 
 /// The machine and the files.
-pub fn machine(fingerprint: &Fingerprint, threads: usize) -> String {
+pub fn machine(fingerprint: &Fingerprint, threads: Option<usize>) -> String {
     let machine = &fingerprint.machine;
     let mut pairs = vec![
         ("CPU", machine.cpu.clone()),
@@ -100,11 +154,11 @@ pub fn machine(fingerprint: &Fingerprint, threads: usize) -> String {
                 .map_or_else(|| "unknown".to_owned(), |bytes| format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30))),
         ),
         ("Kernel", machine.kernel.clone()),
-        ("Threads in an operation", threads.to_string()),
+        ("Threads in an operation", threads.map_or_else(|| "unknown".to_owned(), |count| count.to_string())),
         ("Program", fingerprint.program.clone()),
     ];
     for (role, mark) in &fingerprint.files {
-        pairs.push((role, format!("{}, SHA-256 {}", mark.path.display(), mark.sha256)));
+        pairs.push((role.as_str(), format!("{}, SHA-256 {}", mark.path.display(), mark.sha256)));
     }
     facts(&pairs)
 }

@@ -2,7 +2,8 @@
 
 use crate::any_model::report::Report;
 use crate::engine::TensorInfo;
-use crate::html::{command, document, facts, paragraph, section, table, verdict};
+use crate::html::{command, document, facts, paragraph, section, table, verdict, words};
+use crate::table::Grid;
 use crate::timing_page;
 
 /// The whole page.
@@ -11,23 +12,24 @@ pub fn page(report: &Report) -> String {
     let mut body = verdict(&format!("Every engine agrees with {}.", report.reference), &report.failures());
     body += &report.notes.iter().map(|note| paragraph(&format!("Note: {note}."))).collect::<String>();
     body += &section("The model", &about(report));
-    body += &section("Validation", &validation(report));
+    body += &section("Validation", &table(&validation(report)));
     body += &section("Timing", &timing_page::timing(std::slice::from_ref(&report.timing), "runs"));
     body += &section("Where it ran", &timing_page::placement(report.engines.iter().map(|engine| &engine.row)));
-    body += &section("Measured on", &timing_page::machine(&report.fingerprint, report.threads));
+    body += &section("Measured on", &timing_page::machine(&report.fingerprint, Some(report.threads)));
     let shapes: String = report.sizes.iter().map(|(axis, size)| format!(" --shape {axis}={size}")).collect();
     let repeat = format!("cargo xtask eval --onnx {model}{shapes} --threads {}", report.threads);
     body += &section("To repeat it", &command(&repeat));
     document(&format!("{model}: evaluation"), &body)
 }
 
-fn about(report: &Report) -> String {
+/// Inputs, outputs and what the file says about itself.
+pub(crate) fn about(report: &Report) -> String {
     let rows = |kind: &str, tensors: &[TensorInfo]| {
         tensors.iter().map(|tensor| vec![tensor.to_string(), kind.to_owned()]).collect::<Vec<_>>()
     };
     let mut rows_of_both = rows("input", &report.signature.inputs);
     rows_of_both.extend(rows("output", &report.signature.outputs));
-    let mut html = table("What it takes and gives", &["tensor", "kind"], &rows_of_both);
+    let mut html = words(&Grid::new("What it takes and gives", &["tensor", "kind"], rows_of_both));
     if let Some(metadata) = &report.metadata {
         let mut pairs = vec![("Written by", metadata.producer.clone()), ("Graph", metadata.graph.clone())];
         pairs.extend(metadata.entries.iter().map(|(key, value)| (key.as_str(), value.clone())));
@@ -36,7 +38,8 @@ fn about(report: &Report) -> String {
     html
 }
 
-fn validation(report: &Report) -> String {
+/// How far every engine is from the reference, case by case.
+pub(crate) fn validation(report: &Report) -> Grid {
     let rows: Vec<Vec<String>> = report
         .engines
         .iter()
@@ -55,5 +58,5 @@ fn validation(report: &Report) -> String {
         .collect();
     let headings = ["engine", "output", "sizes", "difference", "relative", "cosine", "within the limit"];
     let caption = format!("Against {}; the limit is {:.2e} of the largest value", report.reference, report.tolerance);
-    table(&caption, &headings, &rows)
+    Grid::new(caption, &headings, rows)
 }

@@ -1,8 +1,8 @@
-//! Bar charts as SVG.
+//! Bar charts that are tables: a bar fills what space the page has, a screen reader reads the figures, and paper shows both.
 
 use std::fmt::Write;
 
-use crate::html::escape;
+use crate::html::{attribute, escape};
 
 /// A bar with its spread.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,22 +15,19 @@ pub struct Bar {
     pub colour: usize,
     /// How long it is.
     pub value: f64,
-    /// The value that a line from the bar's end reaches to, if it is known.
-    pub reach: Option<f64>,
+    /// The values that a line across the bar's end reaches from and to, if they are known.
+    pub spread: Option<(f64, f64)>,
     /// What is written beside it.
     pub text: String,
 }
 
-const WIDTH: f64 = 720.0;
-const LEFT: f64 = 150.0;
-const RIGHT: f64 = 170.0;
-const ROW: f64 = 26.0;
-const GROUP: f64 = 24.0;
+/// The width of a bar's picture, in its own units; the page stretches it.
+const WIDTH: f64 = 1000.0;
 const COLOURS: usize = 6;
 
-/// Horizontal bars in groups. Each group has a scale of its own, since batches of different size are not compared by the
-/// length of their bars.
-pub fn bars(title: &str, bars: &[Bar]) -> String {
+/// Bars in groups. Each group has a scale of its own, since batches of different size are not compared by the length of
+/// their bars. `note` says how to read them.
+pub fn bars(title: &str, note: &str, bars: &[Bar]) -> String {
     let mut groups: Vec<(&str, Vec<&Bar>)> = Vec::new();
     for bar in bars {
         match groups.last_mut() {
@@ -38,51 +35,54 @@ pub fn bars(title: &str, bars: &[Bar]) -> String {
             _ => groups.push((&bar.group, vec![bar])),
         }
     }
-    let height = bars.len() as f64 * ROW + groups.len() as f64 * GROUP + 8.0;
-    let title = escape(title);
-    let mut svg = format!(
-        "<figure>\n<figcaption>{title}</figcaption>\n\
-         <svg viewBox=\"0 0 {WIDTH} {height:.0}\" role=\"img\" aria-label=\"{title}\">\n"
+    let mut html = format!(
+        "<table class=\"chart\">\n<caption>{} <span class=\"soft\">{}</span></caption>\n\
+         <colgroup><col class=\"name\"/><col/><col class=\"value\"/></colgroup>\n",
+        escape(title),
+        escape(note)
     );
-    let mut y = 0.0;
     for (group, members) in groups {
-        let _ = writeln!(svg, "<text class=\"soft\" x=\"0\" y=\"{:.0}\">{}</text>", y + 16.0, escape(group));
-        y += GROUP;
-        let most = members.iter().fold(0.0_f64, |most, bar| most.max(bar.value).max(bar.reach.unwrap_or(0.0)));
-        let scale = if most > 0.0 { (WIDTH - LEFT - RIGHT) / most } else { 0.0 };
+        let _ = writeln!(
+            html,
+            "<tbody>\n<tr><th class=\"group\" colspan=\"3\" scope=\"rowgroup\">{}</th></tr>",
+            escape(group)
+        );
+        let far = |bar: &&Bar| bar.spread.map_or(bar.value, |(_, high)| high.max(bar.value));
+        let most = members.iter().map(far).filter(|far| far.is_finite()).fold(0.0, f64::max);
+        let scale = if most > 0.0 { WIDTH / most } else { 0.0 };
         for bar in members {
-            let end = LEFT + bar.value * scale;
-            let middle = y + ROW / 2.0;
-            let baseline = middle + 4.5;
             let _ = writeln!(
-                svg,
-                "<text x=\"{:.0}\" y=\"{baseline:.1}\" text-anchor=\"end\">{}</text>",
-                LEFT - 8.0,
-                escape(&bar.label)
+                html,
+                "<tr><th scope=\"row\">{}</th><td class=\"plot\">{}</td><td>{}</td></tr>",
+                escape(&bar.label),
+                picture(bar, scale),
+                escape(&bar.text)
             );
-            let _ = writeln!(
-                svg,
-                "<rect class=\"c{}\" x=\"{LEFT:.0}\" y=\"{:.1}\" width=\"{:.1}\" height=\"16\"/>",
-                bar.colour % COLOURS,
-                middle - 8.0,
-                (end - LEFT).max(1.0)
-            );
-            let mut text_at = end;
-            if let Some(reach) = bar.reach.filter(|reach| *reach > bar.value) {
-                text_at = LEFT + reach * scale;
-                let _ = writeln!(
-                    svg,
-                    "<line class=\"whisker\" x1=\"{end:.1}\" y1=\"{middle:.1}\" x2=\"{text_at:.1}\" y2=\"{middle:.1}\"/>\n\
-                     <line class=\"whisker\" x1=\"{text_at:.1}\" y1=\"{:.1}\" x2=\"{text_at:.1}\" y2=\"{:.1}\"/>",
-                    middle - 5.0,
-                    middle + 5.0
-                );
-            }
-            let _ = writeln!(svg, "<text x=\"{:.1}\" y=\"{baseline:.1}\">{}</text>", text_at + 8.0, escape(&bar.text));
-            y += ROW;
         }
+        html += "</tbody>\n";
     }
-    svg + "</svg>\n</figure>\n"
+    html + "</table>\n"
+}
+
+/// A bar and its spread, for the eye alone: the text beside it says the same.
+fn picture(bar: &Bar, scale: f64) -> String {
+    let at = |value: f64| if value.is_finite() { (value * scale).clamp(0.0, WIDTH) } else { 0.0 };
+    let mut svg = format!(
+        "<svg viewBox=\"0 0 {WIDTH} 16\" preserveAspectRatio=\"none\" aria-hidden=\"true\">\
+         <rect class=\"c{}\" x=\"0\" y=\"2\" width=\"{:.1}\" height=\"12\"/>",
+        bar.colour % COLOURS,
+        at(bar.value).max(2.0)
+    );
+    if let Some((low, high)) = bar.spread {
+        let (low, high) = (at(low), at(high));
+        let _ = write!(svg, "<path class=\"whisker\" d=\"M{low:.1} 8H{high:.1}M{low:.1} 4V12M{high:.1} 4V12\"/>");
+    }
+    svg + "</svg>"
+}
+
+/// The name of a colour's class, for a legend.
+pub(super) fn colour(index: usize) -> String {
+    attribute(&format!("c{}", index % COLOURS))
 }
 
 #[cfg(test)]
@@ -91,23 +91,46 @@ mod tests {
 
     #[test]
     fn the_longest_reach_fills_the_width_of_its_group() {
-        let bar = |group: &str, value, reach| Bar {
+        let bar = |group: &str, value, spread| Bar {
             group: group.to_owned(),
             label: "a<b".to_owned(),
             colour: 7,
             value,
-            reach,
+            spread,
             text: format!("{value} ms"),
         };
-        let svg =
-            bars("Latency", &[bar("batch 1", 1.0, Some(4.0)), bar("batch 1", 2.0, None), bar("batch 8", 50.0, None)]);
-        // The scale of the first group is 400 for 4; the second group has its own.
-        for part in
-            ["width=\"100.0\"", "width=\"200.0\"", "width=\"400.0\"", "x2=\"550.0\"", "class=\"c1\"", "a&lt;b", "50 ms"]
-        {
-            assert!(svg.contains(part), "{part} in {svg}");
+        let html = bars(
+            "Latency",
+            "shorter is better",
+            &[bar("batch 1", 1.0, Some((0.5, 4.0))), bar("batch 1", 2.0, None), bar("batch 8", 50.0, None)],
+        );
+        // The scale of the first group is 1000 for 4; the second group has its own.
+        for part in [
+            "width=\"250.0\"",
+            "M125.0 8H1000.0",
+            "width=\"500.0\"",
+            "width=\"1000.0\"",
+            "class=\"c1\"",
+            "a&lt;b",
+            "50 ms",
+        ] {
+            assert!(html.contains(part), "{part} in {html}");
         }
-        assert_eq!(svg.matches(">batch 1<").count(), 1);
-        assert!(bars("Nothing", &[]).contains("</svg>"));
+        assert_eq!(html.matches(">batch 1<").count(), 1);
+        assert!(bars("Nothing", "", &[]).contains("</table>"));
+    }
+
+    #[test]
+    fn values_that_are_no_numbers_draw_nothing_odd() {
+        let bar = Bar {
+            group: String::new(),
+            label: String::new(),
+            colour: 0,
+            value: f64::NAN,
+            spread: Some((0.0, f64::INFINITY)),
+            text: String::new(),
+        };
+        let html = bars("x", "", &[bar]);
+        assert!(!html.contains("NaN") && !html.contains("inf"), "{html}");
     }
 }

@@ -1,8 +1,9 @@
-//! Line charts as SVG.
+//! Line charts: the lines are SVG that the page stretches, the words around them are text of the page's own size.
 
 use std::fmt::Write;
 
-use crate::html::escape;
+use crate::html::chart::colour;
+use crate::html::{attribute, escape};
 use crate::table::figure;
 
 /// A line through points at 1, 2, 3 and so on.
@@ -16,13 +17,12 @@ pub struct Curve {
     pub values: Vec<f64>,
 }
 
-const WIDTH: f64 = 720.0;
-const HEIGHT: f64 = 220.0;
-const LEFT: f64 = 70.0;
-const RIGHT: f64 = 150.0;
-const TOP: f64 = 12.0;
-const BOTTOM: f64 = 30.0;
-const COLOURS: usize = 6;
+/// The size of the picture in its own units; the page stretches it.
+const WIDTH: f64 = 1000.0;
+const HEIGHT: f64 = 300.0;
+
+/// What lines and points need at the edges.
+const MARGIN: f64 = 12.0;
 
 /// Curves over a common axis, such as `epoch`. Values that are no numbers are left out.
 pub fn curves(title: &str, axis: &str, curves: &[Curve]) -> String {
@@ -33,81 +33,103 @@ pub fn curves(title: &str, axis: &str, curves: &[Curve]) -> String {
         (true, false) => (low - 0.5, low + 0.5),
         (true, true) => (low, high),
     };
-    let last = curves.iter().map(|curve| curve.values.len()).max().unwrap_or(1).max(1);
-    let x = |index: usize| LEFT + (WIDTH - LEFT - RIGHT) * index as f64 / (last.max(2) - 1) as f64;
-    let y = |value: f64| TOP + (HEIGHT - TOP - BOTTOM) * (high - value) / (high - low);
-    let (title, axis) = (escape(title), escape(axis));
-    let mut svg = format!(
-        "<figure>\n<figcaption>{title}</figcaption>\n\
-         <svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{title}\">\n"
-    );
-    for value in [low, high] {
-        let (right, height, text) = (WIDTH - RIGHT, y(value), figure(value));
-        let _ = writeln!(
-            svg,
-            "<text class=\"soft\" x=\"{:.0}\" y=\"{:.1}\" text-anchor=\"end\">{text}</text>\n\
-             <line class=\"grid\" x1=\"{LEFT}\" y1=\"{height:.1}\" x2=\"{right:.1}\" y2=\"{height:.1}\"/>",
-            LEFT - 8.0,
-            height + 4.5,
-        );
+    let last = curves.iter().map(|curve| curve.values.len()).max().unwrap_or(0);
+    let place = |index: usize, value: f64| {
+        // A single point stands in the middle.
+        let share = if last > 1 { index as f64 / (last - 1) as f64 } else { 0.5 };
+        let x = MARGIN + (WIDTH - 2.0 * MARGIN) * share;
+        let y = MARGIN + (HEIGHT - 2.0 * MARGIN) * (high - value) / (high - low);
+        format!("{x:.1} {y:.1}")
+    };
+    let mut drawing = String::new();
+    for height in [MARGIN, HEIGHT / 2.0, HEIGHT - MARGIN] {
+        let _ = writeln!(drawing, "<path class=\"grid\" d=\"M0 {height}H{WIDTH}\"/>");
     }
-    let _ = writeln!(svg, "<text class=\"soft\" x=\"{LEFT}\" y=\"{:.0}\">{axis} 1</text>", HEIGHT - 8.0);
-    let _ = writeln!(
-        svg,
-        "<text class=\"soft\" x=\"{:.1}\" y=\"{:.0}\" text-anchor=\"end\">{axis} {last}</text>",
-        WIDTH - RIGHT,
-        HEIGHT - 8.0
-    );
-    let mut taken: Vec<f64> = Vec::new();
     for curve in curves {
-        let colour = curve.colour % COLOURS;
-        let points: Vec<(f64, f64)> = curve
+        let points: Vec<String> = curve
             .values
             .iter()
             .enumerate()
             .filter(|(_, value)| value.is_finite())
-            .map(|(index, value)| (x(index), y(*value)))
+            .map(|(index, &value)| place(index, value))
             .collect();
-        let path: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
-        let _ = writeln!(svg, "<polyline class=\"line s{colour}\" points=\"{}\"/>", path.join(" "));
-        for (x, y) in &points {
-            let _ = writeln!(svg, "<circle class=\"c{colour}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"2.5\"/>");
+        let stroke = format!("s{}", colour(curve.colour).trim_start_matches('c'));
+        if !points.is_empty() {
+            let _ = writeln!(drawing, "<path class=\"line {stroke}\" d=\"M{}\"/>", points.join("L"));
         }
-        if let Some((x, y)) = points.last() {
-            // Labels of curves that end close to each other are moved apart.
-            let mut at = y + 4.5;
-            while taken.iter().any(|other: &f64| (other - at).abs() < 15.0) {
-                at += 15.0;
-            }
-            taken.push(at);
-            let _ = writeln!(svg, "<text x=\"{:.1}\" y=\"{at:.1}\">{}</text>", x + 8.0, escape(&curve.label));
-        }
+        let dots: Vec<String> = points.iter().map(|point| format!("M{point}h0")).collect();
+        let _ = writeln!(drawing, "<path class=\"dots {stroke}\" d=\"{}\"/>", dots.concat());
     }
-    svg + "</svg>\n</figure>\n"
+    let legend: String = curves.iter().map(legend_entry).collect();
+    let first = if last > 1 { format!("{axis} 1") } else { String::new() };
+    format!(
+        "<figure class=\"curves\">\n<figcaption>{caption}</figcaption>\n<ul class=\"legend\">\n{legend}</ul>\n\
+         <div class=\"frame\">\n<div class=\"scale\" aria-hidden=\"true\"><span>{high}</span><span>{low}</span></div>\n\
+         <svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"{label}\">\n{drawing}</svg>\n\
+         <div class=\"axis\" aria-hidden=\"true\"><span>{first}</span><span>{axis} {last}</span></div>\n</div>\n</figure>\n",
+        caption = escape(title),
+        high = figure(high),
+        low = figure(low),
+        label = attribute(&description(title, axis, curves)),
+        first = escape(&first),
+        axis = escape(axis),
+    )
+}
+
+fn legend_entry(curve: &Curve) -> String {
+    format!(
+        "<li><svg class=\"key\" viewBox=\"0 0 12 12\" aria-hidden=\"true\"><rect class=\"{}\" width=\"12\" height=\"12\"/></svg>{}</li>\n",
+        colour(curve.colour),
+        escape(&curve.label)
+    )
+}
+
+/// What the picture shows, in words.
+fn description(title: &str, axis: &str, curves: &[Curve]) -> String {
+    let parts: Vec<String> = curves
+        .iter()
+        .filter_map(|curve| {
+            let (first, last) = (curve.values.first()?, curve.values.last()?);
+            let count = curve.values.len();
+            Some(match count {
+                1 => format!("{}: {}", curve.label, figure(*first)),
+                _ => format!(
+                    "{}: from {} at {axis} 1 to {} at {axis} {count}",
+                    curve.label,
+                    figure(*first),
+                    figure(*last)
+                ),
+            })
+        })
+        .collect();
+    format!("{title}. {}", parts.join("; "))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn curve(label: &str, values: &[f64]) -> Curve {
+        Curve { label: label.to_owned(), colour: 0, values: values.to_vec() }
+    }
+
     #[test]
     fn the_extremes_touch_the_edges() {
-        let curve = |label: &str, values: &[f64]| Curve { label: label.to_owned(), colour: 0, values: values.to_vec() };
-        let svg = curves("Loss", "epoch", &[curve("train", &[3.0, 2.0, 1.0]), curve("test", &[2.0, f64::NAN, 1.0])]);
-        assert!(svg.contains("points=\"70.0,12.0 320.0,101.0 570.0,190.0\""), "{svg}");
-        assert!(svg.contains("points=\"70.0,101.0 570.0,190.0\""), "{svg}");
-        assert!(
-            svg.contains(">epoch 3<")
-                && svg.contains(">train<")
-                && svg.contains("y=\"194.5\">train")
-                && svg.contains("y=\"209.5\">test")
-        );
+        let html = curves("Loss", "epoch", &[curve("train", &[3.0, 2.0, 1.0]), curve("test", &[2.0, f64::NAN, 1.0])]);
+        assert!(html.contains("d=\"M12.0 12.0L500.0 150.0L988.0 288.0\""), "{html}");
+        assert!(html.contains("d=\"M12.0 150.0L988.0 288.0\""), "{html}");
+        for part in
+            [">epoch 3<", "</svg>train</li>", "Loss. train: from 3.00 at epoch 1 to 1.00 at epoch 3; test: from"]
+        {
+            assert!(html.contains(part), "{part} in {html}");
+        }
     }
 
     #[test]
     fn one_point_and_none_are_drawn_too() {
-        let curve = |values: &[f64]| [Curve { label: String::new(), colour: 0, values: values.to_vec() }];
-        assert!(curves("Loss", "epoch", &curve(&[2.0])).contains("points=\"70.0,101.0\""));
-        assert!(!curves("Loss", "epoch", &curve(&[])).contains("NaN"));
+        let one = curves("Loss", "epoch", &[curve("train", &[2.0])]);
+        assert!(one.contains("d=\"M500.0 150.0\"") && one.contains("Loss. train: 2.00"), "{one}");
+        let none = curves("Loss", "epoch", &[curve("train", &[])]);
+        assert!(!none.contains("NaN") && !none.contains("inf"), "{none}");
     }
 }

@@ -10,6 +10,8 @@ pub use picture::digit;
 
 use std::fmt::Write;
 
+use crate::table::Grid;
+
 /// The look of every page.
 const STYLE: &str = include_str!("style.css");
 
@@ -28,20 +30,69 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
-/// A whole page. `body` is HTML, the title a text.
+/// A text as the value of an attribute, without the quotation marks around it.
+pub fn attribute(text: &str) -> String {
+    escape(text)
+}
+
+/// A page with one subject. `body` is HTML, the title a text.
 pub fn document(title: &str, body: &str) -> String {
-    let title = escape(title);
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n\
-         <body>\n<main>\n<h1>{title}</h1>\n{body}</main>\n</body>\n</html>\n"
-    )
+    Page { title: title.to_owned(), lead: String::new(), contents: Vec::new(), body: body.to_owned() }.render()
+}
+
+/// A page with contents to jump to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page {
+    /// The title and first heading, a text.
+    pub title: String,
+    /// What stands below the title: HTML, or nothing.
+    pub lead: String,
+    /// Where to jump to: the identifiers of elements of `body` and what they are called.
+    pub contents: Vec<(String, String)>,
+    /// Everything else: HTML.
+    pub body: String,
+}
+
+impl Page {
+    /// The whole page.
+    pub fn render(&self) -> String {
+        let Self { lead, contents, body, .. } = self;
+        let title = escape(&self.title);
+        let links: String = contents
+            .iter()
+            .map(|(id, text)| format!("<li><a href=\"#{}\">{}</a></li>\n", attribute(id), escape(text)))
+            .collect();
+        let contents = match links.as_str() {
+            "" => String::new(),
+            links => format!("<nav aria-label=\"Contents\">\n<ul>\n{links}</ul>\n</nav>\n"),
+        };
+        format!(
+            "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+             <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n\
+             <body>\n<a class=\"skip\" href=\"#content\">Skip to the content</a>\n\
+             <header>\n<h1>{title}</h1>\n{lead}{contents}</header>\n\
+             <main id=\"content\" tabindex=\"-1\">\n{body}</main>\n</body>\n</html>\n"
+        )
+    }
 }
 
 /// A section with a heading. `body` is HTML.
 pub fn section(heading: &str, body: &str) -> String {
     format!("<section>\n<h2>{}</h2>\n{body}</section>\n", escape(heading))
+}
+
+/// A section with a heading that links lead to. `body` is HTML.
+pub fn chapter(id: &str, heading: &str, body: &str) -> String {
+    let (id, heading) = (attribute(id), escape(heading));
+    format!(
+        "<section class=\"chapter\" id=\"{id}\" aria-labelledby=\"{id}-title\">\n<h2 id=\"{id}-title\">{heading}</h2>\n{body}</section>\n"
+    )
+}
+
+/// A part of a chapter, with a heading of its own. `body` is HTML.
+pub fn part(heading: &str, body: &str) -> String {
+    format!("<section class=\"part\">\n<h3>{}</h3>\n{body}</section>\n", escape(heading))
 }
 
 /// The first thing that a reader sees: whether all is well, and what is not.
@@ -60,17 +111,27 @@ pub fn folded(summary: &str, body: &str) -> String {
     format!("<details>\n<summary>{}</summary>\n{body}</details>\n", escape(summary))
 }
 
-/// A table of texts with a caption. The first cell of a row is its heading.
-pub fn table(caption: &str, headings: &[&str], rows: &[Vec<String>]) -> String {
+/// A table with a caption.
+pub fn table(grid: &Grid) -> String {
+    table_of("", grid)
+}
+
+/// A table of words, which may break into lines.
+pub fn words(grid: &Grid) -> String {
+    table_of(" class=\"texts\"", grid)
+}
+
+fn table_of(class: &str, grid: &Grid) -> String {
     let mut html = format!(
-        "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"{0}\">\n<table>\n<caption>{0}</caption>\n<thead><tr>",
-        escape(caption)
+        "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"{}\">\n<table{class}>\n<caption>{}</caption>\n<thead><tr>",
+        attribute(&grid.caption),
+        escape(&grid.caption)
     );
-    for heading in headings {
+    for heading in &grid.headings {
         let _ = write!(html, "<th scope=\"col\">{}</th>", escape(heading));
     }
     html += "</tr></thead>\n<tbody>\n";
-    for row in rows {
+    for row in &grid.rows {
         html += "<tr>";
         for (column, cell) in row.iter().enumerate() {
             let cell = escape(cell);
@@ -97,9 +158,23 @@ pub fn paragraph(text: &str) -> String {
     format!("<p>{}</p>\n", escape(text))
 }
 
+/// How to repeat what stands above: a command.
+pub fn repeat(text: &str) -> String {
+    format!("<p class=\"repeat\">To repeat it: {}</p>\n", code(text))
+}
+
 /// A command that a reader can repeat.
 pub fn command(text: &str) -> String {
-    format!("<pre><code>{}</code></pre>\n", escape(text))
+    format!("<pre>{}</pre>\n", code(text))
+}
+
+/// A command whose lines break before an option, and not after its hyphens.
+fn code(text: &str) -> String {
+    let word = |word: &str| match word.starts_with('-') {
+        true => format!("<span class=\"word\">{}</span>", escape(word)),
+        false => escape(word),
+    };
+    format!("<code>{}</code>", text.split(' ').map(word).collect::<Vec<_>>().join(" "))
 }
 
 #[cfg(test)]
@@ -108,7 +183,8 @@ mod tests {
 
     #[test]
     fn texts_cannot_become_markup() {
-        let page = document("<b>", &table("a & b", &["x"], &[vec!["<script>".to_owned(), "\"".to_owned()]]));
+        let page =
+            document("<b>", &table(&Grid::new("a & b", &["x"], vec![vec!["<script>".to_owned(), "\"".to_owned()]])));
         assert!(page.contains("<title>&lt;b&gt;</title>") && page.contains("a &amp; b"));
         assert!(page.contains("&lt;script&gt;") && !page.contains("<script"));
     }

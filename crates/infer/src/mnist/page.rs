@@ -5,15 +5,22 @@ use std::fmt::Write;
 use models::mnist_digits::Digits;
 
 use crate::html::{Curve, command, curves, digit, document, escape, folded, paragraph, section, table, verdict};
-use crate::mnist::evaluate::Reference;
+use crate::mnist::evaluate::{Misread, Reference};
 use crate::mnist::report::{Comparison, EngineReport, Report};
 use crate::mnist::training::Epoch;
 use crate::regression::{Change, Verdict};
-use crate::table::{figure, grouped};
+use crate::table::{Grid, figure, grouped};
 use crate::timing_page;
+
+/// What the limit of the validation is.
+pub(crate) const LIMIT: &str = "The limit is not a guess: the network also runs in float64, and how far Burn's own float32 strays \
+     from that says how far float32 may. Relative and ULP (units in the last place) refer to the largest output of the same image.";
 
 /// Misread digits that are shown.
 const SHOWN: usize = 60;
+
+/// Those of them that are shown before a reader asks for more.
+const AT_ONCE: usize = 24;
 
 /// The whole page; `digits` are those that were validated.
 pub fn page(report: &Report, digits: &Digits) -> String {
@@ -24,7 +31,7 @@ pub fn page(report: &Report, digits: &Digits) -> String {
     );
     body += &report.notes.iter().map(|note| paragraph(&format!("Note: {note}."))).collect::<String>();
     body += &summary(report);
-    body += &section("Validation", &validation(report));
+    body += &section("Validation", &(table(&validation(report)) + &paragraph(LIMIT)));
     if !report.training.is_empty() {
         body += &section("Training", &training(&report.training));
     }
@@ -34,8 +41,8 @@ pub fn page(report: &Report, digits: &Digits) -> String {
     }
     body += &section("Where it ran", &timing_page::placement(report.engines.iter().map(|engine| &engine.row)));
     body += &section("Confusion", &confusion(&report.reference));
-    body += &section("The digits that were misread", &misread(&report.reference, digits));
-    body += &section("Measured on", &timing_page::machine(&report.fingerprint, report.settings.threads));
+    body += &section("The digits that were misread", &misread(&report.reference, Some(digits)));
+    body += &section("Measured on", &timing_page::machine(&report.fingerprint, Some(report.settings.threads)));
     let repeat =
         format!("cargo xtask eval mnist --threads {} --seconds {}", report.settings.threads, report.settings.seconds);
     body += &section("To repeat it", &command(&repeat));
@@ -60,7 +67,8 @@ fn summary(report: &Report) -> String {
     paragraph(&text)
 }
 
-fn validation(report: &Report) -> String {
+/// How right every engine is.
+pub(crate) fn validation(report: &Report) -> Grid {
     let dash = || "-".to_owned();
     let scientific = |value: f64| format!("{value:.2e}");
     let rows: Vec<Vec<String>> = report
@@ -90,15 +98,11 @@ fn validation(report: &Report) -> String {
         grouped(&report.reference.images.to_string()),
         report.reference.engine
     );
-    table(&caption, &headings, &rows)
-        + &paragraph(
-            "The limit is not a guess: the network also runs in float64, and how far Burn's own float32 strays from that \
-             says how far float32 may. Relative and ULP (units in the last place) refer to the largest output of the same \
-             image.",
-        )
+    Grid::new(caption, &headings, rows)
 }
 
-fn training(epochs: &[Epoch]) -> String {
+/// The loss and what was recognised, epoch by epoch.
+pub(crate) fn training(epochs: &[Epoch]) -> String {
     let curve = |label: &str, colour: usize, value: fn(&Epoch) -> f64| Curve {
         label: label.to_owned(),
         colour,
@@ -120,7 +124,10 @@ fn training(epochs: &[Epoch]) -> String {
         .collect();
     curves("The mean loss; while training, dropout makes it larger", "epoch", &losses)
         + &curves("Test images recognised, in percent", "epoch", &[curve("test images", 1, share)])
-        + &folded("Every figure", &table("By epoch", &["epoch", "training loss", "test loss", "recognised"], &rows))
+        + &folded(
+            "Every figure of the training",
+            &table(&Grid::new("By epoch", &["epoch", "training loss", "test loss", "recognised"], rows)),
+        )
 }
 
 fn changes(compared: &Comparison) -> String {
@@ -142,10 +149,12 @@ fn changes(compared: &Comparison) -> String {
     };
     let rows: Vec<Vec<String>> = compared.changes.iter().map(row).collect();
     let headings = ["engine", "batch", "before ms", "now ms", "change", "noise", "verdict"];
-    table(&format!("Against {}; a change counts beyond the noise", compared.with.display()), &headings, &rows)
+    let caption = format!("Against {}; a change counts beyond the noise", compared.with.display());
+    table(&Grid::new(caption, &headings, rows))
 }
 
-fn confusion(reference: &Reference) -> String {
+/// What was read as what.
+pub(crate) fn confusion(reference: &Reference) -> String {
     let most = reference.confusion.iter().enumerate().flat_map(|(label, row)| {
         row.iter().enumerate().filter(move |(digit, _)| *digit != label).map(|(_, &count)| count)
     });
@@ -165,11 +174,9 @@ fn confusion(reference: &Reference) -> String {
                 (true, _) => write!(html, "<td><strong>{}</strong></td>", grouped(&count.to_string())),
                 (false, 0) => write!(html, "<td></td>"),
                 (false, count) => {
-                    let share = 15 + 65 * count / most;
-                    write!(
-                        html,
-                        "<td style=\"background:color-mix(in srgb,var(--c1) {share}%,transparent)\">{count}</td>"
-                    )
+                    // At most a half, so that the figure stays legible in light and dark.
+                    let share = 12 + 38 * count / most;
+                    write!(html, "<td style=\"--share:{share}%\">{count}</td>")
                 }
             };
         }
@@ -178,7 +185,8 @@ fn confusion(reference: &Reference) -> String {
     html + "</tbody>\n</table>\n</div>\n"
 }
 
-fn misread(reference: &Reference, digits: &Digits) -> String {
+/// The digits that were misread; without pictures if there are no `digits`.
+pub(crate) fn misread(reference: &Reference, digits: Option<&Digits>) -> String {
     if reference.misread.is_empty() {
         return paragraph("None.");
     }
@@ -186,14 +194,19 @@ fn misread(reference: &Reference, digits: &Digits) -> String {
     if reference.misread.len() > SHOWN {
         html += &paragraph(&format!("The first {SHOWN} of {}.", grouped(&reference.misread.len().to_string())));
     }
-    html += "<ul class=\"digits\">\n";
-    for item in reference.misread.iter().take(SHOWN) {
-        let picture = digits.image(item.index).and_then(|pixels| {
-            digit(pixels, &format!("Test image {}, a {} that was read as {}", item.index, item.label, item.digit))
-        });
-        let text =
-            format!("{}: a {}, read as {} ({:.0} %)", item.index, item.label, item.digit, 100.0 * item.probability);
-        let _ = writeln!(html, "<li>{}{}</li>", picture.unwrap_or_default(), escape(&text));
+    let shown: Vec<String> = reference.misread.iter().take(SHOWN).map(|item| misread_item(item, digits)).collect();
+    let (first, more) = shown.split_at(shown.len().min(AT_ONCE));
+    html += &format!("<ul class=\"digits\">\n{}</ul>\n", first.concat());
+    if !more.is_empty() {
+        html += &folded(&format!("{} more", more.len()), &format!("<ul class=\"digits\">\n{}</ul>\n", more.concat()));
     }
-    html + "</ul>\n"
+    html
+}
+
+fn misread_item(item: &Misread, digits: Option<&Digits>) -> String {
+    let picture = digits.and_then(|digits| digits.image(item.index)).and_then(|pixels| {
+        digit(pixels, &format!("Test image {}, a {} that was read as {}", item.index, item.label, item.digit))
+    });
+    let text = format!("{}: a {}, read as {} ({:.0} %)", item.index, item.label, item.digit, 100.0 * item.probability);
+    format!("<li>{}{}</li>\n", picture.unwrap_or_default(), escape(&text))
 }

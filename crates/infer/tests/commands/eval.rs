@@ -137,7 +137,7 @@ fn the_page_shows_how_the_weights_were_trained() {
     assert!(setting.infer("eval", &QUICK).status.success());
     let page = std::fs::read_to_string(setting.path("eval.html")).unwrap();
     assert_well_formed(&page);
-    assert!(page.contains("<h2>Training</h2>") && page.contains("<polyline"));
+    assert!(page.contains("<h2>Training</h2>") && page.contains("<path class=\"line "));
     assert_eq!(report(&setting)["training"].as_array().unwrap().len(), 2);
 }
 

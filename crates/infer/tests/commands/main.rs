@@ -1,9 +1,11 @@
 //! The commands as a user runs them, on a small set of digits and random weights.
 
 mod any_model;
+mod bundle;
 mod doctor;
 mod eval;
 mod page;
 mod predict;
+mod report;
 mod setting;
 mod worker;

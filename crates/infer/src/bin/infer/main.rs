@@ -4,6 +4,7 @@ mod bert;
 mod doctor;
 mod eval;
 mod predict;
+mod report;
 
 use std::process::ExitCode;
 
@@ -12,6 +13,7 @@ use clap::{Parser, Subcommand};
 use cli::doctor::DoctorArgs;
 use cli::eval::EvalArgs;
 use cli::predict::PredictArgs;
+use cli::report::ReportArgs;
 
 /// Where `cargo xtask fetch` puts files, from the workspace's root.
 const DATASETS: &str = "datasets";
@@ -28,6 +30,7 @@ enum Command {
     Eval(EvalArgs),
     Predict(PredictArgs),
     Doctor(DoctorArgs),
+    Report(ReportArgs),
     /// Serve one engine to another process of this program.
     #[command(hide = true)]
     Worker {
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
         Command::Eval(arguments) => eval::execute(&arguments),
         Command::Predict(arguments) => predict::execute(&arguments),
         Command::Doctor(arguments) => doctor::execute(&arguments),
+        Command::Report(arguments) => report::execute(&arguments),
         Command::Worker { memory } => {
             infer::worker::serve::serve(memory).map(|()| ExitCode::SUCCESS).map_err(Into::into)
         }

@@ -1,0 +1,33 @@
+//! `report`: one page over all networks that were evaluated.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// Write one page over all networks that were evaluated.
+///
+/// It reads every `eval.json` below the folder of results and writes index.html, report.md and report.json. The page needs
+/// no network and no script. Nothing is measured anew.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  cargo xtask report                       artifacts/report/index.html
+  cargo xtask report --check               and fail if an evaluation failed
+  cargo xtask report --artifacts runs/july --out july --json")]
+pub struct ReportArgs {
+    /// The folder with the results, one folder for each network.
+    #[arg(long, value_name = "FOLDER", default_value = "artifacts")]
+    pub artifacts: PathBuf,
+    /// Where the report goes [default: the folder `report` in the folder with the results]
+    #[arg(long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
+    /// The folder with MNIST's test images, for the pictures of the digits that were misread.
+    #[arg(long, value_name = "FOLDER", default_value = "datasets/mnist")]
+    pub data: PathBuf,
+    /// Fail if an evaluation failed or cannot be read. The report is written all the same.
+    #[arg(long)]
+    pub check: bool,
+    /// Print the summary as JSON instead of text.
+    #[arg(long)]
+    pub json: bool,
+}

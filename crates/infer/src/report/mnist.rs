@@ -1,0 +1,101 @@
+//! The chapter of the MNIST CNN.
+
+use models::mnist_digits::Digits;
+
+use crate::html::paragraph;
+use crate::mnist::page::{LIMIT, confusion, misread, training as history, validation};
+use crate::mnist::report::Report;
+use crate::mnist::training;
+use crate::report::chapter::{Chapter, Claim, Recipe};
+use crate::report::collect::{Source, title};
+use crate::table::grouped;
+
+/// All test images of MNIST.
+const TEST_IMAGES: usize = 10_000;
+
+pub(super) fn chapter(source: &Source<'_>, digits: Option<&Digits>) -> Result<Chapter, String> {
+    let report: Report = source.parse()?;
+    let images = grouped(&report.reference.images.to_string());
+    let mut chapter = source.chapter(&title(source.id));
+    chapter.criterion =
+        format!("Every engine gives the same digit as {} for all {images} test images.", report.reference.engine);
+    chapter.claims = claims(&report, &images);
+    chapter.recipes = recipes(&report);
+    chapter.items = "images".to_owned();
+    chapter.validation = vec![validation(&report)];
+    chapter.remark = Some(LIMIT.to_owned());
+    if !report.training.is_empty() {
+        chapter.parts.push(("Training".to_owned(), history(&report.training)));
+    }
+    chapter.parts.push(("Confusion".to_owned(), confusion(&report.reference)));
+    let pictures = digits.is_none_or(|digits| digits.len() < report.reference.images);
+    let mut wrong = misread(&report.reference, digits);
+    if pictures && !report.reference.misread.is_empty() {
+        wrong =
+            paragraph("Without pictures: the test images are not here (`cargo xtask fetch mnist` gets them).") + &wrong;
+    }
+    chapter.parts.push(("The digits that were misread".to_owned(), wrong));
+    chapter.passed = report.passed;
+    chapter.failures = report.failures();
+    chapter.notes = report.notes;
+    chapter.rows = report.engines.into_iter().map(|engine| engine.row).collect();
+    chapter.timing = report.timing;
+    chapter.threads = Some(report.settings.threads);
+    chapter.fingerprint = Some(report.fingerprint);
+    Ok(chapter)
+}
+
+fn claims(report: &Report, images: &str) -> Vec<Claim> {
+    let mut claims = Vec::new();
+    let first = report.engines.first().and_then(|engine| engine.outcome.accuracy.as_ref());
+    if let Some(accuracy) = first {
+        let correct = grouped(&accuracy.correct.to_string());
+        claims.push(Claim::new(
+            "Test digits recognised",
+            format!("{correct} of {images} ({:.2} %)", 100.0 * accuracy.accuracy),
+        ));
+    }
+    let agreeing =
+        report.engines.iter().filter_map(|engine| engine.outcome.agreement.as_ref()).map(|found| found.agreeing).min();
+    if let Some(agreeing) = agreeing {
+        claims.push(Claim::new(
+            "Same digit under every engine",
+            format!("{} of {images}", grouped(&agreeing.to_string())),
+        ));
+    }
+    claims
+}
+
+fn recipes(report: &Report) -> Vec<Recipe> {
+    let mark = |role: &str| report.fingerprint.files.get(role);
+    let mut recipes = Vec::new();
+    if let Some(command) = mark("weights").and_then(|mark| training::command(&mark.path, &mark.sha256)) {
+        recipes.push(Recipe::new("Training", command));
+    }
+    let providers: Vec<&str> =
+        report.engines.iter().filter_map(|engine| engine.row.engine.strip_prefix("ort:")).collect();
+    let batches: Vec<String> = report.timing.iter().map(|timing| timing.batch.to_string()).collect();
+    let mut command =
+        format!("cargo xtask eval mnist --threads {} --seconds {}", report.settings.threads, report.settings.seconds);
+    for (option, values) in [("--batches", batches.join(",")), ("--providers", providers.join(","))] {
+        if !values.is_empty() {
+            command += &format!(" {option} {values}");
+        }
+    }
+    if report.reference.images != TEST_IMAGES {
+        command += &format!(" --limit {}", report.reference.images);
+    }
+    for (role, option, usual) in [
+        ("model", "--model", "artifacts/mnist/mnist.onnx"),
+        ("weights", "--weights", "artifacts/mnist/model.safetensors"),
+    ] {
+        if let Some(path) = mark(role).map(|mark| mark.path.display().to_string()).filter(|path| path != usual) {
+            command += &format!(" {option} {path}");
+        }
+    }
+    recipes.push(Recipe::new("The ONNX file", "cargo xtask export mnist"));
+    for figure in ["Validation", "Confusion", "The digits that were misread", "Timing", "Where it ran"] {
+        recipes.push(Recipe::new(figure, command.clone()));
+    }
+    recipes
+}

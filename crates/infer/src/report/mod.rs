@@ -1,0 +1,19 @@
+//! The report over all networks: what their evaluations found, summary first, as a page, as Markdown and as JSON.
+//!
+//! Everything in it is read from the `eval.json` files. Nothing is measured here.
+
+mod any_model;
+mod chapter;
+mod collect;
+mod date;
+mod markdown;
+mod mnist;
+mod other;
+mod page;
+mod summary;
+
+pub use chapter::{Chapter, Claim, Leader, Recipe};
+pub use collect::{CollectError, Evidence, Unreadable, collect};
+pub use markdown::markdown;
+pub use page::page;
+pub use summary::{Summary, summary};
