@@ -18,6 +18,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use cli::bundle::BundleArgs;
 use cli::doctor::DoctorArgs;
 use cli::eval::EvalArgs;
 use cli::export::ExportArgs;
@@ -54,6 +55,7 @@ enum Command {
     Predict(PredictArgs),
     Doctor(DoctorArgs),
     Report(ReportArgs),
+    Bundle(BundleArgs),
     Test(test::TestArgs),
     Bench(bench::BenchArgs),
 }
@@ -87,5 +89,6 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         }
         Command::Doctor(_) => programs::forward(Program::Doctor),
         Command::Report(_) => programs::forward(Program::Report),
+        Command::Bundle(_) => programs::forward(Program::Bundle),
     }
 }

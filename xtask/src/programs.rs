@@ -26,6 +26,8 @@ pub enum Program {
     Doctor,
     /// Writes one page over all networks.
     Report,
+    /// Writes a folder ready to ship.
+    Bundle,
 }
 
 impl Program {
@@ -35,7 +37,7 @@ impl Program {
             Self::Fetch => "fetch",
             Self::Train => "train",
             Self::Export => "export",
-            Self::Eval | Self::Predict | Self::Doctor | Self::Report => "infer",
+            Self::Eval | Self::Predict | Self::Doctor | Self::Report | Self::Bundle => "infer",
         }
     }
 
@@ -47,13 +49,14 @@ impl Program {
             Self::Predict => Some("predict"),
             Self::Doctor => Some("doctor"),
             Self::Report => Some("report"),
+            Self::Bundle => Some("bundle"),
         }
     }
 
     /// Options for the record, which users do not give.
     fn provenance(self) -> Vec<OsString> {
         match self {
-            Self::Train | Self::Export => {
+            Self::Train | Self::Export | Self::Bundle => {
                 workspace::revision().map(|revision| format!("--revision={revision}").into()).into_iter().collect()
             }
             Self::Fetch | Self::Eval | Self::Predict | Self::Doctor | Self::Report => Vec::new(),

@@ -3,6 +3,7 @@
 //! xtask checks and explains them at once, before anything large is compiled; the program that does the work receives
 //! the same words, and reports a failure in the same way.
 
+pub mod bundle;
 pub mod doctor;
 pub mod eval;
 pub mod export;

@@ -2,6 +2,7 @@
 
 pub mod alexnet;
 pub mod any_model;
+pub mod bundle;
 pub mod burn_mnist;
 pub mod burn_network;
 pub mod compare;

@@ -1,6 +1,7 @@
 //! Validates, times and tries exported networks.
 
 mod bert;
+mod bundle;
 mod doctor;
 mod eval;
 mod predict;
@@ -10,6 +11,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use cli::bundle::BundleArgs;
 use cli::doctor::DoctorArgs;
 use cli::eval::EvalArgs;
 use cli::predict::PredictArgs;
@@ -31,6 +33,7 @@ enum Command {
     Predict(PredictArgs),
     Doctor(DoctorArgs),
     Report(ReportArgs),
+    Bundle(BundleArgs),
     /// Serve one engine to another process of this program.
     #[command(hide = true)]
     Worker {
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Command::Predict(arguments) => predict::execute(&arguments),
         Command::Doctor(arguments) => doctor::execute(&arguments),
         Command::Report(arguments) => report::execute(&arguments),
+        Command::Bundle(arguments) => bundle::execute(&arguments),
         Command::Worker { memory } => {
             infer::worker::serve::serve(memory).map(|()| ExitCode::SUCCESS).map_err(Into::into)
         }

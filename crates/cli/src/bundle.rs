@@ -1,0 +1,93 @@
+//! `bundle`: a folder ready to ship.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use crate::train::positive;
+
+/// Write a folder ready to ship, or check one.
+///
+/// It holds the ONNX file in the layout of NVIDIA Triton's model repository, labels or tokenizer, an example request with its
+/// answer, the evaluation, checksums, and a manifest that binds data, weights, code, evidence and timing by hash.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  cargo xtask bundle mnist                 to artifacts/bundle/mnist
+  cargo xtask bundle alexnet --image dog.jpg --max-batch 16
+  cargo xtask bundle bert-qa --hf-dir ~/models/my-bert-qa --out ship/bert-qa
+  cargo xtask bundle --verify artifacts/bundle/mnist
+
+The network must have been exported and evaluated: what did not pass is not shipped. The exit status of --verify is 0 only
+if every file is what the manifest says, nothing is missing or extra, and the example gives its answer.")]
+pub struct BundleArgs {
+    /// The network.
+    #[arg(value_enum, required_unless_present = "verify")]
+    pub model: Option<BundleModel>,
+    /// Check this bundle whole; write nothing.
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["model", "out", "onnx", "evaluation", "image", "hf_dir"])]
+    pub verify: Option<PathBuf>,
+    /// Where the bundle goes [default: artifacts/bundle/NETWORK]
+    #[arg(long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
+    /// The ONNX file [default: artifacts/NETWORK/NETWORK.onnx]
+    #[arg(long, value_name = "FILE")]
+    pub onnx: Option<PathBuf>,
+    /// The evaluation of that file [default: artifacts/NETWORK/eval.json]
+    #[arg(long, value_name = "FILE")]
+    pub evaluation: Option<PathBuf>,
+    /// The most items that Triton may put together in a batch.
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = positive)]
+    pub max_batch: usize,
+    /// MNIST: the folder with the test images; the first one is the example.
+    #[arg(long, value_name = "FOLDER", default_value = "datasets/mnist")]
+    pub data: PathBuf,
+    /// AlexNet: the picture of the example.
+    #[arg(long, value_name = "FILE", required_if_eq("model", "alexnet"))]
+    pub image: Option<PathBuf>,
+    /// AlexNet: the names of the classes.
+    #[arg(long, value_name = "FILE", default_value = "datasets/imagenet-labels/labels.json")]
+    pub labels: PathBuf,
+    /// BERT: the Hugging Face folder with the configuration and the tokenizer.
+    #[arg(long, value_name = "FOLDER", default_value = "datasets/bert-qa")]
+    pub hf_dir: PathBuf,
+    /// BERT: the question of the example.
+    #[arg(long, value_name = "TEXT", default_value = "Who was Jim Henson ?")]
+    pub question: String,
+    /// BERT: the text that holds the answer.
+    #[arg(long, value_name = "TEXT", default_value = "Jim Henson was a puppeteer")]
+    pub context: String,
+    /// Print the result as JSON instead of text.
+    #[arg(long)]
+    pub json: bool,
+    /// The code's revision, for the record.
+    #[arg(long, hide = true)]
+    pub revision: Option<String>,
+}
+
+/// A network that can be bundled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BundleModel {
+    /// The convolutional network of PyTorch's MNIST example.
+    Mnist,
+    /// torchvision's AlexNet.
+    Alexnet,
+    /// BERT for question answering.
+    BertQa,
+}
+
+impl BundleModel {
+    /// The name that Triton serves it under.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mnist => "mnist",
+            Self::Alexnet => "alexnet",
+            Self::BertQa => "bert-qa",
+        }
+    }
+
+    /// Where its results lie unless the user says otherwise.
+    pub fn artifacts(self) -> PathBuf {
+        Path::new("artifacts").join(self.name())
+    }
+}
