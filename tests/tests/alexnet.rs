@@ -57,6 +57,36 @@ fn random_weights_are_exported_verified_and_never_silent() {
     let text = predict(&["--engine", "ort:cpu"]);
     assert!(text.starts_with("RANDOM WEIGHTS (seed 21): the results below mean nothing.\n"), "{text}");
     assert!(text.contains("odd.png\nlabel") && text.contains(" %"), "{text}");
+
+    // The evaluation of the same file: every output against float64, and what each engine sees.
+    let out = folder.path().join("eval.json");
+    let mut command = program("infer");
+    command.args(["eval", "alexnet", "--engines", "ort:cpu,tract", "--batches", "2", "--seconds", "0.01", "--json"]);
+    command.arg("--model").arg(&model).arg("--image").arg(&folder_of_pictures).arg("--out").arg(&out);
+    let report: Value = serde_json::from_str(&succeed(&mut command)).unwrap();
+    assert_eq!((&report["passed"], &report["random_init"]), (&Value::Bool(true), &Value::from(21)));
+    let engines = report["engines"].as_array().unwrap();
+    let names: Vec<&str> = engines.iter().map(|engine| engine["engine"].as_str().unwrap()).collect();
+    assert_eq!(names, ["burn", "ort:cpu", "tract"]);
+    for engine in &engines[1..] {
+        let agreement = &engine["agreement"];
+        assert_eq!(
+            (&agreement["items"], &agreement["same"], &agreement["same_top5"]),
+            (&2.into(), &2.into(), &2.into())
+        );
+        let cases = engine["verification"]["cases"].as_array().unwrap();
+        let labels: Vec<&str> = cases.iter().map(|case| case["label"].as_str().unwrap()).collect();
+        assert_eq!(labels, ["1 random", "2 random", "7 random", "32 random", "2 given"]);
+        for case in cases {
+            let output = &case["outputs"][0];
+            assert!(output["absolute"].as_f64().unwrap() <= engine["verification"]["limit"].as_f64().unwrap());
+            assert!(output["cosine"].as_f64().unwrap() > 0.999_999 && output["not_finite"] == 0, "{output}");
+        }
+    }
+    let batches: Vec<&Value> = report["timing"].as_array().unwrap().iter().map(|entry| &entry["batch"]).collect();
+    assert_eq!(batches, [1, 2]);
+    let page = std::fs::read_to_string(folder.path().join("eval.html")).unwrap();
+    assert!(page.contains("RANDOM WEIGHTS (seed 21)") && page.contains("cargo xtask eval alexnet --image"));
 }
 
 #[test]

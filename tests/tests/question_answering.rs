@@ -64,6 +64,38 @@ fn answers_are_those_of_transformers_in_burn_and_under_onnx_runtime() {
     assert!(text.contains("Who was Jim Henson ?") && text.contains("tokens 13 to 5"), "{text}");
 }
 
+/// Axes at one, two, a prime and the longest; random tokens with padding, and the article's question.
+#[test]
+fn every_output_is_compared_with_float64_and_timed() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = export(folder.path());
+    let out = folder.path().join("eval.json");
+    let evaluate = |words: &[&str]| {
+        let mut command = program("infer");
+        command.args(["eval", "bert-qa", "--hf-dir", FOLDER, "--seconds", "0.01", "--batches", "2"]);
+        command.args(words).arg("--model").arg(&model).arg("--out").arg(&out);
+        command
+    };
+    let text = succeed(&mut evaluate(&["--engines", "ort:cpu,tract", "--sequence", "24"]));
+    assert!(text.starts_with("RANDOM WEIGHTS (seed 41): ") && text.contains("Passed: "), "{text}");
+    let report = json(&fs::read_to_string(&out).unwrap());
+    assert_eq!((&report["network"], &report["passed"]), (&"bert-qa".into(), &true.into()));
+    for engine in &report["engines"].as_array().unwrap()[1..] {
+        let cases = engine["verification"]["cases"].as_array().unwrap();
+        for label in ["1 x 1 tokens", "1 x 2 tokens", "1 x 17 tokens", "7 x 16 tokens"] {
+            let case = cases.iter().find(|case| case["label"] == label).unwrap_or_else(|| panic!("{label}"));
+            let outputs: Vec<&Value> =
+                case["outputs"].as_array().unwrap().iter().map(|output| &output["output"]).collect();
+            assert_eq!(outputs, ["start_logits", "end_logits"]);
+        }
+        assert_eq!((&engine["agreement"]["items"], &engine["agreement"]["same"]), (&2.into(), &2.into()));
+    }
+    let errors = fail(&mut evaluate(&["--sequence", "100000"]));
+    assert!(errors.contains("--sequence 100000 is more than the"), "{errors}");
+    let errors = fail(&mut evaluate(&["--limit", "3"]));
+    assert!(errors.contains("--squad"), "{errors}");
+}
+
 #[test]
 fn squad_is_judged_alike_in_both_engines() {
     let folder = tempfile::tempdir().unwrap();

@@ -32,7 +32,7 @@ impl Pretrained<'_> {
         let files = BTreeMap::from([(name, weights.to_owned())]);
         let mut tasks = vec![fetch("alexnet", files.clone())];
         tasks.extend(fetch_runtime());
-        tasks.extend(self.exported("alexnet", weights, files, "fetch/alexnet", &[]));
+        tasks.extend(self.exported("alexnet", weights, files, "fetch/alexnet", "--weights"));
         tasks
     }
 
@@ -47,18 +47,18 @@ impl Pretrained<'_> {
         });
         files.extend(parts.map(entry));
         let mut tasks = Vec::from_iter(fetch_runtime());
-        tasks.extend(self.exported("bert-qa", folder, files, "", &["--shape=sequence=128"]));
+        tasks.extend(self.exported("bert-qa", folder, files, "", "--hf-dir"));
         tasks
     }
 
-    /// Export, and the evaluation of the file under every engine.
+    /// Export, and the evaluation of the file beside Burn, which finds the weights by `option`.
     fn exported(
         &self,
         network: &str,
         weights: &Path,
         inputs: BTreeMap<String, PathBuf>,
         after: &str,
-        shape: &[&str],
+        option: &str,
     ) -> [Task; 2] {
         let folder = self.artifacts.join(network);
         let file = |name: String| (format!("{network}/{name}"), folder.join(name));
@@ -69,7 +69,7 @@ impl Pretrained<'_> {
             stage: Stage {
                 name: format!("{network}/export"),
                 parameters: [("--opset".to_owned(), json!(11))].into(),
-                inputs,
+                inputs: inputs.clone(),
                 code: Some(self.export),
                 outputs: [model.clone()].into(),
                 after: before.chain([runtime.clone()]).collect(),
@@ -84,19 +84,22 @@ impl Pretrained<'_> {
             ]),
         };
         let report = file("eval.json".to_owned());
-        let mut arguments = words(&[
-            &format!("--onnx={}", model.1.display()),
+        let arguments = words(&[
+            network,
+            &format!("--model={}", model.1.display()),
+            &format!("{option}={}", weights.display()),
             &format!("--seconds={}", self.seconds),
             &format!("--out={}", report.1.display()),
         ]);
-        arguments.extend(words(shape));
+        let mut read = inputs;
+        read.extend([model, (RUNTIME.to_owned(), library())]);
         let eval = Task {
             stage: Stage {
                 name: format!("{network}/eval"),
                 parameters: [("--seconds".to_owned(), json!(self.seconds))].into(),
-                inputs: [model, (RUNTIME.to_owned(), library())].into(),
+                inputs: read,
                 code: Some(self.eval),
-                outputs: [report].into(),
+                outputs: [report, file("eval.html".to_owned())].into(),
                 after: vec![runtime, format!("{network}/export")],
                 declared: false,
             },

@@ -61,7 +61,7 @@ pub struct EvalOnnxArgs {
 pub struct EngineArgs {
     /// What runs the file, separated by commas: tract, and ort: with a provider, as in ort:cpu. Burn, where it has the
     /// network, is always there to compare with. [default: ort:cpu]
-    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    #[arg(long, visible_alias = "engine", value_name = "NAME,…", value_delimiter = ',')]
     pub engines: Vec<String>,
     /// ONNX Runtime's execution providers, separated by commas: cpu, cuda, tensorrt, dnnl, openvino, xnnpack. The same as
     /// --engines with ort: before each.
@@ -79,8 +79,10 @@ pub struct MeasureArgs {
     #[command(flatten)]
     pub engines: EngineArgs,
     /// Threads inside one operation, for every engine that is timed but tract, which has one.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = positive)]
-    pub threads: usize,
+    ///
+    /// [default: 1; for SQuAD all cores]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub threads: Option<usize>,
     /// The batch sizes to time, separated by commas. The latency of one item is always timed.
     ///
     /// [default: 1,8,64,256 for mnist, 1,4,16 for alexnet, 1,4 for bert-qa]
@@ -100,13 +102,24 @@ pub struct MeasureArgs {
     pub json: bool,
 }
 
+impl MeasureArgs {
+    /// Threads inside one operation for what is timed: 1 unless the user says otherwise.
+    pub fn threads(&self) -> usize {
+        self.threads.unwrap_or(1)
+    }
+}
+
 /// A network that can be evaluated by its name.
 #[derive(Debug, Clone, Subcommand)]
 pub enum EvalNetwork {
     /// The convolutional network of PyTorch's MNIST example.
     Mnist(EvalMnistArgs),
+    /// torchvision's AlexNet.
+    Alexnet(EvalAlexnetArgs),
     /// BERT for question answering.
     BertQa(EvalBertQaArgs),
+    /// Every network, with the files that `cargo xtask export` left in their usual places.
+    All(EvalAllArgs),
 }
 
 /// Validate an ONNX file under ONNX Runtime against Burn on real data, and time both.
@@ -143,30 +156,77 @@ pub struct EvalMnistArgs {
     pub out: PathBuf,
 }
 
-/// Answer SQuAD's questions and judge the answers by the official definition.
+/// Validate AlexNet's ONNX file against Burn, and time both.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Examples:
+  cargo xtask eval alexnet --image photographs/
+  cargo xtask eval alexnet --image dog.jpg --image cat.jpg --engines ort:cpu,tract
+
+The exit status is 0 only if every engine ran where it was asked to, puts the same class first in every picture, and strays
+no further from the network in float64 than float32 does.")]
+pub struct EvalAlexnetArgs {
+    /// A picture (PNG, JPEG, GIF, BMP, WebP) or a folder of pictures; may be given several times.
+    #[arg(long = "image", value_name = "PATH")]
+    pub images: Vec<PathBuf>,
+    /// The ONNX file.
+    #[arg(long, value_name = "FILE", default_value = "artifacts/alexnet/alexnet.onnx")]
+    pub model: PathBuf,
+    /// The weights that the ONNX file was made from, for Burn.
+    #[arg(long, value_name = "FILE", default_value = "datasets/alexnet/alexnet-owt-7be5be79.pth")]
+    pub weights: PathBuf,
+    /// The names of the classes; without the file they go by their numbers.
+    #[arg(long, value_name = "FILE", default_value = "datasets/imagenet-labels/labels.json")]
+    pub labels: PathBuf,
+    /// How it is measured.
+    #[command(flatten)]
+    pub measure: MeasureArgs,
+    /// Where the report goes, as JSON with every sample; a page for browsers is put beside it.
+    #[arg(long, value_name = "FILE", default_value = "artifacts/alexnet/eval.json")]
+    pub out: PathBuf,
+}
+
+/// Evaluate every network.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  cargo xtask eval all --engines ort:cpu,ort:openvino,tract --image photographs/
+
+Each network's report goes to its folder below artifacts. The exit status is 0 only if all passed.")]
+pub struct EvalAllArgs {
+    /// A picture or a folder of pictures for AlexNet; may be given several times.
+    #[arg(long = "image", value_name = "PATH")]
+    pub images: Vec<PathBuf>,
+    /// How they are measured.
+    #[command(flatten)]
+    pub measure: MeasureArgs,
+}
+
+/// Validate BERT's ONNX file against Burn and time both; or answer SQuAD's questions and judge the answers by the official
+/// definition.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  cargo xtask eval bert-qa                          every output against float64, the article's question, the timing
+  cargo xtask eval bert-qa --engines ort:cpu,tract --sequence 384
   cargo xtask eval bert-qa --squad dev-v1.1.json
-  cargo xtask eval bert-qa --squad dev-v1.1.json --limit 100 --engine burn,ort:cpu
-  cargo xtask eval bert-qa --squad dev-v1.1.json --predictions answers.json    for the official script")]
+  cargo xtask eval bert-qa --squad dev-v1.1.json --engines burn,ort:cpu --limit 100")]
 pub struct EvalBertQaArgs {
-    /// The questions, in the format of SQuAD v1.1.
+    /// SQuAD 1.1's questions, in its own format. They are asked instead of the validation and timing.
     #[arg(long, value_name = "FILE")]
-    pub squad: PathBuf,
+    pub squad: Option<PathBuf>,
     /// Ask only the first N questions.
-    #[arg(long, value_name = "N", value_parser = positive)]
+    #[arg(long, value_name = "N", value_parser = positive, requires = "squad")]
     pub limit: Option<usize>,
     /// How long an answer may be, in tokens.
-    #[arg(long, value_name = "N", default_value_t = 30, value_parser = positive)]
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = positive, requires = "squad")]
     pub max_answer_tokens: usize,
-    /// What runs the network, separated by commas: burn, ort:cpu, ort:cuda, ort:tensorrt, ort:dnnl, ort:openvino,
-    /// ort:xnnpack.
-    #[arg(long = "engine", value_name = "NAME,…", value_delimiter = ',', default_value = "ort:cpu")]
-    pub engines: Vec<String>,
-    /// Threads inside one operation; all cores by default.
-    #[arg(long, value_name = "N", value_parser = positive)]
-    pub threads: Option<usize>,
+    /// Tokens in each sequence that is timed.
+    #[arg(long, value_name = "N", default_value_t = 128, value_parser = positive)]
+    pub sequence: usize,
+    /// How it is measured. With --squad only the engines and the threads count.
+    #[command(flatten)]
+    pub measure: MeasureArgs,
     /// The ONNX file.
     #[arg(long, value_name = "FILE", default_value = "artifacts/bert-qa/bert-qa.onnx")]
     pub model: PathBuf,
@@ -174,14 +234,13 @@ pub struct EvalBertQaArgs {
     #[arg(long, value_name = "FOLDER", default_value = "datasets/bert-qa")]
     pub hf_dir: PathBuf,
     /// Where the report goes, as JSON.
-    #[arg(long, value_name = "FILE", default_value = "artifacts/bert-qa/eval.json")]
-    pub out: PathBuf,
-    /// Where the first engine's answers go, as the official script reads them: JSON from question identifier to text.
+    ///
+    /// [default: artifacts/bert-qa/eval.json, with --squad artifacts/bert-qa/squad.json]
     #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Where the first engine's answers go, as the official script reads them: JSON from question identifier to text.
+    #[arg(long, value_name = "FILE", requires = "squad")]
     pub predictions: Option<PathBuf>,
-    /// Print the report as JSON instead of a table.
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// An option of an execution provider: `openvino.num_streams=1`.

@@ -1,5 +1,6 @@
 //! AlexNet under every engine: what it takes and gives, and predictions for pictures.
 
+pub mod evaluate;
 pub mod predict;
 
 use std::path::Path;

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::fingerprint::Fingerprint;
+use crate::measured::Measured;
+pub use crate::measured::{Comparison, Settings};
 use crate::mnist::evaluate::{Agreement, Outcome, Reference};
 use crate::mnist::training::Epoch;
-use crate::regression::{self, Change, Verdict};
-use crate::session::Optimization;
+use crate::regression;
 use crate::subject::{BatchTiming, Row};
 use crate::table::{Table, figure, grouped};
 use crate::timing_text;
@@ -40,15 +41,6 @@ pub struct Report {
     pub fingerprint: Fingerprint,
 }
 
-/// The times beside those of an earlier report.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Comparison {
-    /// The earlier report.
-    pub with: PathBuf,
-    /// Every engine and batch size that both have.
-    pub changes: Vec<Change>,
-}
-
 /// Everything about one engine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EngineReport {
@@ -58,17 +50,6 @@ pub struct EngineReport {
     /// How it did on the digits.
     #[serde(flatten)]
     pub outcome: Outcome,
-}
-
-/// What holds for all engines.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Settings {
-    /// Threads inside one operation.
-    pub threads: usize,
-    /// How far ONNX Runtime may rewrite the graph.
-    pub optimization: Optimization,
-    /// The least time for a batch size, in seconds.
-    pub seconds: f64,
 }
 
 /// Items that a table lists before it only counts.
@@ -95,22 +76,21 @@ impl Report {
         parts.join("\n")
     }
 
+    /// The part that times are compared by.
+    pub fn measured(&self) -> Measured<'_> {
+        Measured { machine: &self.fingerprint.machine, settings: &self.settings, timing: &self.timing }
+    }
+
     /// Compares the times with those of an earlier report, and notes what makes them hard to compare.
     pub fn compare(&mut self, with: PathBuf, earlier: &Self) {
-        if earlier.fingerprint.machine != self.fingerprint.machine {
-            self.notes.push(format!("{} was measured on another machine", with.display()));
-        }
-        if earlier.settings.threads != self.settings.threads {
-            self.notes.push(format!("{} was measured with another number of threads", with.display()));
-        }
-        let changes = regression::changes(&earlier.timing, &self.timing);
-        self.compared = Some(Comparison { with, changes });
+        let (compared, notes) = Comparison::of(&self.measured(), with, &earlier.measured());
+        self.compared = Some(compared);
+        self.notes.extend(notes);
     }
 
     /// Whether an engine has become slower than in the report that this one was compared with.
     pub fn is_slower(&self) -> bool {
-        let slower = |change: &Change| change.verdict == Verdict::Slower;
-        self.compared.as_ref().is_some_and(|compared| compared.changes.iter().any(slower))
+        self.compared.as_ref().is_some_and(Comparison::is_slower)
     }
 
     /// Each thing that went wrong, in a sentence.

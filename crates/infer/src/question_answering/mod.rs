@@ -1,6 +1,7 @@
 //! BERT for question answering under every engine: what it takes and gives, and answers for questions.
 
 pub mod answer;
+pub mod evaluate;
 pub mod squad;
 
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! `infer eval bert-qa`.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -33,20 +33,36 @@ struct Report {
     fingerprint: Fingerprint,
 }
 
-/// Asks every question of every engine, prints and writes the report.
+/// Where the reports go, unless the user says otherwise.
+const OUT: &str = "artifacts/bert-qa/eval.json";
+const SQUAD_OUT: &str = "artifacts/bert-qa/squad.json";
+
+/// Evaluates, prints and writes the report: with SQuAD's questions if they are given.
 pub fn execute(arguments: &EvalBertQaArgs) -> Result<ExitCode> {
-    let engines = Engines { names: arguments.engines.clone(), threads: arguments.threads };
+    let out = |usual: &str| arguments.out.clone().unwrap_or_else(|| PathBuf::from(usual));
+    match &arguments.squad {
+        Some(questions) => ask(arguments, questions, &out(SQUAD_OUT)),
+        None => super::reading::execute(arguments, &out(OUT)),
+    }
+}
+
+/// Asks every question of every engine.
+fn ask(arguments: &EvalBertQaArgs, questions: &Path, out_path: &Path) -> Result<ExitCode> {
+    let asked = &arguments.measure.engines.engines;
+    let names = if asked.is_empty() { vec!["ort:cpu".to_owned()] } else { asked.clone() };
+    let engines = Engines { names, threads: arguments.measure.threads };
+    let squad_path = questions;
     let names = wanted(&engines)?;
-    let mut questions = squad::read(&arguments.squad)?;
+    let mut questions = squad::read(squad_path)?;
     questions.truncate(arguments.limit.unwrap_or(usize::MAX));
     let (tokenizer, config) = text_side(&arguments.hf_dir)?;
-    let mut files = vec![("squad", arguments.squad.as_path())];
+    let mut files = vec![("squad", squad_path)];
     if names.iter().any(|name| *name != Wanted::Burn) {
         files.push(("model", &arguments.model));
     }
     let fingerprint = Fingerprint::take(&files)?;
     // A report that cannot be written is known before the hours that it may take.
-    let mut out = AtomicFile::create(&arguments.out)?;
+    let mut out = AtomicFile::create(out_path)?;
     let predictions = arguments.predictions.as_ref().map(AtomicFile::create).transpose()?;
     let reader = Reader { tokenizer: &tokenizer, config: &config, windows: WindowOptions::default() };
     let threads = threads(&engines)?;
@@ -60,7 +76,7 @@ pub fn execute(arguments: &EvalBertQaArgs) -> Result<ExitCode> {
     }
     let report = Report {
         network: "bert-qa".to_owned(),
-        squad: arguments.squad.clone(),
+        squad: squad_path.to_owned(),
         random_init: seed,
         disagreements: disagreements(&scores),
         engines: scores,
@@ -68,16 +84,16 @@ pub fn execute(arguments: &EvalBertQaArgs) -> Result<ExitCode> {
         fingerprint,
     };
     let json = serde_json::to_string(&report)? + "\n";
-    out.write_all(json.as_bytes()).map_err(FileError::new("write", &arguments.out))?;
+    out.write_all(json.as_bytes()).map_err(FileError::new("write", out_path))?;
     out.commit()?;
     if let (Some(mut file), Some(path), Some(first)) = (predictions, &arguments.predictions, report.engines.first()) {
         let answers = serde_json::to_string(&first.predictions)? + "\n";
         file.write_all(answers.as_bytes()).map_err(FileError::new("write", path))?;
         file.commit()?;
     }
-    match arguments.json {
+    match arguments.measure.json {
         true => crate::print(&json)?,
-        false => crate::print(&format!("{}Report: {}\n", report.text(), arguments.out.display()))?,
+        false => crate::print(&format!("{}Report: {}\n", report.text(), out_path.display()))?,
     }
     Ok(ExitCode::SUCCESS)
 }

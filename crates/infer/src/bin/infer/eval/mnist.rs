@@ -72,7 +72,7 @@ fn evaluate(arguments: &EvalMnistArgs, digits: &Digits) -> Result<Report> {
     }
     let launcher = Launcher::this_program().context("this program cannot be started again")?;
     let mut libraries = Libraries::find(Path::new(crate::DATASETS), launcher.clone())?;
-    let burn = |exact| EngineSpec::BurnMnist { weights: weights.clone(), threads: measure.threads, exact };
+    let burn = |exact| EngineSpec::BurnMnist { weights: weights.clone(), threads: measure.threads(), exact };
     let native = launcher.engine(&burn(false)).context("no usable weights (`cargo xtask train` makes them)")?;
     std::fs::File::open(model)
         .map_err(FileError::new("open", model))
@@ -83,7 +83,7 @@ fn evaluate(arguments: &EvalMnistArgs, digits: &Digits) -> Result<Report> {
         launcher: &launcher,
         libraries: &mut libraries,
         model,
-        threads: measure.threads,
+        threads: measure.threads(),
         arguments: &measure.engines,
     };
     let mut field = Field { reference: Subject::new("burn", None, Ok(native)), candidates: Vec::new() };
@@ -124,7 +124,7 @@ fn evaluate(arguments: &EvalMnistArgs, digits: &Digits) -> Result<Report> {
         timing,
         compared: None,
         settings: Settings {
-            threads: measure.threads,
+            threads: measure.threads(),
             optimization: SessionOptions::default().optimization,
             seconds: measure.seconds,
         },

@@ -1,9 +1,13 @@
 //! `infer eval`.
 
+mod alexnet;
+mod all;
 mod bert_qa;
 mod engines;
 mod mnist;
+mod network;
 mod onnx;
+mod reading;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -16,6 +20,8 @@ use cli::eval::{EvalArgs, EvalNetwork};
 pub fn execute(arguments: &EvalArgs) -> Result<ExitCode> {
     match (&arguments.network, &arguments.file.onnx) {
         (Some(EvalNetwork::Mnist(arguments)), _) => mnist::execute(arguments),
+        (Some(EvalNetwork::Alexnet(arguments)), _) => alexnet::execute(arguments),
+        (Some(EvalNetwork::All(arguments)), _) => all::execute(arguments),
         (Some(EvalNetwork::BertQa(arguments)), _) => bert_qa::execute(arguments),
         (None, Some(model)) => onnx::execute(model, &arguments.file),
         (None, None) => bail!("name a network, or a file with --onnx"),

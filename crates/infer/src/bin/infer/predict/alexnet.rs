@@ -92,7 +92,7 @@ pub fn execute(arguments: &PredictAlexnetArgs) -> Result<ExitCode> {
 }
 
 /// The pictures that the paths name; those of a folder by name.
-fn pictures(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+pub fn pictures(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for path in paths {
         if !path.is_dir() {

@@ -1,6 +1,6 @@
 //! `infer predict`.
 
-mod alexnet;
+pub mod alexnet;
 mod bert_qa;
 pub mod engines;
 mod mnist;

@@ -1,0 +1,53 @@
+//! `infer eval all`.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use clap::Parser;
+use cli::eval::{EvalAlexnetArgs, EvalAllArgs, EvalBertQaArgs, EvalMnistArgs};
+
+use super::{alexnet, bert_qa, mnist};
+
+/// The options of a network with every default.
+#[derive(Parser)]
+struct Defaults<A: clap::Args> {
+    #[command(flatten)]
+    arguments: A,
+}
+
+fn defaults<A: clap::Args>() -> Result<A> {
+    Ok(Defaults::<A>::try_parse_from(["eval"])?.arguments)
+}
+
+/// Evaluates every network, whatever becomes of the others. The exit status says whether all passed.
+pub fn execute(arguments: &EvalAllArgs) -> Result<ExitCode> {
+    let measure = &arguments.measure;
+    if measure.json || measure.compare.is_some() {
+        bail!("--json and --compare are for one network; the reports of all are in their folders below artifacts");
+    }
+    let mnist = || mnist::execute(&EvalMnistArgs { measure: measure.clone(), ..defaults()? });
+    let alexnet = || {
+        let images = arguments.images.clone();
+        alexnet::execute(&EvalAlexnetArgs { measure: measure.clone(), images, ..defaults()? })
+    };
+    let bert = || bert_qa::execute(&EvalBertQaArgs { measure: measure.clone(), ..defaults()? });
+    let networks: [(&str, &dyn Fn() -> Result<ExitCode>); 3] =
+        [("mnist", &mnist), ("alexnet", &alexnet), ("bert-qa", &bert)];
+    let mut failed = Vec::new();
+    for (name, evaluate) in networks {
+        crate::print(&format!("\n{name}\n\n"))?;
+        match evaluate() {
+            Ok(code) if code == ExitCode::SUCCESS => {}
+            Ok(_) => failed.push(name),
+            Err(error) => {
+                eprintln!("error: {name}: {}", cli::failure::sentence(error.as_ref()));
+                failed.push(name);
+            }
+        }
+    }
+    match failed.is_empty() {
+        true => crate::print("\nAll networks passed.\n")?,
+        false => crate::print(&format!("\nFAILED: {}.\n", failed.join(", ")))?,
+    }
+    Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

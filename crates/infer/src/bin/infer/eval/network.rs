@@ -1,0 +1,174 @@
+//! The evaluation of a network whose weights come from elsewhere.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use artifact::{AtomicFile, FileError};
+use cli::eval::MeasureArgs;
+use infer::engine::EngineError;
+use infer::engine_name::EngineName;
+use infer::field::Field;
+use infer::fingerprint::Fingerprint;
+use infer::libraries::Libraries;
+use infer::measured::Settings;
+use infer::memory::require_room;
+use infer::network::Agreement;
+use infer::network::page::page;
+use infer::network::report::{EngineReport, Report};
+use infer::session::SessionOptions;
+use infer::subject::Subject;
+use infer::tensor::{ElementType, NamedTensor};
+use infer::worker::remote::{Launcher, RemoteEngine};
+use infer::worker::{EngineSpec, Weights};
+
+use super::engines::{Starter, asked};
+use super::{batches, write_page};
+
+/// A network that is evaluated, and what is special about it.
+pub trait Network {
+    /// Its name: `alexnet`.
+    const NAME: &'static str;
+    /// What it is given: `pictures`.
+    const ITEMS: &'static str;
+    /// The batch sizes that are timed unless others are asked for.
+    const BATCHES: &'static [usize];
+    /// How to get an ONNX file.
+    const EXPORT: &'static str;
+    /// How to get weights.
+    const WEIGHTS: &'static str;
+
+    /// The ONNX file.
+    fn model(&self) -> &Path;
+
+    /// The files that the result depends on besides the model; those that are not there are left out.
+    fn files(&self) -> Vec<(&'static str, &Path)>;
+
+    /// The network in Burn. `seed` is that of its weights, if they are random.
+    fn native(&self, seed: Option<u64>, threads: usize, exact: bool) -> EngineSpec;
+
+    /// Refuses a model of another network.
+    fn check(&self, engine: &RemoteEngine) -> Result<(), EngineError>;
+
+    /// What the inputs of a timed batch hold.
+    fn elements(&self, batch: usize) -> Vec<(ElementType, usize)>;
+
+    /// What outputs are compared with float64 on.
+    fn cases(&self) -> Result<Vec<(String, Vec<NamedTensor>)>>;
+
+    /// The inputs of a timed batch.
+    fn timed(&self, batch: usize) -> Result<Vec<NamedTensor>, EngineError>;
+
+    /// Compares every candidate with the framework, item by item.
+    fn agreements(&self, field: &mut Field) -> Result<Vec<Option<Agreement>>>;
+
+    /// What a reader should know about the items.
+    fn notes(&self) -> Vec<String>;
+
+    /// The options that repeat it, besides those of the measurement.
+    fn options(&self) -> String;
+}
+
+/// Where the weights of the framework come from.
+pub fn weights(seed: Option<u64>, path: &Path) -> Weights {
+    seed.map_or_else(|| Weights::At(path.to_owned()), Weights::Random)
+}
+
+/// Evaluates, prints and writes the report. The exit status says whether every engine passed.
+pub fn execute<N: Network>(network: &N, measure: &MeasureArgs, out: &Path) -> Result<ExitCode> {
+    // A report that cannot be written is known before the minutes that it takes.
+    let mut file = AtomicFile::create(out)?;
+    let earlier = measure.compare.as_deref().map(earlier::<N>).transpose()?;
+    let mut report = evaluate(network, measure)?;
+    if let (Some(path), Some(earlier)) = (&measure.compare, &earlier) {
+        report.compare(path.clone(), earlier);
+    }
+    let json = serde_json::to_string(&report)? + "\n";
+    file.write_all(json.as_bytes()).map_err(FileError::new("write", out))?;
+    file.commit()?;
+    let page = write_page(out, &page(&report))?;
+    match measure.json {
+        true => crate::print(&json)?,
+        false => crate::print(&format!("{}Report: {}, {}\n", report.text(), out.display(), page.display()))?,
+    }
+    let slower = measure.fail_if_slower && report.compared.as_ref().is_some_and(|compared| compared.is_slower());
+    Ok(if report.passed && !slower { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A report to compare with; read before the work, so that a wrong one is known at once.
+fn earlier<N: Network>(path: &Path) -> Result<Report> {
+    let bytes = std::fs::read(path).map_err(FileError::new("read", path))?;
+    let report = serde_json::from_slice::<Report>(&bytes).ok().filter(|report| report.network == N::NAME);
+    report.with_context(|| format!("{} is no report of `eval {}`", path.display(), N::NAME))
+}
+
+fn evaluate<N: Network>(network: &N, measure: &MeasureArgs) -> Result<Report> {
+    let asked = asked(&measure.engines)?;
+    let threads = measure.threads();
+    let batches = batches(&measure.batches, N::BATCHES);
+    for &size in &batches {
+        require_room(&format!("batch {size}"), &network.elements(size))?;
+    }
+    let model = network.model();
+    std::fs::File::open(model)
+        .map_err(FileError::new("open", model))
+        .with_context(|| format!("no usable model ({})", N::EXPORT))?;
+    let launcher = Launcher::this_program().context("this program cannot be started again")?;
+    let mut libraries = Libraries::find(Path::new(crate::DATASETS), launcher.clone())?;
+    let mut starter =
+        Starter { launcher: &launcher, libraries: &mut libraries, model, threads, arguments: &measure.engines };
+    let engines = asked.into_iter().filter(|engine| *engine != EngineName::Burn);
+    let candidates: Vec<Subject> =
+        engines.map(|engine| starter.start(engine, |engine| network.check(engine))).collect();
+    let seed = candidates.iter().find_map(random_seed);
+    let burn = |exact| launcher.engine(&network.native(seed, threads, exact)).context(N::WEIGHTS);
+    let mut field = Field { reference: Subject::new("burn", None, Ok(burn(false)?)), candidates };
+    let mut files = vec![("model", model)];
+    files.extend(network.files().into_iter().filter(|(_, path)| path.is_file()));
+    let fingerprint = Fingerprint::take(&files)?;
+
+    field.start(&network.timed(1)?);
+    let agreements = network.agreements(&mut field)?;
+    let mut exact = burn(true)?;
+    let verifications = field.verify(&mut exact, network.cases()?)?;
+    drop(exact);
+    let least = Duration::from_secs_f64(measure.seconds);
+    let timing = field.time(&batches, least, |size| network.timed(size))?;
+    field.finish();
+
+    let judged = verifications.into_iter().zip(agreements);
+    let judged = std::iter::once((None, None)).chain(judged);
+    let engines: Vec<EngineReport> = field
+        .everyone()
+        .iter()
+        .zip(judged)
+        .map(|(subject, (verification, agreement))| EngineReport { row: subject.row.clone(), verification, agreement })
+        .collect();
+    Ok(Report {
+        network: N::NAME.to_owned(),
+        passed: engines.iter().all(|engine| engine.failures(N::ITEMS).is_empty()),
+        random_init: seed,
+        notes: network.notes(),
+        items: N::ITEMS.to_owned(),
+        reference: field.reference.row.engine.clone(),
+        engines,
+        timing,
+        compared: None,
+        settings: Settings { threads, optimization: SessionOptions::default().optimization, seconds: measure.seconds },
+        command: format!(
+            "cargo xtask eval {}{} --threads {threads} --seconds {}",
+            N::NAME,
+            network.options(),
+            measure.seconds
+        ),
+        fingerprint,
+    })
+}
+
+/// The seed of a model whose weights are random, by its own record.
+fn random_seed(subject: &Subject) -> Option<u64> {
+    let metadata = subject.engine()?.loaded().metadata.as_ref()?;
+    metadata.entries.get("weights.random_init")?.parse().ok()
+}

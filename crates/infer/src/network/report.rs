@@ -1,0 +1,179 @@
+//! The result of an evaluation, as JSON and as tables.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::Agreement;
+use crate::fingerprint::Fingerprint;
+use crate::measured::{Comparison, Measured, Settings};
+use crate::regression;
+use crate::subject::{BatchTiming, Row};
+use crate::table::{Table, figure};
+use crate::timing_text;
+use crate::verify::Verification;
+
+/// Everything that an evaluation found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The network: `alexnet`, `bert-qa`.
+    pub network: String,
+    /// Whether every engine ran, gave the framework's result for every item, and strayed no further than float32 does.
+    pub passed: bool,
+    /// The seed of the weights, if they are random and the results mean nothing.
+    pub random_init: Option<u64>,
+    /// What a reader should know before they trust the figures.
+    pub notes: Vec<String>,
+    /// What an item is: `pictures`, `questions`.
+    pub items: String,
+    /// The engine that the others are compared with.
+    pub reference: String,
+    /// The engines, the framework first.
+    pub engines: Vec<EngineReport>,
+    /// The times, one entry a batch size.
+    pub timing: Vec<BatchTiming>,
+    /// What has changed since an earlier report, if there is one to compare with.
+    #[serde(default)]
+    pub compared: Option<Comparison>,
+    /// Threads and graph optimisation.
+    pub settings: Settings,
+    /// The command that repeats it.
+    pub command: String,
+    /// What it was measured on.
+    pub fingerprint: Fingerprint,
+}
+
+/// Everything about one engine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EngineReport {
+    /// Loading, placement, memory.
+    #[serde(flatten)]
+    pub row: Row,
+    /// How far it strays from float64; `None` for the framework itself.
+    pub verification: Option<Verification>,
+    /// How it compares with the framework, item by item; `None` for the framework itself, and where no item was given.
+    pub agreement: Option<Agreement>,
+}
+
+/// Items that a table lists before it only counts.
+const LISTED: usize = 20;
+
+impl EngineReport {
+    /// Each thing that went wrong, in a sentence.
+    pub fn failures(&self, items: &str) -> Vec<String> {
+        let mut failures: Vec<String> = self.row.error.iter().cloned().collect();
+        if let Some(agreement) = self.agreement.as_ref().filter(|agreement| !agreement.differing.is_empty()) {
+            let (differing, all) = (agreement.differing.len(), agreement.items);
+            failures.push(format!("{} differs for {differing} of {all} {items}", self.row.engine));
+        }
+        if let Some(verification) = &self.verification
+            && let Some(case) = verification.failure()
+        {
+            failures.push(format!(
+                "{} strays by {:.2e} from float64 ({}), and {:.2e} is the limit",
+                self.row.engine, case.error, case.label, verification.limit
+            ));
+        }
+        failures
+    }
+
+    /// The largest of a measure over all cases and outputs.
+    fn most(&self, measure: impl Fn(&crate::verify::OutputError) -> f64) -> Option<f64> {
+        let outputs = self.verification.as_ref()?.cases.iter().flat_map(|case| &case.outputs);
+        outputs.map(measure).reduce(f64::max)
+    }
+}
+
+impl Report {
+    /// The part that times are compared by.
+    pub fn measured(&self) -> Measured<'_> {
+        Measured { machine: &self.fingerprint.machine, settings: &self.settings, timing: &self.timing }
+    }
+
+    /// Compares the times with those of an earlier report.
+    pub fn compare(&mut self, with: PathBuf, earlier: &Self) {
+        let (compared, notes) = Comparison::of(&self.measured(), with, &earlier.measured());
+        self.compared = Some(compared);
+        self.notes.extend(notes);
+    }
+
+    /// Each thing that went wrong, in a sentence.
+    pub fn failures(&self) -> Vec<String> {
+        self.engines.iter().flat_map(|engine| engine.failures(&self.items)).collect()
+    }
+
+    /// What stands above results of random weights.
+    pub fn warning(&self) -> Option<String> {
+        self.random_init.map(|seed| format!("RANDOM WEIGHTS (seed {seed}): what the network says means nothing"))
+    }
+
+    /// Tables for the terminal.
+    pub fn text(&self) -> String {
+        let mut parts: Vec<String> = self.warning().iter().map(|warning| format!("{warning}.\n")).collect();
+        parts.push(self.validation_text());
+        parts.extend(self.engines.iter().filter_map(|engine| self.differing_text(engine)));
+        parts.push(timing_text::timing(&self.timing, self.settings.threads, &self.items));
+        parts.push(timing_text::machine(&self.fingerprint.machine, self.engines.iter().map(|engine| &engine.row)));
+        if let Some(compared) = &self.compared {
+            let changes = regression::text(&compared.changes);
+            parts.push(format!("Compared with {}\n{changes}", compared.with.display()));
+        }
+        parts.extend(self.notes.iter().map(|note| format!("Note: {note}.\n")));
+        let failures = self.failures();
+        parts.push(match failures.is_empty() {
+            true => format!("Passed: no engine strays further from float64 than {} may.\n", self.reference),
+            false => failures.iter().map(|failure| format!("FAILED: {failure}.\n")).collect(),
+        });
+        parts.join("\n")
+    }
+
+    fn validation_text(&self) -> String {
+        let same = format!("same {}", self.items);
+        let headings =
+            ["engine", &same, "same top 5", "error", "limit", "relative", "ULP", "cosine", "load ms", "first run ms"];
+        let mut table = Table::new(headings);
+        let dash = || "-".to_owned();
+        for engine in &self.engines {
+            let agreement = engine.agreement.as_ref();
+            let of = |count: usize, all: usize| format!("{count} of {all}");
+            let cosines = engine.verification.iter().flat_map(|found| &found.cases).flat_map(|case| &case.outputs);
+            let cosine = cosines.filter_map(|output| output.cosine).reduce(f64::min);
+            let precise = |value: Option<f64>| value.map_or_else(dash, |value| format!("{value:.2e}"));
+            table.row([
+                engine.row.engine.clone(),
+                agreement.map_or_else(dash, |found| of(found.same, found.items)),
+                agreement
+                    .and_then(|found| Some((found.same_top5?, found.items)))
+                    .map_or_else(dash, |(count, all)| of(count, all)),
+                precise(engine.most(|output| output.absolute)),
+                precise(engine.verification.as_ref().map(|found| found.limit)),
+                precise(engine.most(|output| output.relative)),
+                engine.most(|output| output.ulp).map_or_else(dash, figure),
+                cosine.map_or_else(dash, |cosine| format!("{cosine:.7}")),
+                engine.row.load_ms.map_or_else(dash, figure),
+                engine.row.first_run_ms.map_or_else(dash, figure),
+            ]);
+        }
+        let cases = self.engines.iter().find_map(|engine| Some(engine.verification.as_ref()?.cases.as_slice()));
+        let labels: Vec<&str> = cases.unwrap_or_default().iter().map(|case| case.label.as_str()).collect();
+        format!(
+            "Validation against {} in float64; the worst of every output at: {}\n{}",
+            self.reference,
+            labels.join("; "),
+            table.render()
+        )
+    }
+
+    fn differing_text(&self, engine: &EngineReport) -> Option<String> {
+        let agreement = engine.agreement.as_ref().filter(|agreement| !agreement.differing.is_empty())?;
+        let mut table = Table::left(["item", self.reference.as_str(), engine.row.engine.as_str()]);
+        for item in agreement.differing.iter().take(LISTED) {
+            table.row([item.item.clone(), item.reference.clone(), item.found.clone()]);
+        }
+        let mut text = format!("{} that differ\n{}", self.items, table.render());
+        if agreement.differing.len() > LISTED {
+            text += &format!("and {} more\n", agreement.differing.len() - LISTED);
+        }
+        Some(text)
+    }
+}
