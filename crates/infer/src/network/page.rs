@@ -1,8 +1,9 @@
 //! An evaluation as a page for browsers.
 
 use super::report::Report;
-use crate::html::{command, document, paragraph, section, table, verdict};
+use crate::html::{command, document, paragraph, section, table, verdict, words};
 use crate::regression;
+use crate::table::Grid;
 use crate::timing_page;
 
 /// The whole page.
@@ -11,19 +12,20 @@ pub fn page(report: &Report) -> String {
     let mut body = report.warning().map(|warning| paragraph(&format!("{warning}."))).unwrap_or_default();
     body += &verdict(&passed, &report.failures());
     body += &report.notes.iter().map(|note| paragraph(&format!("Note: {note}."))).collect::<String>();
-    body += &section("Validation", &(errors(report) + &differing(report)));
+    body += &section("Validation", &(table(&errors(report)) + &differing(report)));
     body += &section("Timing", &timing_page::timing(&report.timing, &report.items));
     if let Some(compared) = &report.compared {
         let heading = format!("Since {}", compared.with.display());
         body += &section(&heading, &command(&regression::text(&compared.changes)));
     }
     body += &section("Where it ran", &timing_page::placement(report.engines.iter().map(|engine| &engine.row)));
-    body += &section("Measured on", &timing_page::machine(&report.fingerprint, report.settings.threads));
+    body += &section("Measured on", &timing_page::machine(&report.fingerprint, Some(report.settings.threads)));
     body += &section("To repeat it", &command(&report.command));
     document(&format!("{}: evaluation", report.network), &body)
 }
 
-fn errors(report: &Report) -> String {
+/// How far every output of every engine is from float64, case by case.
+pub(crate) fn errors(report: &Report) -> Grid {
     let mut rows = Vec::new();
     for engine in &report.engines {
         let Some(verification) = &engine.verification else { continue };
@@ -46,7 +48,7 @@ fn errors(report: &Report) -> String {
     }
     let native = format!("{} in float32", report.reference);
     let headings = ["engine", "output", "inputs", "error", "limit", &native, "relative", "ULP", "cosine", "no numbers"];
-    table(&format!("Every output, against {} in float64", report.reference), &headings, &rows)
+    Grid::new(format!("Every output, against {} in float64", report.reference), &headings, rows)
 }
 
 fn differing(report: &Report) -> String {
@@ -61,7 +63,8 @@ fn differing(report: &Report) -> String {
                 .iter()
                 .map(|item| vec![item.item.clone(), item.reference.clone(), item.found.clone()])
                 .collect();
-            html += &table(&format!("{items} that differ"), &["item", &report.reference, name], &rows);
+            let caption = format!("{items} that differ");
+            html += &words(&Grid::new(caption, &["item", &report.reference, name], rows));
         }
     }
     html
