@@ -102,7 +102,7 @@ fn what_cannot_be_used_is_named() {
     assert!(errors.contains("16 missing tensors (features.0.weight, "), "{errors}");
     assert!(!out.exists());
     let errors = fail(program("infer").args(["predict", "alexnet", "--engine", "torch", "--image", "x.png"]));
-    assert!(errors.contains("there is no engine `torch`; there are burn, ort:cpu"), "{errors}");
+    assert!(errors.contains("there is no engine `torch`; there are burn, candle, tract, ort:cpu"), "{errors}");
     let errors = fail(program("export").args(["mnist", "--hf-dir", ".", "--task", "question-answering"]));
     assert!(errors.contains("--hf-dir is for BERT"), "{errors}");
 }

@@ -56,6 +56,19 @@ fn answers_are_those_of_transformers_in_burn_and_under_onnx_runtime() {
     }
     assert_eq!(report["questions"].as_array().unwrap().len(), cases.len());
 
+    // An implementation by others, and a second runtime for the file, give the same answers.
+    let mut command = program("infer");
+    command.args(["predict", "bert-qa", "--json", "--engine", "candle,burn,tract", "--hf-dir", FOLDER]);
+    command.args(["--max-answer-tokens", "6"]).arg("--model").arg(&model).arg("--jsonl").arg(&questions);
+    let report = json(&succeed(&mut command));
+    assert_eq!((&report["agree"], &report["random_init"]), (&Value::Bool(true), &Value::from(41)));
+    for (case, asked) in cases.iter().zip(report["questions"].as_array().unwrap()) {
+        let engines = asked["engines"].as_array().unwrap();
+        let names: Vec<&str> = engines.iter().map(|engine| engine["engine"].as_str().unwrap()).collect();
+        assert_eq!(names, ["candle", "burn", "tract"]);
+        assert_eq!(engines[0]["answers"][0]["text"], case["answers"][0]["text"]);
+    }
+
     // The default question, as the article picks the answer.
     let mut command = program("infer");
     command.args(["predict", "bert-qa", "--as-article", "--hf-dir", FOLDER]).arg("--model").arg(&model);

@@ -59,8 +59,8 @@ pub struct EvalOnnxArgs {
 /// The engines that are asked for.
 #[derive(Debug, Clone, Args)]
 pub struct EngineArgs {
-    /// What runs the file, separated by commas: tract, and ort: with a provider, as in ort:cpu. Burn, where it has the
-    /// network, is always there to compare with. [default: ort:cpu]
+    /// What runs the file, separated by commas: tract, and ort: with a provider, as in ort:cpu; for BERT also candle, which
+    /// runs the weights. Burn, where it has the network, is always there to compare with. [default: ort:cpu]
     #[arg(long, visible_alias = "engine", value_name = "NAME,…", value_delimiter = ',')]
     pub engines: Vec<String>,
     /// ONNX Runtime's execution providers, separated by commas: cpu, cuda, tensorrt, dnnl, openvino, xnnpack. The same as
@@ -230,7 +230,8 @@ pub struct EvalBertQaArgs {
     /// The ONNX file.
     #[arg(long, value_name = "FILE", default_value = "artifacts/bert-qa/bert-qa.onnx")]
     pub model: PathBuf,
-    /// The Hugging Face folder that the ONNX file was made from: configuration and tokenizer, and for Burn the weights.
+    /// The Hugging Face folder that the ONNX file was made from: configuration and tokenizer, and for Burn and candle
+    /// the weights.
     #[arg(long, value_name = "FOLDER", default_value = "datasets/bert-qa")]
     pub hf_dir: PathBuf,
     /// Where the report goes, as JSON.

@@ -124,7 +124,8 @@ pub struct PredictBertQaArgs {
     /// The ONNX file.
     #[arg(long, value_name = "FILE", default_value = "artifacts/bert-qa/bert-qa.onnx")]
     pub model: PathBuf,
-    /// The Hugging Face folder that the ONNX file was made from: configuration and tokenizer, and for Burn the weights.
+    /// The Hugging Face folder that the ONNX file was made from: configuration and tokenizer, and for Burn and candle
+    /// the weights.
     #[arg(long, value_name = "FOLDER", default_value = "datasets/bert-qa")]
     pub hf_dir: PathBuf,
     /// Print the result as JSON instead of text.
@@ -135,8 +136,8 @@ pub struct PredictBertQaArgs {
 /// How a network is run.
 #[derive(Debug, Clone, Args)]
 pub struct Engines {
-    /// What runs the network, separated by commas: burn, ort:cpu, ort:cuda, ort:tensorrt, ort:dnnl, ort:openvino,
-    /// ort:xnnpack.
+    /// What runs the network, separated by commas: burn, candle (BERT only), tract, ort:cpu, ort:cuda, ort:tensorrt,
+    /// ort:dnnl, ort:openvino, ort:xnnpack.
     #[arg(long = "engine", value_name = "NAME,…", value_delimiter = ',', default_value = "burn,ort:cpu")]
     pub names: Vec<String>,
     /// Threads inside one operation; all cores by default.

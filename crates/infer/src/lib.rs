@@ -5,6 +5,7 @@ pub mod any_model;
 pub mod bundle;
 pub mod burn_mnist;
 pub mod burn_network;
+pub mod candle_bert;
 pub mod compare;
 pub mod doctor;
 pub mod engine;

@@ -1,4 +1,4 @@
-//! The threads that Burn computes on.
+//! The threads that Burn and candle compute on.
 
 /// Makes this thread and `count - 1` new ones the workers of everything that Burn computes from this thread on.
 ///

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use burn::module::Module;
 use burn::tensor::{DType, Device};
-use models::bert::{BertConfig, BertForQuestionAnswering, TokenBatch};
+use models::bert::{BertConfig, BertForQuestionAnswering};
 use models::weights::Checkpoint;
 
 use super::{ToF64, engine_name, output, whole_on};
 use crate::engine::{Engine, EngineError, Placement, Signature};
-use crate::question_answering::{INPUTS, OUTPUTS, signature};
-use crate::tensor::{Elements, NamedTensor};
+use crate::question_answering::{OUTPUTS, signature, token_batch};
+use crate::tensor::NamedTensor;
 use crate::worker::Weights;
 
 /// BERT for question answering on Burn's CPU backend.
@@ -51,30 +51,6 @@ impl BurnBert {
     pub fn exact(self) -> Self {
         Self { network: self.network.map(&mut ToF64), precision: DType::F64, ..self }
     }
-
-    /// The token ids of the inputs, checked against the configuration.
-    fn batch(&self, inputs: &[NamedTensor]) -> Result<TokenBatch, EngineError> {
-        let engine = engine_name(self.precision);
-        let refused = |name: &str, reason: String| EngineError::Input {
-            engine: engine.to_owned(),
-            name: name.to_owned(),
-            reason,
-        };
-        let mut sequence = 0;
-        let mut lists = Vec::new();
-        for name in INPUTS {
-            let input = inputs.iter().find(|input| input.name == name);
-            let input = input.ok_or_else(|| refused(name, "it is missing".to_owned()))?;
-            let (&[_, length], Elements::I64(ids)) = (input.tensor.shape(), input.tensor.elements()) else {
-                let (kind, shape) = (input.tensor.elements().element_type(), input.tensor.shape());
-                return Err(refused(name, format!("it is {kind} {shape:?} instead of int64 [batch, sequence]")));
-            };
-            sequence = length;
-            lists.push(ids.clone());
-        }
-        let [ids, mask, types] = <[Vec<i64>; 3]>::try_from(lists).unwrap_or_default();
-        TokenBatch::new(ids, mask, types, sequence, &self.config).map_err(|error| refused(INPUTS[0], error.to_string()))
-    }
 }
 
 impl Engine for BurnBert {
@@ -88,7 +64,7 @@ impl Engine for BurnBert {
 
     fn run(&mut self, inputs: &[NamedTensor]) -> Result<Vec<NamedTensor>, EngineError> {
         let engine = engine_name(self.precision);
-        let [ids, mask, types] = self.batch(inputs)?.to_tensors(&self.device);
+        let [ids, mask, types] = token_batch(engine, inputs, &self.config)?.to_tensors(&self.device);
         let (start, end) = self.network.forward(ids, mask, types);
         let [start_name, end_name] = OUTPUTS;
         Ok(vec![output(engine, start_name, start)?, output(engine, end_name, end)?])

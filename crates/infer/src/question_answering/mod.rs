@@ -6,11 +6,11 @@ pub mod squad;
 
 use std::path::Path;
 
-use models::bert::TokenBatch;
+use models::bert::{BertConfig, TokenBatch};
 
 use crate::engine::{Dimension, Engine, EngineError, Signature, TensorInfo};
 use crate::signature::require;
-use crate::tensor::{ElementType, NamedTensor, Tensor};
+use crate::tensor::{ElementType, Elements, NamedTensor, Tensor};
 
 /// The names of the network's inputs in order: token ids, 1 for a token and 0 for padding, segment ids.
 pub const INPUTS: [&str; 3] = ["input_ids", "attention_mask", "token_type_ids"];
@@ -54,4 +54,27 @@ pub fn inputs(batch: &TokenBatch) -> Result<Vec<NamedTensor>, EngineError> {
         })
     };
     INPUTS.into_iter().zip(lists).map(named).collect()
+}
+
+/// The token ids of the inputs, checked against the configuration; the other way round.
+///
+/// # Errors
+/// When an input is missing or is no int64 `[batch, sequence]`, or an id is out of range; `engine` is for the message.
+pub fn token_batch(engine: &str, inputs: &[NamedTensor], config: &BertConfig) -> Result<TokenBatch, EngineError> {
+    let refused =
+        |name: &str, reason: String| EngineError::Input { engine: engine.to_owned(), name: name.to_owned(), reason };
+    let mut sequence = 0;
+    let mut lists = Vec::new();
+    for name in INPUTS {
+        let input = inputs.iter().find(|input| input.name == name);
+        let input = input.ok_or_else(|| refused(name, "it is missing".to_owned()))?;
+        let (&[_, length], Elements::I64(ids)) = (input.tensor.shape(), input.tensor.elements()) else {
+            let (kind, shape) = (input.tensor.elements().element_type(), input.tensor.shape());
+            return Err(refused(name, format!("it is {kind} {shape:?} instead of int64 [batch, sequence]")));
+        };
+        sequence = length;
+        lists.push(ids.clone());
+    }
+    let [ids, mask, types] = <[Vec<i64>; 3]>::try_from(lists).unwrap_or_default();
+    TokenBatch::new(ids, mask, types, sequence, config).map_err(|error| refused(INPUTS[0], error.to_string()))
 }

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::burn_mnist::BurnMnist;
 use crate::burn_network::{BurnAlexNet, BurnBert};
+use crate::candle_bert::{self, CandleBert};
 use crate::engine::{Engine, EngineError, Placement, Signature};
 use crate::fingerprint::Library;
 use crate::provider::Provider;
@@ -78,6 +79,15 @@ pub enum EngineSpec {
         /// Whether to compute in float64.
         exact: bool,
     },
+    /// BERT for question answering in candle-transformers.
+    CandleBert {
+        /// The Hugging Face folder with the configuration.
+        folder: PathBuf,
+        /// Its weights.
+        weights: Weights,
+        /// The threads that candle may use.
+        threads: usize,
+    },
 }
 
 /// Where the weights of a network come from.
@@ -96,6 +106,7 @@ impl EngineSpec {
         match self {
             Self::Ort { options, .. } => options.provider.engine_name(),
             Self::Tract { .. } => tract_engine::NAME.to_owned(),
+            Self::CandleBert { .. } => candle_bert::NAME.to_owned(),
             Self::BurnMnist { exact, .. } | Self::BurnAlexnet { exact, .. } | Self::BurnBert { exact, .. } => {
                 if *exact { "burn:f64" } else { "burn" }.to_owned()
             }
@@ -107,9 +118,10 @@ impl EngineSpec {
         match self {
             Self::Ort { options, .. } => options.threads,
             Self::Tract { .. } => 1,
-            Self::BurnMnist { threads, .. } | Self::BurnAlexnet { threads, .. } | Self::BurnBert { threads, .. } => {
-                *threads
-            }
+            Self::BurnMnist { threads, .. }
+            | Self::BurnAlexnet { threads, .. }
+            | Self::BurnBert { threads, .. }
+            | Self::CandleBert { threads, .. } => *threads,
         }
     }
 
@@ -147,10 +159,15 @@ impl EngineSpec {
                 let network = BurnBert::open(folder, weights)?;
                 Ok(burn(if *exact { network.exact() } else { network }))
             }
+            Self::CandleBert { folder, weights, .. } => {
+                self.limit_threads()?;
+                let engine = Box::new(CandleBert::open(folder, weights)?);
+                Ok(Opened { engine, origin: Origin::Crate("candle", "candle-transformers"), metadata: None })
+            }
         }
     }
 
-    /// Gives Burn its threads.
+    /// Gives Burn or candle its threads; both take rayon's.
     fn limit_threads(&self) -> Result<(), EngineError> {
         crate::threads::limit(self.threads())
             .map_err(|error| EngineError::Run { engine: self.engine_name(), reason: error.to_string() })

@@ -8,7 +8,7 @@ use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{DType, Device, Int, Tensor};
 
 use super::{BertConfig, HiddenAct};
-use crate::weights::{Checkpoint, Initialization, LoadReport, WeightsError, load, randomize};
+use crate::weights::{Checkpoint, Initialization, LoadReport, WeightsError, fit, load, random_checkpoint, randomize};
 
 /// BERT with a start and an end logit for each token.
 #[derive(Module, Debug)]
@@ -128,6 +128,27 @@ impl BertForQuestionAnswering {
         let initialization = Initialization::Normal(config.initializer_range);
         let network = Self::new(config, device);
         randomize(network, seed, initialization, state_dict_name)
+    }
+
+    /// The weights of [`random`](Self::random), each tensor computed when it is read.
+    pub fn random_weights(config: &BertConfig, seed: u64, device: &Device) -> Checkpoint {
+        let initialization = Initialization::Normal(config.initializer_range);
+        random_checkpoint(&Self::new(config, device), seed, initialization, state_dict_name)
+    }
+
+    /// `checkpoint` under the names of [`state_dict_name`], once it is known to hold every tensor of the network, for
+    /// another implementation to load.
+    ///
+    /// # Errors
+    /// When a parameter is missing or has another shape.
+    pub fn fitting(
+        config: &BertConfig,
+        checkpoint: Checkpoint,
+        device: &Device,
+    ) -> Result<(Checkpoint, LoadReport), WeightsError> {
+        let checkpoint = checkpoint.renamed(canonical_name)?;
+        let report = fit(&Self::new(config, device), &checkpoint, state_dict_name)?;
+        Ok((checkpoint, report))
     }
 
     /// Start and end logits, each `[batch, sequence]`, for token ids, mask (1 for a token, 0 for padding) and segment

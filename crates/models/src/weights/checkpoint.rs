@@ -69,6 +69,11 @@ impl Checkpoint {
         Ok(Self { path: path.to_owned(), files, tensors })
     }
 
+    /// Tensors that come from no file; `origin` says from where instead.
+    pub(super) fn computed(origin: String, tensors: BTreeMap<String, StoredTensor>) -> Self {
+        Self { path: origin.into(), files: BTreeSet::new(), tensors }
+    }
+
     /// The file that the tensors come from.
     pub fn path(&self) -> &Path {
         &self.path

@@ -35,31 +35,38 @@ pub fn load<M: Module>(
     checkpoint: &Checkpoint,
     name: StateDictName,
 ) -> Result<(M, LoadReport), WeightsError> {
-    let mut loader = Loader {
-        path: ModulePath::default(),
-        name,
-        checkpoint,
-        taken: BTreeSet::new(),
-        missing: Vec::new(),
-        misshaped: Vec::new(),
-        failure: None,
-    };
+    let report = fit(&module, checkpoint, name)?;
+    let mut loader = Loader { path: ModulePath::default(), name, checkpoint, failure: None };
     let module = module.map(&mut loader);
-    if let Some(error) = loader.failure {
-        return Err(error);
+    match loader.failure {
+        Some(error) => Err(error),
+        None => Ok((module, report)),
     }
-    let unexpected: Vec<String> =
-        checkpoint.tensors().keys().filter(|name| !loader.taken.contains(*name)).cloned().collect();
-    if loader.missing.is_empty() && loader.misshaped.is_empty() {
-        Ok((module, LoadReport { unexpected }))
-    } else {
-        Err(WeightsError::Mismatch {
-            path: checkpoint.path().to_owned(),
-            missing: loader.missing,
-            misshaped: loader.misshaped,
-            unexpected,
-        })
+}
+
+/// Whether `checkpoint` has a tensor of the right shape for every parameter of `module`. No tensor is read.
+///
+/// # Errors
+/// [`WeightsError::Mismatch`] lists every missing parameter and wrong shape at once.
+pub fn fit<M: Module>(module: &M, checkpoint: &Checkpoint, name: StateDictName) -> Result<LoadReport, WeightsError> {
+    let mut taken = BTreeSet::new();
+    let (mut missing, mut misshaped) = (Vec::new(), Vec::new());
+    for (name, expected) in parameter_names(module, name) {
+        match checkpoint.tensors().get(&name) {
+            None => missing.push(name),
+            Some(stored) => {
+                taken.insert(name.clone());
+                if stored.shape != expected {
+                    misshaped.push(Misshaped { name, expected, found: stored.shape.clone() });
+                }
+            }
+        }
     }
+    let unexpected: Vec<String> = checkpoint.tensors().keys().filter(|name| !taken.contains(*name)).cloned().collect();
+    if missing.is_empty() && misshaped.is_empty() {
+        return Ok(LoadReport { unexpected });
+    }
+    Err(WeightsError::Mismatch { path: checkpoint.path().to_owned(), missing, misshaped, unexpected })
 }
 
 impl LoadReport {
@@ -140,9 +147,6 @@ struct Loader<'a> {
     path: ModulePath,
     name: StateDictName,
     checkpoint: &'a Checkpoint,
-    taken: BTreeSet<String>,
-    missing: Vec<String>,
-    misshaped: Vec<Misshaped>,
     failure: Option<WeightsError>,
 }
 
@@ -160,20 +164,11 @@ impl ModuleMapper for Loader<'_> {
             return param;
         }
         let name = (self.name)(&self.path.joined());
-        let Some(stored) = self.checkpoint.tensors().get(&name) else {
-            self.missing.push(name);
-            return param;
-        };
-        let expected = self.path.stored_shape(&param);
-        if stored.shape != expected {
-            self.misshaped.push(Misshaped { name: name.clone(), expected, found: stored.shape.clone() });
-            self.taken.insert(name);
-            return param;
-        }
+        // `fit` has found it, and its shape.
+        let Some(stored) = self.checkpoint.tensors().get(&name) else { return param };
         match stored.to_f32(&name) {
             Ok(data) => {
                 let tensor = Tensor::<D>::from_data(data, &param.lazy_device());
-                self.taken.insert(name);
                 let id = param.id;
                 param.transform_for_load(in_burn_order(&self.path, tensor), id)
             }

@@ -19,6 +19,6 @@ mod safetensors;
 pub use checkpoint::{Checkpoint, StoredTensor};
 pub use error::{Misshaped, WeightsError};
 pub use layout::contiguous;
-pub use load::{LoadReport, StateDictName, identity_name, load, parameter_names};
-pub use random::{Initialization, randomize};
+pub use load::{LoadReport, StateDictName, fit, identity_name, load, parameter_names};
+pub use random::{Initialization, random_checkpoint, randomize};
 pub use save::{state_dict, to_safetensors};

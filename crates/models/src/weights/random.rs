@@ -4,12 +4,16 @@
 //! float32 multiplication. So the same seed gives the same bits on every platform and in any order of evaluation, and a
 //! few lines of Python compute the same network (`tests/fixtures/formula_weights.py`).
 
-use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::{Tensor, TensorData};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{Bytes, DType, Tensor, TensorData};
 use rayon::prelude::*;
 
-use super::StateDictName;
+use super::checkpoint::StoredTensor;
 use super::load::{ModulePath, in_burn_order};
+use super::{Checkpoint, StateDictName};
 
 /// The distribution that random weights follow.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -23,10 +27,52 @@ pub enum Initialization {
 
 /// Replaces every parameter of `module` by values from `seed`.
 pub fn randomize<M: Module>(module: M, seed: u64, initialization: Initialization, name: StateDictName) -> M {
-    module.map(&mut Randomizer { path: ModulePath::default(), name, seed, initialization, fan_in: 1 })
+    module.map(&mut Randomizer { walk: Walk::new(name, seed, initialization) })
 }
 
-struct Randomizer {
+/// The weights that [`randomize`] gives to a module of the architecture of `module`, under their `state_dict` names. Each
+/// tensor is computed when it is read, so that the whole never has to be in memory.
+pub fn random_checkpoint<M: Module>(
+    module: &M,
+    seed: u64,
+    initialization: Initialization,
+    name: StateDictName,
+) -> Checkpoint {
+    let mut collector = Collector { walk: Walk::new(name, seed, initialization), tensors: BTreeMap::new() };
+    module.visit(&mut collector);
+    Checkpoint::computed(format!("random weights from seed {seed}"), collector.tensors)
+}
+
+/// How the values of one parameter come about.
+#[derive(Clone, Copy)]
+struct Recipe {
+    stream: u64,
+    initialization: Initialization,
+    fan_in: usize,
+    is_scale: bool,
+}
+
+impl Recipe {
+    fn values(&self, count: usize) -> Vec<f32> {
+        let mut values = vec![0.0; count];
+        let stream = self.stream;
+        match self.initialization {
+            Initialization::FanIn => {
+                let bound = (1.0 / (self.fan_in as f64).sqrt()) as f32;
+                fill(&mut values, |index| uniform(stream, index) * bound);
+            }
+            Initialization::Normal(deviation) => {
+                let scale = (deviation / irwin_hall_deviation()) as f32;
+                let mean = if self.is_scale { 1.0 } else { 0.0 };
+                fill(&mut values, |index| mean + irwin_hall(stream, index) * scale);
+            }
+        }
+        values
+    }
+}
+
+/// A traversal of the parameters in the order of their fields.
+struct Walk {
     path: ModulePath,
     name: StateDictName,
     seed: u64,
@@ -35,37 +81,69 @@ struct Randomizer {
     fan_in: usize,
 }
 
-impl ModuleMapper for Randomizer {
-    fn enter_module(&mut self, name: &str, kind: &str) {
-        self.path.enter(name, kind);
+impl Walk {
+    fn new(name: StateDictName, seed: u64, initialization: Initialization) -> Self {
+        Self { path: ModulePath::default(), name, seed, initialization, fan_in: 1 }
     }
 
-    fn exit_module(&mut self, _name: &str, _kind: &str) {
-        self.path.exit();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let shape = self.path.stored_shape(&param);
+    /// The name of the parameter where the traversal stands, its shape in PyTorch's order, and its values.
+    fn meet<const D: usize>(&mut self, param: &Param<Tensor<D>>) -> (String, Vec<usize>, Recipe) {
+        let shape = self.path.stored_shape(param);
         if self.path.field() == "weight" {
             self.fan_in = shape.iter().skip(1).product();
         }
-        let stream = stream(self.seed, &(self.name)(&self.path.joined()));
-        let mut values = vec![0.0; shape.iter().product()];
-        match self.initialization {
-            Initialization::FanIn => {
-                let bound = (1.0 / (self.fan_in as f64).sqrt()) as f32;
-                fill(&mut values, |index| uniform(stream, index) * bound);
-            }
-            Initialization::Normal(deviation) => {
-                let scale = (deviation / irwin_hall_deviation()) as f32;
-                let mean = if self.path.field() == "gamma" { 1.0 } else { 0.0 };
-                fill(&mut values, |index| mean + irwin_hall(stream, index) * scale);
-            }
-        }
-        let data = TensorData::new(values, shape);
+        let name = (self.name)(&self.path.joined());
+        let recipe = Recipe {
+            stream: stream(self.seed, &name),
+            initialization: self.initialization,
+            fan_in: self.fan_in,
+            is_scale: self.path.field() == "gamma",
+        };
+        (name, shape, recipe)
+    }
+}
+
+struct Randomizer {
+    walk: Walk,
+}
+
+impl ModuleMapper for Randomizer {
+    fn enter_module(&mut self, name: &str, kind: &str) {
+        self.walk.path.enter(name, kind);
+    }
+
+    fn exit_module(&mut self, _name: &str, _kind: &str) {
+        self.walk.path.exit();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let (_, shape, recipe) = self.walk.meet(&param);
+        let data = TensorData::new(recipe.values(shape.iter().product()), shape);
         let tensor = Tensor::<D>::from_data(data, &param.lazy_device());
         let id = param.id;
-        param.transform_for_load(in_burn_order(&self.path, tensor), id)
+        param.transform_for_load(in_burn_order(&self.walk.path, tensor), id)
+    }
+}
+
+struct Collector {
+    walk: Walk,
+    tensors: BTreeMap<String, StoredTensor>,
+}
+
+impl ModuleVisitor for Collector {
+    fn enter_module(&mut self, name: &str, kind: &str) {
+        self.walk.path.enter(name, kind);
+    }
+
+    fn exit_module(&mut self, _name: &str, _kind: &str) {
+        self.walk.path.exit();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let (name, shape, recipe) = self.walk.meet(param);
+        let count = shape.iter().product();
+        let read = move || Ok(Bytes::from_elems(recipe.values(count)));
+        self.tensors.insert(name, StoredTensor { dtype: DType::F32, shape, read: Arc::new(read) });
     }
 }
 

@@ -2,16 +2,19 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
 use infer::burn_network::BurnBert;
-use infer::engine::Engines;
+use infer::candle_bert::CandleBert;
+use infer::engine::{Engine, Engines};
+use infer::engine_name::EngineName;
 use infer::question_answering::check_signature;
+use infer::worker::Weights;
 use models::bert::{BertConfig, BertForQuestionAnswering};
 use models::question_answering::QaTokenizer;
 use models::weights::Checkpoint;
 
-use crate::predict::engines::{Wanted, open, random_seed};
+use crate::predict::engines::{self, Exported};
 
 /// How to get an ONNX file.
 const EXPORT: &str = "`cargo xtask export bert-qa` makes it";
@@ -29,33 +32,29 @@ pub fn text_side(folder: &Path) -> Result<(QaTokenizer, BertConfig)> {
 
 /// The engines in the order of their names, and the seed of their weights if those are random.
 pub fn load(
-    names: &[Wanted],
+    names: &[EngineName],
     model: &Path,
     folder: &Path,
     config: &BertConfig,
     threads: usize,
 ) -> Result<(Engines, Option<u64>)> {
-    let mut seed = None;
-    let mut engines = Engines::new();
-    for name in names {
-        if let Wanted::Ort(provider) = name {
-            let engine = open(*provider, model, threads, EXPORT)?;
-            check_signature(&engine, model)?;
-            seed = seed.or_else(|| random_seed(&engine));
-            engines.push(Box::new(engine));
+    let file = Exported { model, how: EXPORT, check: check_signature, weights: folder };
+    engines::load(names, &file, threads, |name, weights| framework(name, config, weights))
+}
+
+fn framework(name: EngineName, config: &BertConfig, weights: &Weights) -> Result<Box<dyn Engine>> {
+    let device = Device::flex();
+    Ok(match (name, weights) {
+        (EngineName::Candle, weights) => Box::new(CandleBert::load(config.clone(), weights).context(FOLDER)?),
+        (EngineName::Burn, Weights::Random(seed)) => {
+            let network = BertForQuestionAnswering::random(config, *seed, &device);
+            Box::new(BurnBert::new(network, config.clone(), device))
         }
-    }
-    if let Some(place) = names.iter().position(|name| *name == Wanted::Burn) {
-        let device = Device::flex();
-        let network = match seed {
-            Some(seed) => BertForQuestionAnswering::random(config, seed, &device),
-            None => {
-                let checkpoint = Checkpoint::open(folder).context(FOLDER)?;
-                BertForQuestionAnswering::load(config, checkpoint, &device)?.0
-            }
-        };
-        let engine = BurnBert::new(network, config.clone(), device);
-        engines.insert(place.min(engines.len()), Box::new(engine));
-    }
-    Ok((engines, seed))
+        (EngineName::Burn, Weights::At(folder)) => {
+            let checkpoint = Checkpoint::open(folder).context(FOLDER)?;
+            let (network, _) = BertForQuestionAnswering::load(config, checkpoint, &device)?;
+            Box::new(BurnBert::new(network, config.clone(), device))
+        }
+        (EngineName::Tract | EngineName::Ort(_), _) => bail!("{name} runs files"),
+    })
 }

@@ -17,7 +17,7 @@ use models::question_answering::{SpanOptions, WindowOptions, squad};
 use serde::Serialize;
 
 use crate::bert::{load, text_side};
-use crate::predict::engines::{Wanted, threads, wanted, warning};
+use crate::predict::engines::{runs_files, threads, wanted, warning};
 
 #[derive(Serialize)]
 struct Report {
@@ -57,7 +57,7 @@ fn ask(arguments: &EvalBertQaArgs, questions: &Path, out_path: &Path) -> Result<
     questions.truncate(arguments.limit.unwrap_or(usize::MAX));
     let (tokenizer, config) = text_side(&arguments.hf_dir)?;
     let mut files = vec![("squad", squad_path)];
-    if names.iter().any(|name| *name != Wanted::Burn) {
+    if names.iter().any(|name| runs_files(*name)) {
         files.push(("model", &arguments.model));
     }
     let fingerprint = Fingerprint::take(&files)?;

@@ -73,7 +73,7 @@ impl Starter<'_> {
         });
         let provider = match engine {
             EngineName::Ort(provider) => Some(provider),
-            EngineName::Burn | EngineName::Tract => None,
+            EngineName::Burn | EngineName::Candle | EngineName::Tract => None,
         };
         Subject::new(&engine.to_string(), provider, started)
     }
@@ -91,11 +91,11 @@ impl Starter<'_> {
                 EngineSpec::Ort { library: self.libraries.for_provider(provider)?, model, options }
             }
             EngineName::Tract => EngineSpec::Tract { model },
-            EngineName::Burn => {
+            EngineName::Burn | EngineName::Candle => {
                 return Err(EngineError::Load {
                     engine: engine.to_string(),
                     path: model,
-                    reason: "Burn runs the networks of this program, not files".to_owned(),
+                    reason: "it runs networks of this program, not files".to_owned(),
                 });
             }
         };

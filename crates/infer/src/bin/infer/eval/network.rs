@@ -49,6 +49,11 @@ pub trait Network {
     /// The network in Burn. `seed` is that of its weights, if they are random.
     fn native(&self, seed: Option<u64>, threads: usize, exact: bool) -> EngineSpec;
 
+    /// The network in another framework; `None` if that has no such network.
+    fn elsewhere(&self, _framework: EngineName, _seed: Option<u64>, _threads: usize) -> Option<EngineSpec> {
+        None
+    }
+
     /// Refuses a model of another network.
     fn check(&self, engine: &RemoteEngine) -> Result<(), EngineError>;
 
@@ -120,9 +125,17 @@ fn evaluate<N: Network>(network: &N, measure: &MeasureArgs) -> Result<Report> {
     let mut starter =
         Starter { launcher: &launcher, libraries: &mut libraries, model, threads, arguments: &measure.engines };
     let engines = asked.into_iter().filter(|engine| *engine != EngineName::Burn);
-    let candidates: Vec<Subject> =
-        engines.map(|engine| starter.start(engine, |engine| network.check(engine))).collect();
+    // Frameworks come last: only the file knows whether its weights are random.
+    let (frameworks, engines): (Vec<_>, Vec<_>) = engines.partition(|engine| *engine == EngineName::Candle);
+    let mut candidates: Vec<Subject> =
+        engines.into_iter().map(|engine| starter.start(engine, |engine| network.check(engine))).collect();
     let seed = candidates.iter().find_map(random_seed);
+    for framework in frameworks {
+        candidates.push(match network.elsewhere(framework, seed, threads) {
+            Some(spec) => Subject::new(&framework.to_string(), None, launcher.engine(&spec)),
+            None => starter.start(framework, |engine| network.check(engine)),
+        });
+    }
     let burn = |exact| launcher.engine(&network.native(seed, threads, exact)).context(N::WEIGHTS);
     let mut field = Field { reference: Subject::new("burn", None, Ok(burn(false)?)), candidates };
     let mut files = vec![("model", model)];

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use cli::eval::EvalBertQaArgs;
 use infer::engine::EngineError;
+use infer::engine_name::EngineName;
 use infer::field::Field;
 use infer::network::Agreement;
 use infer::question_answering::answer::Reader;
@@ -76,6 +77,12 @@ impl Network for Bert<'_> {
     fn native(&self, seed: Option<u64>, threads: usize, exact: bool) -> EngineSpec {
         let folder = self.arguments.hf_dir.clone();
         EngineSpec::BurnBert { weights: weights(seed, &folder), folder, threads, exact }
+    }
+
+    fn elsewhere(&self, framework: EngineName, seed: Option<u64>, threads: usize) -> Option<EngineSpec> {
+        let folder = self.arguments.hf_dir.clone();
+        let weights = weights(seed, &folder);
+        (framework == EngineName::Candle).then_some(EngineSpec::CandleBert { folder, weights, threads })
     }
 
     fn check(&self, engine: &RemoteEngine) -> Result<(), EngineError> {

@@ -9,15 +9,17 @@ use cli::predict::PredictAlexnetArgs;
 use infer::alexnet::check_signature;
 use infer::alexnet::predict::{Guess, guesses};
 use infer::burn_network::BurnAlexNet;
-use infer::engine::Engines;
+use infer::engine::Engine;
+use infer::engine_name::EngineName;
 use infer::progress::Progress;
 use infer::table::Table;
+use infer::worker::Weights;
 use models::alexnet::AlexNet;
 use models::imagenet::{Labels, preprocess_file};
 use models::weights::Checkpoint;
 use serde::Serialize;
 
-use super::engines::{Wanted, open, random_seed, threads, wanted, warning};
+use super::engines::{Exported, load, threads, wanted, warning};
 
 /// Pictures that run at once.
 const BATCH: usize = 16;
@@ -60,7 +62,8 @@ pub fn execute(arguments: &PredictAlexnetArgs) -> Result<ExitCode> {
     let labels = Labels::read(&arguments.labels)
         .context("no usable names of the classes (`cargo xtask fetch imagenet-labels` gets them)")?;
     let threads = threads(&arguments.engines)?;
-    let (mut engines, seed) = load(arguments, &names, threads)?;
+    let file = Exported { model: &arguments.model, how: EXPORT, check: check_signature, weights: &arguments.weights };
+    let (mut engines, seed) = load(&names, &file, threads, framework)?;
     let mut report = Report { random_init: seed, agree: true, pictures: Vec::new() };
     let progress = Progress::new("pictures");
     for chunk in images.chunks(BATCH) {
@@ -117,27 +120,15 @@ pub fn pictures(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// The engines, and the seed of their weights if those are random.
-fn load(arguments: &PredictAlexnetArgs, names: &[Wanted], threads: usize) -> Result<(Engines, Option<u64>)> {
-    let mut seed = None;
-    let mut engines = Engines::new();
-    for name in names {
-        if let Wanted::Ort(provider) = name {
-            let engine = open(*provider, &arguments.model, threads, EXPORT)?;
-            check_signature(&engine, &arguments.model)?;
-            seed = seed.or_else(|| random_seed(&engine));
-            engines.push(Box::new(engine));
-        }
-    }
-    if let Some(place) = names.iter().position(|name| *name == Wanted::Burn) {
-        let device = Device::flex();
-        let network = match seed {
-            Some(seed) => AlexNet::random(seed, &device),
-            None => trained(&arguments.weights, &device).context(FETCH)?,
-        };
-        engines.insert(place.min(engines.len()), Box::new(BurnAlexNet::new(network, device)));
-    }
-    Ok((engines, seed))
+/// AlexNet in a framework.
+fn framework(name: EngineName, weights: &Weights) -> Result<Box<dyn Engine>> {
+    let device = Device::flex();
+    let network = match (name, weights) {
+        (EngineName::Burn, Weights::Random(seed)) => AlexNet::random(*seed, &device),
+        (EngineName::Burn, Weights::At(path)) => trained(path, &device).context(FETCH)?,
+        _ => bail!("{name} has no AlexNet here; burn and tract have, and ONNX Runtime (ort:cpu)"),
+    };
+    Ok(Box::new(BurnAlexNet::new(network, device)))
 }
 
 fn trained(weights: &Path, device: &Device) -> Result<AlexNet> {

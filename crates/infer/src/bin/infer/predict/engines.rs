@@ -1,38 +1,22 @@
 //! The engines that a user asks for by name.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context, Result, bail};
-use cli::predict::Engines;
+use anyhow::{Context, Result};
+use cli::predict::Engines as EngineOptions;
+use infer::engine::{Engine, EngineError, Engines};
+use infer::engine_name::EngineName;
 use infer::libraries::Libraries;
-use infer::provider::Provider;
 use infer::session::SessionOptions;
 use infer::threads;
-use infer::worker::EngineSpec;
 use infer::worker::remote::{Launcher, RemoteEngine};
-
-/// An engine by its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wanted {
-    /// Burn, in this process.
-    Burn,
-    /// ONNX Runtime with a provider, in a process of its own.
-    Ort(Provider),
-}
+use infer::worker::{EngineSpec, Weights};
 
 /// The engines in the order given, each once.
-pub fn wanted(engines: &Engines) -> Result<Vec<Wanted>> {
+pub fn wanted(engines: &EngineOptions) -> Result<Vec<EngineName>> {
     let mut found = Vec::new();
     for name in &engines.names {
-        let provider = Provider::ALL.into_iter().find(|provider| provider.engine_name() == *name);
-        let engine = match (name.as_str(), provider) {
-            ("burn", _) => Wanted::Burn,
-            (_, Some(provider)) => Wanted::Ort(provider),
-            _ => {
-                let known = Provider::ALL.map(|provider| provider.engine_name()).join(", ");
-                bail!("there is no engine `{name}`; there are burn, {known}");
-            }
-        };
+        let engine = name.parse()?;
         if !found.contains(&engine) {
             found.push(engine);
         }
@@ -40,22 +24,74 @@ pub fn wanted(engines: &Engines) -> Result<Vec<Wanted>> {
     Ok(found)
 }
 
-/// The threads that each engine may use. Burn's are set up here, before its first use.
-pub fn threads(engines: &Engines) -> Result<usize> {
+/// Whether an engine runs the ONNX file, and not the weights that it was made from.
+pub fn runs_files(engine: EngineName) -> bool {
+    matches!(engine, EngineName::Ort(_) | EngineName::Tract)
+}
+
+/// The threads that each engine may use. Burn's and candle's are set up here, before their first use.
+pub fn threads(engines: &EngineOptions) -> Result<usize> {
     let count = engines.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     threads::limit(count).context("cannot start the worker threads")?;
     Ok(count)
 }
 
-/// The model under ONNX Runtime. `how` says how to make it.
-pub fn open(provider: Provider, model: &Path, threads: usize, how: &str) -> Result<RemoteEngine> {
+/// An engine that runs the ONNX file, in a process of its own. `how` says how to make the file.
+fn start(engine: EngineName, model: &Path, threads: usize, how: &str) -> Result<RemoteEngine> {
     std::fs::File::open(model)
         .map_err(artifact::FileError::new("open", model))
         .with_context(|| format!("no usable model ({how})"))?;
     let launcher = Launcher::this_program().context("this program cannot be started again")?;
-    let library = Libraries::find(Path::new(crate::DATASETS), launcher.clone())?.for_provider(provider)?;
-    let options = SessionOptions { provider, threads, ..SessionOptions::default() };
-    Ok(launcher.engine(&EngineSpec::Ort { library, model: PathBuf::from(model), options })?)
+    let model = model.to_owned();
+    let spec = match engine {
+        EngineName::Ort(provider) => {
+            let library = Libraries::find(Path::new(crate::DATASETS), launcher.clone())?.for_provider(provider)?;
+            EngineSpec::Ort {
+                library,
+                model,
+                options: SessionOptions { provider, threads, ..SessionOptions::default() },
+            }
+        }
+        _ => EngineSpec::Tract { model },
+    };
+    Ok(launcher.engine(&spec)?)
+}
+
+/// An ONNX file, and how it was made.
+pub struct Exported<'a> {
+    /// The file.
+    pub model: &'a Path,
+    /// How to make it.
+    pub how: &'a str,
+    /// Refuses a file of another network.
+    pub check: fn(&dyn Engine, &Path) -> Result<(), EngineError>,
+    /// Where its weights come from.
+    pub weights: &'a Path,
+}
+
+/// The engines in the order of their names, and the seed of their weights if those are random: only the file knows that,
+/// so its engines are opened first. `framework` opens the others.
+pub fn load(
+    names: &[EngineName],
+    file: &Exported,
+    threads: usize,
+    framework: impl Fn(EngineName, &Weights) -> Result<Box<dyn Engine>>,
+) -> Result<(Engines, Option<u64>)> {
+    let mut seed = None;
+    let mut engines: Vec<(usize, Box<dyn Engine>)> = Vec::new();
+    let (files, frameworks): (Vec<_>, Vec<_>) = names.iter().enumerate().partition(|(_, name)| runs_files(**name));
+    for (place, name) in files {
+        let engine = start(*name, file.model, threads, file.how)?;
+        (file.check)(&engine, file.model)?;
+        seed = seed.or_else(|| random_seed(&engine));
+        engines.push((place, Box::new(engine)));
+    }
+    let weights = seed.map_or_else(|| Weights::At(file.weights.to_owned()), Weights::Random);
+    for (place, name) in frameworks {
+        engines.push((place, framework(*name, &weights)?));
+    }
+    engines.sort_by_key(|(place, _)| *place);
+    Ok((engines.into_iter().map(|(_, engine)| engine).collect(), seed))
 }
 
 /// The seed of a model whose weights are random, by its own record.
