@@ -21,7 +21,7 @@ use clap::Parser;
 use infer::engine::Engine;
 use infer::runtime::Runtime;
 use infer::session::{Session, SessionOptions};
-use infer::statistics::Median;
+use infer::statistics::{Median, Summary, median};
 use infer::table::Table;
 use infer::tensor::NamedTensor;
 use infer::timing::{Contender, Plan, Series, interleave, ratio};
@@ -46,6 +46,9 @@ struct Arguments {
     /// Seconds of measuring for each network.
     #[arg(long, default_value_t = 60.0)]
     seconds: f64,
+    /// How often both files are loaded anew within that time.
+    #[arg(long, default_value_t = 12)]
+    sittings: usize,
     /// The folder of ONNX Runtime's library.
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../../datasets/onnxruntime"))]
     runtime: PathBuf,
@@ -77,16 +80,16 @@ fn main() -> Result<()> {
             let graph = graphs::Counts::of(&runtime, file)?;
             nodes.row([name.to_owned(), who.to_owned(), graph.raw.to_string(), graph.fused.to_string(), graph.kinds]);
         }
-        let (ours, theirs, ratio) = measure(&runtime, &files, &inputs, Duration::from_secs_f64(arguments.seconds))?;
+        let measured = measure(&runtime, &files, &inputs, &arguments)?;
         let figure = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), infer::table::figure);
         times.row([
             name.to_owned(),
-            infer::table::figure(ours.latency_ms.p50),
-            infer::table::figure(theirs.latency_ms.p50),
-            interval(&ratio),
-            figure(ours.latency_ms.p90),
-            figure(theirs.latency_ms.p90),
-            ours.latency_ms.samples.to_string(),
+            figure(Some(measured.ours.p50)),
+            figure(Some(measured.torch.p50)),
+            interval(&measured.ratio),
+            figure(measured.ours.p90),
+            figure(measured.torch.p90),
+            measured.ours.samples.to_string(),
         ]);
     }
     println!("ONNX Runtime {}, 1 thread, files of opset {opset} against PyTorch's of opset 11", runtime.version());
@@ -124,34 +127,46 @@ fn agree(runtime: &Runtime, files: &[PathBuf; 2], inputs: &[NamedTensor]) -> Res
     Ok(())
 }
 
-fn measure(
-    runtime: &Runtime,
-    files: &[PathBuf; 2],
-    inputs: &[NamedTensor],
-    least: Duration,
-) -> Result<(Series, Series, Option<Median>)> {
-    let mut contenders = Vec::new();
-    for (file, who) in files.iter().zip(["ours", "torch"]) {
-        let mut session = Session::open(runtime, file, SessionOptions::default())?;
-        contenders.push(Contender {
-            name: who.to_owned(),
-            block: Box::new(move |runs| {
-                (0..runs)
-                    .map(|_| {
-                        let start = Instant::now();
-                        session.run(inputs)?;
-                        Ok(start.elapsed().as_secs_f64())
-                    })
-                    .collect()
-            }),
-        });
-    }
+/// What the sittings come to.
+struct Measured {
+    ours: Summary,
+    torch: Summary,
+    ratio: Option<Median>,
+}
+
+/// Times both files in several sittings. Each loads them anew, in the other order: where a session's memory happens to lie
+/// makes one of two equal files a per cent faster for as long as it lives. The ratio is the median over the sittings.
+fn measure(runtime: &Runtime, files: &[PathBuf; 2], inputs: &[NamedTensor], arguments: &Arguments) -> Result<Measured> {
+    let sittings = arguments.sittings.max(1);
+    let plan = Plan::new(Duration::from_secs_f64(arguments.seconds / sittings as f64));
     let progress = infer::progress::Progress::new("timing");
-    let mut series = interleave(&mut contenders, &Plan::new(least), |share| progress.set(share)).into_iter();
-    let (Some(ours), Some(theirs)) = (series.next(), series.next()) else { bail!("a contender is missing") };
-    let (ours, theirs) = (ours?, theirs?);
-    let ratio = ratio(&ours, &theirs);
-    Ok((ours, theirs, ratio))
+    let (mut ours, mut torch, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    for sitting in 0..sittings {
+        let mut order = [(&files[0], "ours"), (&files[1], "torch")];
+        order.rotate_left(sitting % 2);
+        let mut contenders = Vec::new();
+        for (file, who) in order {
+            contenders.push(contender(Session::open(runtime, file, SessionOptions::default())?, who, inputs));
+        }
+        let told = |share: f64| progress.set((sitting as f64 + share) / sittings as f64);
+        let mut series = interleave(&mut contenders, &plan, told).into_iter().collect::<Result<Vec<Series>, _>>()?;
+        series.sort_by_key(|series| series.engine != "ours");
+        let [mine, theirs] = series.as_slice() else { bail!("a contender is missing") };
+        ratios.extend(ratio(mine, theirs).map(|ratio| ratio.value));
+        ours.extend_from_slice(&mine.samples_ms);
+        torch.extend_from_slice(&theirs.samples_ms);
+    }
+    let summary = |samples: &[f64]| Summary::of(samples).context("nothing was timed");
+    Ok(Measured { ours: summary(&ours)?, torch: summary(&torch)?, ratio: median(&ratios) })
+}
+
+fn contender<'a>(mut session: Session, who: &str, inputs: &'a [NamedTensor]) -> Contender<'a> {
+    let mut run = move || {
+        let start = Instant::now();
+        session.run(inputs)?;
+        Ok(start.elapsed().as_secs_f64())
+    };
+    Contender { name: who.to_owned(), block: Box::new(move |runs| (0..runs).map(|_| run()).collect()) }
 }
 
 /// `0.987 (0.981 to 0.992)`.
