@@ -1,9 +1,32 @@
 //! What can stand in the way of an export.
 
+use std::fmt;
+
 use burn::tensor::DType;
 use onnx_model::{EncodeError, SaveError, TensorError};
 
-use crate::Opset;
+use crate::{ExportReport, Opset, Stage};
+
+/// The operation that stands in the way, as `Float::Exp([n, 3]) in "encoder.layer.0"`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FailedOperation {
+    /// The Burn operation: `Float::Exp`.
+    pub name: String,
+    /// The module that it belongs to, as the path of its fields; empty for the module that is exported.
+    pub path: String,
+    /// The shapes of its inputs, with the sizes as expressions over the axes: `[n, 3]`.
+    pub shapes: Vec<String>,
+}
+
+impl fmt::Display for FailedOperation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        if !self.shapes.is_empty() {
+            write!(f, "({})", self.shapes.join(", "))?;
+        }
+        if self.path.is_empty() { Ok(()) } else { write!(f, " in {:?}", self.path) }
+    }
+}
 
 /// Why a module could not be exported.
 #[derive(Debug, thiserror::Error)]
@@ -112,14 +135,12 @@ pub enum ExportError {
     },
     /// A size cannot be written as an expression over the axes.
     #[error(
-        "{operation}{path}: {what} follows {axes} in a way that no formula explains (values {values}); fix the axis or \
-         compute the size differently", path = at(path)
+        "{operation}: {what} follows {axes} in a way that no formula explains (values {values}); fix the axis or compute \
+         the size differently"
     )]
     UnexplainedSize {
-        /// The Burn operation.
-        operation: String,
-        /// The module path.
-        path: String,
+        /// The operation.
+        operation: Box<FailedOperation>,
         /// Which number.
         what: String,
         /// The axes that change it.
@@ -129,10 +150,12 @@ pub enum ExportError {
     },
     /// A constant made in `forward` changes with an axis in a way that no formula explains.
     #[error(
-        "a constant of shape {shape} made in forward follows {axes} in a way that no formula explains; compute it with \
-         tensor operations from `arange` or `ones`, or fix the axis"
+        "a constant of shape {shape} made in forward and used by {operation} follows {axes} in a way that no formula \
+         explains; compute it with tensor operations from `arange` or `ones`, or fix the axis"
     )]
     UnexplainedConstant {
+        /// The first operation that uses it.
+        operation: Box<FailedOperation>,
         /// Its symbolic shape.
         shape: String,
         /// The axes that change it.
@@ -140,42 +163,38 @@ pub enum ExportError {
     },
     /// `forward` looked at the values of its inputs.
     #[error(
-        "forward made a constant from the values of its inputs (shape {shape}); the file would hold the values of one \
-         run, so compute it with tensor operations instead of `into_data` or `into_scalar`"
+        "forward made a constant from the values of its inputs (shape {shape}, used by {operation}); the file would hold \
+         the values of one run, so compute it with tensor operations instead of `into_data` or `into_scalar`"
     )]
     ValueDependent {
+        /// The first operation that uses it.
+        operation: Box<FailedOperation>,
         /// The shape of the constant.
         shape: String,
     },
     /// A number of an operation follows an axis, and ONNX wants it fixed.
-    #[error("{operation}{path}: its {what} is {formula}, and ONNX has only a fixed one; fix the axis", path = at(path))]
+    #[error("{operation}: its {what} is {formula}, and ONNX has only a fixed one; fix the axis")]
     DynamicNumber {
-        /// The Burn operation.
-        operation: String,
-        /// The module path.
-        path: String,
+        /// The operation.
+        operation: Box<FailedOperation>,
         /// Which number.
         what: String,
         /// The expression over the axes.
         formula: String,
     },
     /// No ONNX form of the operation.
-    #[error("{operation}{path}: {reason}", path = at(path))]
+    #[error("{operation}: {reason}")]
     Unsupported {
-        /// The Burn operation.
-        operation: String,
-        /// The module path.
-        path: String,
+        /// The operation.
+        operation: Box<FailedOperation>,
         /// Why, and what to do.
         reason: String,
     },
     /// The operation needs a later opset.
-    #[error("{operation}{path}: needs opset {lowest} or later, this export is for opset {opset}", path = at(path))]
+    #[error("{operation}: needs opset {lowest} or later, this export is for opset {opset}")]
     OpsetTooLow {
-        /// The Burn operation.
-        operation: String,
-        /// The module path.
-        path: String,
+        /// The operation.
+        operation: Box<FailedOperation>,
         /// The opset asked for.
         opset: Opset,
         /// The lowest one that can express it.
@@ -224,6 +243,30 @@ pub enum ExportError {
     Save(#[from] SaveError),
 }
 
-fn at(path: &str) -> String {
-    if path.is_empty() { String::new() } else { format!(" in {path:?}") }
+/// What stopped an export, and what had been done by then.
+///
+/// Its `Display` has the error first, and a line for each finished stage below it.
+#[derive(Debug)]
+pub struct FailedExport {
+    /// What stopped it.
+    pub error: ExportError,
+    /// The stages that it went through.
+    pub report: Box<ExportReport>,
 }
+
+impl FailedExport {
+    /// The stage that did not finish.
+    pub fn stage(&self) -> Stage {
+        self.report.next_stage()
+    }
+}
+
+impl fmt::Display for FailedExport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the export stopped at {}: {}", self.stage(), self.error)?;
+        let done = self.report.to_string();
+        if done.is_empty() { Ok(()) } else { write!(f, "\n{done}") }
+    }
+}
+
+impl std::error::Error for FailedExport {}

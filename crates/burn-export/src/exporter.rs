@@ -7,7 +7,7 @@ use burn::tensor::DType;
 
 use crate::axis::{Axis, AxisKind, DynamicAxis};
 use crate::capture::{ModelInputs, ModelOutputs};
-use crate::error::ExportError;
+use crate::error::{ExportError, FailedExport};
 use crate::exported::ExportedModel;
 use crate::opset::Opset;
 use crate::symbolic::AxisId;
@@ -122,11 +122,45 @@ impl OnnxExporter {
         I: ModelInputs,
         O: ModelOutputs,
     {
-        let signature = self.signature()?;
-        crate::pipeline::run(&self, &signature, module, &forward)
+        self.export_with_report(module, forward).map_err(|failed| failed.error)
     }
 
-    fn signature(&self) -> Result<Signature, ExportError> {
+    /// As [`export`](Self::export); a failure comes with a report of the stages before it.
+    ///
+    /// ```
+    /// use burn::nn::{Linear, LinearConfig};
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_export::{Axis, OnnxExporter, Stage};
+    ///
+    /// let linear: Linear = LinearConfig::new(4, 8).init(&Device::flex());
+    /// let failed = OnnxExporter::new()
+    ///     .input("x", [Axis::dynamic("batch"), Axis::fixed(4)])
+    ///     .output("y")
+    ///     .export_with_report(&linear, |linear, x: Tensor<2>| {
+    ///         let [batch, _] = x.dims();
+    ///         linear.forward(x).slice(0..batch.min(6))
+    ///     })
+    ///     .unwrap_err();
+    /// assert_eq!(failed.stage(), Stage::Sizes);
+    /// eprintln!("{failed}"); // the error, then what was read and recorded
+    /// ```
+    ///
+    /// # Errors
+    /// As [`export`](Self::export).
+    pub fn export_with_report<M, I, O>(
+        self,
+        module: &M,
+        forward: impl Fn(&M, I) -> O,
+    ) -> Result<ExportedModel, FailedExport>
+    where
+        M: Module,
+        I: ModelInputs,
+        O: ModelOutputs,
+    {
+        crate::pipeline::run(&self, module, &forward)
+    }
+
+    pub(crate) fn signature(&self) -> Result<Signature, ExportError> {
         let mut names = BTreeSet::new();
         for name in self.inputs.iter().map(|input| &input.name).chain(&self.outputs) {
             if name.is_empty() {

@@ -74,16 +74,17 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # When an export is refused
+//!
+//! The error names the operation, the shapes of its inputs, its module path, and what to change.
+//! [`OnnxExporter::export_with_report`] also tells what had been done by then, stage by stage.
+//!
 //! # Limits
 //!
-//! - `forward` must not look at values (`into_data`, `into_scalar`, `one_hot`, `nonzero`): the recording has none.
-//! - Loops over an axis (recurrent layers) need a fixed length; a branch on a size is refused.
-//! - Gradients, random numbers, quantised tensors and collective operations are refused by name, and so are operations
-//!   that ONNX first has at a later opset. `docs/operators.md` lists every operation by opset.
-//! - Sizes that `forward` computes may be sums and products of axes and quotients rounded down; a minimum or maximum of
-//!   axes is refused.
-//! - Running products and extremes (`cumprod`, `cummax`) take memory that grows with the square of the axis.
-//! - Axes are sizes of one or more; a size of zero may work and is not tested.
+//! In short: `forward` must not look at values or branch on sizes; loops over an axis need a fixed length; gradients, random
+//! numbers, quantised tensors and collective operations are refused by name. `docs/limits.md` has the whole list with
+//! the reasons and what to do, `docs/operators.md` every operation by opset, and `examples/` a small network, dynamic axes
+//! and a transformer.
 
 mod axis;
 mod capture;
@@ -104,8 +105,9 @@ mod symbolic;
 
 pub use axis::Axis;
 pub use capture::{InputSource, ModelInputs, ModelOutputs, OutputSink};
-pub use error::ExportError;
+pub use error::{ExportError, FailedExport, FailedOperation};
 pub use exported::ExportedModel;
 pub use exporter::OnnxExporter;
+pub use onnx_model::{External, SaveOptions, WrittenFile};
 pub use opset::Opset;
-pub use report::ExportReport;
+pub use report::{ExportReport, Stage};

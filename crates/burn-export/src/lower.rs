@@ -19,7 +19,7 @@ mod interpolation;
 mod module;
 mod movement;
 mod normalization;
-mod paths;
+pub(crate) mod paths;
 mod pooling;
 mod reduction;
 mod scatter;
@@ -33,28 +33,21 @@ use burn::backend::ir::{BaseOperationIr, BoolOperationIr, OperationIr, ScalarIr,
 use onnx_model::DataType;
 
 pub(crate) use builder::Builder;
+use paths::Modules;
 
-use crate::capture::parameters::Parameter;
 use crate::elements::{self, data_type};
-use crate::error::ExportError;
+use crate::error::{ExportError, FailedOperation};
 use crate::exporter::InputSpec;
 use crate::graph::{Graph, Operand, Source, ValueId};
 use crate::opset::Opset;
 use crate::program::{Number, Operation, Program};
-use crate::symbolic::Dim;
+use crate::symbolic::{Dim, shape_text};
 
 type Result<T> = std::result::Result<T, ExportError>;
 
 /// Writes the program as ONNX operators of an opset.
-///
-/// `visits` gives for each visit of a parameter its position in `parameters`.
-pub(crate) fn lower(
-    program: &Program,
-    inputs: &[InputSpec],
-    parameters: &[Parameter],
-    visits: &[usize],
-    opset: Opset,
-) -> Result<Graph> {
+pub(crate) fn lower(program: &Program, inputs: &[InputSpec], modules: Modules<'_>, opset: Opset) -> Result<Graph> {
+    let Modules { parameters, visits } = modules;
     let mut builder = Builder::new(opset);
     builder.graph.parameters = parameters.iter().map(|parameter| parameter.shape.clone()).collect();
     let mut values = HashMap::new();
@@ -74,7 +67,8 @@ pub(crate) fn lower(
         let shape = parameter.shape.iter().map(|size| Dim::fixed(*size as i64)).collect();
         values.insert(id, builder.graph.add(dtype, shape, Source::Parameter { index, permutation: None }));
     }
-    let paths = paths::module_paths(program, parameters, visits);
+    let recorded: Vec<&OperationIr> = program.operations.iter().map(|operation| &operation.ir).collect();
+    let paths = modules.paths(&recorded, program.parameters.iter().map(|(id, visit)| (*id, *visit)));
     let Some(placeholder) = program.operations.first() else {
         return finish(builder, program, values);
     };
@@ -211,10 +205,7 @@ impl Lowering<'_> {
         let value = self.b.cast(value, data_type(out.dtype, || self.operation.name.clone())?);
         let expected = self.shape(out);
         if self.b.graph.shape(value) != expected {
-            let text = |dims: &[Dim]| {
-                let dims: Vec<String> = dims.iter().map(|dim| dim.display(&self.program.axes).to_string()).collect();
-                format!("[{}]", dims.join(", "))
-            };
+            let text = |dims: &[Dim]| shape_text(dims, &self.program.axes);
             // Another form of the same sizes would be equal: this is a different shape.
             return Err(ExportError::Internal {
                 message: format!(
@@ -274,10 +265,16 @@ impl Lowering<'_> {
         }
     }
 
+    /// The operation at hand, for an error.
+    fn at_fault(&self) -> Box<FailedOperation> {
+        let shapes = self.operation.ir.inputs().map(|input| shape_text(&self.shape(input), &self.program.axes));
+        let (name, path) = (self.operation.name.clone(), self.b.path.clone());
+        Box::new(FailedOperation { name, path, shapes: shapes.collect() })
+    }
+
     pub(crate) fn dynamic(&self, what: &str, dim: &Dim) -> ExportError {
         ExportError::DynamicNumber {
-            operation: self.operation.name.clone(),
-            path: self.b.path.clone(),
+            operation: self.at_fault(),
             what: what.to_string(),
             formula: dim.display(&self.program.axes).to_string(),
         }
@@ -289,11 +286,7 @@ impl Lowering<'_> {
     }
 
     pub(crate) fn refuse(&self, reason: impl Into<String>) -> ExportError {
-        ExportError::Unsupported {
-            operation: self.operation.name.clone(),
-            path: self.b.path.clone(),
-            reason: reason.into(),
-        }
+        ExportError::Unsupported { operation: self.at_fault(), reason: reason.into() }
     }
 
     /// Demands an opset.
@@ -301,12 +294,7 @@ impl Lowering<'_> {
         if self.b.opset >= lowest {
             return Ok(());
         }
-        Err(ExportError::OpsetTooLow {
-            operation: self.operation.name.clone(),
-            path: self.b.path.clone(),
-            opset: self.b.opset,
-            lowest,
-        })
+        Err(ExportError::OpsetTooLow { operation: self.at_fault(), opset: self.b.opset, lowest })
     }
 
     /// Sizes as an operand.

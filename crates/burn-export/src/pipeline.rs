@@ -1,46 +1,73 @@
 //! The stages of an export, in order.
 
+use burn::backend::ir::OperationIr;
 use burn::module::Module;
 use burn::tensor::Device;
+use onnx_model::Model;
 
-use crate::capture::parameters::{self, Parameter};
+use crate::capture::parameters;
 use crate::capture::trace::{Trace, TracePoint, describe_sizes, record};
 use crate::capture::{ModelInputs, ModelOutputs};
-use crate::error::ExportError;
+use crate::error::{ExportError, FailedExport};
 use crate::exported::ExportedModel;
 use crate::exporter::{OnnxExporter, Signature};
+use crate::lower::paths::Modules;
 use crate::program::Program;
-use crate::report::ExportReport;
+use crate::report::{ExportReport, Stage};
 use crate::{emit, equivalence, lower, program, simplify};
 
 /// Capture, symbolic sizes, lowering, simplification, writing, checking.
 pub(crate) fn run<M, I, O>(
     exporter: &OnnxExporter,
-    signature: &Signature,
     module: &M,
     forward: &impl Fn(&M, I) -> O,
-) -> Result<ExportedModel, ExportError>
+) -> Result<ExportedModel, FailedExport>
 where
     M: Module,
     I: ModelInputs,
     O: ModelOutputs,
 {
+    let mut report = ExportReport::new(exporter.opset);
+    match export(exporter, module, forward, &mut report) {
+        Ok(model) => Ok(ExportedModel { model, report }),
+        Err(error) => Err(FailedExport { error, report: Box::new(report) }),
+    }
+}
+
+fn export<M, I, O>(
+    exporter: &OnnxExporter,
+    module: &M,
+    forward: &impl Fn(&M, I) -> O,
+    report: &mut ExportReport,
+) -> Result<Model, ExportError>
+where
+    M: Module,
+    I: ModelInputs,
+    O: ModelOutputs,
+{
+    let signature = exporter.signature()?;
     let axes: Vec<String> = signature.axes.iter().map(|axis| axis.name.clone()).collect();
     let (mut parameters, visits) = parameters::read(module)?;
     if let Some(rename) = exporter.rename {
         parameters.iter_mut().for_each(|parameter| parameter.path = rename(&parameter.path));
     }
+    report.parameters = parameters.len();
+    report.parameter_bytes = parameters.iter().map(|parameter| parameter.bytes.len() as u64).sum();
+    report.finished = Some(Stage::Declarations);
     let device = Device::capture();
     let mut traces = Vec::new();
-    let points = trace_points(signature);
+    let points = trace_points(&signature);
     let last = points.len() - 1;
     for (position, sizes) in points.into_iter().enumerate() {
         // Another fill for the last trace: what changes with it looked at values.
         let fill = u8::from(position == last);
         let point = TracePoint { inputs: &signature.inputs, axes: &axes, sizes, fill };
-        traces.push(record(&device, module, forward, point)?);
+        let trace = record(&device, module, forward, point)?;
+        report.traces.push(describe_sizes(&axes, &trace.sizes));
+        traces.push(trace);
     }
-    finish(exporter, signature, &axes, &parameters, &visits, traces)
+    let modules = Modules { parameters: &parameters, visits: &visits };
+    finish(exporter, &signature, &axes, modules, traces, report)
 }
 
 /// Everything after the recording, which is the same for every module and closure.
@@ -48,23 +75,29 @@ fn finish(
     exporter: &OnnxExporter,
     signature: &Signature,
     axes: &[String],
-    parameters: &[Parameter],
-    visits: &[usize],
+    modules: Modules<'_>,
     traces: Vec<Trace>,
-) -> Result<ExportedModel, ExportError> {
+    report: &mut ExportReport,
+) -> Result<Model, ExportError> {
     let returned = traces.first().map_or(0, |trace| trace.outputs.len());
     if returned != exporter.outputs.len() {
         return Err(ExportError::OutputCount { declared: exporter.outputs.len(), returned });
     }
-    let described = traces.iter().map(|trace| describe_sizes(axes, &trace.sizes)).collect();
-    let (program, divergences) = program::merge(axes, traces)?;
-    let lower = |program: &Program| lower::lower(program, &signature.inputs, parameters, visits, exporter.opset);
+    report.recorded = traces.first().map_or(0, |trace| {
+        trace.operations.iter().filter(|operation| !matches!(operation, OperationIr::Drop(_))).count()
+    });
+    report.finished = Some(Stage::Capture);
+    let (program, divergences) = program::merge(axes, modules, traces)?;
+    for operation in &program.operations {
+        *report.operations.entry(operation.name.clone()).or_insert(0) += 1;
+    }
+    let lower = |program: &Program| lower::lower(program, &signature.inputs, modules, exporter.opset);
     for divergence in divergences {
         let sizes = divergence.trace.sizes.clone();
         let Some(mut expected) = program.at(&sizes).map(|program| lower(&program)).transpose()? else {
             return Err(divergence.difference);
         };
-        let (found, _) = program::merge(axes, vec![divergence.trace])?;
+        let (found, _) = program::merge(axes, modules, vec![divergence.trace])?;
         let mut found = lower(&found)?;
         simplify::simplify(&mut expected);
         simplify::simplify(&mut found);
@@ -72,30 +105,20 @@ fn finish(
             return Err(divergence.difference);
         }
     }
+    report.finished = Some(Stage::Sizes);
     let mut graph = lower(&program)?;
-    let lowered_nodes = graph.nodes.len();
-    let simplifications = simplify::simplify(&mut graph);
-    let model = emit::emit(&graph, exporter, signature, parameters, &program.axes)?;
-    let checked = model.check();
-    checked.map_err(|error| ExportError::Invalid { message: error.to_string() })?;
-    let mut report = ExportReport {
-        opset: exporter.opset,
-        traces: described,
-        operations: Default::default(),
-        parameters: parameters.len(),
-        parameter_bytes: parameters.iter().map(|parameter| parameter.bytes.len() as u64).sum(),
-        lowered_nodes,
-        simplifications,
-        nodes: Default::default(),
-        checked: true,
-    };
-    for operation in &program.operations {
-        *report.operations.entry(operation.name.clone()).or_insert(0) += 1;
-    }
+    report.lowered_nodes = graph.nodes.len();
+    report.finished = Some(Stage::Lowering);
+    report.simplifications = simplify::simplify(&mut graph);
+    report.finished = Some(Stage::Simplification);
+    let model = emit::emit(&graph, exporter, signature, modules.parameters, &program.axes)?;
     for node in &model.graph.nodes {
         *report.nodes.entry(node.op_type.clone()).or_insert(0) += 1;
     }
-    Ok(ExportedModel { model, report })
+    report.finished = Some(Stage::Writing);
+    model.check().map_err(|error| ExportError::Invalid { message: error.to_string() })?;
+    report.finished = Some(Stage::Check);
+    Ok(model)
 }
 
 /// The base sizes, each axis alone at several sizes, and all axes together at fresh ones.

@@ -13,8 +13,9 @@ use burn::tensor::DType;
 pub(crate) use constants::{AffineTerm, Constant, Number};
 
 use crate::capture::trace::{Trace, describe_sizes};
-use crate::error::ExportError;
-use crate::symbolic::{AxisId, Dim, Solver};
+use crate::error::{ExportError, FailedOperation};
+use crate::lower::paths::Modules;
+use crate::symbolic::{AxisId, Dim, Solver, shape_text};
 use skeleton::Skeleton;
 
 /// What `forward` does, at any size.
@@ -93,29 +94,33 @@ impl Program {
 ///
 /// Traces of another structure are handed back: Burn itself takes shortcuts at size one, so they may still compute the
 /// same, which only the finished graphs can tell.
-pub(crate) fn merge(axes: &[String], traces: Vec<Trace>) -> Result<(Program, Vec<Divergence>), ExportError> {
+pub(crate) fn merge(
+    axes: &[String],
+    modules: Modules<'_>,
+    traces: Vec<Trace>,
+) -> Result<(Program, Vec<Divergence>), ExportError> {
     let mut traces = traces.into_iter();
     let Some(base) = traces.next() else {
         return Err(ExportError::Internal { message: "no trace was taken".to_string() });
     };
     let (mut agreeing, mut divergent) = (Vec::new(), Vec::new());
     for trace in traces {
-        match compare(axes, &Run::new(&base), &Run::new(&trace)) {
+        match compare(axes, modules, &Run::new(&base), &Run::new(&trace)) {
             Ok(()) => agreeing.push(trace),
             Err(difference) => divergent.push(Divergence { trace, difference }),
         }
     }
     agreeing.insert(0, base);
-    Ok((merge_agreeing(axes.to_vec(), &agreeing)?, divergent))
+    Ok((merge_agreeing(axes.to_vec(), modules, &agreeing)?, divergent))
 }
 
-fn merge_agreeing(axes: Vec<String>, traces: &[Trace]) -> Result<Program, ExportError> {
+fn merge_agreeing(axes: Vec<String>, modules: Modules<'_>, traces: &[Trace]) -> Result<Program, ExportError> {
     let mut solver = Solver::new(traces.iter().map(|trace| trace.sizes.clone()).collect());
     let runs: Vec<Run<'_>> = traces.iter().map(Run::new).collect();
     let Some(base) = runs.first() else {
         return Err(ExportError::Internal { message: "no trace was taken".to_string() });
     };
-    let mut merger = Merger { axes: &axes, solver: &mut solver, runs: &runs, shapes: HashMap::new() };
+    let mut merger = Merger { axes: &axes, modules, solver: &mut solver, runs: &runs, shapes: HashMap::new() };
     let mut constants = HashMap::new();
     for (position, id) in base.trace.inputs.iter().enumerate() {
         merger.explain_shape(*id, |run| run.shape_of_value(run.trace.inputs[position]), "an input")?;
@@ -126,7 +131,8 @@ fn merge_agreeing(axes: Vec<String>, traces: &[Trace]) -> Result<Program, Export
         if base.trace.values.contains_key(&id) {
             let samples: Vec<_> = runs.iter().filter_map(|run| run.trace.values.get(&run.leaves[position])).collect();
             let shape = merger.shapes.get(&id).cloned().unwrap_or_default();
-            constants.insert(id, constants::explain(&samples, &shape, merger.solver, &axes)?);
+            let user = || Box::new(base.user(modules, id));
+            constants.insert(id, constants::explain(&samples, &shape, merger.solver, &axes, user)?);
         }
     }
     let mut operations = Vec::new();
@@ -213,10 +219,28 @@ impl<'a> Run<'a> {
     fn name(&self, index: usize) -> String {
         self.skeletons.get(index).map_or_else(|| "nothing".to_string(), |skeleton| skeleton.name.clone())
     }
+
+    /// The operation of this index for an error, with the shapes of this trace.
+    fn at_fault(&self, modules: Modules<'_>, index: usize) -> FailedOperation {
+        let visits = self.trace.parameters.iter().enumerate().map(|(visit, id)| (*id, visit));
+        let path = modules.paths(&self.live, visits).get(index).cloned().unwrap_or_default();
+        let inputs = self.live.get(index).into_iter().flat_map(|operation| operation.inputs());
+        let shapes = inputs.map(|input| format!("{:?}", input.shape.to_vec())).collect();
+        FailedOperation { name: self.name(index), path, shapes }
+    }
+
+    /// The first operation that reads a tensor.
+    fn user(&self, modules: Modules<'_>, id: TensorId) -> FailedOperation {
+        let reads = |operation: &&OperationIr| operation.inputs().any(|input| input.id == id);
+        match self.live.iter().position(reads) {
+            Some(index) => self.at_fault(modules, index),
+            None => FailedOperation { name: "an output".to_string(), ..FailedOperation::default() },
+        }
+    }
 }
 
 /// Both runs must do the same operations on the same tensors.
-fn compare(axes: &[String], base: &Run<'_>, other: &Run<'_>) -> Result<(), ExportError> {
+fn compare(axes: &[String], modules: Modules<'_>, base: &Run<'_>, other: &Run<'_>) -> Result<(), ExportError> {
     let count = base.skeletons.len().max(other.skeletons.len());
     for index in 0..count {
         let same = match (base.skeletons.get(index), other.skeletons.get(index)) {
@@ -224,20 +248,12 @@ fn compare(axes: &[String], base: &Run<'_>, other: &Run<'_>) -> Result<(), Expor
             _ => false,
         };
         if !same {
-            let describe = |run: &Run<'_>| {
-                let ranks: Vec<String> = run
-                    .live
-                    .get(index)
-                    .map(|operation| operation.inputs().map(|input| format!("{:?}", input.shape.to_vec())).collect())
-                    .unwrap_or_default();
-                format!("{}({})", run.name(index), ranks.join(", "))
-            };
             return Err(ExportError::ControlFlow {
                 base_sizes: describe_sizes(axes, &base.trace.sizes),
                 sizes: describe_sizes(axes, &other.trace.sizes),
                 index,
-                expected: describe(base),
-                found: describe(other),
+                expected: base.at_fault(modules, index).to_string(),
+                found: other.at_fault(modules, index).to_string(),
             });
         }
     }
@@ -264,6 +280,7 @@ fn compare(axes: &[String], base: &Run<'_>, other: &Run<'_>) -> Result<(), Expor
 
 struct Merger<'a> {
     axes: &'a [String],
+    modules: Modules<'a>,
     solver: &'a mut Solver,
     runs: &'a [Run<'a>],
     shapes: HashMap<TensorId, Vec<Dim>>,
@@ -277,7 +294,8 @@ impl Merger<'_> {
         what: &str,
     ) -> Result<(), ExportError> {
         let samples: Vec<Vec<usize>> = self.runs.iter().map(shape).collect();
-        let dims = self.explain_sizes(&samples, &[], &[], what, "size")?;
+        let place = || FailedOperation { name: what.to_string(), ..FailedOperation::default() };
+        let dims = self.explain_sizes(&samples, &[], &[], &place, "size")?;
         self.shapes.insert(id, dims);
         Ok(())
     }
@@ -287,7 +305,7 @@ impl Merger<'_> {
         samples: &[Vec<usize>],
         hints: &[Option<Dim>],
         near: &[Dim],
-        operation: &str,
+        operation: &dyn Fn() -> FailedOperation,
         what: &str,
     ) -> Result<Vec<Dim>, ExportError> {
         let rank = samples.first().map_or(0, Vec::len);
@@ -298,15 +316,14 @@ impl Merger<'_> {
                 let hint: Vec<Dim> = hints.get(axis).cloned().flatten().into_iter().collect();
                 self.solver
                     .explain(&values, &hint, near)
-                    .ok_or_else(|| self.unexplained(&values, operation, &format!("{what} {axis}")))
+                    .ok_or_else(|| self.unexplained(&values, operation(), &format!("{what} {axis}")))
             })
             .collect()
     }
 
-    fn unexplained(&self, values: &[i64], operation: &str, what: &str) -> ExportError {
+    fn unexplained(&self, values: &[i64], operation: FailedOperation, what: &str) -> ExportError {
         ExportError::UnexplainedSize {
-            operation: operation.to_string(),
-            path: String::new(),
+            operation: Box::new(operation),
             what: what.to_string(),
             axes: axis_names(&self.solver.responsible_axes(values), self.axes),
             values: format!("{values:?}"),
@@ -326,12 +343,18 @@ impl Merger<'_> {
         }
         near.dedup();
         let hints = hints::output_sizes(ir, &self.shapes);
+        let (axes, modules) = (self.axes, self.modules);
+        let inputs: Vec<String> = ir
+            .inputs()
+            .map(|input| shape_text(self.shapes.get(&input.id).map(Vec::as_slice).unwrap_or_default(), axes))
+            .collect();
+        let at_fault = || FailedOperation { shapes: inputs.clone(), ..base.at_fault(modules, index) };
         for (position, out) in ir.outputs().enumerate() {
             let samples: Vec<Vec<usize>> = runs
                 .iter()
                 .filter_map(|run| run.live.get(index)?.outputs().nth(position).map(|out| out.shape.to_vec()))
                 .collect();
-            let dims = self.explain_sizes(&samples, &hints, &near, &name, "output size")?;
+            let dims = self.explain_sizes(&samples, &hints, &near, &at_fault, "output size")?;
             near.extend(dims.iter().cloned());
             self.shapes.insert(out.id, dims);
         }
@@ -348,7 +371,7 @@ impl Merger<'_> {
             let dim = self
                 .solver
                 .explain(&samples, &[], &near)
-                .ok_or_else(|| self.unexplained(&samples, &name, place.trim_start_matches('/')))?;
+                .ok_or_else(|| self.unexplained(&samples, at_fault(), place.trim_start_matches('/')))?;
             dims.insert(place.clone(), dim);
         }
         let mut scalars = BTreeMap::new();
@@ -359,8 +382,7 @@ impl Merger<'_> {
             }
             let number =
                 constants::explain_scalar(&samples, self.solver).ok_or_else(|| ExportError::UnexplainedSize {
-                    operation: name.clone(),
-                    path: String::new(),
+                    operation: Box::new(at_fault()),
                     what: "a scalar".to_string(),
                     axes: self.axes.join(", "),
                     values: format!("{samples:?}"),

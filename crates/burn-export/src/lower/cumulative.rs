@@ -4,7 +4,7 @@ use burn::backend::ir::DimOpIr;
 use onnx_model::DataType;
 
 use super::{Lowering, Result};
-use crate::graph::Operand;
+use crate::graph::{Operand, ValueId};
 use crate::symbolic::Dim;
 
 impl Lowering<'_> {
@@ -33,20 +33,23 @@ impl Lowering<'_> {
         let dtype = self.b.dtype(x);
         let neutral = match reduction {
             "ReduceProd" => self.b.scalar(dtype, 1.0),
-            _ if Self::is_float(dtype) => {
-                let infinity = if reduction == "ReduceMax" { f64::NEG_INFINITY } else { f64::INFINITY };
-                self.b.scalar(dtype, infinity)
-            }
-            _ => {
-                let (low, high) = whole_range(dtype);
-                self.b.whole(dtype, if reduction == "ReduceMax" { low } else { high })
-            }
+            _ => self.neutral(reduction, dtype),
         };
         let prefixes = self.b.choose(inside, wide, neutral);
         let out = self.b.reduce(reduction, prefixes, &[axis + 1]);
         let shape = self.b.shape(x);
         let out = self.b.reshape(out, shape);
         self.bind(&op.out, out)
+    }
+
+    /// What changes no minimum (`ReduceMin`), or no maximum (`ReduceMax`).
+    pub(super) fn neutral(&mut self, reduction: &'static str, dtype: DataType) -> ValueId {
+        let is_maximum = reduction == "ReduceMax";
+        if Self::is_float(dtype) {
+            return self.b.scalar(dtype, if is_maximum { f64::NEG_INFINITY } else { f64::INFINITY });
+        }
+        let (low, high) = whole_range(dtype);
+        self.b.whole(dtype, if is_maximum { low } else { high })
     }
 }
 

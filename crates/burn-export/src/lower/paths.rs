@@ -6,25 +6,42 @@
 use std::collections::HashMap;
 
 use burn::backend::capture::TensorId;
+use burn::backend::ir::OperationIr;
 
 use crate::capture::parameters::Parameter;
-use crate::program::Program;
 
-/// The module path of each operation.
-pub(super) fn module_paths(program: &Program, parameters: &[Parameter], visits: &[usize]) -> Vec<String> {
-    let mut origin: HashMap<TensorId, Vec<&str>> = HashMap::new();
-    for (id, visit) in &program.parameters {
-        if let Some(parameter) = visits.get(*visit).and_then(|index| parameters.get(*index)) {
-            let mut path: Vec<&str> = parameter.path.split('.').collect();
-            path.pop();
-            origin.insert(*id, path);
+/// The module's parameters, and which of them each visit meets.
+#[derive(Clone, Copy)]
+pub(crate) struct Modules<'a> {
+    pub(crate) parameters: &'a [Parameter],
+    pub(crate) visits: &'a [usize],
+}
+
+impl<'a> Modules<'a> {
+    /// The module path of each operation. `tensors` are the stand-ins of the parameters, each with its visit.
+    pub(crate) fn paths(
+        &self,
+        operations: &[&OperationIr],
+        tensors: impl IntoIterator<Item = (TensorId, usize)>,
+    ) -> Vec<String> {
+        let mut origin: HashMap<TensorId, Vec<&'a str>> = HashMap::new();
+        for (id, visit) in tensors {
+            if let Some(parameter) = self.visits.get(visit).and_then(|index| self.parameters.get(*index)) {
+                let mut path: Vec<&str> = parameter.path.split('.').collect();
+                path.pop();
+                origin.insert(id, path);
+            }
         }
+        paths(operations, origin)
     }
+}
+
+fn paths(operations: &[&OperationIr], mut origin: HashMap<TensorId, Vec<&str>>) -> Vec<String> {
     let mut own: Vec<Option<Vec<&str>>> = Vec::new();
-    for operation in &program.operations {
+    for operation in operations {
         let mut path: Option<Vec<&str>> = None;
         let mut only_parameters = true;
-        for input in operation.ir.inputs() {
+        for input in operation.inputs() {
             match origin.get(&input.id) {
                 Some(other) => path = Some(path.map_or_else(|| other.clone(), |path| common(&path, other))),
                 None => only_parameters = false,
@@ -32,7 +49,7 @@ pub(super) fn module_paths(program: &Program, parameters: &[Parameter], visits: 
         }
         // What is computed from parameters alone (a reshaped bias) belongs where they do.
         if only_parameters && let Some(path) = &path {
-            for out in operation.ir.outputs() {
+            for out in operation.outputs() {
                 origin.insert(out.id, path.clone());
             }
         }

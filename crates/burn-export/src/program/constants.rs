@@ -4,8 +4,8 @@ use burn::backend::ir::ScalarIr;
 use burn::tensor::{DType, TensorData};
 
 use super::axis_names;
-use crate::error::ExportError;
-use crate::symbolic::{Dim, Solver};
+use crate::error::{ExportError, FailedOperation};
+use crate::symbolic::{Dim, Solver, shape_text};
 
 /// A constant of the program.
 #[derive(Clone, Debug)]
@@ -61,6 +61,7 @@ pub(super) fn explain(
     shape: &[Dim],
     solver: &mut Solver,
     axes: &[String],
+    user: impl FnOnce() -> Box<FailedOperation>,
 ) -> Result<Constant, ExportError> {
     let Some((first, rest)) = samples.split_first() else {
         return Err(ExportError::Internal { message: "a constant without values".to_string() });
@@ -92,18 +93,18 @@ pub(super) fn explain(
     {
         return Ok(triangle);
     }
-    let text: Vec<String> = shape.iter().map(|dim| dim.display(axes).to_string()).collect();
-    let shape_text = format!("[{}]", text.join(", "));
+    let (operation, shape_text) = (user(), shape_text(shape, axes));
     // The inputs of the last trace hold other values than those of the others.
     let (_, before) = samples.split_last().unwrap_or((first, &[]));
     let alike = before.iter().all(|sample| sample.shape() == first.shape() && sample.as_bytes() == first.as_bytes());
     if axes.is_empty() || alike || fill(before, dtype).is_some() {
-        return Err(ExportError::ValueDependent { shape: shape_text });
+        return Err(ExportError::ValueDependent { operation, shape: shape_text });
     }
     let mut responsible: Vec<_> = shape.iter().flat_map(Dim::axes).collect();
     responsible.sort_unstable();
     responsible.dedup();
-    Err(ExportError::UnexplainedConstant { shape: shape_text, axes: axis_names(&responsible, axes) })
+    let axes = axis_names(&responsible, axes);
+    Err(ExportError::UnexplainedConstant { operation, shape: shape_text, axes })
 }
 
 fn whole(data: &TensorData) -> Vec<i64> {

@@ -305,6 +305,12 @@ impl Named<'_> {
     }
 }
 
+/// `[batch, 2*sequence]`.
+pub(crate) fn shape_text(dims: &[Dim], axes: &[String]) -> String {
+    let dims: Vec<String> = dims.iter().map(|dim| dim.display(axes).to_string()).collect();
+    format!("[{}]", dims.join(", "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,9 @@
 //! What a user reads when an export is refused.
 
+use burn::module::Module;
+use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Bool, Device, Int, Tensor};
-use burn_export::{Axis, ExportError, OnnxExporter, Opset};
+use burn_export::{Axis, ExportError, OnnxExporter, Opset, Stage};
 
 use crate::table::Nothing;
 
@@ -31,7 +33,7 @@ fn a_size_that_no_formula_explains_is_refused() {
         let [n, _] = x.dims();
         x.slice(0..n.min(6))
     });
-    insta::assert_snapshot!(text, @r#"BaseFloat::Slice: output size 0 follows axis "n" in a way that no formula explains (values [3, 1, 4, 5, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6]); fix the axis or compute the size differently"#);
+    insta::assert_snapshot!(text, @r#"BaseFloat::Slice([n, 3]): output size 0 follows axis "n" in a way that no formula explains (values [3, 1, 4, 5, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6]); fix the axis or compute the size differently"#);
 }
 
 #[test]
@@ -42,7 +44,7 @@ fn a_constant_that_no_formula_explains_is_refused() {
         let wave: Vec<f32> = (0..n).map(|index| (index as f32).sin()).collect();
         x + Tensor::<1>::from_floats(wave.as_slice(), &device).unsqueeze_dim(1)
     });
-    insta::assert_snapshot!(text, @r#"a constant of shape [n] made in forward follows axis "n" in a way that no formula explains; compute it with tensor operations from `arange` or `ones`, or fix the axis"#);
+    insta::assert_snapshot!(text, @r#"a constant of shape [n] made in forward and used by BaseFloat::Reshape([3]) follows axis "n" in a way that no formula explains; compute it with tensor operations from `arange` or `ones`, or fix the axis"#);
 }
 
 #[test]
@@ -57,7 +59,7 @@ fn looking_at_values_is_refused() {
         let copy = Tensor::<2>::from_data(x.to_data(), &device);
         x + copy
     });
-    insta::assert_snapshot!(text, @"forward made a constant from the values of its inputs (shape [n, 3]); the file would hold the values of one run, so compute it with tensor operations instead of `into_data` or `into_scalar`");
+    insta::assert_snapshot!(text, @"forward made a constant from the values of its inputs (shape [n, 3], used by NumericFloat::Add([3, 3], [3, 3])); the file would hold the values of one run, so compute it with tensor operations instead of `into_data` or `into_scalar`");
 }
 
 #[test]
@@ -80,7 +82,61 @@ fn operations_without_an_onnx_form_are_refused_by_name() {
     let random = refusal(dynamic(), |_, x: Tensor<2>| x.clone() + x.random_like(burn::tensor::Distribution::Default));
     insta::assert_snapshot!(random, @"Float::Random: random numbers belong to training; pass them in as an input");
     let bits = refusal(dynamic().opset(Opset::V17), |_, x: Tensor<2, Int>| x.clone().bitwise_xor(x));
-    insta::assert_snapshot!(bits, @"Int::BitwiseXor: needs opset 18 or later, this export is for opset 17");
+    insta::assert_snapshot!(bits, @"Int::BitwiseXor([n, 3], [n, 3]): needs opset 18 or later, this export is for opset 17");
+}
+
+/// A layer used twice, with an operation in between that ONNX 17 does not have.
+#[derive(Module, Debug)]
+struct Net {
+    first: Linear,
+    block: Block,
+}
+
+#[derive(Module, Debug)]
+struct Block {
+    linear: Linear,
+}
+
+#[test]
+fn a_failure_names_the_module_and_tells_what_was_done_before() {
+    let linear = || LinearConfig::new(3, 3).init(&Device::flex());
+    let net = Net { first: linear(), block: Block { linear: linear() } };
+    let failed = dynamic().opset(Opset::V17).export_with_report(&net, |net: &Net, x: Tensor<2>| {
+        let hidden = net.block.linear.forward(net.first.forward(x));
+        let bits = hidden.int().bitwise_xor_scalar(1);
+        net.block.linear.forward(bits.float())
+    });
+    let Err(failed) = failed else { panic!("exported") };
+    assert_eq!(failed.stage(), Stage::Lowering);
+    insta::assert_snapshot!(failed, @r#"
+    the export stopped at the lowering: Int::BitwiseXorScalar([n, 3]) in "block.linear": needs opset 18 or later, this export is for opset 17
+    parameters  4 tensors, 96 bytes
+    captured    17 operations at 14 sizes: n = 3; n = 1; n = 4; n = 5; n = 6; n = 7; n = 8; n = 9; n = 10; n = 43; n = 526; n = 14; n = 12; n = 18
+    explained   the sizes of the 12 that the outputs need
+    "#);
+}
+
+#[test]
+fn a_failure_at_the_declarations_has_nothing_to_tell_but_itself() {
+    let twice = dynamic().output("x").export_with_report(&Nothing::new(), |_, x: Tensor<2>| x);
+    let text = twice.map_or_else(|failed| failed.to_string(), |model| model.model().to_string());
+    insta::assert_snapshot!(text, @r#"the export stopped at the declarations: the name "x" is declared twice"#);
+}
+
+#[test]
+fn a_branch_within_a_module_names_the_module() {
+    let linear: Linear = LinearConfig::new(3, 3).init(&Device::flex());
+    #[derive(Module, Debug)]
+    struct Gate {
+        gate: Linear,
+    }
+    let error = dynamic().export(&Gate { gate: linear }, |module: &Gate, x: Tensor<2>| {
+        let wide = x.dims()[0] > 9;
+        let hidden = module.gate.forward(x);
+        module.gate.forward(if wide { hidden.exp() } else { hidden.log() })
+    });
+    let text = error.map_or_else(|error| error.to_string(), |model| model.model().to_string());
+    insta::assert_snapshot!(text, @r#"forward takes another way at n = 10 than at n = 3: operation 3 is Float::Exp([10, 3]) in "gate" instead of Float::Log([3, 3]) in "gate"; an ONNX graph has one way only, so decide by a module's setting instead of a size, or fix the axis"#);
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod errors;
 mod files;
 mod mnist;
 mod modules;
+mod more_modules;
 mod networks;
 mod operators;
 mod support;

@@ -18,14 +18,25 @@ use crate::support::{Runner, difference, uniform};
 
 /// Exports `module` with one input, whose axes `0` are `n` and others of size zero are `m`, and compares at several
 /// sizes.
-fn agrees<M: Module, const I: usize, const O: usize>(
+pub fn agrees<M: Module, const I: usize, const O: usize>(
+    name: &str,
+    module: &M,
+    axes: [usize; I],
+    forward: impl Fn(&M, Tensor<I>) -> Tensor<O>,
+) {
+    agrees_from(Opset::V11, name, module, axes, forward);
+}
+
+/// [`agrees`] for what needs an opset.
+pub fn agrees_from<M: Module, const I: usize, const O: usize>(
+    lowest: Opset,
     name: &str,
     module: &M,
     axes: [usize; I],
     forward: impl Fn(&M, Tensor<I>) -> Tensor<O>,
 ) {
     let device = Device::flex();
-    for opset in [Opset::V11, Opset::V17, Opset::V21] {
+    for opset in [Opset::V11, Opset::V17, Opset::V21].into_iter().filter(|opset| *opset >= lowest) {
         let declared = axes.iter().enumerate().map(|(position, size)| match (position, size) {
             (0, 0) => Axis::dynamic("n"),
             (_, 0) => Axis::dynamic("m").range(1..=40),

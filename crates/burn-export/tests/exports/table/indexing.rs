@@ -16,16 +16,18 @@ pub fn rows() -> Vec<Row> {
         }),
         row!("scatter", [x: Real, "n,4" => Tensor<2>, i: Below(4), "n,3" => Tensor<2, Int>, v: Real, "n,3" => Tensor<2>], {
             x.scatter(1, i, v, IndexingUpdateOp::Add)
-        })
-        .since(16),
+        }),
         row!("scatter_nd", [x: Real, "5,n" => Tensor<2>, v: Real, "2,n" => Tensor<2>, i: Below(5), "2,1" => Tensor<2, Int>], {
             x.scatter_nd(i, v, IndexingUpdateOp::Add)
-        })
-        .since(16),
+        }),
+        row!("scatter_nd over two axes", [x: Real, "n,4,m" => Tensor<3>, v: Edge, "3,m" => Tensor<2>], {
+            let device = x.device();
+            let places = Tensor::<2, Int>::from_ints([[0, 1], [0, 3], [0, 1]], &device);
+            x.scatter_nd(places, v, IndexingUpdateOp::Add)
+        }),
         row!("select_assign", [x: Real, "n,4,2" => Tensor<3>, i: Below(4), "3" => Tensor<1, Int>, v: Real, "n,3,2" => Tensor<3>], {
             x.select_assign(1, i, v, IndexingUpdateOp::Add)
-        })
-        .since(16),
+        }),
         row!("slice", [x: Real, "n,5,m" => Tensor<3>], x.slice(s![.., 1..4, ..])),
         row!("slice dynamic", [x: Real, "n,5" => Tensor<2>], {
             let [n, _] = x.dims();
