@@ -1,4 +1,5 @@
 //! Random distortions of the training digits: in every epoch each digit is turned, scaled, sheared, moved and bent anew.
+//! The last epochs may go without.
 //!
 //! What is drawn is a function of (seed, epoch, index of the digit), so it depends neither on threads nor on interruptions.
 
@@ -23,9 +24,17 @@ pub struct Augmentation {
     /// The moves of single places, in pixels: the digit bends. (Elastic distortion: Simard, Steinkraus and Platt, "Best
     /// Practices for Convolutional Neural Networks", 2003; here the moves are drawn on a coarse grid in place of a filter.)
     pub bend: f32,
+    /// The last epochs of a run, which show the digits as they are: like those that the network is for, they are neither
+    /// moved nor blurred by interpolation.
+    pub undistorted_epochs: usize,
 }
 
 impl Augmentation {
+    /// Whether digits are distorted in an epoch, counted from zero, of a run of `epochs`.
+    pub fn distorts(&self, epoch: usize, epochs: usize) -> bool {
+        epoch + self.undistorted_epochs < epochs
+    }
+
     /// What becomes of digit `index` in an epoch.
     pub fn draw(&self, seed: u64, epoch: usize, index: usize) -> Distortion {
         let mut generator = Generator::new(seed, Purpose::Augmentation, epoch, index);

@@ -96,7 +96,14 @@ impl Config {
             schedule: Schedule::Cosine,
             channel_dropout: 0.125,
             hidden_dropout: 0.25,
-            augmentation: Some(Augmentation { rotation: 10.0, shear: 10.0, scale: 0.1, shift: 2.0, bend: 1.0 }),
+            augmentation: Some(Augmentation {
+                rotation: 10.0,
+                shear: 10.0,
+                scale: 0.1,
+                shift: 2.0,
+                bend: 1.0,
+                undistorted_epochs: 2,
+            }),
             averaging: Some(Averaging { horizon: 300.0, every: 10 }),
             ..Self::article()
         }

@@ -125,8 +125,10 @@ impl<'a> Trainer<'a> {
         let indices = self.indices(&progress);
         let (epoch, step, count) = (progress.epoch, progress.step, indices.len());
         let batch = match &self.config.augmentation {
-            Some(augmentation) => self.batcher.distorted(&indices, augmentation, self.config.seed, epoch, &self.device),
-            None => self.batcher.batch(indices, &self.device),
+            Some(augmentation) if augmentation.distorts(epoch, self.config.epochs) => {
+                self.batcher.distorted(&indices, augmentation, self.config.seed, epoch, &self.device)
+            }
+            _ => self.batcher.batch(indices, &self.device),
         };
         let dropout = dropout_masks(self.config, epoch, step, count, &self.device);
 

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::Arguments;
+use crate::worker::Kind;
 
 /// What a contender answers to `steps N`.
 #[derive(Deserialize)]
@@ -55,16 +56,16 @@ pub struct Contender {
 }
 
 impl Contender {
-    /// Starts the contenders that the arguments name.
+    /// Starts the contenders that the arguments name; PyTorch only if there is a Python for it.
     pub fn start_all(arguments: &Arguments) -> Result<Vec<Self>> {
-        let names = ["kernels", "burn", "pytorch"];
-        let wanted = names.into_iter().filter(|&name| name != "pytorch" || arguments.python.is_some());
-        wanted.map(|name| Self::start(arguments, name)).collect()
+        let wanted = arguments.contenders.iter().filter(|&&kind| kind != Kind::Pytorch || arguments.python.is_some());
+        wanted.map(|&kind| Self::start(arguments, kind)).collect()
     }
 
-    fn start(arguments: &Arguments, name: &'static str) -> Result<Self> {
-        let mut command = match (name, &arguments.python) {
-            ("pytorch", Some(python)) => {
+    fn start(arguments: &Arguments, kind: Kind) -> Result<Self> {
+        let name = kind.name();
+        let mut command = match &arguments.python {
+            Some(python) if kind == Kind::Pytorch => {
                 let mut command = Command::new(python);
                 command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/benches/step/pytorch.py"));
                 command

@@ -30,6 +30,9 @@ pub struct Arguments {
     /// A Python with PyTorch; without one, PyTorch is left out
     #[arg(long)]
     python: Option<PathBuf>,
+    /// Who takes part
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_enum, default_value = "kernels,burn,pytorch")]
+    contenders: Vec<worker::Kind>,
     /// How often each contender has its turn
     #[arg(long, default_value_t = 12)]
     rounds: usize,

@@ -31,6 +31,19 @@ pub enum Kind {
     Kernels,
     /// The same network out of Burn's own operations, as flex runs them.
     Burn,
+    /// PyTorch, which is another program.
+    Pytorch,
+}
+
+impl Kind {
+    /// As on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Kernels => "kernels",
+            Self::Burn => "burn",
+            Self::Pytorch => "pytorch",
+        }
+    }
 }
 
 /// Obeys each line of standard input, and answers each with a line of JSON.
@@ -45,6 +58,7 @@ pub fn serve(kind: Kind, arguments: &Arguments) -> Result<()> {
             device.seed(arguments.seed);
             obey(Training::new(BurnNetwork::new(&device), arguments)?)
         }
+        Kind::Pytorch => bail!("PyTorch trains in pytorch.py"),
     }
 }
 

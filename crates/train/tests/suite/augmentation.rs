@@ -6,7 +6,8 @@ use train::augmentation::{Augmentation, Distortion, NODES};
 
 use crate::support::{digit, json_fixture};
 
-const BOUNDS: Augmentation = Augmentation { rotation: 10.0, shear: 10.0, scale: 0.1, shift: 2.0, bend: 1.0 };
+const BOUNDS: Augmentation =
+    Augmentation { rotation: 10.0, shear: 10.0, scale: 0.1, shift: 2.0, bend: 1.0, undistorted_epochs: 0 };
 
 #[derive(Deserialize)]
 struct Distortions {
@@ -34,7 +35,7 @@ fn a_distortion_is_that_of_pytorch() {
 
 #[test]
 fn no_distortion_leaves_the_digit_as_it_is() {
-    let nothing = Augmentation { rotation: 0.0, shear: 0.0, scale: 0.0, shift: 0.0, bend: 0.0 };
+    let nothing = Augmentation { rotation: 0.0, shear: 0.0, scale: 0.0, shift: 0.0, bend: 0.0, undistorted_epochs: 0 };
     let pixels = digit(7).0;
     let mut out = [0.0; 784];
     nothing.draw(1, 2, 3).apply(&pixels, &mut out);
