@@ -11,7 +11,9 @@
 //!
 //! #[derive(Module, Debug)]
 //! struct Net { hidden: Linear, out: Linear }
-//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("net.onnx");
 //! let device = Device::flex();
 //! let net = Net { hidden: LinearConfig::new(4, 8).init(&device), out: LinearConfig::new(8, 2).init(&device) };
 //! let model = OnnxExporter::new()
@@ -19,11 +21,10 @@
 //!     .input("x", [Axis::dynamic("batch"), Axis::fixed(4)])
 //!     .output("logits")
 //!     .export(&net, |net, x: Tensor<2>| net.out.forward(relu(net.hidden.forward(x))))?;
-//! assert_eq!(model.model().graph.nodes.len(), 3); // Gemm, Relu, Gemm
-//! # let folder = tempfile::tempdir()?;
-//! # let path = folder.path().join("net.onnx");
-//! model.save(path)?;
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! model.save(path)?; // Gemm, Relu, Gemm
+//! # assert_eq!(model.model().graph.nodes.len(), 3);
+//! # Ok(())
+//! # }
 //! ```
 //!
 //! # Dynamic axes

@@ -100,7 +100,7 @@ fn tied_weights_are_stored_once() {
 fn weights_go_beside_the_file_on_request() {
     let linear: Linear = LinearConfig::new(64, 32).init(&Device::flex());
     let exporter = OnnxExporter::new().opset(Opset::V13).input("x", [Axis::dynamic("n"), Axis::fixed(64)]).output("y");
-    let model = done(exporter.export(&linear, |linear, x: Tensor<2>| linear.forward(x)));
+    let model = done(exporter.export(&linear, |linear: &Linear, x: Tensor<2>| linear.forward(x)));
     let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
     let path = folder.path().join("linear.onnx");
     let options = SaveOptions { external: External::Always, ..SaveOptions::default() };
@@ -110,6 +110,12 @@ fn weights_go_beside_the_file_on_request() {
     let read = Model::load(&path).unwrap_or_else(|error| panic!("{error}"));
     let weight = |model: &Model| model.graph.find_initializer("weight").and_then(|tensor| tensor.to_vec::<f32>().ok());
     assert_eq!(weight(&read), weight(model.model()));
+    // ONNX Runtime finds them too.
+    let mut runner = Runner::open(&path).unwrap_or_else(|error| panic!("{error}"));
+    let x = uniform(5, &[3, 64]);
+    let found = runner.run(&[("x", &x)]).unwrap_or_else(|error| panic!("{error}"));
+    let expected = linear.forward(Tensor::<2>::from_data(x, &Device::flex())).into_data();
+    assert_eq!(difference(&found[0], &expected, 1e-5), None);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use burn::tensor::{BoolStore, DType, TensorData};
 use ort::environment::Environment;
-use ort::session::builder::GraphOptimizationLevel;
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::session::{Session, SessionInputValue};
 use ort::value::{DynValue, TensorElementType, TensorRef, ValueType};
 
@@ -23,6 +23,12 @@ fn environment() -> Environment {
         .clone()
 }
 
+/// Every optimisation, one thread.
+fn builder() -> ort::Result<SessionBuilder> {
+    let builder = Session::builder(&environment())?;
+    Ok(builder.with_optimization_level(GraphOptimizationLevel::All)?.with_intra_threads(1)?)
+}
+
 /// A model loaded by the runtime.
 pub struct Runner {
     session: Session,
@@ -31,15 +37,14 @@ pub struct Runner {
 impl Runner {
     /// Loads the bytes of an `.onnx` file with every optimisation.
     pub fn new(bytes: &[u8]) -> Result<Self, String> {
-        let text = |error: ort::Error| error.to_string();
-        let mut builder = Session::builder(&environment())
-            .map_err(text)?
-            .with_optimization_level(GraphOptimizationLevel::All)
-            .map_err(|error| error.to_string())?
-            .with_intra_threads(1)
-            .map_err(|error| error.to_string())?;
-        let session = builder.commit_from_memory(bytes).map_err(text)?;
-        Ok(Self { session })
+        let session = builder().and_then(|mut builder| builder.commit_from_memory(bytes));
+        Ok(Self { session: session.map_err(|error| error.to_string())? })
+    }
+
+    /// Loads an `.onnx` file, and the weights beside it.
+    pub fn open(path: &Path) -> Result<Self, String> {
+        let session = builder().and_then(|mut builder| builder.commit_from_file(path));
+        Ok(Self { session: session.map_err(|error| error.to_string())? })
     }
 
     /// Runs the model.
