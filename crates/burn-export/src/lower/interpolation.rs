@@ -1,11 +1,15 @@
 //! Resizing images and sampling them at given places.
 
 use burn::backend::ir::{GridSample2dOpIr, GridSamplePaddingModeIr, InterpolateModeIr, InterpolateOpIr};
-use onnx_model::Attribute;
+use onnx_model::{Attribute, DataType};
 
 use super::{Lowering, Result};
 use crate::graph::Operand;
 use crate::opset::Opset;
+use crate::symbolic::Dim;
+
+/// The largest scale that is looked for.
+const LARGEST_SCALE: u16 = 64;
 
 impl Lowering<'_> {
     pub(super) fn interpolate(&mut self, op: &InterpolateOpIr) -> Result<()> {
@@ -37,16 +41,22 @@ impl Lowering<'_> {
             }
         };
         let kind = (self.b.dtype(x), shape.clone());
-        // Scales and region may be left out from opset 13; opset 11 wants empty tensors.
-        let (region, scales) = if self.b.since(Opset::V13) {
-            (Operand::Absent, Operand::Absent)
+        // The region may be left out from opset 13, and so may the scales; opset 11 wants empty tensors.
+        let empty = if self.b.since(Opset::V13) {
+            Operand::Absent
         } else {
-            let empty = self.b.constant(onnx_model::DataType::F32, &[0], Vec::new());
-            (Operand::Value(empty), Operand::Value(empty))
+            Operand::Value(self.b.constant(DataType::F32, &[0], Vec::new()))
         };
         attributes.sort_by_key(|(name, _)| *name);
-        let inputs = [x.into(), region, scales, Operand::Dims(shape)];
-        let out = self.b.node("Resize", inputs, [], kind);
+        // Scales spare the graph the computation of sizes.
+        let out = match scales(self.b.graph.shape(x), &shape) {
+            Some(scales) => {
+                let bytes: Vec<u8> = scales.iter().flat_map(|scale| scale.to_le_bytes()).collect();
+                let scales = self.b.constant(DataType::F32, &[scales.len()], bytes);
+                self.b.node("Resize", [x.into(), empty, scales.into()], [], kind)
+            }
+            None => self.b.node("Resize", [x.into(), empty.clone(), empty, Operand::Dims(shape)], [], kind),
+        };
         if let Some(node) = self.b.graph.nodes.last_mut() {
             node.attributes.extend(attributes);
         }
@@ -82,4 +92,12 @@ impl Lowering<'_> {
         let out = self.b.node("GridSample", [x.into(), grid.into()], attributes, kind);
         self.bind(&op.out, out)
     }
+}
+
+/// The factors between two shapes, if they are whole at every size of the axes.
+fn scales(from: &[Dim], to: &[Dim]) -> Option<Vec<f32>> {
+    let scale = |(from, to): (&Dim, &Dim)| {
+        (1..=LARGEST_SCALE).find(|scale| &Dim::fixed((*scale).into()) * from == *to).map(f32::from)
+    };
+    from.iter().zip(to).map(scale).collect()
 }

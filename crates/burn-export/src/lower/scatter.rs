@@ -93,7 +93,7 @@ impl Lowering<'_> {
         update: &IndexingUpdateOp,
     ) -> Result<ValueId> {
         let (shape, index_shape) = (self.b.shape(x), self.b.shape(indices));
-        let (Some(last), count) = (index_shape.last(), index_shape.len() - 1) else {
+        let (Some(last), count) = (index_shape.last(), index_shape.len().saturating_sub(1)) else {
             return Err(self.refuse("an index without axes"));
         };
         let span = self.fixed(last, "number of axes in an index")? as usize;
