@@ -6,6 +6,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 
+use crate::native::{self, BertShape};
 use crate::programs::{exit_code, fetch, succeeds};
 use crate::workspace;
 
@@ -19,6 +20,8 @@ Examples:
   cargo xtask bench train -- --time-to 0.99    how long until 99 % of the test digits are recognised
   cargo xtask bench train -- --forward 1,64    the forward pass without gradients, at two batch sizes
   cargo xtask bench export                     our files beside PyTorch's own under ONNX Runtime (needs Python)
+  cargo xtask bench pytorch                    the article's table: PyTorch and Burn against ONNX, from Rust and Python
+  cargo xtask bench pytorch --bert large -- --threads 1 --seconds 30
   cargo xtask bench size                       the export of networks of 1.3 and 3 GB: seconds and memory
 
 Results with their dates are kept in docs/benchmarks.md.")]
@@ -32,6 +35,9 @@ pub struct BenchArgs {
     /// Leave out what needs Python.
     #[arg(long, conflicts_with = "python")]
     without_python: bool,
+    /// The shape of the BERT in `bench pytorch`.
+    #[arg(long, value_enum, default_value_t = BertShape::Base)]
+    bert: BertShape,
     /// Options for the benchmark.
     #[arg(last = true)]
     options: Vec<String>,
@@ -44,6 +50,8 @@ enum Benchmark {
     Train,
     /// Our files beside PyTorch's own of the same networks, under ONNX Runtime.
     Export,
+    /// The article's table: each network in its native framework and under ONNX Runtime, one item at a time.
+    Pytorch,
     /// The export of large networks.
     Size,
 }
@@ -61,6 +69,16 @@ pub fn bench(arguments: &BenchArgs) -> Result<ExitCode> {
                 Some(python) => run("beside_torch", Some(python), &arguments.options),
                 None => bail!("there is nothing to compare with when PyTorch is left out"),
             }
+        }
+        Benchmark::Pytorch => {
+            need("onnxruntime")?;
+            let Some(python) = python(arguments, "crates/infer/benches/requirements.txt")? else {
+                bail!("PyTorch makes the networks of this benchmark; it cannot be left out");
+            };
+            let folder = native::prepare(&python, arguments.bert)?;
+            let mut options = vec![format!("--folder={}", folder.display())];
+            options.extend(arguments.options.iter().cloned());
+            run("native", Some(python), &options)
         }
         Benchmark::Size => {
             need("onnxruntime")?;

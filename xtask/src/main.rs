@@ -5,6 +5,7 @@
 
 mod bench;
 mod code;
+mod native;
 mod pretrained;
 mod programs;
 mod public;
