@@ -102,10 +102,12 @@ impl<'a> Plan<'a> {
             }
         }
         let folder = artifacts.join("report");
-        // The evaluation of a file from anywhere, if there was one.
-        let onnx = folder.join("onnx.json");
-        if workspace::root().join(&onnx).is_file() {
-            inputs.insert("report/onnx.json".to_owned(), onnx);
+        // The evaluation of a file from anywhere and SQuAD's figures, if there are any.
+        for place in ["report/onnx.json", "bert-qa/squad.json"] {
+            let path = artifacts.join(place);
+            if workspace::root().join(&path).is_file() {
+                inputs.insert(place.to_owned(), path);
+            }
         }
         Task {
             stage: Stage {

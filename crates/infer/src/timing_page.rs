@@ -51,7 +51,7 @@ pub fn timing(timing: &[BatchTiming], items: &str) -> String {
     let headings =
         ["engine", "batch", "p50 ms", "p90 ms", "p99 ms", "mean", "deviation", "runs", "per second", "times as fast"];
     let spread = "with a line from the fastest run to what 90 % of the runs do not exceed";
-    bars("Latency", &format!("The median, {spread}. Shorter is better."), &latency)
+    bars("Latency", &format!("The median, {spread}. A line without an end goes on. Shorter is better."), &latency)
         + &bars(
             &format!("Throughput in {items} a second"),
             "At the median, with a line over the same runs. Longer is better.",

@@ -166,7 +166,7 @@ mod tests {
     use crate::question_answering;
     use crate::tensor::ElementType;
 
-    /// Parsed by `google.protobuf.text_format` into `ModelConfig` of tritonclient 2.x.
+    /// Parsed by `google.protobuf.text_format` into `ModelConfig` of tritonclient, which took it as meant.
     const BERT: &str = r#"name: "bert-qa"
 platform: "onnxruntime_onnx"
 max_batch_size: 16

@@ -25,6 +25,10 @@ pub struct Bar {
 const WIDTH: f64 = 1000.0;
 const COLOURS: usize = 6;
 
+/// How many times as long as the longest bar a line may make a group. A busy machine has runs that take a hundred times as
+/// long as others, beside which no bar could be seen.
+const LONGEST: f64 = 3.0;
+
 /// Bars in groups. Each group has a scale of its own, since batches of different size are not compared by the length of
 /// their bars. `note` says how to read them.
 pub fn bars(title: &str, note: &str, bars: &[Bar]) -> String {
@@ -47,8 +51,9 @@ pub fn bars(title: &str, note: &str, bars: &[Bar]) -> String {
             "<tbody>\n<tr><th class=\"group\" colspan=\"3\" scope=\"rowgroup\">{}</th></tr>",
             escape(group)
         );
+        let longest = members.iter().map(|bar| bar.value).filter(|value| value.is_finite()).fold(0.0, f64::max);
         let far = |bar: &&Bar| bar.spread.map_or(bar.value, |(_, high)| high.max(bar.value));
-        let most = members.iter().map(far).filter(|far| far.is_finite()).fold(0.0, f64::max);
+        let most = members.iter().map(far).filter(|far| far.is_finite()).fold(0.0, f64::max).min(LONGEST * longest);
         let scale = if most > 0.0 { WIDTH / most } else { 0.0 };
         for bar in members {
             let _ = writeln!(
@@ -74,8 +79,10 @@ fn picture(bar: &Bar, scale: f64) -> String {
         at(bar.value).max(2.0)
     );
     if let Some((low, high)) = bar.spread {
-        let (low, high) = (at(low), at(high));
-        let _ = write!(svg, "<path class=\"whisker\" d=\"M{low:.1} 8H{high:.1}M{low:.1} 4V12M{high:.1} 4V12\"/>");
+        // A line that goes on beyond the picture has no end in it.
+        let end = if high * scale <= WIDTH + 0.5 { format!("M{:.1} 4V12", at(high)) } else { String::new() };
+        let (low, high) = (at(low), if high.is_finite() { at(high) } else { WIDTH });
+        let _ = write!(svg, "<path class=\"whisker\" d=\"M{low:.1} 8H{high:.1}M{low:.1} 4V12{end}\"/>");
     }
     svg + "</svg>"
 }
@@ -102,7 +109,12 @@ mod tests {
         let html = bars(
             "Latency",
             "shorter is better",
-            &[bar("batch 1", 1.0, Some((0.5, 4.0))), bar("batch 1", 2.0, None), bar("batch 8", 50.0, None)],
+            &[
+                bar("batch 1", 1.0, Some((0.5, 4.0))),
+                bar("batch 1", 2.0, None),
+                bar("batch 8", 50.0, None),
+                bar("batch 9", 1.0, Some((1.0, 99.0))),
+            ],
         );
         // The scale of the first group is 1000 for 4; the second group has its own.
         for part in [
@@ -117,6 +129,8 @@ mod tests {
             assert!(html.contains(part), "{part} in {html}");
         }
         assert_eq!(html.matches(">batch 1<").count(), 1);
+        // A line far beyond the bars is cut off, and shows no end.
+        assert!(html.contains("d=\"M333.3 8H1000.0M333.3 4V12\""), "{html}");
         assert!(bars("Nothing", "", &[]).contains("</table>"));
     }
 

@@ -1,7 +1,7 @@
 //! An evaluation as a page for browsers.
 
-use super::report::Report;
-use crate::html::{command, document, paragraph, section, table, verdict, words};
+use super::report::{EngineReport, Report};
+use crate::html::{command, document, paragraph, section, table, verdict};
 use crate::regression;
 use crate::table::Grid;
 use crate::timing_page;
@@ -12,7 +12,9 @@ pub fn page(report: &Report) -> String {
     let mut body = report.warning().map(|warning| paragraph(&format!("{warning}."))).unwrap_or_default();
     body += &verdict(&passed, &report.failures());
     body += &report.notes.iter().map(|note| paragraph(&format!("Note: {note}."))).collect::<String>();
-    body += &section("Validation", &(table(&errors(report)) + &differing(report)));
+    let tables: String = validation(report).iter().map(table).collect();
+    let sentences: String = agreements(report).iter().map(|sentence| paragraph(sentence)).collect();
+    body += &section("Validation", &(tables + &sentences));
     body += &section("Timing", &timing_page::timing(&report.timing, &report.items));
     if let Some(compared) = &report.compared {
         let heading = format!("Since {}", compared.with.display());
@@ -24,8 +26,24 @@ pub fn page(report: &Report) -> String {
     document(&format!("{}: evaluation", report.network), &body)
 }
 
-/// How far every output of every engine is from float64, case by case.
-pub(crate) fn errors(report: &Report) -> Grid {
+/// How far every output strays from float64, and the items whose results differ.
+pub(crate) fn validation(report: &Report) -> Vec<Grid> {
+    std::iter::once(errors(report))
+        .chain(report.engines.iter().filter_map(|engine| differing(report, engine)))
+        .collect()
+}
+
+/// How many items each engine agrees on, in sentences.
+pub(crate) fn agreements(report: &Report) -> Vec<String> {
+    report
+        .engines
+        .iter()
+        .filter_map(|engine| Some((&engine.row.engine, engine.agreement.as_ref()?)))
+        .map(|(name, found)| format!("{name} gives the same for {} of {} {}.", found.same, found.items, report.items))
+        .collect()
+}
+
+fn errors(report: &Report) -> Grid {
     let mut rows = Vec::new();
     for engine in &report.engines {
         let Some(verification) = &engine.verification else { continue };
@@ -51,21 +69,11 @@ pub(crate) fn errors(report: &Report) -> Grid {
     Grid::new(format!("Every output, against {} in float64", report.reference), &headings, rows)
 }
 
-fn differing(report: &Report) -> String {
-    let mut html = String::new();
-    for engine in &report.engines {
-        let Some(agreement) = &engine.agreement else { continue };
-        let (name, items) = (&engine.row.engine, &report.items);
-        html += &paragraph(&format!("{name} gives the same for {} of {} {items}.", agreement.same, agreement.items));
-        if !agreement.differing.is_empty() {
-            let rows: Vec<Vec<String>> = agreement
-                .differing
-                .iter()
-                .map(|item| vec![item.item.clone(), item.reference.clone(), item.found.clone()])
-                .collect();
-            let caption = format!("{items} that differ");
-            html += &words(&Grid::new(caption, &["item", &report.reference, name], rows));
-        }
-    }
-    html
+/// The items for which an engine gives another result than the framework, if there are any.
+fn differing(report: &Report, engine: &EngineReport) -> Option<Grid> {
+    let agreement = engine.agreement.as_ref().filter(|agreement| !agreement.differing.is_empty())?;
+    let rows = agreement.differing.iter();
+    let rows = rows.map(|item| vec![item.item.clone(), item.reference.clone(), item.found.clone()]).collect();
+    let headings = ["item", report.reference.as_str(), engine.row.engine.as_str()];
+    Some(Grid::new(format!("{} that differ", report.items), &headings, rows))
 }

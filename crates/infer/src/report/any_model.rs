@@ -39,6 +39,7 @@ pub(super) fn chapter(source: &Source<'_>) -> Result<Chapter, String> {
     chapter.passed = report.passed;
     chapter.failures = report.failures();
     chapter.notes = report.notes;
+    chapter.notes.extend(report.metadata.iter().filter_map(|metadata| metadata.entries.get("warning").cloned()));
     chapter.rows = report.engines.into_iter().map(|engine| engine.row).collect();
     chapter.timing = vec![report.timing];
     chapter.threads = Some(report.threads);

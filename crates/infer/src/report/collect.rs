@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::report::chapter::Chapter;
-use crate::report::{any_model, mnist, other};
+use crate::report::{any_model, mnist, network, other};
 
 /// What is known of a network: its evaluation, or why that cannot be read.
 pub type Evidence = Result<Chapter, Unreadable>;
@@ -136,6 +136,7 @@ fn chapter(source: &Source<'_>, digits: Option<&Digits>) -> Result<Chapter, Stri
     let value: Value = source.parse()?;
     match (value.get("network").and_then(Value::as_str), value.get("signature")) {
         (Some("mnist"), _) => mnist::chapter(source, digits),
+        (Some(_), _) if value.get("command").is_some() => network::chapter(source),
         (Some(_), _) => other::chapter(source, &value),
         (None, Some(_)) => any_model::chapter(source),
         (None, None) => Err("is no evaluation: it names no network".to_owned()),

@@ -8,6 +8,7 @@ mod collect;
 mod date;
 mod markdown;
 mod mnist;
+mod network;
 mod other;
 mod page;
 mod summary;

@@ -22,12 +22,13 @@ pub(super) fn chapter(source: &Source<'_>, value: &Value) -> Result<Chapter, Str
         None => "Every engine ran; this evaluation measures, and does not judge.",
     }
     .to_owned();
-    chapter.claims = claims(engines);
+    chapter.claims = squad_claims(engines);
     chapter.notes = field(value, "notes").unwrap_or_default();
     chapter.rows = engines.iter().filter_map(row).collect();
     chapter.timing = field::<Vec<BatchTiming>>(value, "timing").unwrap_or_default();
     chapter.threads = field(value, "threads").or_else(|| field(value.get("settings")?, "threads"));
     chapter.fingerprint = field(value, "fingerprint");
+    chapter.items = field(value, "items").unwrap_or(chapter.items);
     chapter.failures = field(value, "failures").unwrap_or_default();
     chapter.failures.extend(chapter.rows.iter().filter_map(|row| row.error.clone()));
     chapter.passed = field(value, "passed").unwrap_or(chapter.failures.is_empty()) && chapter.failures.is_empty();
@@ -39,9 +40,10 @@ pub(super) fn chapter(source: &Source<'_>, value: &Value) -> Result<Chapter, Str
             .notes
             .push(format!("the weights are random (seed {seed}), so that what the network says means nothing"));
     }
-    chapter.validation.extend(grid(engines));
+    chapter.validation.extend(grid("What the evaluation found for every engine", engines));
+    let command = field(value, "command").unwrap_or_else(|| format!("cargo xtask eval {}", source.id));
     for figure in ["Validation", "Timing", "Where it ran"] {
-        chapter.recipes.push(Recipe::new(figure, format!("cargo xtask eval {}", source.id)));
+        chapter.recipes.push(Recipe::new(figure, command.clone()));
     }
     Ok(chapter)
 }
@@ -51,7 +53,7 @@ fn field<T: DeserializeOwned>(value: &Value, name: &str) -> Option<T> {
 }
 
 /// The figures of question answering, by the first engine.
-fn claims(engines: &[Value]) -> Vec<Claim> {
+pub(super) fn squad_claims(engines: &[Value]) -> Vec<Claim> {
     let Some(first) = engines.first() else { return Vec::new() };
     [("exact_match", "Exact match"), ("f1", "F1")]
         .into_iter()
@@ -75,7 +77,7 @@ fn row(engine: &Value) -> Option<Row> {
 }
 
 /// Every figure that the engines have, engine by engine.
-fn grid(engines: &[Value]) -> Option<Grid> {
+pub(super) fn grid(caption: &str, engines: &[Value]) -> Option<Grid> {
     let figures: Vec<(String, Vec<(String, String)>)> = engines
         .iter()
         .filter_map(|engine| {
@@ -105,7 +107,7 @@ fn grid(engines: &[Value]) -> Option<Grid> {
         })
         .collect();
     let headings: Vec<&str> = std::iter::once("engine").chain(names.iter().copied()).collect();
-    Some(Grid::new("What the evaluation found for every engine", &headings, rows))
+    Some(Grid::new(caption, &headings, rows))
 }
 
 /// The numbers and words of a value under the path to each. Lists are left to the file itself.
@@ -142,7 +144,7 @@ mod tests {
         let value = json!({
             "network": "bert-qa", "threads": 2, "random_init": 7,
             "engines": [
-                {"engine": "burn", "f1": 88.25, "predictions": {"a": "b"}, "placement": null},
+                {"engine": "burn", "f1": 88.5, "predictions": {"a": "b"}, "placement": null},
                 {"engine": "ort:cpu", "error": "ort:cpu failed: no", "difference": {"max_absolute": 1.5e-6}},
             ],
         });
@@ -151,10 +153,10 @@ mod tests {
         let chapter = chapter(&source, &value).unwrap();
         assert!(!chapter.passed && chapter.failures == ["ort:cpu failed: no"]);
         assert_eq!((chapter.threads, chapter.rows.len()), (Some(2), 2));
-        assert_eq!(chapter.claims, [Claim::new("F1", "88.25 %")]);
+        assert_eq!(chapter.claims, [Claim::new("F1", "88.50 %")]);
         assert!(chapter.notes[0].contains("seed 7"));
         let grid = &chapter.validation[0];
         assert_eq!(grid.headings, ["engine", "f1", "predictions a", "difference max absolute"]);
-        assert_eq!(grid.rows, [["burn", "88.3", "b", "-"], ["ort:cpu", "-", "-", "1.50e-6"]]);
+        assert_eq!(grid.rows, [["burn", "88.5", "b", "-"], ["ort:cpu", "-", "-", "1.50e-6"]]);
     }
 }

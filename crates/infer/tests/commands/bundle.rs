@@ -148,7 +148,7 @@ fn every_kind_of_tampering_is_found() {
         }),
         ("SHA256SUMS cannot be used", &|folder| fs::write(folder.join("SHA256SUMS"), "nonsense\n").unwrap()),
         ("SHA256SUMS has another SHA-256 for manifest.json", &|folder| {
-            replace(folder.join("manifest.json"), "\"abc\"", "\"abd\"");
+            replace(folder.join("manifest.json"), "\"abc\"", "\"xyz\"");
         }),
         ("manifest.json cannot be used", &|folder| fs::write(folder.join("manifest.json"), "{").unwrap()),
         // What follows is hidden behind fresh checksums.
