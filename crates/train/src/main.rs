@@ -64,7 +64,8 @@ fn execute(arguments: TrainArgs) -> Result<()> {
         checkpoint_interval: Duration::from_secs(arguments.checkpoint_interval),
         revision: arguments.revision,
     };
-    let outcome = run(&identity, &data, &device, &options)?;
+    // On a worker thread: from any other, each operation would wait for one of them to wake up.
+    let outcome = rayon::scope(|_| run(&identity, &data, &device, &options))?;
     if let Some(saved) = outcome.saved {
         writeln!(io::stdout(), "Saved {} (SHA-256 {})", saved.model.display(), saved.digest)
             .context("cannot write to standard output")?;

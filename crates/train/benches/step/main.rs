@@ -66,7 +66,8 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     rayon::ThreadPoolBuilder::new().num_threads(arguments.threads).build_global()?;
     match (arguments.worker, arguments.time_to) {
-        (Some(kind), _) => worker::serve(kind, &arguments),
+        // On a worker thread, as the program trains.
+        (Some(kind), _) => rayon::scope(|_| worker::serve(kind, &arguments)),
         (None, Some(share)) => race::run(&arguments, share),
         (None, None) if arguments.forward.is_empty() => steps::run(&arguments),
         (None, None) => forward::run(&arguments),
