@@ -86,7 +86,8 @@ fn random_weights_are_exported_verified_and_never_silent() {
     let batches: Vec<&Value> = report["timing"].as_array().unwrap().iter().map(|entry| &entry["batch"]).collect();
     assert_eq!(batches, [1, 2]);
     let page = std::fs::read_to_string(folder.path().join("eval.html")).unwrap();
-    assert!(page.contains("RANDOM WEIGHTS (seed 21)") && page.contains("cargo xtask eval alexnet --image"));
+    assert!(page.contains("RANDOM WEIGHTS (seed 21)"), "{page}");
+    assert!(page.contains("cargo xtask eval alexnet <span class=\"word\">--image"), "{page}");
 }
 
 #[test]
