@@ -39,22 +39,29 @@ const LAST: [(&str, Rule); 4] = [
 
 /// Applies every rule until nothing changes; says how often each was applied.
 pub(crate) fn simplify(graph: &mut Graph) -> BTreeMap<&'static str, usize> {
-    let mut applied = BTreeMap::new();
-    let mut run = |graph: &mut Graph, rules: &[(&'static str, Rule)]| {
-        let mut total = 0;
-        for (name, rule) in rules {
-            let count = rule(graph);
-            if count > 0 {
-                *applied.entry(*name).or_insert(0) += count;
-                total += count;
-            }
-        }
-        total
-    };
-    // Every rule makes the graph smaller or moves a node one way only, so this ends.
-    while run(graph, &RULES) > 0 {}
-    run(graph, &LAST);
+    let mut applied = settle(graph);
+    run(graph, &LAST, &mut applied);
     applied
+}
+
+/// Applies the rules that lead to one form of the same computation, without those for the end.
+pub(crate) fn settle(graph: &mut Graph) -> BTreeMap<&'static str, usize> {
+    let mut applied = BTreeMap::new();
+    // Every rule makes the graph smaller or moves a node one way only, so this ends.
+    while run(graph, &RULES, &mut applied) > 0 {}
+    applied
+}
+
+fn run(graph: &mut Graph, rules: &[(&'static str, Rule)], applied: &mut BTreeMap<&'static str, usize>) -> usize {
+    let mut total = 0;
+    for (name, rule) in rules {
+        let count = rule(graph);
+        if count > 0 {
+            *applied.entry(*name).or_insert(0) += count;
+            total += count;
+        }
+    }
+    total
 }
 
 /// Removes nodes whose results nobody uses.

@@ -1,5 +1,6 @@
 //! Recording `forward` at several sizes.
 
+mod linear;
 pub(crate) mod parameters;
 pub(crate) mod signature;
 pub(crate) mod trace;

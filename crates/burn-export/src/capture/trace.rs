@@ -9,6 +9,7 @@ use burn::backend::ir::OperationIr;
 use burn::module::Module;
 use burn::tensor::{DType, Device, TensorData};
 
+use super::linear::broadcast_weights;
 use super::parameters::stand_in;
 use super::signature::{InputSource, ModelInputs, ModelOutputs, OutputSink};
 use crate::error::ExportError;
@@ -104,7 +105,7 @@ fn record_run(
         ends.inputs.iter().map(|id| values.remove(id).map(|data| data.shape().to_vec()).unwrap_or_default()).collect();
     Ok(Trace {
         sizes: point.sizes.clone(),
-        operations: captured.graph.operations,
+        operations: broadcast_weights(captured.graph.operations, &ends.outputs),
         values,
         input_shapes,
         inputs: ends.inputs,
