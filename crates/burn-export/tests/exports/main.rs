@@ -8,5 +8,6 @@ mod modules;
 mod more_modules;
 mod networks;
 mod operators;
+mod programs;
 mod support;
 mod table;

@@ -1,0 +1,498 @@
+//! The steps that programs are composed of, and what they make of types.
+
+use super::size::{Kind, Size, Type};
+
+/// A step. Axes may be negative, as Burn counts them.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Operation {
+    /// A function of each float.
+    Function(Function),
+    /// `x + scalar`.
+    AddScalar(f64),
+    /// `x * scalar`.
+    MulScalar(f64),
+    /// Between two scalars.
+    Clamp(f64, f64),
+    /// A step function of each float.
+    Round(Rounding),
+    /// Along an axis that stays.
+    Along(Along, isize),
+    /// Over an axis that shrinks to one.
+    Reduce(Reduction, isize),
+    /// Over everything.
+    ReduceAll(Reduction),
+    /// The place of the largest.
+    ArgMax(isize),
+    /// Element by element, with axes of size one stretched.
+    Arithmetic(Arithmetic),
+    /// A comparison of two tensors.
+    Compare(Comparison),
+    /// A comparison with a scalar.
+    CompareScalar(Comparison, f64),
+    /// A matrix product.
+    Matmul,
+    /// Remainder by a scalar, for whole numbers.
+    Remainder(i64),
+    /// A conversion of the elements.
+    Convert(Kind),
+    /// Of truths.
+    Logic(Logic),
+    /// The opposite of truths.
+    Not,
+    /// The second where the mask says so.
+    MaskWhere,
+    /// A scalar where the mask says so.
+    MaskFill(f64),
+    /// `x` where not above the diagonal of the last two axes, else a scalar.
+    Causal(f64),
+    /// `arange` over the last axis, added.
+    AddPositions,
+    /// Divided by the size of an axis.
+    DivideBySize(isize),
+    /// Two axes swapped.
+    SwapDims(isize, isize),
+    /// Two neighbouring axes become one.
+    Merge(usize),
+    /// An axis becomes two, the first of this size.
+    Split(usize, usize),
+    /// The sizes of two neighbours change places while the elements stay.
+    Cross(usize),
+    /// Every axis becomes one.
+    Flatten,
+    /// A new axis of size one.
+    Unsqueeze(usize),
+    /// Without an axis of size one.
+    Squeeze(usize),
+    /// An axis of size one as large as another axis.
+    ExpandLike(usize, usize),
+    /// An axis several times over.
+    Repeat(isize, usize),
+    /// Without so many at the start and at the end of an axis.
+    Slice(usize, usize, usize),
+    /// Every second of an axis.
+    SliceStep(usize),
+    /// The last of an axis.
+    Last(usize),
+    /// Backwards.
+    Flip(isize),
+    /// So many before and behind the last axis.
+    Pad(usize, usize, f64),
+    /// Joined along an axis.
+    Cat(isize),
+    /// Windows of three over the last axis.
+    Unfold(usize),
+    /// A linear layer to this many features.
+    Linear(usize),
+    /// A layer normalisation over the last axis.
+    LayerNorm,
+    /// A batch normalisation of axis 1.
+    BatchNorm,
+    /// A convolution to three channels: kernel, stride, padding.
+    Conv(usize, usize, usize),
+    /// A pooling: its kind, kernel, stride, padding.
+    Pool(Pooling, usize, usize, usize),
+    /// Rows of a table, by the indices' remainder.
+    Embedding,
+}
+
+/// Functions of each float; steep ones on what keeps them tame.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Function {
+    Neg,
+    Abs,
+    Relu,
+    Square,
+    LeakyRelu,
+    Gelu,
+    Silu,
+    Sigmoid,
+    Tanh,
+    Erf,
+    Sin,
+    Cos,
+    /// Of what is clamped to -3 and 3.
+    Exp,
+    /// Of the absolute value and a half.
+    Log,
+    /// Of the absolute value and a half.
+    Sqrt,
+    /// Of the absolute value and a half.
+    Recip,
+}
+
+/// Step functions.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Rounding {
+    Floor,
+    Ceil,
+    Round,
+    Trunc,
+    Sign,
+}
+
+/// What goes along an axis.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Along {
+    Softmax,
+    LogSoftmax,
+    CumSum,
+    Sort,
+}
+
+/// Reductions.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Reduction {
+    Sum,
+    Mean,
+    Max,
+    Min,
+    /// Of truths.
+    Any,
+    /// Of truths.
+    All,
+}
+
+/// Of two tensors.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Arithmetic {
+    Add,
+    Sub,
+    Mul,
+    /// By the absolute value and a half.
+    Div,
+    Max,
+    Min,
+}
+
+/// Comparisons.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Comparison {
+    Equal,
+    NotEqual,
+    Greater,
+    GreaterEqual,
+    Lower,
+    LowerEqual,
+}
+
+/// Of two truths.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Logic {
+    And,
+    Or,
+    Xor,
+}
+
+/// Poolings.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Pooling {
+    Max,
+    Average,
+    /// Without the padding in the count.
+    AverageInside,
+}
+
+/// An axis counted from the front.
+pub fn front(axis: isize, rank: usize) -> usize {
+    if axis < 0 { rank.saturating_add_signed(axis) } else { axis.unsigned_abs() }
+}
+
+/// How many rows the table of an embedding has.
+pub const ROWS: i64 = 5;
+
+impl Operation {
+    /// How many tensors it takes.
+    pub fn arity(&self) -> usize {
+        match self {
+            Self::MaskWhere => 3,
+            Self::Arithmetic(_)
+            | Self::Compare(_)
+            | Self::Matmul
+            | Self::Logic(_)
+            | Self::MaskFill(_)
+            | Self::Cat(_) => 2,
+            _ => 1,
+        }
+    }
+
+    /// The shapes of the parameters that it needs.
+    pub fn parameters(&self, x: &Type) -> Vec<Vec<usize>> {
+        let size = |axis: usize| x.shape.get(axis).and_then(Size::value).unwrap_or(1);
+        let last = size(x.shape.len() - 1);
+        match self {
+            Self::Linear(features) => vec![vec![last, *features], vec![*features]],
+            Self::LayerNorm => vec![vec![last], vec![last]],
+            Self::BatchNorm => vec![vec![size(1)]; 4],
+            Self::Conv(kernel, ..) => {
+                let mut weight = vec![3, size(1)];
+                weight.resize(x.shape.len(), *kernel);
+                vec![weight, vec![3]]
+            }
+            Self::Embedding => vec![vec![ROWS as usize, 4]],
+            _ => Vec::new(),
+        }
+    }
+
+    /// The type of its result, or none where it does not apply.
+    pub fn result(&self, operands: &[&Type]) -> Option<Type> {
+        let x = *operands.first()?;
+        let y = operands.get(1).copied();
+        let made = self.applied(x, y, operands.get(2).copied())?;
+        made.is_tame().then_some(made)
+    }
+
+    fn applied(&self, x: &Type, y: Option<&Type>, z: Option<&Type>) -> Option<Type> {
+        let rank = x.shape.len();
+        let float = x.kind == Kind::Float;
+        let number = x.kind != Kind::Bool;
+        let axis = |axis: isize| Some(front(axis, rank)).filter(|axis| *axis < rank);
+        let eighths = x.grid.map(|grid| grid.max(3));
+        match self {
+            Self::Function(function) if float => Some(function.applied(x)),
+            Self::AddScalar(scalar) if number => Some(x.of(x.kind, x.bound + scalar.abs(), eighths)),
+            Self::MulScalar(scalar) if number => {
+                Some(x.of(x.kind, x.bound * scalar.abs().max(0.1), x.grid.map(|grid| grid + 3)))
+            }
+            Self::Clamp(low, high) if number => Some(x.of(x.kind, low.abs().max(high.abs()), eighths)),
+            Self::Round(_) if float && x.is_exact() => Some(x.of(x.kind, x.bound + 1.0, Some(0))),
+            Self::Along(along, at) if float => along.applied(x, axis(*at)?),
+            Self::Reduce(reduction, at) => {
+                let at = axis(*at)?;
+                let made = reduction.applied(x, x.shape[at].largest())?;
+                Some(made.with(at, Size::fixed(1)))
+            }
+            Self::ReduceAll(reduction) => {
+                let made = reduction.applied(x, x.shape.iter().map(Size::largest).product())?;
+                Some(made.shaped(vec![Size::fixed(1)]))
+            }
+            Self::ArgMax(at) if number && x.is_exact() => {
+                let at = axis(*at)?;
+                Some(x.of(Kind::Int, x.shape[at].largest() as f64, Some(0)).with(at, Size::fixed(1)))
+            }
+            Self::Arithmetic(arithmetic) if number => arithmetic.applied(x, y.filter(|y| y.kind == x.kind)?),
+            Self::Compare(comparison) => {
+                let y = y.filter(|y| y.kind == x.kind && y.same_shape(x))?;
+                let ordered = !matches!(comparison, Comparison::Equal | Comparison::NotEqual);
+                let applies = x.is_exact() && y.is_exact() && (number || !ordered);
+                applies.then(|| x.of(Kind::Bool, 1.0, Some(0)))
+            }
+            Self::CompareScalar(..) if number && x.is_exact() => Some(x.of(Kind::Bool, 1.0, Some(0))),
+            Self::Matmul if float && rank >= 2 => {
+                let y = y.filter(|y| y.kind == Kind::Float && y.shape.len() == rank)?;
+                let inner = x.shape[rank - 1].clone();
+                let fits = inner.same(&y.shape[rank - 2])
+                    && x.shape[..rank - 2].iter().zip(&y.shape).all(|(left, right)| left.same(right));
+                let grid = x.grid.zip(y.grid).map(|(left, right)| left + right);
+                let made = x.of(Kind::Float, inner.largest() as f64 * x.bound * y.bound, grid);
+                fits.then(|| made.with(rank - 1, y.shape[rank - 1].clone()))
+            }
+            Self::Remainder(by) if x.kind == Kind::Int => Some(x.of(Kind::Int, *by as f64, Some(0))),
+            Self::Convert(kind) if *kind != x.kind && *kind != Kind::Bool => {
+                (*kind == Kind::Float || x.is_exact()).then(|| x.of(*kind, x.bound, Some(0)))
+            }
+            Self::Logic(_) if !number => y.filter(|y| y.kind == Kind::Bool && y.same_shape(x)).map(|_| x.clone()),
+            Self::Not if !number => Some(x.clone()),
+            Self::MaskWhere => {
+                y.filter(|mask| mask.kind == Kind::Bool && mask.same_shape(x))?;
+                let z = z.filter(|z| z.kind == x.kind && z.same_shape(x))?;
+                let grid = x.grid.zip(z.grid).map(|(left, right)| left.max(right));
+                Some(x.of(x.kind, x.bound.max(z.bound), grid))
+            }
+            Self::MaskFill(scalar) if number => {
+                y.filter(|mask| mask.kind == Kind::Bool && mask.same_shape(x))?;
+                Some(x.of(x.kind, x.bound.max(scalar.abs()), eighths))
+            }
+            Self::Causal(scalar) if float && rank >= 2 => Some(x.of(x.kind, x.bound.max(scalar.abs()), eighths)),
+            Self::AddPositions if float => Some(x.of(x.kind, x.bound + x.shape[rank - 1].largest() as f64, x.grid)),
+            Self::DivideBySize(at) if float => axis(*at).map(|_| x.of(x.kind, x.bound, None)),
+            Self::Embedding if x.kind == Kind::Int && rank < 4 => {
+                let mut made = x.of(Kind::Float, 1.0, None);
+                made.shape.push(Size::fixed(4));
+                Some(made)
+            }
+            _ => self.moved(x, y).or_else(|| self.layered(x)),
+        }
+    }
+
+    /// Steps that only move elements.
+    fn moved(&self, x: &Type, y: Option<&Type>) -> Option<Type> {
+        let rank = x.shape.len();
+        let mut shape = x.shape.clone();
+        match self {
+            Self::SwapDims(left, right) => {
+                let (left, right) = (front(*left, rank), front(*right, rank));
+                shape.get(left.max(right))?;
+                shape.swap(left, right);
+            }
+            Self::Merge(at) => {
+                shape[*at] = shape[*at].join(shape.get(at + 1)?, "*", |left, right| left * right);
+                shape.remove(at + 1);
+            }
+            Self::Split(at, by) => {
+                shape[*at] =
+                    shape[*at].map(|text| format!("{text} / {by}"), |size| (size % by == 0).then(|| size / by))?;
+                shape.insert(*at, Size::fixed(*by));
+            }
+            Self::Cross(at) => {
+                shape.get(at + 1)?;
+                shape.swap(*at, at + 1);
+            }
+            Self::Flatten => {
+                let product =
+                    shape.iter().skip(1).fold(shape[0].clone(), |size, other| size.join(other, "*", |a, b| a * b));
+                shape = vec![product];
+            }
+            Self::Unsqueeze(at) => shape.insert(*at, Size::fixed(1)),
+            Self::Squeeze(at) => {
+                (shape.len() > 1 && shape[*at].value() == Some(1)).then_some(())?;
+                shape.remove(*at);
+            }
+            Self::ExpandLike(at, like) => {
+                (shape[*at].value() == Some(1)).then_some(())?;
+                shape[*at] = shape[*like].clone();
+            }
+            Self::Repeat(at, times) => {
+                let at = front(*at, rank);
+                shape[at] = shape[at].map(|text| format!("{text} * {times}"), |size| Some(size * times))?;
+            }
+            Self::Slice(at, start, end) => {
+                let less = start + end;
+                shape[*at] = shape[*at].map(|text| format!("({text} - {less})"), |size| size.checked_sub(less))?;
+            }
+            Self::SliceStep(at) => {
+                shape[*at] = shape[*at].map(|text| format!("ceil({text} / 2)"), |size| Some(size.div_ceil(2)))?;
+            }
+            Self::Last(at) => shape[*at] = Size::fixed(1),
+            Self::Flip(_) => {}
+            Self::Pad(before, behind, scalar) if x.kind == Kind::Float => {
+                let more = before + behind;
+                shape[rank - 1] = shape[rank - 1].map(|text| format!("({text} + {more})"), |size| Some(size + more))?;
+                return Some(x.of(x.kind, x.bound.max(scalar.abs()), x.grid.map(|grid| grid.max(3))).shaped(shape));
+            }
+            Self::Cat(at) => {
+                let y = y.filter(|y| y.kind == x.kind && y.shape.len() == rank)?;
+                let at = front(*at, rank);
+                let same = |(place, (left, right)): (usize, (&Size, &Size))| place == at || left.same(right);
+                shape.iter().zip(&y.shape).enumerate().all(same).then_some(())?;
+                shape[at] = shape[at].join(&y.shape[at], "+", |left, right| left + right);
+                let grid = x.grid.zip(y.grid).map(|(left, right)| left.max(right));
+                return Some(x.of(x.kind, x.bound.max(y.bound), grid).shaped(shape));
+            }
+            Self::Unfold(step) if x.kind == Kind::Float && rank < 4 => {
+                let windows = |size: usize| Some(size.checked_sub(3)? / step + 1);
+                shape[rank - 1] = shape[rank - 1].map(|text| format!("(({text} - 3) / {step} + 1)"), windows)?;
+                shape.push(Size::fixed(3));
+            }
+            _ => return None,
+        }
+        Some(x.shaped(shape))
+    }
+
+    /// Layers.
+    fn layered(&self, x: &Type) -> Option<Type> {
+        let rank = x.shape.len();
+        let float = x.kind == Kind::Float;
+        match self {
+            Self::Linear(features) if float => {
+                let inner = x.shape[rank - 1].value()?;
+                let made = x.of(x.kind, x.bound * inner as f64 + 1.0, None);
+                Some(made.with(rank - 1, Size::fixed(*features)))
+            }
+            Self::LayerNorm if float && x.bound <= 64.0 => {
+                let width = x.shape[rank - 1].value()? as f64;
+                Some(x.of(x.kind, width.sqrt() + 1.0, None))
+            }
+            Self::BatchNorm if float && rank >= 2 => {
+                x.shape[1].value()?;
+                Some(x.of(x.kind, (x.bound + 1.0) * 1.5 + 1.0, None))
+            }
+            Self::Conv(kernel, stride, padding) if float && rank >= 3 => {
+                let channels = x.shape[1].value()?;
+                let taps = channels * kernel.pow(rank as u32 - 2);
+                let made = x.of(x.kind, x.bound * taps as f64 + 1.0, None).with(1, Size::fixed(3));
+                windows(made, *kernel, *stride, *padding)
+            }
+            Self::Pool(kind, kernel, stride, padding) if float && rank >= 3 => {
+                let grid = if *kind == Pooling::Max { x.grid } else { None };
+                windows(x.of(x.kind, x.bound, grid), *kernel, *stride, *padding)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Windows over every axis after the first two.
+fn windows(mut made: Type, kernel: usize, stride: usize, padding: usize) -> Option<Type> {
+    for size in made.shape.iter_mut().skip(2) {
+        let count = |size: usize| Some((size + 2 * padding).checked_sub(kernel)? / stride + 1);
+        let text = |text: &str| format!("(({text} + {}) / {stride} + 1)", 2 * padding as isize - kernel as isize);
+        *size = size.map(text, count)?;
+    }
+    Some(made)
+}
+
+impl Function {
+    fn applied(self, x: &Type) -> Type {
+        let bound = match self {
+            Self::Neg | Self::Abs | Self::Relu | Self::LeakyRelu | Self::Gelu | Self::Silu => x.bound,
+            Self::Square => x.bound * x.bound,
+            Self::Sigmoid | Self::Tanh | Self::Erf | Self::Sin | Self::Cos => 1.0,
+            Self::Exp => 20.1,
+            Self::Log => (x.bound + 0.5).ln().abs().max(0.7),
+            Self::Sqrt => (x.bound + 0.5).sqrt(),
+            Self::Recip => 2.0,
+        };
+        let grid = match self {
+            Self::Neg | Self::Abs | Self::Relu => x.grid,
+            Self::Square => x.grid.map(|grid| 2 * grid),
+            _ => None,
+        };
+        x.of(Kind::Float, bound, grid)
+    }
+}
+
+impl Along {
+    fn applied(self, x: &Type, axis: usize) -> Option<Type> {
+        let size = x.shape[axis].largest() as f64;
+        Some(match self {
+            Self::Softmax => x.of(x.kind, 1.0, None),
+            Self::LogSoftmax => x.of(x.kind, 2.0 * x.bound + size.ln(), None),
+            Self::CumSum => x.of(x.kind, x.bound * size, x.grid),
+            Self::Sort => x.clone(),
+        })
+    }
+}
+
+impl Reduction {
+    fn applied(self, x: &Type, count: usize) -> Option<Type> {
+        match (self, x.kind) {
+            (Self::Any | Self::All, Kind::Bool) => Some(x.clone()),
+            (Self::Sum, Kind::Float | Kind::Int) => Some(x.of(x.kind, x.bound * count as f64, x.grid)),
+            (Self::Mean, Kind::Float) => Some(x.of(x.kind, x.bound, None)),
+            (Self::Max | Self::Min, Kind::Float | Kind::Int) => Some(x.clone()),
+            _ => None,
+        }
+    }
+}
+
+impl Arithmetic {
+    fn applied(self, x: &Type, y: &Type) -> Option<Type> {
+        let stretched = |(left, right): (&Size, &Size)| match (left.value(), right.value()) {
+            _ if left.same(right) => Some(left.clone()),
+            (Some(1), _) => Some(right.clone()),
+            (_, Some(1)) => Some(left.clone()),
+            _ => None,
+        };
+        let shape: Option<Vec<Size>> = x.shape.iter().zip(&y.shape).map(stretched).collect();
+        let shape = shape.filter(|_| x.shape.len() == y.shape.len())?;
+        let finer = x.grid.zip(y.grid).map(|(left, right)| left.max(right));
+        let (bound, grid) = match self {
+            Self::Add | Self::Sub => (x.bound + y.bound, finer),
+            Self::Mul => (x.bound * y.bound, x.grid.zip(y.grid).map(|(left, right)| left + right)),
+            Self::Div if x.kind == Kind::Float => (x.bound * 2.0, None),
+            Self::Div => return None,
+            Self::Max | Self::Min => (x.bound.max(y.bound), finer),
+        };
+        Some(x.of(x.kind, bound, grid).shaped(shape))
+    }
+}
