@@ -1,5 +1,7 @@
 //! What the end-to-end tests share: the workspace, its programs, and what they printed.
 
+pub mod import;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 

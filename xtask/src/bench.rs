@@ -22,6 +22,7 @@ Examples:
   cargo xtask bench export                     our files beside PyTorch's own under ONNX Runtime (needs Python)
   cargo xtask bench pytorch                    the article's table: PyTorch and Burn against ONNX, from Rust and Python
   cargo xtask bench pytorch --bert large -- --threads 1 --seconds 30
+  cargo xtask bench roundtrip                  AlexNet to ONNX and back into Burn: the same code, answers, and time
   cargo xtask bench size                       the export of networks of 1.3 and 3 GB: seconds and memory
 
 Results with their dates are kept in docs/benchmarks.md.")]
@@ -52,6 +53,8 @@ enum Benchmark {
     Export,
     /// The article's table: each network in its native framework and under ONNX Runtime, one item at a time.
     Pytorch,
+    /// AlexNet to ONNX and back into Burn, as code that burn-onnx generates.
+    Roundtrip,
     /// The export of large networks.
     Size,
 }
@@ -80,6 +83,7 @@ pub fn bench(arguments: &BenchArgs) -> Result<ExitCode> {
             options.extend(arguments.options.iter().cloned());
             run("native", Some(python), &options)
         }
+        Benchmark::Roundtrip => run("roundtrip", None, &arguments.options),
         Benchmark::Size => {
             need("onnxruntime")?;
             run("size", None, &arguments.options)
