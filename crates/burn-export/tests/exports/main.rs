@@ -9,5 +9,6 @@ mod more_modules;
 mod networks;
 mod operators;
 mod programs;
+mod second_runtime;
 mod support;
 mod table;

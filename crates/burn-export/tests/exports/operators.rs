@@ -8,7 +8,7 @@ use burn::tensor::{BoolStore, DType, Device, TensorData};
 use burn_export::{ExportError, Opset};
 
 /// Sizes of the dynamic axes, in the order of their first appearance: one, and two sizes that no trace uses.
-const SIZES: [[usize; 4]; 4] = [[1, 1, 1, 1], [2, 3, 5, 4], [5, 2, 8, 7], [13, 11, 6, 9]];
+pub const SIZES: [[usize; 4]; 4] = [[1, 1, 1, 1], [2, 3, 5, 4], [5, 2, 8, 7], [13, 11, 6, 9]];
 
 /// The opsets that change the forms of many operators.
 const OPSETS: [i64; 4] = [11, 13, 17, 21];
@@ -60,7 +60,7 @@ fn compare(row: &Row, opset: i64) -> Result<(), String> {
 }
 
 /// The row's inputs with each named axis at its size.
-fn inputs(row: &Row, sizes: &[usize; 4], seed: u64) -> Vec<TensorData> {
+pub fn inputs(row: &Row, sizes: &[usize; 4], seed: u64) -> Vec<TensorData> {
     let mut axes: Vec<&str> = Vec::new();
     let mut random = Random(seed * 1_000_003 + row.name.len() as u64);
     row.arguments

@@ -1,5 +1,7 @@
 //! ONNX Runtime for tests, and comparison with Burn.
 
+pub mod tract;
+
 use std::borrow::Cow;
 use std::path::Path;
 use std::sync::OnceLock;
