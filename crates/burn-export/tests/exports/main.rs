@@ -1,5 +1,6 @@
 //! What the exporter writes: as text for a reviewer, and run by ONNX Runtime against Burn.
 
+mod burn_examples;
 mod coverage;
 mod errors;
 mod files;

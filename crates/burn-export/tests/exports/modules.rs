@@ -1,5 +1,8 @@
 //! Modules of `burn::nn`, with random weights.
 
+mod activations;
+mod layers;
+
 use burn::module::Module;
 use burn::nn::attention::{MhaInput, MultiHeadAttentionConfig, generate_autoregressive_mask};
 use burn::nn::conv::{Conv2dConfig, ConvTranspose2dConfig};
