@@ -13,3 +13,4 @@ mod programs;
 mod second_runtime;
 mod support;
 mod table;
+mod verdicts;
