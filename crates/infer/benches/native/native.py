@@ -18,7 +18,6 @@ from safetensors.numpy import load_file, save_file
 def network(name, folder):
     """The network in PyTorch, with the weights in the folder if they are there."""
     import torch
-    from torch import nn
 
     torch.manual_seed(1)
     if name == "bert-qa":
