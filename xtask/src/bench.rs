@@ -24,6 +24,7 @@ Examples:
   cargo xtask bench pytorch --bert large -- --threads 1 --seconds 30
   cargo xtask bench roundtrip                  AlexNet to ONNX and back into Burn: the same code, answers, and time
   cargo xtask bench size                       the export of networks of 1.3 and 3 GB: seconds and memory
+  cargo xtask bench bert-large                 BERT-large loaded, exported and asked in three engines: seconds and memory
 
 Results with their dates are kept in docs/benchmarks.md.")]
 pub struct BenchArgs {
@@ -57,6 +58,8 @@ enum Benchmark {
     Roundtrip,
     /// The export of large networks.
     Size,
+    /// BERT-large from its weights to an answer, in Burn, candle and ONNX Runtime.
+    BertLarge,
 }
 
 /// Runs a benchmark.
@@ -87,6 +90,10 @@ pub fn bench(arguments: &BenchArgs) -> Result<ExitCode> {
         Benchmark::Size => {
             need("onnxruntime")?;
             run("size", None, &arguments.options)
+        }
+        Benchmark::BertLarge => {
+            need("onnxruntime")?;
+            run("bert_large", None, &arguments.options)
         }
     }
 }

@@ -46,6 +46,9 @@ pub struct ExportArgs {
     /// [default: artifacts/mnist/mnist.onnx, artifacts/alexnet/alexnet.onnx, artifacts/bert-qa/bert-qa.onnx]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Put the weights in a file of their own beside the ONNX file; from 2 GiB on they are put there anyhow.
+    #[arg(long)]
+    pub external: bool,
     /// Print the result as JSON instead of text.
     #[arg(long)]
     pub json: bool,

@@ -1,6 +1,5 @@
 //! AlexNet.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -9,14 +8,14 @@ use burn_export::{Axis, OnnxExporter, Opset};
 use infer::alexnet::{INPUT, OUTPUT, batch, check_signature};
 use infer::burn_network::BurnAlexNet;
 use infer::random::uniform;
-use infer::runtime::Runtime;
-use infer::session::{Session, SessionOptions};
-use infer::verify::{Verification, verify};
+use infer::session::Session;
+use infer::verify::Expected;
 use models::alexnet::{AlexNet, IMAGE_SIZE};
 use models::weights::Checkpoint;
 use onnx_model::Model;
 
-use crate::check_metadata;
+use crate::Metadata;
+use crate::network::Network;
 use crate::source::Source;
 
 /// The batch sizes that the file is verified at: one, two and a prime.
@@ -38,32 +37,33 @@ pub fn load(weights: &Path, random: Option<u64>, revision: Option<&str>) -> Resu
     Ok((network, source))
 }
 
-/// The network as ONNX: `input` `[batch, 3, 224, 224]`, `output` `[batch, 1000]`, the logits.
-pub fn export(network: &AlexNet, opset: Opset, metadata: &BTreeMap<String, String>) -> Result<Model> {
-    let image = [Axis::dynamic("batch"), Axis::fixed(3), Axis::fixed(IMAGE_SIZE), Axis::fixed(IMAGE_SIZE)];
-    let mut exporter = OnnxExporter::new().opset(opset).graph_name("alexnet").input(INPUT, image).output(OUTPUT);
-    for (key, value) in metadata {
-        exporter = exporter.metadata(key, value);
-    }
-    let exported = exporter.export(network, |network, images: Tensor<4>| network.forward(images))?;
-    Ok(exported.into_model())
-}
+impl Network for AlexNet {
+    const NAME: &'static str = "alexnet";
 
-/// Runs the file at `path` under ONNX Runtime, on pictures that are random within the range of normalised pixels.
-pub fn verify_file(
-    path: &Path,
-    network: &AlexNet,
-    metadata: &BTreeMap<String, String>,
-    runtime: &Runtime,
-) -> Result<Verification> {
-    let mut session = Session::open(runtime, path, SessionOptions::default())?;
-    check_signature(&session, path)?;
-    check_metadata(&session, metadata)?;
-    let native = || BurnAlexNet::new(network.clone(), Device::flex());
-    let case = |&count: &usize| {
-        let pixels = uniform(count as u64, count * 3 * IMAGE_SIZE * IMAGE_SIZE, -2.1, 2.6);
-        Ok((format!("batch {count}"), vec![batch(pixels)?]))
-    };
-    let cases = BATCHES.iter().map(case).collect::<Result<Vec<_>>>()?;
-    Ok(verify(&mut session, &mut native(), &mut native().exact(), &cases)?)
+    /// `input` `[batch, 3, 224, 224]`, `output` `[batch, 1000]`, the logits.
+    fn export(&self, opset: Opset, metadata: &Metadata) -> Result<Model> {
+        let image = [Axis::dynamic("batch"), Axis::fixed(3), Axis::fixed(IMAGE_SIZE), Axis::fixed(IMAGE_SIZE)];
+        let mut exporter = OnnxExporter::new().opset(opset).graph_name("alexnet").input(INPUT, image).output(OUTPUT);
+        for (key, value) in metadata {
+            exporter = exporter.metadata(key, value);
+        }
+        let exported = exporter.export(self, |network, images: Tensor<4>| network.forward(images))?;
+        Ok(exported.into_model())
+    }
+
+    /// On pictures that are random within the range of normalised pixels.
+    fn expected(self, progress: &mut dyn FnMut(f64)) -> Result<Expected> {
+        let case = |&count: &usize| {
+            let pixels = uniform(count as u64, count * 3 * IMAGE_SIZE * IMAGE_SIZE, -2.1, 2.6);
+            Ok((format!("batch {count}"), vec![batch(pixels)?]))
+        };
+        let cases = BATCHES.iter().map(case).collect::<Result<Vec<_>>>()?;
+        let mut native = BurnAlexNet::new(self.clone(), Device::flex());
+        let mut exact = BurnAlexNet::new(self, Device::flex()).exact();
+        Ok(Expected::of(&mut native, &mut exact, cases, progress)?)
+    }
+
+    fn check_signature(session: &Session, path: &Path) -> Result<()> {
+        Ok(check_signature(session, path)?)
+    }
 }

@@ -1,6 +1,5 @@
 //! BERT for question answering.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -9,16 +8,16 @@ use burn_export::{Axis, OnnxExporter, Opset};
 use infer::burn_network::BurnBert;
 use infer::question_answering::{INPUTS, OUTPUTS, check_signature, inputs};
 use infer::random::uniform;
-use infer::runtime::Runtime;
-use infer::session::{Session, SessionOptions};
+use infer::session::Session;
 use infer::tensor::NamedTensor;
-use infer::verify::{Verification, verify};
+use infer::verify::Expected;
 use models::bert::{BertConfig, BertForQuestionAnswering, Sequence, TokenBatch};
 use models::question_answering::QaTokenizer;
 use models::weights::Checkpoint;
 use onnx_model::Model;
 
-use crate::check_metadata;
+use crate::Metadata;
+use crate::network::Network;
 use crate::source::Source;
 
 /// A network with its configuration.
@@ -54,38 +53,39 @@ pub fn random(config: Option<&Path>, seed: u64, revision: Option<&str>) -> Resul
     Ok((Bert { network, config }, Source::random(seed, revision)))
 }
 
-/// The network as ONNX: three int64 inputs and two float outputs, all `[batch, sequence]`.
-pub fn export(bert: &Bert, opset: Opset, metadata: &BTreeMap<String, String>) -> Result<Model> {
-    let sequence = Axis::dynamic("sequence").range(1..=bert.config.max_position_embeddings);
-    let mut exporter = OnnxExporter::new().opset(opset).graph_name("bert_qa");
-    for input in INPUTS {
-        exporter = exporter.input(input, [Axis::dynamic("batch"), sequence.clone()]);
-    }
-    for output in OUTPUTS {
-        exporter = exporter.output(output);
-    }
-    for (key, value) in metadata {
-        exporter = exporter.metadata(key, value);
-    }
-    type Ids = Tensor<2, Int>;
-    let forward =
-        |network: &BertForQuestionAnswering, (ids, mask, types): (Ids, Ids, Ids)| network.forward(ids, mask, types);
-    Ok(exporter.export(&bert.network, forward)?.into_model())
-}
+impl Network for Bert {
+    const NAME: &'static str = "bert-qa";
 
-/// Runs the file at `path` under ONNX Runtime on random tokens: from one to as many as the network has positions, alone and
-/// in batches with padding.
-pub fn verify_file(
-    path: &Path,
-    bert: &Bert,
-    metadata: &BTreeMap<String, String>,
-    runtime: &Runtime,
-) -> Result<Verification> {
-    let mut session = Session::open(runtime, path, SessionOptions::default())?;
-    check_signature(&session, path)?;
-    check_metadata(&session, metadata)?;
-    let native = || BurnBert::new(bert.network.clone(), bert.config.clone(), Device::flex());
-    Ok(verify(&mut session, &mut native(), &mut native().exact(), &cases(&bert.config)?)?)
+    /// Three int64 inputs and two float outputs, all `[batch, sequence]`.
+    fn export(&self, opset: Opset, metadata: &Metadata) -> Result<Model> {
+        let sequence = Axis::dynamic("sequence").range(1..=self.config.max_position_embeddings);
+        let mut exporter = OnnxExporter::new().opset(opset).graph_name("bert_qa");
+        for input in INPUTS {
+            exporter = exporter.input(input, [Axis::dynamic("batch"), sequence.clone()]);
+        }
+        for output in OUTPUTS {
+            exporter = exporter.output(output);
+        }
+        for (key, value) in metadata {
+            exporter = exporter.metadata(key, value);
+        }
+        type Ids = Tensor<2, Int>;
+        let forward =
+            |network: &BertForQuestionAnswering, (ids, mask, types): (Ids, Ids, Ids)| network.forward(ids, mask, types);
+        Ok(exporter.export(&self.network, forward)?.into_model())
+    }
+
+    /// On random tokens: from one to as many as the network has positions, alone and in batches with padding.
+    fn expected(self, progress: &mut dyn FnMut(f64)) -> Result<Expected> {
+        let cases = cases(&self.config)?;
+        let mut native = BurnBert::new(self.network.clone(), self.config.clone(), Device::flex());
+        let mut exact = BurnBert::new(self.network, self.config, Device::flex()).exact();
+        Ok(Expected::of(&mut native, &mut exact, cases, progress)?)
+    }
+
+    fn check_signature(session: &Session, path: &Path) -> Result<()> {
+        Ok(check_signature(session, path)?)
+    }
 }
 
 fn cases(config: &BertConfig) -> Result<Vec<(String, Vec<NamedTensor>)>> {

@@ -1,25 +1,17 @@
 //! A file that fails its verification is not kept.
 
-use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use artifact::{AtomicFile, FileError};
 use infer::verify::Verification;
+use onnx_model::Staged;
 
-/// Writes `bytes` beside `target`, lets `verify` judge the file, and puts it in place if it passed.
+/// Lets `verify` judge a model beside its place, and puts it there if it passed.
 ///
 /// # Errors
-/// When the file cannot be written or read, or strays too far; `target` is then as it was.
-pub fn if_verified(
-    target: &Path,
-    bytes: Vec<u8>,
-    verify: impl FnOnce(&Path) -> Result<Verification>,
-) -> Result<Verification> {
-    let mut file = AtomicFile::create(target)?;
-    file.write_all(&bytes).and_then(|()| file.flush()).map_err(FileError::new("write", target))?;
-    drop(bytes);
-    let verification = verify(file.partial_path())?;
+/// When it cannot be read, or strays too far; what was in its place is then as it was.
+pub fn if_verified(staged: Staged, verify: impl FnOnce(&Path) -> Result<Verification>) -> Result<Verification> {
+    let verification = verify(staged.path())?;
     if let Some(case) = verification.failure() {
         bail!(
             "{} strays by {:.3e} at {} from the network in float64, and {:.3e} is the limit: the file is not kept",
@@ -29,13 +21,14 @@ pub fn if_verified(
             verification.limit
         );
     }
-    file.commit()?;
+    staged.commit()?;
     Ok(verification)
 }
 
 #[cfg(test)]
 mod tests {
     use infer::verify::Case;
+    use onnx_model::{External, Graph, Model, SaveOptions, Tensor};
 
     use super::*;
 
@@ -51,17 +44,49 @@ mod tests {
         }
     }
 
+    /// A model of `weights` numbers beside `target`, its weights in a file of their own if it has any.
+    fn staged(target: &Path, weights: usize) -> Staged {
+        let mut graph = Graph::new("net");
+        if weights > 0 {
+            graph.initializers.push(Tensor::vector("weights", &vec![0.5_f32; weights]));
+        }
+        let options = SaveOptions { external: External::Always, ..SaveOptions::default() };
+        Model::new(17, graph).stage(target, &options).unwrap()
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = std::fs::read_dir(folder).unwrap();
+        let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
     #[test]
     fn the_file_is_judged_before_it_takes_its_place() {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("models/mnist.onnx");
-        if_verified(&target, b"good".to_vec(), |path| {
-            assert_eq!(std::fs::read(path).unwrap(), b"good");
+        if_verified(staged(&target, 0), |path| {
+            assert_eq!(Model::load(path).unwrap().opset(), Some(17));
             assert!(!target.exists());
             Ok(verification(0.5))
         })
         .unwrap();
-        assert_eq!(std::fs::read(&target).unwrap(), b"good");
+        assert_eq!(names(&folder.path().join("models")), ["mnist.onnx"]);
+    }
+
+    #[test]
+    fn weights_in_a_file_of_their_own_come_and_go_with_the_model() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("large.onnx");
+        if_verified(staged(&target, 4096), |_| Ok(verification(2.0))).unwrap_err();
+        assert!(names(folder.path()).is_empty());
+        if_verified(staged(&target, 4096), |path| {
+            let model = Model::load(path).unwrap();
+            assert_eq!(model.graph.initializers.len(), 1);
+            Ok(verification(0.5))
+        })
+        .unwrap();
+        assert_eq!(names(folder.path()), ["large.onnx", "large.onnx.data"]);
     }
 
     #[test]
@@ -69,10 +94,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("mnist.onnx");
         std::fs::write(&target, b"earlier").unwrap();
-        let strays = if_verified(&target, b"bad".to_vec(), |_| Ok(verification(2.0))).unwrap_err().to_string();
+        let strays = if_verified(staged(&target, 0), |_| Ok(verification(2.0))).unwrap_err().to_string();
         assert!(strays.contains("ort:cpu strays by 2.000e0 at batch 1"), "{strays}");
-        if_verified(&target, b"bad".to_vec(), |_| bail!("it does not load")).unwrap_err();
+        if_verified(staged(&target, 0), |_| bail!("it does not load")).unwrap_err();
         assert_eq!(std::fs::read(&target).unwrap(), b"earlier");
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert_eq!(names(folder.path()), ["mnist.onnx"]);
     }
 }

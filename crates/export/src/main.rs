@@ -4,6 +4,7 @@ mod alexnet;
 mod bert;
 mod keep;
 mod mnist;
+mod network;
 mod provenance;
 mod source;
 mod summary;
@@ -18,9 +19,8 @@ use burn_export::Opset;
 use clap::Parser;
 use cli::export::{ExportArgs, ExportModel};
 use infer::runtime::Runtime;
-use infer::session::Session;
-use infer::verify::Verification;
-use onnx_model::Model;
+use network::Network;
+use onnx_model::{External, SaveOptions};
 use source::Source;
 use summary::{Content, Summary};
 
@@ -61,27 +61,17 @@ fn execute(arguments: &ExportArgs) -> Result<()> {
     let out = arguments.out.as_deref().unwrap_or(model.default_out());
     let weights = arguments.hf_dir.as_deref().or(arguments.weights.as_deref()).unwrap_or(model.default_weights());
     let (random, revision) = (arguments.random_init, arguments.revision.as_deref());
+    let external = if arguments.external { External::Always } else { External::WhenNeeded };
+    let save = SaveOptions { external, ..SaveOptions::default() };
     let summary = match model {
-        ExportModel::Mnist => {
-            let (network, source) = mnist::load(weights, random, revision)?;
-            write("mnist", out, source, &runtime, |metadata| mnist::export(&network, opset, metadata), {
-                |path, metadata| mnist::verify_file(path, &network, metadata, &runtime)
-            })
-        }
-        ExportModel::Alexnet => {
-            let (network, source) = alexnet::load(weights, random, revision)?;
-            write("alexnet", out, source, &runtime, |metadata| alexnet::export(&network, opset, metadata), {
-                |path, metadata| alexnet::verify_file(path, &network, metadata, &runtime)
-            })
-        }
+        ExportModel::Mnist => write(mnist::load(weights, random, revision)?, opset, out, &save, &runtime),
+        ExportModel::Alexnet => write(alexnet::load(weights, random, revision)?, opset, out, &save, &runtime),
         ExportModel::BertQa => {
-            let (network, source) = match random {
+            let bert = match random {
                 Some(seed) => bert::random(arguments.config.as_deref(), seed, revision)?,
                 None => bert::load(weights, revision)?,
             };
-            write("bert-qa", out, source, &runtime, |metadata| bert::export(&network, opset, metadata), {
-                |path, metadata| bert::verify_file(path, &network, metadata, &runtime)
-            })
+            write(bert, opset, out, &save, &runtime)
         }
     }?;
     let text = match arguments.json {
@@ -94,28 +84,28 @@ fn execute(arguments: &ExportArgs) -> Result<()> {
     Ok(())
 }
 
+/// What a file says about itself.
 type Metadata = BTreeMap<String, String>;
 
 /// Makes the model, lets it be verified, and keeps it if it passed.
-fn write(
-    network: &str,
+fn write<N: Network>(
+    (network, source): (N, Source),
+    opset: Opset,
     out: &Path,
-    source: Source,
+    save: &SaveOptions,
     runtime: &Runtime,
-    export: impl FnOnce(&Metadata) -> Result<Model>,
-    verify: impl FnOnce(&Path, &Metadata) -> Result<Verification>,
 ) -> Result<Summary> {
     if source.is(out) {
         bail!("--out would replace the weights, {}", source.weights.display());
     }
-    let model = export(&source.metadata)?;
-    let bytes = model.encode()?;
-    let content = Content::of(&model, &bytes);
-    // The verification needs the memory: a large network is loaded three times.
+    let model = network.export(opset, &source.metadata)?;
+    let staged = model.stage(out, save)?;
+    let content = Content::of(&model, staged.files())?;
+    // The verification needs the memory.
     drop(model);
-    let verification = keep::if_verified(out, bytes, |path| verify(path, &source.metadata))?;
+    let verification = keep::if_verified(staged, |path| network::verify(network, path, &source.metadata, runtime))?;
     Ok(Summary {
-        network: network.to_owned(),
+        network: N::NAME.to_owned(),
         model: out.to_owned(),
         content,
         weights: source.weights,
@@ -123,13 +113,4 @@ fn write(
         runtime: format!("ONNX Runtime {}", runtime.version()),
         verification,
     })
-}
-
-/// Refuses a file that does not say what it was made to say.
-fn check_metadata(session: &Session, metadata: &Metadata) -> Result<()> {
-    let read = session.metadata()?.entries;
-    match metadata.iter().find(|(key, value)| read.get(*key) != Some(value)) {
-        Some((key, value)) => bail!("the file's metadata lost `{key}`, which is {value}"),
-        None => Ok(()),
-    }
 }

@@ -1,6 +1,5 @@
 //! The MNIST CNN.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -9,15 +8,15 @@ use burn_export::{Axis, OnnxExporter, Opset};
 use infer::burn_mnist::{BurnMnist, INPUT, OUTPUT};
 use infer::mnist::check_signature;
 use infer::random::uniform;
-use infer::runtime::Runtime;
-use infer::session::{Session, SessionOptions};
+use infer::session::Session;
 use infer::tensor::{NamedTensor, Tensor as Values};
-use infer::verify::{Verification, verify};
+use infer::verify::Expected;
 use models::mnist_cnn::{IMAGE_SIZE, MnistCnn};
 use models::mnist_digits::{PIXELS, normalize};
 use onnx_model::Model;
 
-use crate::check_metadata;
+use crate::Metadata;
+use crate::network::Network;
 use crate::provenance;
 use crate::source::Source;
 
@@ -35,29 +34,30 @@ pub fn load(weights: &Path, random: Option<u64>, revision: Option<&str>) -> Resu
     Ok((network, Source { weights: weights.to_owned(), metadata, notes: Vec::new() }))
 }
 
-/// The network as ONNX: `input` `[batch, 1, 28, 28]`, `output` `[batch, 10]`, the logarithms of the probabilities.
-pub fn export(network: &MnistCnn, opset: Opset, metadata: &BTreeMap<String, String>) -> Result<Model> {
-    let image = [Axis::dynamic("batch"), Axis::fixed(1), Axis::fixed(IMAGE_SIZE), Axis::fixed(IMAGE_SIZE)];
-    let mut exporter = OnnxExporter::new().opset(opset).graph_name("mnist_cnn").input(INPUT, image).output(OUTPUT);
-    for (key, value) in metadata {
-        exporter = exporter.metadata(key, value);
-    }
-    let exported = exporter.export(network, |network, images: Tensor<4>| network.forward(images))?;
-    Ok(exported.into_model())
-}
+impl Network for MnistCnn {
+    const NAME: &'static str = "mnist";
 
-/// Runs the file at `path` under ONNX Runtime, on images that are random within the range of normalised pixels.
-pub fn verify_file(
-    path: &Path,
-    network: &MnistCnn,
-    metadata: &BTreeMap<String, String>,
-    runtime: &Runtime,
-) -> Result<Verification> {
-    let mut session = Session::open(runtime, path, SessionOptions::default())?;
-    check_signature(&session, path)?;
-    check_metadata(&session, metadata)?;
-    let native = || BurnMnist::new(network.clone(), Device::flex());
-    Ok(verify(&mut session, &mut native(), &mut native().exact(), &cases()?)?)
+    /// `input` `[batch, 1, 28, 28]`, `output` `[batch, 10]`, the logarithms of the probabilities.
+    fn export(&self, opset: Opset, metadata: &Metadata) -> Result<Model> {
+        let image = [Axis::dynamic("batch"), Axis::fixed(1), Axis::fixed(IMAGE_SIZE), Axis::fixed(IMAGE_SIZE)];
+        let mut exporter = OnnxExporter::new().opset(opset).graph_name("mnist_cnn").input(INPUT, image).output(OUTPUT);
+        for (key, value) in metadata {
+            exporter = exporter.metadata(key, value);
+        }
+        let exported = exporter.export(self, |network, images: Tensor<4>| network.forward(images))?;
+        Ok(exported.into_model())
+    }
+
+    /// On images that are random within the range of normalised pixels.
+    fn expected(self, progress: &mut dyn FnMut(f64)) -> Result<Expected> {
+        let mut native = BurnMnist::new(self.clone(), Device::flex());
+        let mut exact = BurnMnist::new(self, Device::flex()).exact();
+        Ok(Expected::of(&mut native, &mut exact, cases()?, progress)?)
+    }
+
+    fn check_signature(session: &Session, path: &Path) -> Result<()> {
+        Ok(check_signature(session, path)?)
+    }
 }
 
 fn cases() -> Result<Vec<(String, Vec<NamedTensor>)>> {

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use anyhow::{Context, Result};
 use artifact::Digest;
 use infer::table::{Table, grouped};
 use infer::verify::{FACTOR, FLOOR_ULP, Verification};
-use onnx_model::Model;
+use onnx_model::{Model, WrittenFile};
 use serde::Serialize;
 
 /// The result of an export.
@@ -35,7 +36,10 @@ pub struct Content {
     /// Its SHA-256.
     pub sha256: Digest,
     /// Its size.
-    pub bytes: usize,
+    pub bytes: u64,
+    /// The weights, where they have a file of their own beside it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<DataFile>,
     /// The version of the operator set.
     pub opset: i64,
     /// The version of the file format.
@@ -48,18 +52,33 @@ pub struct Content {
     pub metadata: BTreeMap<String, String>,
 }
 
+/// The weights of a large network: one file cannot hold 2 GiB.
+#[derive(Debug, Serialize)]
+pub struct DataFile {
+    /// The file.
+    pub path: PathBuf,
+    /// Its SHA-256.
+    pub sha256: Digest,
+    /// Its size.
+    pub bytes: u64,
+}
+
 impl Content {
-    /// Of a model and its bytes.
-    pub fn of(model: &Model, bytes: &[u8]) -> Self {
-        Self {
-            sha256: artifact::sha256_bytes(bytes),
-            bytes: bytes.len(),
+    /// Of a model and the files that hold it: first itself, then its weights if they have a file of their own.
+    pub fn of(model: &Model, files: &[WrittenFile]) -> Result<Self> {
+        let (file, data) = files.split_first().context("a model has at least one file")?;
+        let data =
+            data.first().map(|file| DataFile { path: file.path.clone(), sha256: file.sha256, bytes: file.bytes });
+        Ok(Self {
+            sha256: file.sha256,
+            bytes: file.bytes,
+            data,
             opset: model.opset().unwrap_or_default(),
             ir_version: model.ir_version,
             nodes: model.graph.nodes.iter().map(|node| node.op_type.clone()).collect(),
             parameters: model.graph.initializers.iter().filter_map(|tensor| tensor.elements()).sum(),
             metadata: model.metadata.clone(),
-        }
+        })
     }
 }
 
@@ -78,6 +97,14 @@ impl Summary {
             grouped(&content.bytes.to_string()),
             content.sha256,
         );
+        if let Some(data) = &content.data {
+            text += &format!(
+                "Weights in {}, which belongs to it: {} bytes\nSHA-256 {}\n",
+                data.path.display(),
+                grouped(&data.bytes.to_string()),
+                data.sha256
+            );
+        }
         text += &format!("{}\n\nVerified under {} against Burn in float64\n", content.nodes.join(" "), self.runtime);
         let mut table = Table::new(["case", "error", "error of Burn's float32", "difference from it"]);
         for case in &self.verification.cases {

@@ -14,10 +14,20 @@ pub struct Usage {
 impl Usage {
     /// Of this process; `None` if the system does not tell.
     pub fn of_this_process() -> Option<Self> {
+        Self::of(libc::RUSAGE_SELF)
+    }
+
+    /// Of the processes that this one started and that have ended: the memory of the largest, the CPU time of all; `None` if
+    /// the system does not tell.
+    pub fn of_children() -> Option<Self> {
+        Self::of(libc::RUSAGE_CHILDREN)
+    }
+
+    fn of(who: libc::c_int) -> Option<Self> {
         // SAFETY: all fields of the C struct are numbers, for which zero is a value.
         let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
         // SAFETY: the pointer is to a struct of the type that the function fills.
-        let status = unsafe { libc::getrusage(libc::RUSAGE_SELF, &raw mut usage) };
+        let status = unsafe { libc::getrusage(who, &raw mut usage) };
         if status != 0 {
             return None;
         }
