@@ -80,19 +80,23 @@ impl fmt::Debug for Program {
     }
 }
 
-/// A runner of programs; the same ones each time.
-fn runner(cases: u32) -> TestRunner {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u32>().ok());
-    let cases = number("PROGRAMS").unwrap_or(cases);
+/// The number that the user gives in the environment.
+fn given(name: &str) -> Option<u32> {
+    std::env::var(name).ok().and_then(|text| text.parse().ok())
+}
+
+/// A runner of so many programs; the same ones each time.
+fn runner(cases: u32, seed_number: u32) -> TestRunner {
     let mut seed = [0; 32];
-    seed[..4].copy_from_slice(&number("PROGRAMS_SEED").unwrap_or(1).to_le_bytes());
+    seed[..4].copy_from_slice(&seed_number.to_le_bytes());
     let config = Config { cases, failure_persistence: None, max_shrink_iters: 4096, ..Config::default() };
     TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed))
 }
 
 fn check(opsets: std::ops::RangeInclusive<i64>, cases: u32) {
     let agreement = |program: Program| agrees(&program).map_err(TestCaseError::fail);
-    let result = runner(cases).run(&strategy::programs(opsets), agreement);
+    let mut runner = runner(given("PROGRAMS").unwrap_or(cases), given("PROGRAMS_SEED").unwrap_or(1));
+    let result = runner.run(&strategy::programs(opsets), agreement);
     result.unwrap_or_else(|failure| panic!("{failure}"));
 }
 
@@ -105,7 +109,7 @@ fn random_networks_use_every_step() {
         drawn.borrow_mut().extend(names.map(|text| text.split(['(', ' ']).next().unwrap_or_default().to_string()));
         Ok(())
     };
-    runner(400).run(&strategy::programs(11..=21), collect).unwrap_or_else(|failure| panic!("{failure}"));
+    runner(400, 1).run(&strategy::programs(11..=21), collect).unwrap_or_else(|failure| panic!("{failure}"));
     assert_eq!(drawn.borrow().len(), strategy::KINDS.len(), "{:?}", drawn.borrow());
 }
 
