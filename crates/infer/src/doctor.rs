@@ -89,7 +89,7 @@ impl Diagnosis {
     pub fn text(&self) -> String {
         let Machine { cpu, cores, kernel, features, .. } = &self.machine;
         let mut text = format!("{cpu}, {cores} cores, {kernel}\n{}\n\n", features.join(" "));
-        let mut table = Table::left(["provider", "library", "usable", "how to get it"]);
+        let mut table = Table::left(["provider", "compiled into", "usable here", "how to get it"]);
         for finding in &self.providers {
             table.row([
                 finding.provider.to_string(),
@@ -97,7 +97,7 @@ impl Diagnosis {
                     .library
                     .as_ref()
                     .map_or_else(|| "none here".to_owned(), |library| format!("{} {}", library.name, library.version)),
-                if finding.usable { "yes" } else { "no" }.to_owned(),
+                usable(finding),
                 if finding.usable { String::new() } else { finding.how_to_get.to_owned() },
             ]);
         }
@@ -111,6 +111,21 @@ impl Diagnosis {
             text += &format!("\n{}: {}\n", library.path.display(), library.reason);
         }
         text
+    }
+}
+
+/// Whether a provider works, or the beginning of the reason.
+fn usable(finding: &Finding) -> String {
+    const SHOWN: usize = 60;
+    let Some(failure) = &finding.failure else {
+        return if finding.usable { "yes" } else { "no" }.to_owned();
+    };
+    let own = failure.strip_prefix(&format!("{} failed: ", finding.provider.engine_name())).unwrap_or(failure);
+    // What could not be loaded, and whose fault it is, stand at the end.
+    let own = own.rsplit_once(" with error: ").map_or(own, |(_, cause)| cause);
+    match own.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("no: {}…", own.get(..end).unwrap_or(own)),
+        None => format!("no: {own}"),
     }
 }
 
@@ -140,7 +155,7 @@ mod tests {
             machine: Machine::this(),
             providers: vec![
                 finding(Provider::Cpu, None, true),
-                finding(Provider::Cuda, Some("no driver"), true),
+                finding(Provider::Cuda, Some("ort:cuda failed: no driver"), true),
                 finding(Provider::OpenVino, None, false),
             ],
             unusable: Vec::new(),
@@ -148,11 +163,14 @@ mod tests {
         let text = diagnosis.text();
         assert!(diagnosis.healthy());
         assert!(text.contains("cpu       ONNX Runtime 1.2.3  yes\n"), "{text}");
-        assert!(text.contains("cuda      ONNX Runtime 1.2.3  no      an NVIDIA GPU, and"), "{text}");
         assert!(
-            text.contains("openvino  none here           no      cargo xtask fetch onnxruntime-openvino"),
+            text.contains("cuda      ONNX Runtime 1.2.3  no: no driver  cargo xtask fetch onnxruntime-gpu"),
             "{text}"
         );
-        assert!(text.contains("cuda in lib/libonnxruntime.so: no driver"), "{text}");
+        assert!(
+            text.contains("openvino  none here           no             cargo xtask fetch onnxruntime-openvino"),
+            "{text}"
+        );
+        assert!(text.contains("cuda in lib/libonnxruntime.so: ort:cuda failed: no driver"), "{text}");
     }
 }

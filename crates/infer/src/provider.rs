@@ -75,8 +75,9 @@ impl Provider {
         match self {
             Self::Cpu => "cargo xtask fetch onnxruntime",
             Self::OpenVino => "cargo xtask fetch onnxruntime-openvino (Linux x86-64)",
-            Self::Cuda | Self::TensorRt => {
-                "an NVIDIA GPU, and ONNX Runtime's GPU library (PyPI onnxruntime-gpu) named in ORT_DYLIB_PATH"
+            Self::Cuda => "cargo xtask fetch onnxruntime-gpu (Linux x86-64), an NVIDIA GPU, CUDA 13 and cuDNN 9",
+            Self::TensorRt => {
+                "cargo xtask fetch onnxruntime-gpu (Linux x86-64), an NVIDIA GPU, CUDA 13, cuDNN 9 and TensorRT 10"
             }
             Self::Dnnl | Self::Xnnpack => "on Debian 13: apt install libonnxruntime1.21",
         }

@@ -167,6 +167,11 @@ pub(crate) fn one_line(message: &str) -> String {
     const LONGEST: usize = 300;
     let words: Vec<&str> = message.split_whitespace().collect();
     let text = words.join(" ");
+    // ONNX Runtime puts the place in its own source in front of some messages.
+    let text = match text.split_once("[ONNXRuntimeError] : ") {
+        Some((place, message)) if place.starts_with('/') => message.to_owned(),
+        _ => text,
+    };
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or(&text)),
         None => text,
@@ -180,6 +185,8 @@ mod tests {
     #[test]
     fn messages_become_one_line() {
         assert_eq!(one_line("a\n  b\tc "), "a b c");
+        let failed = "/src/core/a.cc:20 Get() [ONNXRuntimeError] : 1 : FAIL : no CUDA";
+        assert_eq!(one_line(failed), "1 : FAIL : no CUDA");
         let long = one_line(&"é".repeat(400));
         assert_eq!(long.chars().count(), 301);
         assert!(long.ends_with("é…"));
