@@ -23,6 +23,7 @@ Examples:
   cargo xtask bench pytorch                    the article's table: PyTorch and Burn against ONNX, from Rust and Python
   cargo xtask bench pytorch --bert large -- --threads 1 --seconds 30
   cargo xtask bench roundtrip                  AlexNet to ONNX and back into Burn: the same code, answers, and time
+  cargo xtask bench harness                    what the harness of `eval` costs beside a bare loop and Python
   cargo xtask bench size                       the export of networks of 1.3 and 3 GB: seconds and memory
   cargo xtask bench bert-large                 BERT-large loaded, exported and asked in three engines: seconds and memory
 
@@ -56,6 +57,8 @@ enum Benchmark {
     Pytorch,
     /// AlexNet to ONNX and back into Burn, as code that burn-onnx generates.
     Roundtrip,
+    /// One image through the harness of `eval`, through a bare loop, and through Python's onnxruntime.
+    Harness,
     /// The export of large networks.
     Size,
     /// BERT-large from its weights to an answer, in Burn, candle and ONNX Runtime.
@@ -87,6 +90,10 @@ pub fn bench(arguments: &BenchArgs) -> Result<ExitCode> {
             run("native", Some(python), &options)
         }
         Benchmark::Roundtrip => run("roundtrip", None, &arguments.options),
+        Benchmark::Harness => {
+            need("onnxruntime")?;
+            run("harness", python(arguments, "crates/infer/benches/one_image.txt")?, &arguments.options)
+        }
         Benchmark::Size => {
             need("onnxruntime")?;
             run("size", None, &arguments.options)
