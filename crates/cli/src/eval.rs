@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use crate::train::positive;
 
@@ -14,7 +14,8 @@ Examples:
   cargo xtask eval mnist                   all 10,000 test digits, then the timing
   cargo xtask eval mnist --engines ort:cpu,ort:openvino,tract
   cargo xtask eval bert-qa --squad dev-v1.1.json
-  cargo xtask eval --onnx model.onnx --shape batch=8 --engines ort:cpu,tract")]
+  cargo xtask eval --onnx model.onnx --shape batch=8 --engines ort:cpu,tract
+  cargo xtask eval --onnx new.onnx --against old.onnx --bisect    where two files part ways")]
 #[command(args_conflicts_with_subcommands = true, arg_required_else_help = true)]
 pub struct EvalArgs {
     /// The network.
@@ -27,7 +28,8 @@ pub struct EvalArgs {
 
 /// Options for an ONNX file from anywhere.
 ///
-/// It runs on seeded random inputs. The reference is ONNX Runtime on the CPU with no optimisation of the graph.
+/// It runs on seeded random inputs. The reference is ONNX Runtime on the CPU with no optimisation of the graph, on the same
+/// file or on the one that --against names.
 #[derive(Debug, Clone, Args)]
 pub struct EvalOnnxArgs {
     /// Compare and time every engine on this ONNX file, whatever network it is.
@@ -48,6 +50,13 @@ pub struct EvalOnnxArgs {
     /// The largest difference from the reference that passes, relative to the largest value of the same output.
     #[arg(long, value_name = "SHARE", default_value_t = 1e-3, value_parser = share, requires = "onnx")]
     pub tolerance: f64,
+    /// Take another ONNX file under ONNX Runtime for the reference: one that should compute the same.
+    #[arg(long, value_name = "FILE", requires = "onnx")]
+    pub against: Option<PathBuf>,
+    /// Where an engine differs, find the first node whose output departs from the reference, and the smallest sizes of the
+    /// dynamic axes that show it.
+    #[arg(long, requires = "onnx")]
+    pub bisect: bool,
     /// Where the report goes, as JSON with every sample; a page for browsers is put beside it.
     #[arg(long, value_name = "FILE", default_value = "artifacts/report/onnx.json", requires = "onnx")]
     pub out: PathBuf,
@@ -91,6 +100,10 @@ pub struct MeasureArgs {
     /// The least time to spend on each batch size, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 3.0, value_parser = seconds)]
     pub seconds: f64,
+    /// Run MLPerf's scenarios as well, each engine for --seconds: one item after another for the latency, or all at once for
+    /// the throughput. MLPerf itself asks for 600 seconds; a shorter run says so.
+    #[arg(long, value_enum, value_name = "NAME,…", value_delimiter = ',')]
+    pub scenario: Vec<ScenarioName>,
     /// Compare the times with those of an earlier report. Only a change beyond the noise counts.
     #[arg(long, value_name = "FILE")]
     pub compare: Option<PathBuf>,
@@ -100,6 +113,15 @@ pub struct MeasureArgs {
     /// Print the report as JSON instead of tables.
     #[arg(long)]
     pub json: bool,
+}
+
+/// One of MLPerf's scenarios.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ScenarioName {
+    /// One item after another.
+    SingleStream,
+    /// All items at once.
+    Offline,
 }
 
 impl MeasureArgs {
@@ -129,6 +151,7 @@ Examples:
   cargo xtask eval mnist                   all 10,000 test digits, then the timing
   cargo xtask eval mnist --limit 1000 --batches 1,32 --seconds 1
   cargo xtask eval mnist --model other.onnx --weights other.safetensors --out other.json
+  cargo xtask eval mnist --scenario single-stream,offline --seconds 600
   cargo xtask eval mnist --json            the report on standard output
   cargo xtask eval mnist --engines ort:cpu,ort:openvino,tract --provider-option openvino.num_streams=1
   cargo xtask eval mnist --out new.json --compare artifacts/mnist/eval.json --fail-if-slower

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::engine::{Engine, EngineError};
 use crate::progress::Progress;
+use crate::scenario::{Scenario, ScenarioResult};
 use crate::subject::{BatchTiming, Subject, time};
 use crate::tensor::NamedTensor;
 use crate::verify::{Expected, Verification};
@@ -25,6 +26,12 @@ impl Field {
     /// Measures the first run of each, and finds out where it runs.
     pub fn start(&mut self, sample: &[NamedTensor]) {
         self.everyone().into_iter().for_each(|subject| subject.start(sample));
+    }
+
+    /// What a reader should know of the number of threads.
+    pub fn thread_notes(threads: usize) -> Option<String> {
+        let cores = crate::fingerprint::cores();
+        (threads > cores).then(|| format!("{threads} threads share the {cores} cores that this process may use"))
     }
 
     /// Judges every candidate by the framework in float32 and in float64, `exact`. One that fails is out.
@@ -67,8 +74,48 @@ impl Field {
         Ok(timing)
     }
 
+    /// Runs everyone through the scenarios, one engine after the other: one item at a time, or in batches of the size that
+    /// was fastest in `timing`.
+    ///
+    /// # Errors
+    /// When no inputs can be made.
+    pub fn scenarios(
+        &mut self,
+        scenarios: &[Scenario],
+        seconds: f64,
+        timing: &[BatchTiming],
+        inputs: impl Fn(usize) -> Result<Vec<NamedTensor>, EngineError>,
+    ) -> Result<Vec<ScenarioResult>, EngineError> {
+        let mut results = Vec::new();
+        for &scenario in scenarios {
+            for subject in self.everyone() {
+                let name = subject.row.engine.clone();
+                let batch = match scenario {
+                    Scenario::SingleStream => 1,
+                    Scenario::Offline => fastest(timing, &name),
+                };
+                let prepared = inputs(batch)?;
+                let progress = Progress::new(&format!("{}, {name}", scenario.name()));
+                results.extend(subject.attempt(|engine| {
+                    engine.prepare(&prepared)?;
+                    scenario.run(&name, batch, seconds, |runs| engine.block(runs), |share| progress.set(share))
+                }));
+            }
+        }
+        Ok(results)
+    }
+
     /// Asks every process what it has used.
     pub fn finish(&mut self) {
         self.everyone().into_iter().for_each(Subject::finish);
     }
+}
+
+/// The batch size with the highest throughput.
+fn fastest(timing: &[BatchTiming], engine: &str) -> usize {
+    let rate = |batch: &BatchTiming| {
+        let found = batch.engines.iter().find(|found| found.series.engine == engine);
+        found.map_or(0.0, |found| found.items_per_second)
+    };
+    timing.iter().max_by(|a, b| rate(a).total_cmp(&rate(b))).map_or(1, |batch| batch.batch)
 }

@@ -2,6 +2,7 @@
 
 pub mod alexnet;
 pub mod any_model;
+pub mod bisect;
 pub mod bundle;
 pub mod burn_mnist;
 pub mod burn_network;
@@ -26,6 +27,7 @@ pub mod random;
 pub mod regression;
 pub mod report;
 pub mod runtime;
+pub mod scenario;
 pub mod session;
 pub mod signature;
 pub mod statistics;

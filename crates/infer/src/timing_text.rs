@@ -1,6 +1,7 @@
 //! Timing, placement and the machine as text for the terminal, whatever the network.
 
 use crate::fingerprint::Machine;
+use crate::scenario::ScenarioResult;
 use crate::statistics::Median;
 use crate::subject::{BatchTiming, Row};
 use crate::table::{Table, figure, grouped};
@@ -33,6 +34,35 @@ pub fn timing(timing: &[BatchTiming], threads: usize, items: &str) -> String {
     format!("Timing with {threads}, engines taking turns\n{}", table.render())
 }
 
+/// MLPerf's scenarios as a table, and what the runs lack of MLPerf's; empty if there are none.
+pub fn scenarios(results: &[ScenarioResult], items: &str) -> String {
+    if results.is_empty() {
+        return String::new();
+    }
+    let rate = format!("{items}/s");
+    let mut table = Table::new(["engine", "scenario", "batch", "p90 ms", "p90 bound ms", "seconds", items, &rate]);
+    let optional = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), figure);
+    for result in results {
+        table.row([
+            result.engine.clone(),
+            result.scenario.name().to_owned(),
+            result.batch.to_string(),
+            optional(result.latency_ms.as_ref().and_then(|latency| latency.p90)),
+            optional(result.p90_bound_ms),
+            figure(result.seconds),
+            grouped(&result.items.to_string()),
+            figure(result.items_per_second),
+        ]);
+    }
+    let mut text = format!("MLPerf's scenarios, one engine after the other\n{}", table.render());
+    text += "p90 bound: the 90th percentile does not exceed it with 99 % confidence (LoadGen's early stopping)\n";
+    for result in results.iter().filter(|result| !result.shortfalls.is_empty()) {
+        let (engine, scenario) = (&result.engine, result.scenario.name());
+        text += &format!("{engine}, {scenario}: {}\n", result.shortfalls.join("; "));
+    }
+    text
+}
+
 /// The machine in a line, and a line for each engine: library, placement, memory.
 pub fn machine<'a>(machine: &Machine, rows: impl IntoIterator<Item = &'a Row>) -> String {
     let mut text = format!("{}, {} cores, {}", machine.cpu, machine.cores, machine.kernel);
@@ -61,7 +91,10 @@ pub fn facts(row: &Row) -> Vec<String> {
         facts.push(format!("{} {nodes} and {time:.0} % of the time on {}", part.nodes, part.provider));
     }
     if let Some(usage) = &row.usage {
-        facts.push(format!("at most {:.0} MiB", usage.peak_memory as f64 / f64::from(1 << 20)));
+        let mebibytes = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+        facts.push(format!("at most {:.0} MiB", mebibytes(usage.peak_memory)));
+        facts.extend(usage.resident_memory.map(|bytes| format!("{:.0} MiB at the end", mebibytes(bytes))));
+        facts.push(format!("{} s of CPU time", figure(usage.cpu_seconds)));
     }
     facts
 }

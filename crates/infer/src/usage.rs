@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 pub struct Usage {
     /// The most memory that it held at once, in bytes.
     pub peak_memory: u64,
+    /// The memory that it holds now, in bytes; `None` if the system does not tell.
+    #[serde(default)]
+    pub resident_memory: Option<u64>,
     /// Seconds of CPU time, all threads together.
     pub cpu_seconds: f64,
 }
@@ -36,9 +39,19 @@ impl Usage {
         let unit = if cfg!(target_os = "macos") { 1 } else { 1024 };
         Some(Self {
             peak_memory: u64::try_from(usage.ru_maxrss).ok()? * unit,
+            resident_memory: resident_memory(),
             cpu_seconds: seconds(usage.ru_utime) + seconds(usage.ru_stime),
         })
     }
+}
+
+/// The pages of this process that are in memory, from the second number of Linux's `statm`.
+fn resident_memory() -> Option<u64> {
+    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = statm.split_whitespace().nth(1)?.parse().ok()?;
+    // SAFETY: the function takes a number and gives one.
+    let size = u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).ok()?;
+    pages.checked_mul(size)
 }
 
 #[cfg(test)]
@@ -52,6 +65,9 @@ mod tests {
         let after = Usage::of_this_process().unwrap();
         assert!(after.peak_memory >= (64 << 20) && after.peak_memory >= before.peak_memory);
         assert!(after.cpu_seconds >= before.cpu_seconds);
+        if let Some(held) = after.resident_memory {
+            assert!(held >= (64 << 20) && held <= after.peak_memory + (1 << 20), "{held} {}", after.peak_memory);
+        }
         drop(block);
     }
 }

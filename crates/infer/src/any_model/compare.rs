@@ -17,6 +17,10 @@ pub struct Case {
     pub label: String,
     /// The inputs.
     pub inputs: Vec<NamedTensor>,
+    /// The sizes of the dynamic axes.
+    pub sizes: Sizes,
+    /// The seed of the values.
+    pub seed: u64,
 }
 
 /// How one output of one case compares.
@@ -60,11 +64,12 @@ pub fn cases(signature: &Signature, base: &Sizes) -> Result<Vec<Case>, InputsErr
             }
         }
     }
-    let case = |(seed, sizes): (u64, Sizes)| {
-        let inputs = random_inputs(signature, &sizes, 1000 * seed)?;
+    let case = |(number, sizes): (u64, Sizes)| {
+        let seed = 1000 * number;
+        let inputs = random_inputs(signature, &sizes, seed)?;
         let axes: Vec<String> = sizes.iter().map(|(axis, size)| format!("{axis}={size}")).collect();
         let label = if axes.is_empty() { "fixed sizes".to_owned() } else { axes.join(" ") };
-        Ok(Case { label, inputs })
+        Ok(Case { label, inputs, sizes, seed })
     };
     (1..).zip(all).map(case).collect()
 }
@@ -98,7 +103,8 @@ pub fn differences(
     Ok((differences, refused))
 }
 
-fn difference(case: &str, expected: &NamedTensor, found: Option<&Tensor>) -> OutputDifference {
+/// How `found` differs from `expected`; `None` is an output that is missing.
+pub fn difference(case: &str, expected: &NamedTensor, found: Option<&Tensor>) -> OutputDifference {
     let mut result = OutputDifference {
         case: case.to_owned(),
         output: expected.name.clone(),

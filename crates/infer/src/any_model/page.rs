@@ -10,6 +10,7 @@ use crate::timing_page;
 pub fn page(report: &Report) -> String {
     let model = report.fingerprint.files.get("model").map(|mark| mark.path.display().to_string()).unwrap_or_default();
     let mut body = verdict(&format!("Every engine agrees with {}.", report.reference), &report.failures());
+    body += &report.departures().map(|departure| paragraph(&format!("{departure}."))).collect::<String>();
     body += &report.notes.iter().map(|note| paragraph(&format!("Note: {note}."))).collect::<String>();
     body += &section("The model", &about(report));
     body += &section("Validation", &table(&validation(report)));

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::any_model::compare::OutputDifference;
 use crate::any_model::inputs::Sizes;
+use crate::bisect::Departure;
 use crate::engine::Signature;
 use crate::fingerprint::Fingerprint;
 use crate::session::{Metadata, Optimization};
@@ -48,6 +49,9 @@ pub struct EngineReport {
     pub row: Row,
     /// How each output of each case compares with the reference; empty for the reference itself.
     pub differences: Vec<OutputDifference>,
+    /// The first node that departs from the reference, where that was asked for and found.
+    #[serde(default)]
+    pub departure: Option<Departure>,
 }
 
 impl EngineReport {
@@ -92,6 +96,7 @@ impl Report {
             timing_text::timing(std::slice::from_ref(&self.timing), self.threads, "runs"),
             timing_text::machine(&self.fingerprint.machine, self.engines.iter().map(|engine| &engine.row)),
         ];
+        parts.extend(self.departures().map(|departure| format!("{departure}.\n")));
         parts.extend(self.notes.iter().map(|note| format!("Note: {note}.\n")));
         let failures = self.failures();
         parts.push(match failures.is_empty() {
@@ -99,6 +104,11 @@ impl Report {
             false => failures.iter().map(|failure| format!("FAILED: {failure}.\n")).collect(),
         });
         parts.join("\n")
+    }
+
+    /// Where engines depart from the reference, in sentences.
+    pub fn departures(&self) -> impl Iterator<Item = String> {
+        self.engines.iter().filter_map(|engine| Some(engine.departure.as_ref()?.sentence(&engine.row.engine)))
     }
 
     /// Each thing that went wrong, in a sentence.

@@ -10,6 +10,7 @@ pub use crate::measured::{Comparison, Settings};
 use crate::mnist::evaluate::{Agreement, Outcome, Reference};
 use crate::mnist::training::Epoch;
 use crate::regression;
+use crate::scenario::ScenarioResult;
 use crate::subject::{BatchTiming, Row};
 use crate::table::{Table, figure, grouped};
 use crate::timing_text;
@@ -32,6 +33,9 @@ pub struct Report {
     pub engines: Vec<EngineReport>,
     /// The times, one entry a batch size.
     pub timing: Vec<BatchTiming>,
+    /// MLPerf's scenarios, if they were asked for.
+    #[serde(default)]
+    pub scenarios: Vec<ScenarioResult>,
     /// What has changed since an earlier report, if there is one to compare with.
     #[serde(default)]
     pub compared: Option<Comparison>,
@@ -60,7 +64,8 @@ impl Report {
     pub fn text(&self) -> String {
         let mut parts = vec![
             self.validation_text(),
-            timing_text::timing(&self.timing, self.settings.threads, "images"),
+            timing_text::timing(&self.timing, self.settings.threads, "images")
+                + &timing_text::scenarios(&self.scenarios, "images"),
             timing_text::machine(&self.fingerprint.machine, self.engines.iter().map(|engine| &engine.row)),
         ];
         if let Some(compared) = &self.compared {

@@ -8,6 +8,7 @@ use super::Agreement;
 use crate::fingerprint::Fingerprint;
 use crate::measured::{Comparison, Measured, Settings};
 use crate::regression;
+use crate::scenario::ScenarioResult;
 use crate::subject::{BatchTiming, Row};
 use crate::table::{Table, figure};
 use crate::timing_text;
@@ -32,6 +33,9 @@ pub struct Report {
     pub engines: Vec<EngineReport>,
     /// The times, one entry a batch size.
     pub timing: Vec<BatchTiming>,
+    /// MLPerf's scenarios, if they were asked for.
+    #[serde(default)]
+    pub scenarios: Vec<ScenarioResult>,
     /// What has changed since an earlier report, if there is one to compare with.
     #[serde(default)]
     pub compared: Option<Comparison>,
@@ -113,6 +117,7 @@ impl Report {
         parts.push(self.validation_text());
         parts.extend(self.engines.iter().filter_map(|engine| self.differing_text(engine)));
         parts.push(timing_text::timing(&self.timing, self.settings.threads, &self.items));
+        parts.extend(Some(timing_text::scenarios(&self.scenarios, &self.items)).filter(|text| !text.is_empty()));
         parts.push(timing_text::machine(&self.fingerprint.machine, self.engines.iter().map(|engine| &engine.row)));
         if let Some(compared) = &self.compared {
             let changes = regression::text(&compared.changes);

@@ -280,6 +280,26 @@ fn tract_runs_the_network() {
     }
 }
 
+/// A quick run says what MLPerf would ask for; all the figures are there.
+#[test]
+fn mlperfs_scenarios_are_run_and_say_what_they_lack() {
+    let setting = Setting::new();
+    let output = setting.infer("eval", &[&QUICK[..], &["--scenario", "single-stream,offline"]].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let shown = text(&output.stdout);
+    assert!(shown.contains("MLPerf's scenarios") && shown.contains("MLPerf asks for 600 s"), "{shown}");
+    let report = report(&setting);
+    let scenarios = report["scenarios"].as_array().unwrap();
+    assert_eq!(scenarios.len(), 4);
+    for result in scenarios {
+        let (items, seconds) = (result["items"].as_f64().unwrap(), result["seconds"].as_f64().unwrap());
+        assert!(seconds >= 0.05);
+        assert!((result["items_per_second"].as_f64().unwrap() * seconds / items - 1.0).abs() < 1e-6);
+        let single = result["scenario"] == "single-stream";
+        assert_eq!((result["latency_ms"].is_object(), result["batch"] == 1 || !single), (single, true));
+    }
+}
+
 #[test]
 fn a_batch_that_does_not_fit_in_memory_is_refused_before_the_work() {
     let setting = Setting::new();

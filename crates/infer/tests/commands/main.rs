@@ -1,6 +1,7 @@
 //! The commands as a user runs them, on a small set of digits and random weights.
 
 mod any_model;
+mod bisect;
 mod bundle;
 mod doctor;
 mod eval;

@@ -1,5 +1,6 @@
 //! The engines that a user asks for.
 
+use std::cell::RefCell;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -50,8 +51,8 @@ pub fn asked(arguments: &EngineArgs) -> Result<Vec<EngineName>> {
 pub struct Starter<'a> {
     /// Starts processes.
     pub launcher: &'a Launcher,
-    /// The libraries of this machine.
-    pub libraries: &'a mut Libraries,
+    /// The libraries of this machine, which are asked for what they have when it is needed.
+    pub libraries: &'a RefCell<Libraries>,
     /// The file.
     pub model: &'a Path,
     /// Threads inside one operation.
@@ -62,11 +63,7 @@ pub struct Starter<'a> {
 
 impl Starter<'_> {
     /// Starts an engine that runs ONNX files, and checks what it loaded.
-    pub fn start(
-        &mut self,
-        engine: EngineName,
-        check: impl FnOnce(&RemoteEngine) -> Result<(), EngineError>,
-    ) -> Subject {
+    pub fn start(&self, engine: EngineName, check: impl FnOnce(&RemoteEngine) -> Result<(), EngineError>) -> Subject {
         let started = self.load(engine).and_then(|engine| {
             check(&engine)?;
             Ok(engine)
@@ -78,9 +75,17 @@ impl Starter<'_> {
         Subject::new(&engine.to_string(), provider, started)
     }
 
-    fn load(&mut self, engine: EngineName) -> Result<RemoteEngine, EngineError> {
-        let model = self.model.to_owned();
-        let spec = match engine {
+    fn load(&self, engine: EngineName) -> Result<RemoteEngine, EngineError> {
+        self.launcher.engine(&self.spec(engine, self.model)?)
+    }
+
+    /// The engine on another file.
+    ///
+    /// # Errors
+    /// When the engine runs no files, or no library has the provider.
+    pub fn spec(&self, engine: EngineName, model: &Path) -> Result<EngineSpec, EngineError> {
+        let model = model.to_owned();
+        match engine {
             EngineName::Ort(provider) => {
                 let options = SessionOptions {
                     provider,
@@ -88,18 +93,16 @@ impl Starter<'_> {
                     threads: self.threads,
                     ..SessionOptions::default()
                 };
-                EngineSpec::Ort { library: self.libraries.for_provider(provider)?, model, options }
+                let library = self.libraries.borrow_mut().for_provider(provider)?;
+                Ok(EngineSpec::Ort { library, model, options })
             }
-            EngineName::Tract => EngineSpec::Tract { model },
-            EngineName::Burn | EngineName::Candle => {
-                return Err(EngineError::Load {
-                    engine: engine.to_string(),
-                    path: model,
-                    reason: "it runs networks of this program, not files".to_owned(),
-                });
-            }
-        };
-        self.launcher.engine(&spec)
+            EngineName::Tract => Ok(EngineSpec::Tract { model }),
+            EngineName::Burn | EngineName::Candle => Err(EngineError::Load {
+                engine: engine.to_string(),
+                path: model,
+                reason: "it runs networks of this program, not files".to_owned(),
+            }),
+        }
     }
 }
 

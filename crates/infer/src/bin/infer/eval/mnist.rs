@@ -1,5 +1,6 @@
 //! `infer eval mnist`.
 
+use std::cell::RefCell;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -27,7 +28,7 @@ use infer::worker::remote::Launcher;
 use models::mnist_digits::{Digits, PIXELS};
 
 use super::engines::{Starter, asked};
-use super::{batches, write_page};
+use super::{batches, scenarios, write_page};
 
 /// The batch sizes that are timed unless others are asked for.
 const BATCHES: [usize; 4] = [1, 8, 64, 256];
@@ -71,7 +72,7 @@ fn evaluate(arguments: &EvalMnistArgs, digits: &Digits) -> Result<Report> {
         require_room(&format!("batch {size}"), &[(ElementType::Float, size.saturating_mul(PIXELS))])?;
     }
     let launcher = Launcher::this_program().context("this program cannot be started again")?;
-    let mut libraries = Libraries::find(Path::new(crate::DATASETS), launcher.clone())?;
+    let libraries = RefCell::new(Libraries::find(Path::new(crate::DATASETS), launcher.clone())?);
     let burn = |exact| EngineSpec::BurnMnist { weights: weights.clone(), threads: measure.threads(), exact };
     let native = launcher.engine(&burn(false)).context("no usable weights (`cargo xtask train` makes them)")?;
     std::fs::File::open(model)
@@ -79,9 +80,9 @@ fn evaluate(arguments: &EvalMnistArgs, digits: &Digits) -> Result<Report> {
         .context("no usable model (`cargo xtask export mnist` makes it)")?;
     let fingerprint = Fingerprint::take(&[("model", model), ("weights", weights)])?;
 
-    let mut starter = Starter {
+    let starter = Starter {
         launcher: &launcher,
-        libraries: &mut libraries,
+        libraries: &libraries,
         model,
         threads: measure.threads(),
         arguments: &measure.engines,
@@ -103,9 +104,12 @@ fn evaluate(arguments: &EvalMnistArgs, digits: &Digits) -> Result<Report> {
     }
     let least = Duration::from_secs_f64(measure.seconds);
     let timing = field.time(&batches, least, |size| Ok(vec![timed_batch(digits, size)?]))?;
+    let wanted = scenarios(&measure.scenario);
+    let scenarios = field.scenarios(&wanted, measure.seconds, &timing, |size| Ok(vec![timed_batch(digits, size)?]))?;
     field.finish();
 
-    let notes = notes(&field.everyone(), &fingerprint);
+    let mut notes = notes(&field.everyone(), &fingerprint);
+    notes.extend(Field::thread_notes(measure.threads()));
     let framework = Outcome { accuracy: Some(accuracy), ..Outcome::default() };
     let outcomes = std::iter::once(framework).chain(outcomes);
     let engines: Vec<EngineReport> = field
@@ -122,6 +126,7 @@ fn evaluate(arguments: &EvalMnistArgs, digits: &Digits) -> Result<Report> {
         reference: readings,
         engines,
         timing,
+        scenarios,
         compared: None,
         settings: Settings {
             threads: measure.threads(),

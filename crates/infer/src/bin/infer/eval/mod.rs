@@ -14,7 +14,8 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use artifact::{FileError, write_atomic};
-use cli::eval::{EvalArgs, EvalNetwork};
+use cli::eval::{EvalArgs, EvalNetwork, ScenarioName};
+use infer::scenario::Scenario;
 
 /// Evaluates, prints and writes the report. The exit status says whether every engine passed.
 pub fn execute(arguments: &EvalArgs) -> Result<ExitCode> {
@@ -33,6 +34,15 @@ fn write_page(report: &Path, page: &str) -> Result<PathBuf, FileError> {
     let path = report.with_extension("html");
     write_atomic(&path, page)?;
     Ok(path)
+}
+
+/// MLPerf's scenarios that are asked for.
+fn scenarios(asked: &[ScenarioName]) -> Vec<Scenario> {
+    let scenario = |name: &ScenarioName| match name {
+        ScenarioName::SingleStream => Scenario::SingleStream,
+        ScenarioName::Offline => Scenario::Offline,
+    };
+    asked.iter().map(scenario).collect()
 }
 
 /// The batch sizes in the order given, each once, the latency of one item first; `usual` if none is given.

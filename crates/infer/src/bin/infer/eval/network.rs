@@ -1,5 +1,6 @@
 //! The evaluation of a network whose weights come from elsewhere.
 
+use std::cell::RefCell;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -25,7 +26,7 @@ use infer::worker::remote::{Launcher, RemoteEngine};
 use infer::worker::{EngineSpec, Weights};
 
 use super::engines::{Starter, asked};
-use super::{batches, write_page};
+use super::{batches, scenarios, write_page};
 
 /// A network that is evaluated, and what is special about it.
 pub trait Network {
@@ -121,9 +122,8 @@ fn evaluate<N: Network>(network: &N, measure: &MeasureArgs) -> Result<Report> {
         .map_err(FileError::new("open", model))
         .with_context(|| format!("no usable model ({})", N::EXPORT))?;
     let launcher = Launcher::this_program().context("this program cannot be started again")?;
-    let mut libraries = Libraries::find(Path::new(crate::DATASETS), launcher.clone())?;
-    let mut starter =
-        Starter { launcher: &launcher, libraries: &mut libraries, model, threads, arguments: &measure.engines };
+    let libraries = RefCell::new(Libraries::find(Path::new(crate::DATASETS), launcher.clone())?);
+    let starter = Starter { launcher: &launcher, libraries: &libraries, model, threads, arguments: &measure.engines };
     let engines = asked.into_iter().filter(|engine| *engine != EngineName::Burn);
     // Frameworks come last: only the file knows whether its weights are random.
     let (frameworks, engines): (Vec<_>, Vec<_>) = engines.partition(|engine| *engine == EngineName::Candle);
@@ -149,6 +149,8 @@ fn evaluate<N: Network>(network: &N, measure: &MeasureArgs) -> Result<Report> {
     drop(exact);
     let least = Duration::from_secs_f64(measure.seconds);
     let timing = field.time(&batches, least, |size| network.timed(size))?;
+    let wanted = scenarios(&measure.scenario);
+    let scenarios = field.scenarios(&wanted, measure.seconds, &timing, |size| network.timed(size))?;
     field.finish();
 
     let judged = verifications.into_iter().zip(agreements);
@@ -163,11 +165,12 @@ fn evaluate<N: Network>(network: &N, measure: &MeasureArgs) -> Result<Report> {
         network: N::NAME.to_owned(),
         passed: engines.iter().all(|engine| engine.failures(N::ITEMS).is_empty()),
         random_init: seed,
-        notes: network.notes(),
+        notes: network.notes().into_iter().chain(Field::thread_notes(threads)).collect(),
         items: N::ITEMS.to_owned(),
         reference: field.reference.row.engine.clone(),
         engines,
         timing,
+        scenarios,
         compared: None,
         settings: Settings { threads, optimization: SessionOptions::default().optimization, seconds: measure.seconds },
         command: format!(

@@ -1,5 +1,6 @@
 //! `infer eval --onnx FILE`.
 
+use std::cell::RefCell;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -8,11 +9,12 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use artifact::{AtomicFile, FileError};
 use cli::eval::EvalOnnxArgs;
-use infer::any_model::compare::{cases, differences};
+use infer::any_model::compare::{Case, cases, differences};
 use infer::any_model::inputs::{Sizes, base_sizes, elements};
 use infer::any_model::page::page;
 use infer::any_model::report::{EngineReport, Report};
-use infer::engine::Engine;
+use infer::bisect::{BisectError, Departure, Side, Trigger, bisect};
+use infer::engine::{Engine, EngineError, Signature};
 use infer::fingerprint::Fingerprint;
 use infer::libraries::Libraries;
 use infer::memory::require_room;
@@ -21,6 +23,7 @@ use infer::session::{Optimization, SessionOptions};
 use infer::subject::{Subject, time};
 use infer::worker::EngineSpec;
 use infer::worker::remote::Launcher;
+use onnx_model::Model;
 
 use super::engines::{Starter, asked};
 use super::write_page;
@@ -30,7 +33,9 @@ const REFERENCE: &str = "ort:cpu, graph as it is";
 
 /// Evaluates, prints and writes the report. The exit status says whether every engine passed.
 pub fn execute(model: &Path, arguments: &EvalOnnxArgs) -> Result<ExitCode> {
-    let fingerprint = Fingerprint::take(&[("model", model)])?;
+    let mut files = vec![("model", model)];
+    files.extend(arguments.against.iter().map(|path| ("against", path.as_path())));
+    let fingerprint = Fingerprint::take(&files)?;
     // A report that cannot be written is known before the time that it takes.
     let mut out = AtomicFile::create(&arguments.out)?;
     let report = evaluate(model, arguments, fingerprint)?;
@@ -51,11 +56,15 @@ pub fn execute(model: &Path, arguments: &EvalOnnxArgs) -> Result<ExitCode> {
 fn evaluate(model: &Path, arguments: &EvalOnnxArgs, fingerprint: Fingerprint) -> Result<Report> {
     let asked = asked(&arguments.engines)?;
     let launcher = Launcher::this_program().context("this program cannot be started again")?;
-    let mut libraries = Libraries::find(Path::new(crate::DATASETS), launcher.clone())?;
+    let libraries = RefCell::new(Libraries::find(Path::new(crate::DATASETS), launcher.clone())?);
     let plain =
         SessionOptions { threads: arguments.threads, optimization: Optimization::None, ..SessionOptions::default() };
-    let library = libraries.for_provider(plain.provider)?;
-    let started = launcher.engine(&EngineSpec::Ort { library, model: model.to_owned(), options: plain })?;
+    let library = libraries.borrow_mut().for_provider(plain.provider)?;
+    let other = arguments.against.as_deref();
+    let name = other.map_or_else(|| REFERENCE.to_owned(), |path| format!("{REFERENCE}, {}", path.display()));
+    let spec =
+        |model: &Path| EngineSpec::Ort { library: library.clone(), model: model.to_owned(), options: plain.clone() };
+    let started = launcher.engine(&spec(other.unwrap_or(model)))?;
     let (signature, metadata) = (started.signature().clone(), started.loaded().metadata.clone());
     let given: Sizes = arguments.shapes.iter().map(|shape| (shape.axis.clone(), shape.size)).collect();
     let sizes = base_sizes(&signature, &given)?;
@@ -63,15 +72,15 @@ fn evaluate(model: &Path, arguments: &EvalOnnxArgs, fingerprint: Fingerprint) ->
     let cases = cases(&signature, &sizes)?;
     let sample = cases.first().map(|case| case.inputs.clone()).unwrap_or_default();
 
-    let mut reference = Subject::new(REFERENCE, None, Ok(started));
-    let mut starter = Starter {
+    let mut reference = Subject::new(&name, None, Ok(started));
+    let starter = Starter {
         launcher: &launcher,
-        libraries: &mut libraries,
+        libraries: &libraries,
         model,
         threads: arguments.threads,
         arguments: &arguments.engines,
     };
-    let mut candidates: Vec<Subject> = asked.into_iter().map(|engine| starter.start(engine, |_| Ok(()))).collect();
+    let mut candidates: Vec<Subject> = asked.iter().map(|&engine| starter.start(engine, |_| Ok(()))).collect();
     reference.start(&sample);
     let mut engines = Vec::new();
     let mut notes = Vec::new();
@@ -99,18 +108,40 @@ fn evaluate(model: &Path, arguments: &EvalOnnxArgs, fingerprint: Fingerprint) ->
     subjects.iter_mut().for_each(|subject| subject.finish());
 
     let differences = std::iter::once(Vec::new()).chain(engines);
-    let engines: Vec<EngineReport> = subjects
+    let mut engines: Vec<EngineReport> = subjects
         .iter()
         .zip(differences)
-        .map(|(subject, differences)| EngineReport { row: subject.row.clone(), differences })
+        .map(|(subject, differences)| EngineReport { row: subject.row.clone(), differences, departure: None })
         .collect();
+    drop(subjects);
+    if arguments.bisect {
+        // The models are loaded once more, with more outputs; these engines have done their work.
+        drop((reference, candidates));
+        let search = Search {
+            launcher: &launcher,
+            signature: &signature,
+            cases: &cases,
+            tolerance: arguments.tolerance,
+            model: load(model)?,
+            against: load(other.unwrap_or(model))?,
+        };
+        for (report, &engine) in engines.iter_mut().skip(1).zip(&asked) {
+            let progress = Progress::new(&format!("bisecting {engine}"));
+            let found = search.departure(report, &|path| starter.spec(engine, path), &|path| Ok(spec(path)));
+            drop(progress);
+            match found {
+                Ok(departure) => report.departure = departure,
+                Err(error) => notes.push(format!("{engine} cannot be bisected: {}", cli::failure::sentence(&error))),
+            }
+        }
+    }
     Ok(Report {
         passed: engines.iter().all(|engine| engine.failure(arguments.tolerance).is_none()),
         notes,
         signature,
         metadata,
         sizes,
-        reference: REFERENCE.to_owned(),
+        reference: name,
         tolerance: arguments.tolerance,
         engines,
         timing,
@@ -118,4 +149,44 @@ fn evaluate(model: &Path, arguments: &EvalOnnxArgs, fingerprint: Fingerprint) ->
         optimization: SessionOptions::default().optimization,
         fingerprint,
     })
+}
+
+/// The model with its weights, for the search.
+fn load(path: &Path) -> Result<Model> {
+    Model::load(path).with_context(|| format!("{} cannot be bisected", path.display()))
+}
+
+/// What the search for the first departure needs of an evaluation.
+struct Search<'a> {
+    launcher: &'a Launcher,
+    signature: &'a Signature,
+    cases: &'a [Case],
+    tolerance: f64,
+    model: Model,
+    against: Model,
+}
+
+/// Makes an engine for a file.
+type Maker<'a> = &'a dyn Fn(&Path) -> Result<EngineSpec, EngineError>;
+
+impl Search<'_> {
+    /// Where an engine departs, in the case that differs most; `None` if it is within the limit.
+    fn departure(
+        &self,
+        report: &EngineReport,
+        suspect: Maker<'_>,
+        reference: Maker<'_>,
+    ) -> Result<Option<Departure>, BisectError> {
+        let Some(worst) = report.worst().filter(|worst| !worst.within(self.tolerance)) else { return Ok(None) };
+        let Some(case) = self.cases.iter().find(|case| case.label == worst.case) else { return Ok(None) };
+        let trigger = Trigger {
+            signature: self.signature.clone(),
+            sizes: case.sizes.clone(),
+            seed: case.seed,
+            tolerance: self.tolerance,
+        };
+        let suspect = Side { model: &self.model, engine: suspect };
+        let reference = Side { model: &self.against, engine: reference };
+        bisect(self.launcher, &suspect, &reference, &trigger)
+    }
 }
