@@ -39,7 +39,7 @@ impl Usage {
         let unit = if cfg!(target_os = "macos") { 1 } else { 1024 };
         Some(Self {
             peak_memory: u64::try_from(usage.ru_maxrss).ok()? * unit,
-            resident_memory: resident_memory(),
+            resident_memory: if who == libc::RUSAGE_SELF { resident_memory() } else { None },
             cpu_seconds: seconds(usage.ru_utime) + seconds(usage.ru_stime),
         })
     }
