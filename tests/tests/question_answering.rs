@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use end_to_end::{fail, program, root, succeed};
+use end_to_end::{fail, program, root, run, succeed};
 use serde_json::Value;
 
 /// A tiny model folder; its answers were found by transformers with the weights of this seed.
@@ -140,6 +140,53 @@ fn squad_is_judged_alike_in_both_engines() {
         }
     }
     assert_eq!(json(&fs::read_to_string(&predictions).unwrap()), engines[0]["predictions"]);
+}
+
+/// The sequence has 40 tokens, so 60 words of question leave no room. No library is found under the name that is given, so
+/// `ort:cpu` fails.
+#[test]
+fn bad_questions_and_failing_engines_do_not_stop_squad() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = export(folder.path());
+    let entry = |id: &str, question: &str| serde_json::json!({"id": id, "question": question, "answers": [{"text": "Puppeteer.", "answer_start": 17}]});
+    let asked = [entry("good", "Who was Jim ?"), entry("empty", " "), entry("long", &"who ".repeat(60))];
+    let paragraphs = serde_json::json!([
+        {"context": "Jim Henson was a puppeteer.", "qas": asked},
+        {"context": "", "qas": [entry("nowhere", "Where ?")]},
+    ]);
+    let squad = folder.path().join("dev.json");
+    fs::write(&squad, serde_json::json!({"data": [{"paragraphs": paragraphs}]}).to_string()).unwrap();
+    let out = folder.path().join("squad.json");
+    let evaluate = |engines: &str| {
+        let mut command = program("infer");
+        command.args(["eval", "bert-qa", "--hf-dir", FOLDER, "--engine", engines]);
+        command.arg("--model").arg(&model).arg("--squad").arg(&squad).arg("--out").arg(&out);
+        command
+    };
+    let text = succeed(&mut evaluate("burn,tract"));
+    let expected = "Questions that cannot be asked, counted as wrong: 3\n  empty: the question is empty\n";
+    assert!(text.contains(expected), "{text}");
+    for engine in json(&fs::read_to_string(&out).unwrap())["engines"].as_array().unwrap() {
+        let unusable = engine["unusable"].as_array().unwrap();
+        let ids: Vec<&Value> = unusable.iter().map(|question| &question["id"]).collect();
+        assert_eq!((&engine["questions"], ids), (&4.into(), vec![&"empty".into(), &"long".into(), &"nowhere".into()]));
+        assert!(unusable[1]["reason"].as_str().unwrap().contains("60 tokens"), "{engine}");
+        assert_eq!(unusable[2]["reason"], "the context is empty");
+        let predictions: Vec<&String> = engine["predictions"].as_object().unwrap().keys().collect();
+        assert_eq!(predictions, ["good"]);
+        // At most one of four is right.
+        assert!(engine["f1"].as_f64().unwrap() <= 25.0, "{engine}");
+    }
+
+    let predictions = folder.path().join("predictions.json");
+    let mut command = evaluate("ort:cpu,tract");
+    let ended = run(command.env("ORT_DYLIB_PATH", "no/such.so").arg("--predictions").arg(&predictions));
+    assert!(!ended.succeeded && ended.output.contains("FAILED: ort:cpu: "), "{ended:?}");
+    let report = json(&fs::read_to_string(&out).unwrap());
+    assert!(report["engines"][0]["error"].as_str().unwrap().contains("no/such.so"), "{report}");
+    assert_eq!((&report["engines"][1]["engine"], &report["engines"][1]["questions"]), (&"tract".into(), &4.into()));
+    // They would have been those of the engine that failed.
+    assert!(!predictions.exists());
 }
 
 #[test]

@@ -21,7 +21,7 @@ impl Progress {
             true => ProgressDrawTarget::stderr(),
             false => ProgressDrawTarget::hidden(),
         };
-        let style = ProgressStyle::with_template("{prefix:24} {bar:32} {percent:>3}%  {eta} left")
+        let style = ProgressStyle::with_template("{prefix:24} {bar:32} {percent:>3}%  {eta} left{msg}")
             .unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = ProgressBar::with_draw_target(Some(STEPS), target).with_style(style).with_prefix(label.to_owned());
         bar.enable_steady_tick(Duration::from_millis(250));
@@ -31,6 +31,11 @@ impl Progress {
     /// Shows which share is done, from 0 to 1.
     pub fn set(&self, share: f64) {
         self.bar.set_position((share.clamp(0.0, 1.0) * STEPS as f64) as u64);
+    }
+
+    /// Shows a note behind the time left, such as a rate.
+    pub fn note(&self, note: &str) {
+        self.bar.set_message(format!("  {note}"));
     }
 }
 

@@ -99,23 +99,26 @@ impl Reader<'_> {
         best(context, &windows, &logits, options, engine)
     }
 
-    /// The best answer to each of several questions, whose windows run in shared batches.
+    /// The best answers to each of several questions, whose windows run in shared batches. A question that cannot be asked
+    /// is an error in its place. `progress` is told which share of the windows has run.
     ///
     /// # Errors
-    /// As [`answer`](Self::answer).
+    /// When the engine fails, or the tokens do not suit the network.
     pub fn answer_all(
         &self,
         engine: &mut dyn Engine,
         questions: &[(&str, &str)],
         options: &SpanOptions,
-    ) -> Result<Vec<Vec<Answer>>, AnswerError> {
-        let windows = questions.iter().map(|(question, context)| self.windows(question, context));
-        let windows = windows.collect::<Result<Vec<_>, _>>()?;
-        let mut order: Vec<(usize, &Window)> = windows.iter().flatten().enumerate().collect();
+        progress: &mut dyn FnMut(f64),
+    ) -> Result<Vec<Result<Vec<Answer>, QuestionError>>, AnswerError> {
+        let windows: Vec<Result<Vec<Window>, QuestionError>> =
+            questions.iter().map(|(question, context)| self.windows(question, context)).collect();
+        let mut order: Vec<(usize, &Window)> = windows.iter().flatten().flatten().enumerate().collect();
         // Windows of like length share a batch, so that little is padded.
         order.sort_by_key(|(_, window)| window.len());
         let mut logits: Vec<Option<Logits>> = Vec::new();
         logits.resize_with(order.len(), || None);
+        let mut done = 0;
         for chunk in order.chunks(BATCH) {
             let references: Vec<&Window> = chunk.iter().map(|(_, window)| *window).collect();
             for ((index, _), result) in chunk.iter().zip(self.run(engine, &references)?) {
@@ -123,14 +126,19 @@ impl Reader<'_> {
                     *slot = Some(result);
                 }
             }
+            done += chunk.len();
+            progress(done as f64 / order.len() as f64);
         }
         let mut logits = logits.into_iter().flatten();
         questions
             .iter()
-            .zip(&windows)
-            .map(|((_, context), windows)| {
-                let own: Vec<Logits> = logits.by_ref().take(windows.len()).collect();
-                best(context, windows, &own, options, engine)
+            .zip(windows)
+            .map(|((_, context), windows)| match windows {
+                Err(error) => Ok(Err(error)),
+                Ok(windows) => {
+                    let own: Vec<Logits> = logits.by_ref().take(windows.len()).collect();
+                    best(context, &windows, &own, options, engine).map(Ok)
+                }
             })
             .collect()
     }

@@ -42,6 +42,18 @@ pub fn load(
     engines::load(names, &file, threads, |name, weights| framework(name, config, weights))
 }
 
+/// As [`load`], with an error in the place of an engine that cannot be opened.
+pub fn load_each(
+    names: &[EngineName],
+    model: &Path,
+    folder: &Path,
+    config: &BertConfig,
+    threads: usize,
+) -> (Vec<Result<Box<dyn Engine>>>, Option<u64>) {
+    let file = Exported { model, how: EXPORT, check: check_signature, weights: folder };
+    engines::load_each(names, &file, threads, |name, weights| framework(name, config, weights))
+}
+
 fn framework(name: EngineName, config: &BertConfig, weights: &Weights) -> Result<Box<dyn Engine>> {
     let device = Device::flex();
     Ok(match (name, weights) {

@@ -3,20 +3,23 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Instant;
 
 use anyhow::Result;
 use artifact::{AtomicFile, FileError};
 use cli::eval::EvalBertQaArgs;
 use cli::predict::Engines;
+use infer::engine::Engine;
 use infer::fingerprint::Fingerprint;
 use infer::progress::Progress;
-use infer::question_answering::answer::Reader;
-use infer::question_answering::squad::{SquadScore, score};
+use infer::question_answering::answer::{AnswerError, Reader};
+use infer::question_answering::squad::{SquadScore, UnusableQuestion, score};
 use infer::table::Table;
-use models::question_answering::{SpanOptions, WindowOptions, squad};
+use models::question_answering::squad::{self, SquadQuestion};
+use models::question_answering::{SpanOptions, WindowOptions};
 use serde::Serialize;
 
-use crate::bert::{load, text_side};
+use crate::bert::{load_each, text_side};
 use crate::predict::engines::{runs_files, threads, wanted, warning};
 
 #[derive(Serialize)]
@@ -28,10 +31,21 @@ struct Report {
     random_init: Option<u64>,
     /// Questions to which not all engines gave the same answer.
     disagreements: usize,
-    engines: Vec<SquadScore>,
+    engines: Vec<Row>,
     threads: usize,
     fingerprint: Fingerprint,
 }
+
+/// How an engine did. One that fails leaves the others.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Row {
+    Scored(SquadScore),
+    Failed { engine: String, error: String },
+}
+
+/// How many of the questions that cannot be asked are printed.
+const SHOWN: usize = 5;
 
 /// Where the reports go, unless the user says otherwise.
 const OUT: &str = "artifacts/bert-qa/eval.json";
@@ -66,27 +80,31 @@ fn ask(arguments: &EvalBertQaArgs, questions: &Path, out_path: &Path) -> Result<
     let predictions = arguments.predictions.as_ref().map(AtomicFile::create).transpose()?;
     let reader = Reader { tokenizer: &tokenizer, config: &config, windows: WindowOptions::default() };
     let threads = threads(&engines)?;
-    let (mut engines, seed) = load(&names, &arguments.model, &arguments.hf_dir, &config, threads)?;
+    let (engines, seed) = load_each(&names, &arguments.model, &arguments.hf_dir, &config, threads);
     let options = SpanOptions { max_tokens: arguments.max_answer_tokens, count: 1 };
-    let mut scores = Vec::new();
-    for engine in &mut engines {
-        let progress = Progress::new(&format!("SQuAD, {}", engine.name()));
-        let mut report = |done: usize| progress.set(done as f64 / questions.len() as f64);
-        scores.push(score(&reader, engine.as_mut(), &questions, &options, &mut report)?);
+    let mut rows = Vec::new();
+    for (name, engine) in names.iter().zip(engines) {
+        let score = engine.and_then(|mut engine| Ok(watched(&reader, engine.as_mut(), &questions, &options)?));
+        rows.push(
+            score.map_or_else(
+                |error| Row::Failed { engine: name.to_string(), error: format!("{error:#}") },
+                Row::Scored,
+            ),
+        );
     }
     let report = Report {
         network: "bert-qa".to_owned(),
         squad: squad_path.to_owned(),
         random_init: seed,
-        disagreements: disagreements(&scores),
-        engines: scores,
+        disagreements: disagreements(&rows),
+        engines: rows,
         threads,
         fingerprint,
     };
     let json = serde_json::to_string(&report)? + "\n";
     out.write_all(json.as_bytes()).map_err(FileError::new("write", out_path))?;
     out.commit()?;
-    if let (Some(mut file), Some(path), Some(first)) = (predictions, &arguments.predictions, report.engines.first()) {
+    if let (Some(mut file), Some(path), Some(first)) = (predictions, &arguments.predictions, report.first()) {
         let answers = serde_json::to_string(&first.predictions)? + "\n";
         file.write_all(answers.as_bytes()).map_err(FileError::new("write", path))?;
         file.commit()?;
@@ -95,21 +113,50 @@ fn ask(arguments: &EvalBertQaArgs, questions: &Path, out_path: &Path) -> Result<
         true => crate::print(&json)?,
         false => crate::print(&format!("{}Report: {}\n", report.text(), out_path.display()))?,
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(if report.engines.iter().all(|row| row.score().is_some()) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn disagreements(scores: &[SquadScore]) -> usize {
-    let Some((first, others)) = scores.split_first() else { return 0 };
+/// Asks every question of one engine, with progress.
+fn watched(
+    reader: &Reader,
+    engine: &mut dyn Engine,
+    questions: &[SquadQuestion],
+    options: &SpanOptions,
+) -> Result<SquadScore, AnswerError> {
+    let progress = Progress::new(&format!("SQuAD, {}", engine.name()));
+    let started = Instant::now();
+    let mut report = |done: f64| {
+        progress.set(done / questions.len() as f64);
+        progress.note(&format!("{:.2} questions/s", done / started.elapsed().as_secs_f64()));
+    };
+    score(reader, engine, questions, options, &mut report)
+}
+
+/// Questions to which not all engines that came to the end gave the same answer.
+fn disagreements(rows: &[Row]) -> usize {
+    let mut scores = rows.iter().filter_map(Row::score);
+    let Some(first) = scores.next() else { return 0 };
+    let others: Vec<&SquadScore> = scores.collect();
     let differs =
         |(id, answer): &(&String, &String)| others.iter().any(|other| other.predictions.get(*id) != Some(*answer));
     first.predictions.iter().filter(differs).count()
+}
+
+impl Row {
+    /// The figures, if there are any.
+    fn score(&self) -> Option<&SquadScore> {
+        match self {
+            Self::Scored(score) => Some(score),
+            Self::Failed { .. } => None,
+        }
+    }
 }
 
 impl Report {
     fn text(&self) -> String {
         let mut text = self.random_init.map(warning).unwrap_or_default();
         let mut table = Table::new(["engine", "questions", "exact match", "F1", "questions/s"]);
-        for score in &self.engines {
+        for score in self.engines.iter().filter_map(Row::score) {
             table.row([
                 score.engine.clone(),
                 score.questions.to_string(),
@@ -119,9 +166,30 @@ impl Report {
             ]);
         }
         text += &table.render();
+        for row in &self.engines {
+            if let Row::Failed { engine, error } = row {
+                text += &format!("FAILED: {engine}: {error}\n");
+            }
+        }
+        // What cannot be asked does not depend on the engine.
+        let unusable = self.engines.iter().find_map(Row::score).map_or(&[][..], |score| &score.unusable);
+        if !unusable.is_empty() {
+            text += &format!("Questions that cannot be asked, counted as wrong: {}\n", unusable.len());
+            for UnusableQuestion { id, reason } in unusable.iter().take(SHOWN) {
+                text += &format!("  {id}: {reason}\n");
+            }
+            if unusable.len() > SHOWN {
+                text += &format!("  and {} more, which the report names\n", unusable.len() - SHOWN);
+            }
+        }
         if self.engines.len() > 1 {
             text += &format!("Questions with different answers: {}\n", self.disagreements);
         }
         text
+    }
+
+    /// The first engine's figures; `None` if it failed.
+    fn first(&self) -> Option<&SquadScore> {
+        self.engines.first().and_then(Row::score)
     }
 }

@@ -69,29 +69,45 @@ pub struct Exported<'a> {
     pub weights: &'a Path,
 }
 
-/// The engines in the order of their names, and the seed of their weights if those are random: only the file knows that,
-/// so its engines are opened first. `framework` opens the others.
+/// The engines in the order of their names, and the seed of their weights if those are random.
+///
+/// # Errors
+/// When one of them cannot be opened.
 pub fn load(
     names: &[EngineName],
     file: &Exported,
     threads: usize,
     framework: impl Fn(EngineName, &Weights) -> Result<Box<dyn Engine>>,
 ) -> Result<(Engines, Option<u64>)> {
+    let (engines, seed) = load_each(names, file, threads, framework);
+    Ok((engines.into_iter().collect::<Result<_>>()?, seed))
+}
+
+/// As [`load`], with an error in the place of an engine that cannot be opened. Only the file knows whether its weights are
+/// random, so its engines are opened first. `framework` opens the others.
+pub fn load_each(
+    names: &[EngineName],
+    file: &Exported,
+    threads: usize,
+    framework: impl Fn(EngineName, &Weights) -> Result<Box<dyn Engine>>,
+) -> (Vec<Result<Box<dyn Engine>>>, Option<u64>) {
     let mut seed = None;
-    let mut engines: Vec<(usize, Box<dyn Engine>)> = Vec::new();
+    let mut engines: Vec<(usize, Result<Box<dyn Engine>>)> = Vec::new();
     let (files, frameworks): (Vec<_>, Vec<_>) = names.iter().enumerate().partition(|(_, name)| runs_files(**name));
     for (place, name) in files {
-        let engine = start(*name, file.model, threads, file.how)?;
-        (file.check)(&engine, file.model)?;
-        seed = seed.or_else(|| random_seed(&engine));
-        engines.push((place, Box::new(engine)));
+        let engine = start(*name, file.model, threads, file.how).and_then(|engine| {
+            (file.check)(&engine, file.model)?;
+            seed = seed.or_else(|| random_seed(&engine));
+            Ok(Box::new(engine) as Box<dyn Engine>)
+        });
+        engines.push((place, engine));
     }
     let weights = seed.map_or_else(|| Weights::At(file.weights.to_owned()), Weights::Random);
     for (place, name) in frameworks {
-        engines.push((place, framework(*name, &weights)?));
+        engines.push((place, framework(*name, &weights)));
     }
     engines.sort_by_key(|(place, _)| *place);
-    Ok((engines.into_iter().map(|(_, engine)| engine).collect(), seed))
+    (engines.into_iter().map(|(_, engine)| engine).collect(), seed)
 }
 
 /// The seed of a model whose weights are random, by its own record.
