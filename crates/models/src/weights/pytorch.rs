@@ -4,16 +4,23 @@
 //! object opaque. Nothing in the file can name code that runs.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::{BoolStore, Bytes, DType};
 use burn_store::pytorch_reader::{DType as PyTorchDType, PytorchReader};
+use zip::ZipArchive;
 
 use super::WeightsError;
 use super::checkpoint::StoredTensor;
 
+/// How a zip file begins.
+const ZIP: &[u8] = b"PK\x03\x04";
+
 pub(super) fn open(path: &Path) -> Result<BTreeMap<String, StoredTensor>, WeightsError> {
+    check_sums(path)?;
     let reader = PytorchReader::new(path)
         .map_err(|error| WeightsError::Malformed { path: path.to_owned(), reason: error.to_string() })?;
     let tensors: BTreeMap<String, StoredTensor> = reader
@@ -36,6 +43,24 @@ pub(super) fn open(path: &Path) -> Result<BTreeMap<String, StoredTensor>, Weight
         return Err(WeightsError::Malformed { path: path.to_owned(), reason: "it holds no tensors".to_owned() });
     }
     Ok(tensors)
+}
+
+/// Compares every entry of a zip file with its checksum, which the reader of tensors does not do. The older formats have none.
+fn check_sums(path: &Path) -> Result<(), WeightsError> {
+    let unreadable = |source| WeightsError::Io { path: path.to_owned(), source };
+    let malformed = |reason: String| WeightsError::Malformed { path: path.to_owned(), reason };
+    let mut file = BufReader::with_capacity(1 << 18, File::open(path).map_err(unreadable)?);
+    if !file.fill_buf().map_err(unreadable)?.starts_with(ZIP) {
+        return Ok(());
+    }
+    let mut archive = ZipArchive::new(file).map_err(|error| malformed(error.to_string()))?;
+    for index in 0..archive.len() {
+        let mut entry = archive.by_index(index).map_err(|error| malformed(error.to_string()))?;
+        if let Err(error) = io::copy(&mut entry, &mut io::sink()) {
+            return Err(malformed(format!("{} in it: {error}", entry.name().unwrap_or_default())));
+        }
+    }
+    Ok(())
 }
 
 fn burn_dtype(dtype: PyTorchDType) -> DType {

@@ -105,6 +105,24 @@ fn a_truncated_file_is_refused_wherever_it_ends() {
     }
 }
 
+/// PyTorch's zip files carry checksums: a bit that has changed is noticed, or lies where it means nothing.
+#[test]
+fn a_changed_bit_of_a_zip_file_never_gives_other_weights() {
+    let length = std::fs::metadata(fixture("weights/zip.pth")).unwrap().len() as usize;
+    let mut refused = 0;
+    for position in (0..length).step_by(7) {
+        let (_folder, path) = changed("zip.pth", |bytes| bytes[position] ^= 0x10);
+        match read_all(&path) {
+            Ok(()) => assert_is_the_fixture(&Checkpoint::open(&path).unwrap(), ""),
+            Err(error) => {
+                refused += 1;
+                assert!(error.to_string().contains("zip.pth"), "{error}");
+            }
+        }
+    }
+    assert!(refused > 0);
+}
+
 #[test]
 fn a_tampered_safetensors_header_is_refused() {
     let replace = |from: &'static str, to: &'static str| {
