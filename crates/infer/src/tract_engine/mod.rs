@@ -91,7 +91,7 @@ impl TractEngine {
     fn optimise(&self, shapes: &Shapes) -> Result<Arc<TypedRunnableModel>, TractError> {
         let mut model = self.model.clone();
         for (index, shape) in shapes.iter().enumerate() {
-            let known = model.input_fact(index)?.datum_type.clone();
+            let known = model.input_fact(index)?.datum_type;
             let fact = InferenceFact::default().with_shape(shape.as_slice());
             model.set_input_fact(index, InferenceFact { datum_type: known, ..fact })?;
         }
