@@ -103,12 +103,12 @@ impl Lowering<'_> {
         let flat = self.b.reshape(indices, vec![updates.clone(), Dim::fixed(span as i64)]);
         // The place of each row, from its coordinates.
         let mut place: Option<ValueId> = None;
-        for axis in 0..span {
+        for (axis, size) in outer.iter().enumerate() {
             let coordinate = self.b.slice(flat, 1, Dim::fixed(axis as i64), Dim::fixed(axis as i64 + 1));
             place = Some(match place {
                 None => coordinate,
                 Some(place) => {
-                    let size = self.b.size(&outer[axis], DataType::I64);
+                    let size = self.b.size(size, DataType::I64);
                     let scaled = self.b.mul(place, size);
                     self.b.add(scaled, coordinate)
                 }

@@ -162,7 +162,7 @@ const COMPARISONS: [Comparison; 6] = {
 /// An axis from the front or from the back.
 fn signed(rank: usize, number: usize) -> isize {
     let axis = (number / 2 % rank) as isize;
-    if number % 2 == 0 { axis } else { axis - rank as isize }
+    if number.is_multiple_of(2) { axis } else { axis - rank as isize }
 }
 
 /// From 0 up and down: 0, 1, -0.5, …, all of them whole eighths.
