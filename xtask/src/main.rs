@@ -52,7 +52,7 @@ enum Command {
     Fetch(FetchArgs),
     Train(TrainArgs),
     Export(ExportArgs),
-    Eval(EvalArgs),
+    Eval(Box<EvalArgs>),
     Predict(PredictArgs),
     Doctor(DoctorArgs),
     Report(ReportArgs),

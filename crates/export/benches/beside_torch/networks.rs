@@ -48,12 +48,12 @@ impl Network {
         let exporter = OnnxExporter::new().opset(opset);
         Ok(match self {
             Self::Mnist => {
-                let network = MnistCnn::load(&folder.join("mnist.safetensors"), &device)?;
+                let network = MnistCnn::load(folder.join("mnist.safetensors"), &device)?;
                 let exporter = exporter.input("input", image(1, 28)).output("output");
                 exporter.export(&network, |network, images: Tensor<4>| network.forward(images))?
             }
             Self::Alexnet => {
-                let (network, _) = AlexNet::load(&Checkpoint::open(&folder.join("alexnet.safetensors"))?, &device)?;
+                let (network, _) = AlexNet::load(&Checkpoint::open(folder.join("alexnet.safetensors"))?, &device)?;
                 let exporter = exporter.input("input", image(3, 224)).output("output");
                 exporter.export(&network, |network, images: Tensor<4>| network.forward(images))?
             }

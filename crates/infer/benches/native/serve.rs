@@ -55,7 +55,7 @@ fn open(network: Network, folder: &Path) -> Result<Box<dyn Engine>> {
     Ok(match network {
         Network::Mnist => Box::new(BurnMnist::load(folder.join("mnist.safetensors"))?),
         Network::Alexnet => {
-            let checkpoint = Checkpoint::open(&folder.join("alexnet.safetensors"))?;
+            let checkpoint = Checkpoint::open(folder.join("alexnet.safetensors"))?;
             Box::new(BurnAlexNet::new(AlexNet::load(&checkpoint, &device)?.0, device))
         }
         Network::BertQa => {

@@ -100,7 +100,8 @@ fn a_bundle_is_whole_and_its_example_gives_its_answer() {
     sha256sum.args(["--check", "--strict", "--quiet", "SHA256SUMS"]).current_dir(&shipped.bundle);
     match sha256sum.output() {
         Ok(output) => assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr)),
-        Err(error) => assert!(!cfg!(target_os = "linux"), "sha256sum: {error}"),
+        Err(error) if cfg!(target_os = "linux") => panic!("sha256sum: {error}"),
+        Err(error) => eprintln!("LEFT OUT: sha256sum did not check the sums: {error}"),
     }
 
     let config = fs::read_to_string(shipped.bundle.join(CONFIG)).unwrap();

@@ -29,7 +29,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    Eval(EvalArgs),
+    Eval(Box<EvalArgs>),
     Predict(PredictArgs),
     Doctor(DoctorArgs),
     Report(ReportArgs),
