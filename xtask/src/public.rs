@@ -7,6 +7,11 @@ use cli::predict::{PredictArgs, PredictNetwork};
 use crate::programs::fetch;
 use crate::workspace;
 
+/// What can be done when the weights of a network cannot be had from their public home.
+pub const OTHER_WAYS: &str = "name a file with `cargo xtask export alexnet --weights PATH`, get it by hand and run \
+                              `cargo xtask fetch alexnet --from FOLDER`, or see the network at work with \
+                              `cargo xtask export alexnet --random-init SEED`; for BERT there is --hf-dir FOLDER";
+
 /// AlexNet's weights, if the user names no others.
 ///
 /// # Errors
@@ -17,10 +22,7 @@ pub fn before_export(arguments: &ExportArgs) -> Result<()> {
         return Ok(());
     }
     if !workspace::root().join(ExportModel::Alexnet.default_weights()).is_file() && !fetch(&["alexnet"])? {
-        bail!(
-            "AlexNet's weights cannot be had from their public home (the message above says why); name a file with \
-             --weights PATH, get it by hand and run `cargo xtask fetch alexnet --from FOLDER`, or take --random-init SEED"
-        );
+        bail!("AlexNet's weights cannot be had from their public home (the message above says why); {OTHER_WAYS}");
     }
     Ok(())
 }
