@@ -137,7 +137,7 @@ pub enum EngineError {
         reason: String,
     },
     /// The engine's process said no, crashed, or hung.
-    #[error("{engine}: {reason}")]
+    #[error("{}", named(engine, reason))]
     Worker {
         /// The engine.
         engine: String,
@@ -166,6 +166,14 @@ pub enum EngineError {
     },
 }
 
+/// What an engine said under its name, which stands there once if its own words begin with it.
+fn named(engine: &str, reason: &str) -> String {
+    match reason.strip_prefix(engine) {
+        Some(rest) if rest.starts_with(' ') || rest.starts_with(": ") => reason.to_owned(),
+        _ => format!("{engine}: {reason}"),
+    }
+}
+
 impl fmt::Display for Dimension {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -183,5 +191,18 @@ impl fmt::Display for TensorInfo {
             Some(element) => write!(f, "{}: {element} [{}]", self.name, shape.join(", ")),
             None => write!(f, "{}: unsupported [{}]", self.name, shape.join(", ")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::named;
+
+    #[test]
+    fn an_engine_is_named_once() {
+        assert_eq!(named("ort:cpu", "ort:cpu cannot load a.onnx"), "ort:cpu cannot load a.onnx");
+        assert_eq!(named("burn", "burn: no file"), "burn: no file");
+        assert_eq!(named("burn", "burn:f64 failed"), "burn: burn:f64 failed");
+        assert_eq!(named("burn", "no file"), "burn: no file");
     }
 }
