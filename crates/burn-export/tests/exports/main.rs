@@ -7,6 +7,7 @@ mod files;
 mod mnist;
 mod modules;
 mod more_modules;
+mod names;
 mod networks;
 mod operators;
 mod programs;
