@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use end_to_end::{fail, program, succeed};
+use end_to_end::{fail, program, run, succeed};
 use serde_json::Value;
 
 const PICTURES: &str = "crates/models/tests/fixtures/pictures";
@@ -56,7 +56,21 @@ fn random_weights_are_exported_verified_and_never_silent() {
     }
     let text = predict(&["--engine", "ort:cpu"]);
     assert!(text.starts_with("RANDOM WEIGHTS (seed 21): the results below mean nothing.\n"), "{text}");
-    assert!(text.contains("odd.png\nlabel") && text.contains(" %"), "{text}");
+    assert!(text.contains("odd.png\nmeaningless label") && text.contains(" %"), "{text}");
+
+    // A file that is no picture costs its own labels only.
+    let broken = folder.path().join("broken.png");
+    std::fs::write(&broken, "no picture").unwrap();
+    let mut command = program("infer");
+    command.args(["predict", "alexnet", "--json", "--engine", "ort:cpu", "--model"]).arg(&model);
+    command.arg("--image").arg(&broken).arg("--image").arg(&folder_of_pictures);
+    let ended = run(&mut command);
+    assert!(!ended.succeeded && ended.errors.contains("1 of 3 pictures are not labelled by all engines"), "{ended:?}");
+    let report: Value = serde_json::from_str(&ended.output).unwrap();
+    assert!(report["pictures"][0]["error"].as_str().unwrap().contains("broken.png: not a picture"), "{report}");
+    for picture in &report["pictures"].as_array().unwrap()[1..] {
+        assert_eq!(picture["engines"][0]["guesses"].as_array().unwrap().len(), 5);
+    }
 
     // The evaluation of the same file: every output against float64, and what each engine sees.
     let out = folder.path().join("eval.json");

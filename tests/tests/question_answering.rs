@@ -77,6 +77,34 @@ fn answers_are_those_of_transformers_in_burn_and_under_onnx_runtime() {
     assert!(text.contains("Who was Jim Henson ?") && text.contains("tokens 13 to 5"), "{text}");
 }
 
+/// The file's path and line stand before what is wrong with each.
+#[test]
+fn a_bad_question_costs_its_own_answer_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = export(folder.path());
+    let questions = folder.path().join("mixed.jsonl");
+    let good = r#"{"question": "Who was Jim Henson ?", "context": "Jim Henson was a puppeteer"}"#;
+    let mut lines = format!("{good}\n{{\"question\": 1}}\n\n{{\"question\": \"Who ?\", \"context\": \"\"}}\n").into_bytes();
+    lines.extend(b"{\"question\": \"caf\xe9\", \"context\": \"x\"}\n");
+    lines.extend(good.as_bytes());
+    fs::write(&questions, lines).unwrap();
+    let mut command = program("infer");
+    command.args(["predict", "bert-qa", "--json", "--engine", "burn,tract", "--hf-dir", FOLDER]);
+    command.arg("--model").arg(&model).arg("--jsonl").arg(&questions);
+    let ended = run(&mut command);
+    assert!(!ended.succeeded && ended.errors.contains("3 of 5 questions are not answered by all engines"), "{ended:?}");
+    let report = json(&ended.output);
+    let asked = report["questions"].as_array().unwrap();
+    for place in [0, 4] {
+        assert_eq!(asked[place]["engines"].as_array().unwrap().len(), 2);
+        assert!(asked[place]["engines"][1]["answers"][0]["score"].as_f64().unwrap() > 0.0);
+    }
+    for (place, reason) in [(1, "line 2 is not {"), (2, "line 4: the context is empty"), (3, "line 5 is not UTF-8 text")] {
+        let error = asked[place]["error"].as_str().unwrap();
+        assert!(error.contains(&format!("mixed.jsonl {reason}")), "{error}");
+    }
+}
+
 /// Axes at one, two, a prime and the longest; random tokens with padding, and the article's question.
 #[test]
 fn every_output_is_compared_with_float64_and_timed() {

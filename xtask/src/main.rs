@@ -80,12 +80,16 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Fetch(_) => programs::forward(Program::Fetch),
         Command::Train(_) => programs::forward(Program::Train),
         Command::Export(arguments) => {
-            public::before_export(&arguments)?;
+            if !public::before_export(&arguments)? {
+                return Ok(ExitCode::FAILURE);
+            }
             programs::forward(Program::Export)
         }
         Command::Eval(_) => programs::forward(Program::Eval),
         Command::Predict(arguments) => {
-            public::before_predict(&arguments)?;
+            if !public::before_predict(&arguments)? {
+                return Ok(ExitCode::FAILURE);
+            }
             programs::forward(Program::Predict)
         }
         Command::Doctor(_) => programs::forward(Program::Doctor),

@@ -12,6 +12,12 @@ use crate::programs::Program;
 use crate::stages::{RUNTIME, Task, fetch, fetch_runtime, library, words};
 use crate::workspace;
 
+/// The files of BERT for question answering that its manifest declares.
+const BERT_QA: [&str; 5] = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "vocab.txt"];
+
+/// What `fetch` leaves in the folder of files that it brought without a declared SHA-256.
+const FIRST_FETCH: &str = "first-fetch.json";
+
 /// What the stages of a network depend on.
 pub struct Pretrained<'a> {
     /// The folder for results.
@@ -36,18 +42,27 @@ impl Pretrained<'_> {
         tasks
     }
 
-    /// BERT for question answering: a folder that the user puts in place, since nobody may pass its weights on.
+    /// BERT for question answering: the article's network from its public home, or the folder that the user put in its place.
     pub fn bert_qa(&self) -> Vec<Task> {
         let folder = ExportModel::BertQa.default_weights();
-        let mut files = BTreeMap::from([entry(folder.join("config.json"))]);
-        let found = std::fs::read_dir(workspace::root().join(folder)).into_iter().flatten().flatten();
+        let here = workspace::root().join(folder);
+        let own = here.join("config.json").is_file() && !here.join(FIRST_FETCH).is_file();
+        let mut files: BTreeMap<String, PathBuf> = match own {
+            true => BTreeMap::from([entry(folder.join("config.json"))]),
+            false => BERT_QA.map(|name| entry(folder.join(name))).into(),
+        };
+        let mut tasks = Vec::new();
+        if !own {
+            tasks.push(fetch("bert-qa", files.clone()));
+        }
+        let found = std::fs::read_dir(here).into_iter().flatten().flatten();
         let parts = found.map(|file| folder.join(file.file_name())).filter(|path| {
             let ending = path.extension().unwrap_or_default();
-            ["safetensors", "bin", "json", "txt"].iter().any(|known| ending == *known)
+            ["safetensors", "bin", "json", "txt"].iter().any(|known| ending == *known) && !path.ends_with(FIRST_FETCH)
         });
         files.extend(parts.map(entry));
-        let mut tasks = Vec::from_iter(fetch_runtime());
-        tasks.extend(self.exported("bert-qa", folder, files, "", "--hf-dir"));
+        tasks.extend(fetch_runtime());
+        tasks.extend(self.exported("bert-qa", folder, files, if own { "" } else { "fetch/bert-qa" }, "--hf-dir"));
         tasks
     }
 

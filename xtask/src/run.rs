@@ -15,7 +15,6 @@ use cli::eval::seconds;
 use cli::train::Recipe;
 
 use crate::programs::{Program, Programs, exit_code};
-use crate::public::OTHER_WAYS;
 use crate::stages::{Network, Plan, Task};
 use crate::workspace;
 
@@ -106,9 +105,6 @@ pub fn run(arguments: &RunArgs) -> Result<ExitCode> {
                 continue;
             }
             eprintln!("error: {name} failed; what ran before it is kept, and `cargo xtask run` goes on from there");
-            if name == "fetch/alexnet" {
-                eprintln!("To go on without that source: {OTHER_WAYS}.");
-            }
             if task.program == Program::Eval {
                 report_failure(&tasks, programs.as_ref())?;
             }

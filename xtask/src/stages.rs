@@ -37,7 +37,7 @@ pub enum Network {
     Mnist,
     /// torchvision's AlexNet, with its pretrained weights.
     Alexnet,
-    /// BERT for question answering, from the folder datasets/bert-qa.
+    /// BERT for question answering: BERT-large from its public home, or what you put into the folder datasets/bert-qa.
     BertQa,
     /// Every network.
     All,

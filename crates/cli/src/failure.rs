@@ -1,6 +1,7 @@
 //! How a failure is put into words.
 
 use std::error::Error;
+use std::path::Path;
 
 /// The error and its causes in one line, each after a colon. A cause that the text before it already ends with is left
 /// out: many errors quote their cause themselves.
@@ -17,6 +18,15 @@ pub fn sentence(error: &dyn Error) -> String {
         cause = error.source();
     }
     text
+}
+
+/// The error in words, behind `advice` on how to get what lies at `path` if nothing is there. What is there and does not do
+/// says by itself what is wrong with it.
+pub fn advised(error: &dyn Error, path: &Path, advice: &str) -> String {
+    match path.exists() {
+        true => sentence(error),
+        false => format!("{advice}: {}", sentence(error)),
+    }
 }
 
 #[cfg(test)]
@@ -50,5 +60,11 @@ mod tests {
         assert_eq!(sentence(&plain), "cannot read x: disk on fire");
         let outer = Failure("no data", Some(Box::new(quoting)));
         assert_eq!(sentence(&outer), "no data: cannot read x: disk on fire");
+    }
+    #[test]
+    fn advice_is_for_what_is_absent() {
+        let failure = Failure("a.json is cut off", None);
+        assert_eq!(advised(&failure, Path::new("no/such/file"), "fetch it"), "fetch it: a.json is cut off");
+        assert_eq!(advised(&failure, Path::new(env!("CARGO_MANIFEST_DIR")), "fetch it"), "a.json is cut off");
     }
 }

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Error, Result, anyhow};
 use burn::tensor::{Device, Int, Tensor};
 use burn_export::{Axis, OnnxExporter, Opset};
+use cli::failure::advised;
 use infer::burn_network::BurnBert;
 use infer::question_answering::{INPUTS, OUTPUTS, check_signature, inputs};
 use infer::random::uniform;
@@ -13,7 +14,7 @@ use infer::tensor::NamedTensor;
 use infer::verify::Expected;
 use models::bert::{BertConfig, BertForQuestionAnswering, Sequence, TokenBatch};
 use models::question_answering::QaTokenizer;
-use models::weights::Checkpoint;
+use models::weights::{Checkpoint, WeightsError};
 use onnx_model::Model;
 
 use crate::Metadata;
@@ -29,15 +30,19 @@ pub struct Bert {
 }
 
 /// How to get weights.
-const WAYS: &str = "no usable BERT for question answering (download a Hugging Face folder such as \
-                    bert-large-uncased-whole-word-masking-finetuned-squad and name it with --hf-dir FOLDER --task \
-                    question-answering or --weights PATH, or take --random-init SEED)";
+const WAYS: &str = "no usable BERT for question answering (`cargo xtask fetch bert-qa` gets one from its public home; otherwise \
+                    name a Hugging Face folder with --hf-dir FOLDER --task question-answering, or its weights with --weights \
+                    PATH, or take --random-init SEED)";
 
 /// The network of a Hugging Face folder, or of a weight file beside its `config.json`.
 pub fn load(path: &Path, revision: Option<&str>) -> Result<(Bert, Source)> {
     let folder = if path.is_file() { path.parent().unwrap_or(Path::new("")) } else { path };
-    let config = BertConfig::read(&folder.join("config.json")).context(WAYS)?;
-    let checkpoint = Checkpoint::open(path).context(WAYS)?;
+    let config_path = folder.join("config.json");
+    let config = BertConfig::read(&config_path).map_err(|error| anyhow!(advised(&error, &config_path, WAYS)))?;
+    let checkpoint = Checkpoint::open(path).map_err(|error| match error {
+        absent @ WeightsError::NoWeights { .. } => Error::new(absent).context(WAYS),
+        other => other.into(),
+    })?;
     let (network, report) = BertForQuestionAnswering::load(&config, checkpoint.clone(), &Device::flex())?;
     let mut source = Source::checkpoint(&checkpoint, &report.unexpected, revision)?;
     if let Err(error) = QaTokenizer::open(folder) {

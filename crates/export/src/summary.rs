@@ -10,6 +10,9 @@ use infer::verify::{FACTOR, FLOOR_ULP, Verification};
 use onnx_model::{Model, WrittenFile};
 use serde::Serialize;
 
+/// The most operators that are listed one by one.
+const LISTED: usize = 40;
+
 /// The result of an export.
 #[derive(Debug, Serialize)]
 pub struct Summary {
@@ -105,7 +108,7 @@ impl Summary {
                 data.sha256
             );
         }
-        text += &format!("{}\n\nVerified under {} against Burn in float64\n", content.nodes.join(" "), self.runtime);
+        text += &format!("{}\n\nVerified under {} against Burn in float64\n", operators(&content.nodes), self.runtime);
         let mut table = Table::new(["case", "error", "error of Burn's float32", "difference from it"]);
         for case in &self.verification.cases {
             table.row([
@@ -122,5 +125,32 @@ impl Summary {
             self.verification.limit
         );
         text
+    }
+}
+
+/// The operators in order, or, of a large graph, how often each one stands in it, the most frequent first.
+fn operators(nodes: &[String]) -> String {
+    if nodes.len() <= LISTED {
+        return nodes.join(" ");
+    }
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for node in nodes {
+        *counts.entry(node).or_default() += 1;
+    }
+    let mut counts: Vec<(&str, usize)> = counts.into_iter().collect();
+    counts.sort_by_key(|(name, count)| (std::cmp::Reverse(*count), *name));
+    counts.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_graph_is_listed_and_a_large_one_counted() {
+        let nodes = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        assert_eq!(operators(&nodes(&["Conv", "Relu", "Conv"])), "Conv Relu Conv");
+        let many = nodes(&["MatMul", "Add", "Add"].repeat(LISTED));
+        assert_eq!(operators(&many), format!("Add {}, MatMul {LISTED}", 2 * LISTED));
     }
 }

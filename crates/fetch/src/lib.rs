@@ -1,12 +1,14 @@
 //! Declared files, brought here and verified.
 //!
 //! A [`Manifest`] in `datasets/` names the files of a data set, their sizes and SHA-256, and the sources to try in
-//! order. [`fetch`] makes them present. Whatever a source sends, only bytes with the declared hash get their name.
+//! order. [`fetch`] makes them present. Whatever a source sends, only bytes with the declared hash get their name. Of files whose
+//! publisher states no hash the first fetch is recorded, and decides from then on.
 //!
 //! This is a crate of its own because TLS and archives take longer to compile than everything that xtask needs.
 
 pub mod manifest;
 mod package;
+mod record;
 mod sources;
 
 pub use manifest::{FileEntry, Manifest, ManifestError, Source};

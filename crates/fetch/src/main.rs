@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use artifact::Digest;
 use artifact::runtime::platform;
 use clap::Parser;
 use cli::fetch::FetchArgs;
@@ -79,7 +80,8 @@ struct Listed {
     name: String,
     title: String,
     licence: String,
-    bytes: u64,
+    /// Nothing where the manifest does not know.
+    bytes: Option<u64>,
     state: State,
 }
 
@@ -100,7 +102,7 @@ fn list(arguments: &FetchArgs, known: &[String]) -> Result<()> {
         let files: Vec<_> = manifest.files_for(&platform).collect();
         let mut intact = 0;
         for file in &files {
-            intact += usize::from(is_intact(&arguments.datasets.join(name).join(&file.name), file)?);
+            intact += usize::from(is_intact(&arguments.datasets.join(name), file)?);
         }
         let state = match intact {
             _ if files.is_empty() => State::OtherPlatformsOnly,
@@ -122,7 +124,8 @@ fn list(arguments: &FetchArgs, known: &[String]) -> Result<()> {
             State::Incomplete => "incomplete",
             State::OtherPlatformsOnly => "not for this platform",
         };
-        println!("{:<20} {:>8.1} MB  {state:<12}  {} ({})", one.name, one.bytes as f64 / 1e6, one.title, one.licence);
+        let size = one.bytes.map_or_else(|| "-".to_owned(), |bytes| format!("{:.1}", bytes as f64 / 1e6));
+        println!("{:<20} {size:>8} MB  {state:<12}  {} ({})", one.name, one.title, one.licence);
     }
     Ok(())
 }
@@ -149,6 +152,10 @@ fn manifest(datasets: &Path, known: &[String], name: &str) -> Result<Manifest> {
 struct Display {
     name: String,
     bar: ProgressBar,
+    /// The file that the bar is about.
+    file: String,
+    /// What a source said that did not work; told when another one is asked, since the error at the end tells all.
+    failure: Option<String>,
 }
 
 impl Display {
@@ -160,28 +167,39 @@ impl Display {
         bar.set_style(ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.set_message(format!("{name}: checking"));
         bar.enable_steady_tick(Duration::from_millis(100));
-        Self { name: name.to_owned(), bar }
+        Self { name: name.to_owned(), bar, file: String::new(), failure: None }
     }
 }
 
 impl Observer for Display {
     fn source(&mut self, source: &str) {
+        if let Some(failure) = self.failure.take() {
+            self.bar.suspend(|| eprintln!("{failure}"));
+        }
         self.bar.set_message(format!("{}: asking {source}", self.name));
     }
 
-    fn progress(&mut self, name: &str, bytes: u64, total: u64) {
-        if self.bar.length() != Some(total) {
-            let template = "{msg} [{wide_bar}] {bytes}/{total_bytes} {bytes_per_sec} {eta} left";
+    fn progress(&mut self, name: &str, bytes: u64, total: Option<u64>) {
+        if self.file != name {
+            let template = match total {
+                Some(_) => "{msg} [{wide_bar}] {bytes}/{total_bytes} {bytes_per_sec} {eta} left",
+                None => "{spinner} {msg} {bytes} {bytes_per_sec}",
+            };
             self.bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
             self.bar.reset();
-            self.bar.set_length(total);
+            total.map_or_else(|| self.bar.unset_length(), |total| self.bar.set_length(total));
             self.bar.set_message(name.to_owned());
+            name.clone_into(&mut self.file);
         }
         self.bar.set_position(bytes);
     }
 
+    fn recorded(&mut self, name: &str, sha256: Digest) {
+        let data = &self.name;
+        self.bar.suspend(|| eprintln!("{data}: nobody states the SHA-256 of {name}; {sha256} came, and is expected from now on"));
+    }
+
     fn failed(&mut self, source: &str, reason: &str) {
-        let name = &self.name;
-        self.bar.suspend(|| eprintln!("{name}: {source} did not work: {reason}"));
+        self.failure = Some(format!("{}: {source} did not work: {reason}", self.name));
     }
 }

@@ -17,6 +17,8 @@ pub struct Manifest {
     pub title: String,
     /// Under which licence it may be used.
     pub licence: String,
+    /// What can be done when no source has it, if that is more than to get the files by hand.
+    pub otherwise: Option<String>,
     /// The files, as they lie below the data set's folder.
     #[serde(rename = "file")]
     pub files: Vec<FileEntry>,
@@ -34,9 +36,10 @@ pub struct FileEntry {
     /// The only platform that needs the file, such as `linux-x86_64`; all if absent.
     pub platform: Option<String>,
     /// Its size, in bytes.
-    pub bytes: u64,
-    /// Its SHA-256.
-    pub sha256: Digest,
+    pub bytes: Option<u64>,
+    /// Its SHA-256. Absent, with the size, for a file whose publisher states none: what its first fetch gives over HTTPS is
+    /// recorded in the data set's folder, and holds from then on.
+    pub sha256: Option<Digest>,
     /// Whether it is a program.
     #[serde(default)]
     pub executable: bool,
@@ -117,6 +120,13 @@ impl Manifest {
             if !inside || file.name.is_empty() {
                 return Err(malformed(format!("`{}` is not a path below the data set's folder", file.name)));
             }
+            if file.bytes.is_some() != file.sha256.is_some() {
+                return Err(malformed(format!("`{}` has one of `bytes` and `sha256` without the other", file.name)));
+            }
+            let by_tls = |source: &Source| matches!(source, Source::Https { base, .. } if base.starts_with("https://"));
+            if file.sha256.is_none() && !manifest.sources.iter().all(by_tls) {
+                return Err(malformed(format!("`{}` has no `sha256`, so every source must begin with https://", file.name)));
+            }
         }
         Ok(manifest)
     }
@@ -185,6 +195,20 @@ mod tests {
             let error = read(&with_name(name)).unwrap_err().to_string();
             assert!(error.contains("is not a path below the data set's folder"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_file_without_a_hash_comes_from_its_publisher_alone() {
+        let with = |entry: &str, base: &str| {
+            read(&format!(
+                "title = 'T'\nlicence = 'MIT'\n[[file]]\nname = 'a'\n{entry}\n[[source]]\nkind = 'https'\nbase = '{base}'\n"
+            ))
+        };
+        assert_eq!(with("", "https://example.org/").unwrap().files[0].sha256, None);
+        let error = with("", "http://example.org/").unwrap_err().to_string();
+        assert!(error.contains("every source must begin with https://"), "{error}");
+        let error = with("bytes = 1", "https://example.org/").unwrap_err().to_string();
+        assert!(error.contains("without the other"), "{error}");
     }
 
     #[test]

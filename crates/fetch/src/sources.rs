@@ -5,11 +5,12 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use artifact::{AtomicFile, FileError, Hasher, sha256_file};
+use artifact::{AtomicFile, Digest, FileError, Hasher, sha256_file};
 use flate2::read::GzDecoder;
 
 use crate::manifest::{FileEntry, Manifest, Source};
 use crate::package;
+use crate::record::Record;
 
 /// A closed network must not hold anybody up.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -17,13 +18,18 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest silence of a server that is believed to be alive.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// What can be done about any data set that no source gives.
+const BY_HAND: &str = "get its files by hand, put them into a folder and name it with --from";
+
 /// Sees what happens, for instance to draw a progress bar.
 pub trait Observer {
     /// A source is tried.
     fn source(&mut self, source: &str);
-    /// `bytes` of `total` of the file `name` are here.
-    fn progress(&mut self, name: &str, bytes: u64, total: u64);
-    /// A source did not work; the next one is tried.
+    /// `bytes` of `total` of the file `name` are here; the total may be unknown.
+    fn progress(&mut self, name: &str, bytes: u64, total: Option<u64>);
+    /// Nothing says what the file should be; what came is on record from now on.
+    fn recorded(&mut self, name: &str, sha256: Digest);
+    /// A source did not work; the next one is tried, if there is one.
     fn failed(&mut self, source: &str, reason: &str);
 }
 
@@ -51,12 +57,14 @@ pub enum FetchError {
         platform: String,
     },
     /// No source gave the files.
-    #[error("{title} could not be fetched: {}; put its files into a folder and name it with --from", reasons.join("; "))]
+    #[error("{title} could not be fetched: {}; {otherwise}", reasons.join("; "))]
     AllFailed {
         /// The data set.
         title: String,
         /// What each source said.
         reasons: Vec<String>,
+        /// What else can be done.
+        otherwise: String,
     },
 }
 
@@ -84,7 +92,8 @@ type Take<'a> = dyn FnMut(&[FileEntry], &mut dyn Observer) -> Result<(), SourceE
 
 /// Makes the files of `manifest` for `platform` present and verified below `folder`.
 ///
-/// A file that is there and has its SHA-256 is left alone; anything else is replaced, whole. With `from`, the files are
+/// A file that is there and has its SHA-256 is left alone, and so is one that nothing is known of; anything else is replaced,
+/// whole. With `from`, the files are
 /// taken out of that folder, by name, plain or with the ending `.gz`, and no source is asked.
 ///
 /// # Errors
@@ -96,8 +105,7 @@ pub fn fetch(
     from: Option<&Path>,
     observer: &mut dyn Observer,
 ) -> Result<Fetched, FetchError> {
-    let files: Vec<&FileEntry> = manifest.files_for(platform).collect();
-    if files.is_empty() {
+    if manifest.files_for(platform).next().is_none() {
         return Err(FetchError::Platform { title: manifest.title.clone(), platform: platform.to_owned() });
     }
     fs::create_dir_all(folder).map_err(FileError::new("create", folder))?;
@@ -105,22 +113,23 @@ pub fn fetch(
     // Two fetches at once take turns. A file system without locks only loses that: files appear whole in any case.
     let _ = lock.lock();
 
-    let missing = |files: &[&FileEntry]| -> Result<Vec<FileEntry>, FileError> {
+    let missing = || -> Result<Vec<FileEntry>, FileError> {
+        let record = Record::read(folder)?;
         let mut missing = Vec::new();
-        for file in files {
-            if !is_intact(&folder.join(&file.name), file)? {
-                missing.push((*file).clone());
+        for file in manifest.files_for(platform).map(|file| record.complete(file)) {
+            if !is_whole(&folder.join(&file.name), &file)? {
+                missing.push(file);
             }
         }
         Ok(missing)
     };
-    if missing(&files)?.is_empty() {
+    if missing()?.is_empty() {
         return Ok(Fetched::Present);
     }
     let mut reasons = Vec::new();
     let mut attempt = |name: String, take: &mut Take| {
         observer.source(&name);
-        let wanted = missing(&files)?;
+        let wanted = missing()?;
         match take(&wanted, observer) {
             Ok(()) => Ok(Some(Fetched::From(name))),
             Err(SourceError::File(error)) => Err(FetchError::File(error)),
@@ -154,25 +163,39 @@ pub fn fetch(
             }
         }
     }
-    Err(FetchError::AllFailed { title: manifest.title.clone(), reasons })
+    let otherwise = manifest.otherwise.clone().unwrap_or_else(|| BY_HAND.to_owned());
+    Err(FetchError::AllFailed { title: manifest.title.clone(), reasons, otherwise })
 }
 
-/// Whether the file at `path` is what `entry` declares.
+/// Whether the file of a data set in `folder` is what its manifest declares or its first fetch found. Of a file that neither
+/// knows, that it is there is enough.
 ///
 /// # Errors
 /// When it is there but cannot be read.
-pub fn is_intact(path: &Path, entry: &FileEntry) -> Result<bool, FileError> {
+pub fn is_intact(folder: &Path, entry: &FileEntry) -> Result<bool, FileError> {
+    is_whole(&folder.join(&entry.name), &Record::read(folder)?.complete(entry))
+}
+
+fn is_whole(path: &Path, entry: &FileEntry) -> Result<bool, FileError> {
     match fs::metadata(path) {
-        Ok(metadata) if metadata.len() == entry.bytes => Ok(sha256_file(path)? == entry.sha256),
-        Ok(_) => Ok(false),
+        Ok(metadata) if entry.bytes.is_some_and(|bytes| bytes != metadata.len()) => Ok(false),
+        Ok(_) => entry.sha256.map_or(Ok(true), |sha256| Ok(sha256_file(path)? == sha256)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(FileError::new("read", path)(error)),
     }
 }
 
-/// Copies `content` to its place, if it is what `entry` declares. Never reads more than it should have.
-fn store(entry: &FileEntry, folder: &Path, content: impl Read, observer: &mut dyn Observer) -> Result<(), SourceError> {
-    let mut content = content.take(entry.bytes + 1);
+/// Copies `content` to its place, if it is what `entry` says; its size and SHA-256. Never reads more than it should have.
+/// `announced` is the size by the source's own word.
+fn store(
+    entry: &FileEntry,
+    folder: &Path,
+    content: impl Read,
+    announced: Option<u64>,
+    observer: &mut dyn Observer,
+) -> Result<(u64, Digest), SourceError> {
+    let expected = entry.bytes.or(announced);
+    let mut content = content.take(expected.map_or(u64::MAX, |bytes| bytes.saturating_add(1)));
     let mut file = AtomicFile::create(folder.join(&entry.name))?;
     let mut hasher = Hasher::new();
     let mut buffer = vec![0; 1 << 16];
@@ -188,23 +211,24 @@ fn store(entry: &FileEntry, folder: &Path, content: impl Read, observer: &mut dy
         hasher.update(bytes);
         file.write_all(bytes).map_err(FileError::new("write", folder.join(&entry.name)))?;
         total += count as u64;
-        observer.progress(&entry.name, total.min(entry.bytes), entry.bytes);
+        observer.progress(&entry.name, total, expected);
     }
     let mismatch = |expected: String, found: String| {
         Err(SourceError::Mismatch { name: entry.base_name().to_owned(), expected, found })
     };
-    if total != entry.bytes {
-        let more = if total > entry.bytes { "more than " } else { "" };
-        return mismatch(format!("{} bytes", entry.bytes), format!("{more}{} bytes", total.min(entry.bytes)));
+    if let Some(expected) = expected.filter(|expected| *expected != total) {
+        let more = if total > expected { "more than " } else { "" };
+        return mismatch(format!("{expected} bytes"), format!("{more}{} bytes", total.min(expected)));
     }
     let digest = hasher.finish();
-    if digest != entry.sha256 {
-        return mismatch(format!("SHA-256 {}", entry.sha256), format!("SHA-256 {digest}"));
+    if let Some(expected) = entry.sha256.filter(|expected| *expected != digest) {
+        return mismatch(format!("SHA-256 {expected}"), format!("SHA-256 {digest}"));
     }
     if entry.executable {
         make_executable(file.partial_path())?;
     }
-    Ok(file.commit()?)
+    file.commit()?;
+    Ok((total, digest))
 }
 
 #[cfg(unix)]
@@ -229,9 +253,9 @@ fn from_folder(
         let packed = from.join(format!("{}.gz", entry.base_name()));
         let read = |path: &Path| File::open(path).map_err(FileError::new("open", path));
         if plain.is_file() {
-            store(entry, folder, read(&plain)?, observer)?;
+            store(entry, folder, read(&plain)?, None, observer)?;
         } else if packed.is_file() {
-            store(entry, folder, GzDecoder::new(read(&packed)?), observer)?;
+            store(entry, folder, GzDecoder::new(read(&packed)?), None, observer)?;
         } else {
             return Err(SourceError::Missing { name: entry.base_name().to_owned() });
         }
@@ -252,13 +276,19 @@ fn from_server(
         .timeout_recv_response(Some(ANSWER_TIMEOUT))
         .build()
         .into();
+    let mut record = Record::read(folder)?;
     for entry in wanted {
         let address = format!("{base}{}{suffix}", entry.base_name());
-        let response = agent.get(&address).call().map_err(Box::new)?;
-        let body = response.into_body().into_reader();
-        match suffix {
-            ".gz" => store(entry, folder, GzDecoder::new(body), observer)?,
-            _ => store(entry, folder, body, observer)?,
+        let body = agent.get(&address).call().map_err(Box::new)?.into_body();
+        let announced = body.content_length().filter(|_| suffix.is_empty());
+        let body = body.into_reader();
+        let (bytes, sha256) = match suffix {
+            ".gz" => store(entry, folder, GzDecoder::new(body), None, observer)?,
+            _ => store(entry, folder, body, announced, observer)?,
+        };
+        if entry.sha256.is_none() {
+            record.add(&entry.name, bytes, sha256)?;
+            observer.recorded(&entry.name, sha256);
         }
     }
     Ok(())
@@ -281,7 +311,7 @@ fn from_tar(
         // Only members asked for by their exact path are read, and never to a path of the archive's choosing.
         let found = rest.iter().position(|entry| path == Path::new(inside).join(entry.base_name()));
         if let Some(position) = found {
-            store(rest.swap_remove(position), folder, member, observer)?;
+            store(rest.swap_remove(position), folder, member, None, observer)?;
         }
     }
     rest.first().map_or(Ok(()), |entry| Err(SourceError::Missing { name: entry.base_name().to_owned() }))
@@ -300,7 +330,7 @@ fn from_zip(
     let mut zip = zip::ZipArchive::new(file).map_err(unreadable)?;
     for entry in wanted {
         let member = zip.by_name(&format!("{inside}/{}", entry.base_name())).map_err(unreadable)?;
-        store(entry, folder, member, observer)?;
+        store(entry, folder, member, None, observer)?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use artifact::sha256_bytes;
+use artifact::{Digest, sha256_bytes};
 use fetch::{FetchError, Fetched, FileEntry, Manifest, Observer, Source, fetch};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -20,13 +20,17 @@ const LABELS: &[u8] = b"6, 0, 5";
 #[derive(Default)]
 struct Log {
     failures: Vec<String>,
+    recorded: Vec<String>,
     last: u64,
 }
 
 impl Observer for Log {
     fn source(&mut self, _source: &str) {}
-    fn progress(&mut self, _name: &str, bytes: u64, _total: u64) {
+    fn progress(&mut self, _name: &str, bytes: u64, _total: Option<u64>) {
         self.last = bytes;
+    }
+    fn recorded(&mut self, name: &str, _sha256: Digest) {
+        self.recorded.push(name.to_owned());
     }
     fn failed(&mut self, source: &str, reason: &str) {
         self.failures.push(format!("{source}: {reason}"));
@@ -78,8 +82,8 @@ fn entry(name: &str, content: &[u8]) -> FileEntry {
     FileEntry {
         name: name.to_owned(),
         platform: None,
-        bytes: content.len() as u64,
-        sha256: sha256_bytes(content),
+        bytes: Some(content.len() as u64),
+        sha256: Some(sha256_bytes(content)),
         executable: false,
     }
 }
@@ -88,6 +92,7 @@ fn manifest(bases: &[(&str, &str)]) -> Manifest {
     Manifest {
         title: "digits".to_owned(),
         licence: "MIT".to_owned(),
+        otherwise: None,
         files: vec![entry("images", IMAGES), entry("labels", LABELS)],
         sources: bases
             .iter()
@@ -180,6 +185,9 @@ fn when_no_source_works_the_error_names_them_all_and_nothing_is_left() {
     let manifest = manifest(&[(&closed, ""), (&lying.base, "")]);
     let error = fetch(&manifest, folder.path(), "any", None, &mut Log::default()).unwrap_err();
     let text = error.to_string();
+    let ways = Manifest { otherwise: Some("draw your own".to_owned()), ..manifest.clone() };
+    let other = fetch(&ways, folder.path(), "any", None, &mut Log::default()).unwrap_err().to_string();
+    assert!(other.ends_with("; draw your own") && !other.contains("--from"), "{other}");
     assert!(matches!(error, FetchError::AllFailed { ref reasons, .. } if reasons.len() == 2), "{text}");
     assert!(text.contains(&closed) && text.contains(&lying.base) && text.contains("--from"), "{text}");
     assert_eq!(content(folder.path()), []);
@@ -213,4 +221,44 @@ fn only_the_files_of_the_platform_are_fetched() {
     manifest.files.pop();
     let none = fetch(&manifest, folder.path(), "linux-x86_64", None, &mut Log::default()).unwrap_err().to_string();
     assert!(none.contains("not available for linux-x86_64"), "{none}");
+}
+
+#[test]
+fn without_a_stated_hash_the_first_fetch_decides() {
+    let folder = tempfile::tempdir().unwrap();
+    let unstated = |server: &Server| {
+        let mut manifest = manifest(&[(&server.base, "")]);
+        for file in &mut manifest.files {
+            (file.bytes, file.sha256) = (None, None);
+        }
+        manifest
+    };
+    let take = |server: &Server, log: &mut Log| fetch(&unstated(server), folder.path(), "any", None, log);
+    let read = |name: &str| fs::read(folder.path().join(name)).unwrap();
+    let first = serve(&[("images", IMAGES.to_vec()), ("labels", LABELS.to_vec())]);
+    let mut log = Log::default();
+    take(&first, &mut log).unwrap();
+    assert_eq!(log.recorded, ["images", "labels"]);
+    assert_eq!((read("images"), read("labels")), (IMAGES.to_vec(), LABELS.to_vec()));
+
+    // Another content is refused from then on, and the first one taken back.
+    let other = serve(&[("images", LABELS.to_vec()), ("labels", LABELS.to_vec())]);
+    assert_eq!(take(&other, &mut Log::default()).unwrap(), Fetched::Present);
+    fs::write(folder.path().join("images"), b"damaged").unwrap();
+    let error = take(&other, &mut Log::default()).unwrap_err().to_string();
+    assert!(error.contains(&format!("images has {} bytes, not {}", LABELS.len(), IMAGES.len())), "{error}");
+    let mut log = Log::default();
+    take(&first, &mut log).unwrap();
+    assert_eq!((read("images"), log.recorded), (IMAGES.to_vec(), Vec::new()));
+}
+
+#[test]
+fn files_of_the_users_own_are_left_alone_where_no_hash_is_stated() {
+    let (server, folder) = (serve(&[("images", IMAGES.to_vec())]), tempfile::tempdir().unwrap());
+    let mut manifest = manifest(&[(&server.base, "")]);
+    manifest.files.truncate(1);
+    (manifest.files[0].bytes, manifest.files[0].sha256) = (None, None);
+    fs::write(folder.path().join("images"), b"my own").unwrap();
+    assert_eq!(fetch(&manifest, folder.path(), "any", None, &mut Log::default()).unwrap(), Fetched::Present);
+    assert_eq!(fs::read(folder.path().join("images")).unwrap(), b"my own");
 }

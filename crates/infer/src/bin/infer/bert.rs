@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, anyhow, bail};
 use burn::tensor::Device;
+use cli::failure::advised;
 use infer::burn_network::BurnBert;
 use infer::candle_bert::CandleBert;
 use infer::engine::{Engine, Engines};
@@ -20,13 +21,14 @@ use crate::predict::engines::{self, Exported};
 const EXPORT: &str = "`cargo xtask export bert-qa` makes it";
 
 /// How to get a model folder.
-const FOLDER: &str = "no usable BERT folder (download one such as bert-large-uncased-whole-word-masking-finetuned-squad, \
-                      and name it with --hf-dir)";
+const FOLDER: &str = "no usable BERT folder (`cargo xtask fetch bert-qa` gets one from its public home; otherwise name a Hugging \
+                      Face folder with --hf-dir)";
 
 /// Tokenizer and configuration of a Hugging Face folder.
 pub fn text_side(folder: &Path) -> Result<(QaTokenizer, BertConfig)> {
-    let config = BertConfig::read(&folder.join("config.json")).context(FOLDER)?;
-    let tokenizer = QaTokenizer::open(folder).context(FOLDER)?;
+    let path = folder.join("config.json");
+    let config = BertConfig::read(&path).map_err(|error| anyhow!(advised(&error, &path, FOLDER)))?;
+    let tokenizer = QaTokenizer::open(folder)?;
     Ok((tokenizer, config))
 }
 
@@ -57,13 +59,13 @@ pub fn load_each(
 fn framework(name: EngineName, config: &BertConfig, weights: &Weights) -> Result<Box<dyn Engine>> {
     let device = Device::flex();
     Ok(match (name, weights) {
-        (EngineName::Candle, weights) => Box::new(CandleBert::load(config.clone(), weights).context(FOLDER)?),
+        (EngineName::Candle, weights) => Box::new(CandleBert::load(config.clone(), weights)?),
         (EngineName::Burn, Weights::Random(seed)) => {
             let network = BertForQuestionAnswering::random(config, *seed, &device);
             Box::new(BurnBert::new(network, config.clone(), device))
         }
         (EngineName::Burn, Weights::At(folder)) => {
-            let checkpoint = Checkpoint::open(folder).context(FOLDER)?;
+            let checkpoint = Checkpoint::open(folder)?;
             let (network, _) = BertForQuestionAnswering::load(config, checkpoint, &device)?;
             Box::new(BurnBert::new(network, config.clone(), device))
         }

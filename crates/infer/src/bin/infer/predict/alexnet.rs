@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
+use cli::failure::sentence;
 use cli::predict::PredictAlexnetArgs;
 use infer::alexnet::check_signature;
 use infer::alexnet::predict::{Guess, guesses};
@@ -46,16 +47,29 @@ struct Report {
 #[derive(Serialize)]
 struct Picture {
     image: PathBuf,
+    /// Why the file gives no picture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
     engines: Vec<EngineGuesses>,
 }
 
 #[derive(Serialize)]
 struct EngineGuesses {
     engine: String,
-    guesses: Vec<Guess>,
+    #[serde(flatten)]
+    found: Found,
 }
 
-/// Labels every picture and prints. The exit status says whether all engines see the same.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Found {
+    Guesses(Vec<Guess>),
+    /// Why the engine gave none.
+    Error(String),
+}
+
+/// Labels every picture and prints. A file that is no picture, or an engine that fails, costs its own labels only. The exit
+/// status says whether every picture got its labels, and the same ones from all engines.
 pub fn execute(arguments: &PredictAlexnetArgs) -> Result<ExitCode> {
     let names = wanted(&arguments.engines)?;
     let images = pictures(&arguments.images)?;
@@ -67,31 +81,52 @@ pub fn execute(arguments: &PredictAlexnetArgs) -> Result<ExitCode> {
     let mut report = Report { random_init: seed, agree: true, pictures: Vec::new() };
     let progress = Progress::new("pictures");
     for chunk in images.chunks(BATCH) {
+        let mut batch = Vec::new();
         let mut pixels = Vec::new();
         for image in chunk {
-            pixels.extend(preprocess_file(image)?);
+            let read = preprocess_file(image);
+            let error = read.as_ref().err().map(|error| sentence(error));
+            batch.push(Picture { image: image.clone(), error, engines: Vec::new() });
+            pixels.extend(read.into_iter().flatten());
         }
-        let mut batch: Vec<Picture> =
-            chunk.iter().map(|image| Picture { image: image.clone(), engines: Vec::new() }).collect();
-        for engine in &mut engines {
-            let found = guesses(engine.as_mut(), pixels.clone(), &labels, arguments.top)?;
-            for (picture, guesses) in batch.iter_mut().zip(found) {
-                picture.engines.push(EngineGuesses { engine: engine.name().to_owned(), guesses });
-            }
-        }
+        label(&mut batch, &pixels, &mut engines, &labels, arguments.top);
         report.pictures.append(&mut batch);
         progress.set(report.pictures.len() as f64 / images.len() as f64);
     }
     drop(progress);
+    if let [Picture { error: Some(error), .. }] = report.pictures.as_slice() {
+        bail!("{error}");
+    }
     report.agree = report.pictures.iter().all(Picture::agrees);
     match arguments.json {
         true => crate::print(&(serde_json::to_string_pretty(&report)? + "\n"))?,
         false => crate::print(&report.text())?,
     }
+    let failures: Vec<&str> = report.pictures.iter().filter_map(Picture::failure).collect();
+    if let Some(first) = failures.first() {
+        bail!("{} of {} pictures are not labelled by all engines: {first}", failures.len(), report.pictures.len());
+    }
     if !report.agree {
         bail!("the engines see different things");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Lets every engine label those of the pictures that could be read; `pixels` are theirs, one after the other.
+fn label(batch: &mut [Picture], pixels: &[f32], engines: &mut [Box<dyn Engine>], labels: &Labels, top: usize) {
+    let mut readable: Vec<&mut Picture> = batch.iter_mut().filter(|picture| picture.error.is_none()).collect();
+    if readable.is_empty() {
+        return;
+    }
+    for engine in engines {
+        let found: Vec<Found> = match guesses(engine.as_mut(), pixels.to_vec(), labels, top) {
+            Ok(guesses) => guesses.into_iter().map(Found::Guesses).collect(),
+            Err(error) => readable.iter().map(|_| Found::Error(sentence(&error))).collect(),
+        };
+        for (picture, found) in readable.iter_mut().zip(found) {
+            picture.engines.push(EngineGuesses { engine: engine.name().to_owned(), found });
+        }
+    }
 }
 
 /// The pictures that the paths name; those of a folder by name.
@@ -138,33 +173,74 @@ fn trained(weights: &Path, device: &Device) -> Result<AlexNet> {
     Ok(network)
 }
 
+impl EngineGuesses {
+    /// The labels, if there are any.
+    fn guesses(&self) -> Option<&[Guess]> {
+        match &self.found {
+            Found::Guesses(guesses) => Some(guesses),
+            Found::Error(_) => None,
+        }
+    }
+
+    /// Why there are none.
+    fn error(&self) -> Option<&str> {
+        match &self.found {
+            Found::Guesses(_) => None,
+            Found::Error(error) => Some(error),
+        }
+    }
+}
+
 impl Picture {
-    /// Whether all engines put the same class first.
+    /// What kept the picture, or one of the engines, from labels.
+    fn failure(&self) -> Option<&str> {
+        self.error.as_deref().or_else(|| self.engines.iter().find_map(EngineGuesses::error))
+    }
+
+    /// Whether all engines that gave labels put the same class first.
     fn agrees(&self) -> bool {
-        let first = |found: &EngineGuesses| found.guesses.first().map(|guess| guess.class);
-        self.engines.windows(2).all(|pair| matches!(pair, [a, b] if first(a) == first(b)))
+        let first: Vec<Option<usize>> = self
+            .engines
+            .iter()
+            .filter_map(EngineGuesses::guesses)
+            .map(|guesses| guesses.first().map(|guess| guess.class))
+            .collect();
+        first.windows(2).all(|pair| matches!(pair, [a, b] if a == b))
     }
 }
 
 impl Report {
     fn text(&self) -> String {
         let mut text = self.random_init.map(warning).unwrap_or_default();
+        // Of random weights no label may look as if it were one.
+        let label = if self.random_init.is_some() { "meaningless label" } else { "label" };
         for picture in &self.pictures {
+            if let Some(error) = &picture.error {
+                text += &format!("FAILED: {error}\n");
+                continue;
+            }
             text += &format!("{}\n", picture.image.display());
-            let mut header = vec!["label".to_owned(), "class".to_owned()];
-            header.extend(picture.engines.iter().map(|found| found.engine.clone()));
-            let mut table = Table::new(header);
+            let columns: Vec<(&str, &[Guess])> = picture
+                .engines
+                .iter()
+                .filter_map(|found| Some((found.engine.as_str(), found.guesses()?)))
+                .collect();
+            let mut table = Table::new([label, "class"].into_iter().chain(columns.iter().map(|(engine, _)| *engine)));
             // Rows are the first engine's; others may hold some of the classes less likely than all that they show.
-            let rows = picture.engines.first().map(|found| found.guesses.as_slice()).unwrap_or_default();
-            for guess in rows {
+            for guess in columns.first().map(|(_, guesses)| *guesses).unwrap_or_default() {
                 let mut row = vec![guess.label.clone(), guess.class.to_string()];
-                for found in &picture.engines {
-                    let same = found.guesses.iter().find(|other| other.class == guess.class);
+                for (_, guesses) in &columns {
+                    let same = guesses.iter().find(|other| other.class == guess.class);
                     row.push(same.map_or_else(|| "-".to_owned(), |same| format!("{:.2} %", 100.0 * same.probability)));
                 }
                 table.row(row);
             }
-            text += &table.render();
+            if !columns.is_empty() {
+                text += &table.render();
+            }
+            for error in picture.engines.iter().filter_map(EngineGuesses::error) {
+                text += &format!("FAILED: {error}\n");
+            }
         }
         text
     }

@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, bail};
+use cli::failure::sentence;
 use cli::predict::PredictBertQaArgs;
 use infer::engine::Engine;
 use infer::progress::Progress;
-use infer::question_answering::answer::Reader;
+use infer::question_answering::answer::{AnswerError, Reader};
 use infer::table::Table;
 use models::question_answering::{Answer, ArticleAnswer, SpanOptions, WindowOptions};
 use serde::{Deserialize, Serialize};
@@ -15,9 +16,17 @@ use serde::{Deserialize, Serialize};
 use super::engines::{threads, wanted, warning};
 use crate::bert::{load, text_side};
 
+/// What is asked, and where it comes from.
+struct Question {
+    /// `questions.jsonl line 3`; empty for a question of the command line.
+    place: String,
+    question: String,
+    context: String,
+}
+
 /// A line of --jsonl.
 #[derive(Deserialize)]
-struct Question {
+struct Line {
     question: String,
     context: String,
 }
@@ -31,9 +40,13 @@ struct Report {
     questions: Vec<Asked>,
 }
 
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Asked {
+    /// Empty if the line is not readable.
     question: String,
+    /// Why the question cannot be asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
     engines: Vec<EngineAnswers>,
 }
 
@@ -49,9 +62,12 @@ struct EngineAnswers {
 enum Found {
     Answers(Vec<Answer>),
     AsArticle(ArticleAnswer),
+    /// Why the engine gave none.
+    Error(String),
 }
 
-/// Answers and prints. The exit status says whether all engines give the same answers.
+/// Answers and prints. A question that cannot be asked, or an engine that fails, costs its own answers only. The exit status
+/// says whether every question was answered, and by all engines in the same way.
 pub fn execute(arguments: &PredictBertQaArgs) -> Result<ExitCode> {
     let names = wanted(&arguments.engines)?;
     let questions = questions(arguments)?;
@@ -61,23 +77,26 @@ pub fn execute(arguments: &PredictBertQaArgs) -> Result<ExitCode> {
     let (mut engines, seed) = load(&names, &arguments.model, &arguments.hf_dir, &config, threads)?;
     let mut report = Report { random_init: seed, agree: true, questions: Vec::new() };
     let progress = Progress::new("questions");
-    let steps = (questions.len() * engines.len()) as f64;
-    for (index, question) in questions.iter().enumerate() {
-        let mut asked = Asked { question: question.question.clone(), engines: Vec::new() };
-        for (place, engine) in engines.iter_mut().enumerate() {
-            let before = (index * names.len() + place) as f64;
-            let found =
-                ask(&reader, engine.as_mut(), question, arguments, |share| progress.set((before + share) / steps))
-                    .with_context(|| format!("question {}", index + 1))?;
-            asked.engines.push(EngineAnswers { engine: engine.name().to_owned(), found });
-        }
-        report.questions.push(asked);
+    let total = questions.len() as f64;
+    for (index, question) in questions.into_iter().enumerate() {
+        let set = |share: f64| progress.set((index as f64 + share) / total);
+        report.questions.push(match question {
+            Ok(question) => ask_all(&reader, &mut engines, question, arguments, set),
+            Err(error) => Asked { error: Some(error), ..Asked::default() },
+        });
     }
     drop(progress);
+    if let ([Asked { error: Some(error), .. }], None) = (report.questions.as_slice(), &arguments.jsonl) {
+        bail!("{error}");
+    }
     report.agree = report.questions.iter().all(Asked::agrees);
     match arguments.json {
         true => crate::print(&(serde_json::to_string_pretty(&report)? + "\n"))?,
         false => crate::print(&report.text())?,
+    }
+    let failures: Vec<&str> = report.questions.iter().filter_map(Asked::failure).collect();
+    if let Some(first) = failures.first() {
+        bail!("{} of {} questions are not answered by all engines: {first}", failures.len(), report.questions.len());
     }
     if !report.agree {
         bail!("the engines give different answers");
@@ -85,13 +104,40 @@ pub fn execute(arguments: &PredictBertQaArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Lets every engine answer. `progress` is told which share has been done.
+fn ask_all(
+    reader: &Reader,
+    engines: &mut [Box<dyn Engine>],
+    question: Question,
+    arguments: &PredictBertQaArgs,
+    progress: impl Fn(f64),
+) -> Asked {
+    let mut asked = Asked { question: question.question.clone(), ..Asked::default() };
+    let count = engines.len() as f64;
+    for (place, engine) in engines.iter_mut().enumerate() {
+        let report = |share| progress((place as f64 + share) / count);
+        let found = match ask(reader, engine.as_mut(), &question, arguments, report) {
+            Ok(found) => found,
+            Err(error @ (AnswerError::Engine(_) | AnswerError::Logits { .. })) => Found::Error(sentence(&error)),
+            Err(error) => {
+                let place = Some(question.place).filter(|place| !place.is_empty());
+                let reason = sentence(&error);
+                asked.error = Some(place.map_or(reason.clone(), |place| format!("{place}: {reason}")));
+                break;
+            }
+        };
+        asked.engines.push(EngineAnswers { engine: engine.name().to_owned(), found });
+    }
+    asked
+}
+
 fn ask(
     reader: &Reader,
     engine: &mut dyn Engine,
-    Question { question, context }: &Question,
+    Question { question, context, .. }: &Question,
     arguments: &PredictBertQaArgs,
     progress: impl Fn(f64),
-) -> Result<Found> {
+) -> Result<Found, AnswerError> {
     if arguments.as_article {
         return Ok(Found::AsArticle(reader.article(engine, question, context)?));
     }
@@ -100,40 +146,61 @@ fn ask(
     Ok(Found::Answers(reader.answer(engine, question, context, &options, &mut report)?))
 }
 
-fn questions(arguments: &PredictBertQaArgs) -> Result<Vec<Question>> {
+/// The questions; one that is not readable is its error.
+fn questions(arguments: &PredictBertQaArgs) -> Result<Vec<Result<Question, String>>> {
     if let Some(path) = &arguments.jsonl {
-        let parse = |(index, line): (usize, &str)| {
-            serde_json::from_str(line).with_context(|| {
-                format!("{} line {} is not {{\"question\": …, \"context\": …}}", path.display(), index + 1)
-            })
-        };
-        let text = read_text(path)?;
-        let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-        let questions = lines.map(parse).collect::<Result<Vec<_>>>()?;
+        let bytes = read(path)?;
+        let lines = bytes.split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.trim_ascii().is_empty());
+        let questions: Vec<_> =
+            lines.map(|(index, line)| parse(format!("{} line {}", path.display(), index + 1), line)).collect();
         if questions.is_empty() {
             bail!("{} holds no questions", path.display());
         }
         return Ok(questions);
     }
     let context = match &arguments.context_file {
-        Some(path) => read_text(path)?,
+        Some(path) => text(&path.display().to_string(), &read(path)?).map_err(Error::msg)?.to_owned(),
         None => arguments.context.clone(),
     };
-    Ok(vec![Question { question: arguments.question.clone(), context }])
+    Ok(vec![Ok(Question { place: String::new(), question: arguments.question.clone(), context })])
 }
 
-fn read_text(path: &Path) -> Result<String> {
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    String::from_utf8(bytes).map_err(|error| {
-        let place = error.utf8_error().valid_up_to();
-        anyhow::anyhow!("{} is not UTF-8 text: the bytes from {place} on are no character", path.display())
-    })
+fn parse(place: String, line: &[u8]) -> Result<Question, String> {
+    let line: Line = serde_json::from_str(text(&place, line)?)
+        .map_err(|error| format!("{place} is not {{\"question\": …, \"context\": …}}: {error}"))?;
+    Ok(Question { place, question: line.question, context: line.context })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+fn text<'a>(place: &str, bytes: &'a [u8]) -> Result<&'a str, String> {
+    std::str::from_utf8(bytes)
+        .map_err(|error| format!("{place} is not UTF-8 text: the bytes from {} on are no character", error.valid_up_to()))
+}
+
+impl EngineAnswers {
+    /// Why the engine gave no answer, if it gave none.
+    fn error(&self) -> Option<&str> {
+        match &self.found {
+            Found::Error(error) => Some(error),
+            _ => None,
+        }
+    }
 }
 
 impl Asked {
-    /// Whether all engines find the same place.
+    /// What kept the question, or one of the engines, from an answer.
+    fn failure(&self) -> Option<&str> {
+        self.error.as_deref().or_else(|| self.engines.iter().find_map(EngineAnswers::error))
+    }
+
+    /// Whether all engines that answered find the same place.
     fn agrees(&self) -> bool {
-        let same = |a: &EngineAnswers, b: &EngineAnswers| match (&a.found, &b.found) {
+        let answered: Vec<&Found> =
+            self.engines.iter().map(|answers| &answers.found).filter(|found| !matches!(found, Found::Error(_))).collect();
+        let same = |a: &Found, b: &Found| match (a, b) {
             (Found::Answers(a), Found::Answers(b)) => {
                 let place = |answers: &[Answer]| answers.first().map(|answer| (answer.start, answer.end));
                 place(a) == place(b)
@@ -141,22 +208,29 @@ impl Asked {
             (Found::AsArticle(a), Found::AsArticle(b)) => a == b,
             _ => false,
         };
-        self.engines.windows(2).all(|pair| matches!(pair, [a, b] if same(a, b)))
+        answered.windows(2).all(|pair| matches!(pair, [a, b] if same(a, b)))
     }
 }
 
 impl Report {
     fn text(&self) -> String {
         let mut text = self.random_init.map(warning).unwrap_or_default();
+        // Of random weights no answer may look as if it were one.
+        let answer = if self.random_init.is_some() { "meaningless answer" } else { "answer" };
         for asked in &self.questions {
+            if let Some(error) = &asked.error {
+                text += &format!("FAILED: {error}\n");
+                continue;
+            }
             text += &format!("{}\n", asked.question);
-            let mut table = Table::new(["engine", "answer", "score", "characters"]);
-            for found in &asked.engines {
-                match &found.found {
+            let mut table = Table::new(["engine", answer, "score", "characters"]);
+            let mut failed = String::new();
+            for EngineAnswers { engine, found } in &asked.engines {
+                match found {
                     Found::Answers(answers) => {
                         for answer in answers {
                             table.row([
-                                found.engine.clone(),
+                                engine.clone(),
                                 answer.text.clone(),
                                 format!("{:.4}", answer.score),
                                 format!("{} to {}", answer.start, answer.end),
@@ -165,11 +239,13 @@ impl Report {
                     }
                     Found::AsArticle(answer) => {
                         let tokens = format!("tokens {} to {}", answer.start_token, answer.end_token);
-                        table.row([found.engine.clone(), answer.text.clone(), "-".to_owned(), tokens]);
+                        table.row([engine.clone(), answer.text.clone(), "-".to_owned(), tokens]);
                     }
+                    Found::Error(error) => failed += &format!("FAILED: {error}\n"),
                 }
             }
             text += &table.render();
+            text += &failed;
         }
         text
     }
