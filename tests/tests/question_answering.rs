@@ -84,7 +84,8 @@ fn a_bad_question_costs_its_own_answer_only() {
     let model = export(folder.path());
     let questions = folder.path().join("mixed.jsonl");
     let good = r#"{"question": "Who was Jim Henson ?", "context": "Jim Henson was a puppeteer"}"#;
-    let mut lines = format!("{good}\n{{\"question\": 1}}\n\n{{\"question\": \"Who ?\", \"context\": \"\"}}\n").into_bytes();
+    let mut lines =
+        format!("{good}\n{{\"question\": 1}}\n\n{{\"question\": \"Who ?\", \"context\": \"\"}}\n").into_bytes();
     lines.extend(b"{\"question\": \"caf\xe9\", \"context\": \"x\"}\n");
     lines.extend(good.as_bytes());
     fs::write(&questions, lines).unwrap();
@@ -99,7 +100,9 @@ fn a_bad_question_costs_its_own_answer_only() {
         assert_eq!(asked[place]["engines"].as_array().unwrap().len(), 2);
         assert!(asked[place]["engines"][1]["answers"][0]["score"].as_f64().unwrap() > 0.0);
     }
-    for (place, reason) in [(1, "line 2 is not {"), (2, "line 4: the context is empty"), (3, "line 5 is not UTF-8 text")] {
+    for (place, reason) in
+        [(1, "line 2 is not {"), (2, "line 4: the context is empty"), (3, "line 5 is not UTF-8 text")]
+    {
         let error = asked[place]["error"].as_str().unwrap();
         assert!(error.contains(&format!("mixed.jsonl {reason}")), "{error}");
     }

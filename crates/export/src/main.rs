@@ -18,6 +18,7 @@ use anyhow::{Result, bail};
 use burn_export::Opset;
 use clap::Parser;
 use cli::export::{ExportArgs, ExportModel};
+use infer::progress::Progress;
 use infer::runtime::Runtime;
 use network::Network;
 use onnx_model::{External, SaveOptions};
@@ -98,8 +99,11 @@ fn write<N: Network>(
     if source.is(out) {
         bail!("--out would replace the weights, {}", source.weights.display());
     }
+    let progress = Progress::new("exporting");
     let model = network.export(opset, &source.metadata)?;
+    progress.set(0.5);
     let staged = model.stage(out, save)?;
+    drop(progress);
     let content = Content::of(&model, staged.files())?;
     // The verification needs the memory.
     drop(model);

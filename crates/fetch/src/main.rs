@@ -196,7 +196,9 @@ impl Observer for Display {
 
     fn recorded(&mut self, name: &str, sha256: Digest) {
         let data = &self.name;
-        self.bar.suspend(|| eprintln!("{data}: nobody states the SHA-256 of {name}; {sha256} came, and is expected from now on"));
+        self.bar.suspend(|| {
+            eprintln!("{data}: nobody states the SHA-256 of {name}; {sha256} came, and is expected from now on")
+        });
     }
 
     fn failed(&mut self, source: &str, reason: &str) {

@@ -125,7 +125,10 @@ impl Manifest {
             }
             let by_tls = |source: &Source| matches!(source, Source::Https { base, .. } if base.starts_with("https://"));
             if file.sha256.is_none() && !manifest.sources.iter().all(by_tls) {
-                return Err(malformed(format!("`{}` has no `sha256`, so every source must begin with https://", file.name)));
+                return Err(malformed(format!(
+                    "`{}` has no `sha256`, so every source must begin with https://",
+                    file.name
+                )));
             }
         }
         Ok(manifest)

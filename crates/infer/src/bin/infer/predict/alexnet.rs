@@ -220,11 +220,8 @@ impl Report {
                 continue;
             }
             text += &format!("{}\n", picture.image.display());
-            let columns: Vec<(&str, &[Guess])> = picture
-                .engines
-                .iter()
-                .filter_map(|found| Some((found.engine.as_str(), found.guesses()?)))
-                .collect();
+            let columns: Vec<(&str, &[Guess])> =
+                picture.engines.iter().filter_map(|found| Some((found.engine.as_str(), found.guesses()?))).collect();
             let mut table = Table::new([label, "class"].into_iter().chain(columns.iter().map(|(engine, _)| *engine)));
             // Rows are the first engine's; others may hold some of the classes less likely than all that they show.
             for guess in columns.first().map(|(_, guesses)| *guesses).unwrap_or_default() {

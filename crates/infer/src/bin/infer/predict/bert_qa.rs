@@ -176,8 +176,9 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 }
 
 fn text<'a>(place: &str, bytes: &'a [u8]) -> Result<&'a str, String> {
-    std::str::from_utf8(bytes)
-        .map_err(|error| format!("{place} is not UTF-8 text: the bytes from {} on are no character", error.valid_up_to()))
+    std::str::from_utf8(bytes).map_err(|error| {
+        format!("{place} is not UTF-8 text: the bytes from {} on are no character", error.valid_up_to())
+    })
 }
 
 impl EngineAnswers {
@@ -198,8 +199,12 @@ impl Asked {
 
     /// Whether all engines that answered find the same place.
     fn agrees(&self) -> bool {
-        let answered: Vec<&Found> =
-            self.engines.iter().map(|answers| &answers.found).filter(|found| !matches!(found, Found::Error(_))).collect();
+        let answered: Vec<&Found> = self
+            .engines
+            .iter()
+            .map(|answers| &answers.found)
+            .filter(|found| !matches!(found, Found::Error(_)))
+            .collect();
         let same = |a: &Found, b: &Found| match (a, b) {
             (Found::Answers(a), Found::Answers(b)) => {
                 let place = |answers: &[Answer]| answers.first().map(|answer| (answer.start, answer.end));
