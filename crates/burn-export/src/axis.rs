@@ -86,39 +86,59 @@ impl DynamicAxis {
         self.lowest.div_ceil(self.multiple_of) <= self.highest / self.multiple_of && self.nth(0) > 0
     }
 
+    /// The largest legal size up to `size`, if one is.
+    pub(crate) fn at_most(&self, size: usize) -> Option<usize> {
+        let largest = size.min(self.highest) / self.multiple_of * self.multiple_of;
+        (largest >= self.nth(0)).then_some(largest)
+    }
+
     /// The sizes to trace at. `position` is the axis's place among the dynamic ones: each has a base of its own, so
     /// that products and sums of axes stay distinguishable.
-    pub(crate) fn trace_sizes(&self, position: usize) -> TraceSizes {
+    pub(crate) fn trace_sizes(&self, position: usize, spread: Spread) -> TraceSizes {
         const BASES: [usize; 8] = [2, 6, 4, 10, 12, 16, 18, 22];
-        let base = BASES[position % BASES.len()] + 24 * (position / BASES.len());
-        // Neighbours show what is rounded and how; the far ones show what saturates.
-        const SHIFTS: [usize; 9] = [1, 2, 3, 4, 5, 6, 7, 40, 523];
         // Recording is cheap, but inputs take memory.
         const LARGEST: usize = 4096;
+        let (base, neighbours, together) = match spread {
+            Spread::Wide => {
+                let base = BASES[position % BASES.len()] + 24 * (position / BASES.len());
+                (base, 7, [3, 2, 5].map(|step| base + 5 + step * (position + 2)))
+            }
+            Spread::Narrow => {
+                let base = 1 + position % 2;
+                (base, 3, [0, 1, 2].map(|turn| base + 1 + (position + turn) % 3))
+            }
+        };
         let base_size = self.nth(base);
         let last = (self.highest <= LARGEST).then(|| self.nth(usize::MAX / self.multiple_of));
-        let mut alone: Vec<usize> = SHIFTS
-            .iter()
-            .map(|shift| self.nth(base + shift))
-            .chain([self.nth(0)])
-            .chain(last)
-            .filter(|size| *size != base_size)
-            .collect();
-        alone.sort_unstable();
-        alone.dedup();
+        // Neighbours show what is rounded and how; the far ones show what saturates.
+        let far = (neighbours + 1..8).chain([40, 523, 4099]).map(|shift| self.nth(base + shift)).chain(last);
         TraceSizes {
             base: base_size,
-            alone,
-            together: [3, 2, 5].map(|step| self.nth(base + 5 + step * (position + 2))),
+            lowest: self.nth(0),
+            near: (1..=neighbours).map(|shift| self.nth(base + shift)).chain([self.nth(0)]).collect(),
+            far: far.collect(),
+            together: together.map(|index| self.nth(index)),
         }
     }
+}
+
+/// How far apart the traces of the axes lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Spread {
+    /// As far as tells every formula from every other at one look.
+    Wide,
+    /// For inputs that would be too large otherwise.
+    Narrow,
 }
 
 /// The sizes at which one axis is traced.
 pub(crate) struct TraceSizes {
     pub(crate) base: usize,
+    pub(crate) lowest: usize,
     /// Sizes tried while every other axis keeps its base.
-    pub(crate) alone: Vec<usize>,
+    pub(crate) near: Vec<usize>,
+    /// Such sizes that may be lowered where inputs would be too large.
+    pub(crate) far: Vec<usize>,
     /// Sizes tried while every other axis changes too.
     pub(crate) together: [usize; 3],
 }
@@ -135,18 +155,12 @@ mod tests {
     }
 
     #[test]
-    fn the_limits_of_a_range_are_traced() {
-        let sizes = dynamic(Axis::dynamic("sequence").range(1..=512)).trace_sizes(0);
-        assert!(sizes.alone.contains(&1) && sizes.alone.contains(&512));
-    }
-
-    #[test]
-    fn only_legal_sizes_are_traced() {
+    fn the_largest_legal_size_is_found() {
         let axis = dynamic(Axis::dynamic("height").range(60..=100).multiple_of(32));
-        let sizes = axis.trace_sizes(0);
-        assert_eq!((sizes.base, sizes.alone), (96, vec![64]));
-        let free = dynamic(Axis::dynamic("batch")).trace_sizes(0);
-        assert_eq!((free.base, free.alone), (3, vec![1, 4, 5, 6, 7, 8, 9, 10, 43, 526]));
+        assert_eq!(
+            [63, 64, 95, 96, 500].map(|size| axis.at_most(size)),
+            [None, Some(64), Some(64), Some(96), Some(96)]
+        );
         let (first, last) = (5, 4);
         assert!(!dynamic(Axis::dynamic("x").range(first..=last)).is_possible());
     }

@@ -87,12 +87,49 @@ pub enum ExportError {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// An input with dynamic axes has too many elements at every choice of sizes that would prove its formulas.
+    #[error(
+        "input {input:?} of shape {axes} has {elements} elements at {sizes}, where forward would be recorded, and {most} is \
+         the most; lower the sizes of its axes, with `Axis::range` for a dynamic one, or fix some of them"
+    )]
+    InputTooLarge {
+        /// The input.
+        input: String,
+        /// Its axes: `[batch, 3, n, n]`.
+        axes: String,
+        /// The sizes of the dynamic axes.
+        sizes: String,
+        /// Its elements at these sizes.
+        elements: u64,
+        /// The most elements that a recording uses.
+        most: u64,
+    },
+    /// There is no memory for an input at the sizes at which `forward` is recorded.
+    #[error(
+        "no memory for input {input:?} of shape {shape:?}, at which forward is recorded; lower the sizes of its axes, with \
+         `Axis::range` for a dynamic one"
+    )]
+    NoMemory {
+        /// The input.
+        input: String,
+        /// Its shape.
+        shape: Vec<usize>,
+    },
     /// A tensor given or returned does not live on the capture device.
     #[error(
         "forward returned a tensor that was not computed from its inputs or the module's parameters: it lives on another \
          device than they do"
     )]
     NotCaptured,
+    /// `forward` used a tensor of another device than that of its inputs.
+    #[error(
+        "forward uses a tensor of another device than that of its inputs ({message}): take every layer from the module \
+         that is given to the closure, not from one outside, and make tensors on `x.device()`"
+    )]
+    OtherDevice {
+        /// What Burn said.
+        message: String,
+    },
     /// Burn's capture refused the recording.
     #[error("Burn could not record the forward pass: {message}")]
     Capture {
@@ -191,7 +228,10 @@ pub enum ExportError {
         reason: String,
     },
     /// The operation needs a later opset.
-    #[error("{operation}: needs opset {lowest} or later, this export is for opset {opset}")]
+    #[error(
+        "{operation}: needs opset {lowest} or later, this export is for opset {opset}; choose it with \
+         `.opset(Opset::V{lowest})`"
+    )]
     OpsetTooLow {
         /// The operation.
         operation: Box<FailedOperation>,
@@ -201,7 +241,7 @@ pub enum ExportError {
         lowest: Opset,
     },
     /// ONNX has no such element type.
-    #[error("{what} has elements of type {dtype:?}, which ONNX does not have")]
+    #[error("{what} has elements of type {dtype:?}, which ONNX does not have; cast it to another type first")]
     ElementType {
         /// A parameter, input or operation.
         what: String,

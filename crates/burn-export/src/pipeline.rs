@@ -6,6 +6,7 @@ use burn::tensor::Device;
 use onnx_model::Model;
 
 use crate::capture::parameters;
+use crate::capture::points::trace_points;
 use crate::capture::trace::{Trace, TracePoint, describe_sizes, record};
 use crate::capture::{ModelInputs, ModelOutputs};
 use crate::error::{ExportError, FailedExport};
@@ -56,7 +57,7 @@ where
     report.finished = Some(Stage::Declarations);
     let device = Device::capture();
     let mut traces = Vec::new();
-    let points = trace_points(&signature);
+    let points = trace_points(&signature)?;
     let last = points.len() - 1;
     for (position, sizes) in points.into_iter().enumerate() {
         // Another fill for the last trace: what changes with it looked at values.
@@ -119,27 +120,4 @@ fn finish(
     model.check().map_err(|error| ExportError::Invalid { message: error.to_string() })?;
     report.finished = Some(Stage::Check);
     Ok(model)
-}
-
-/// The base sizes, each axis alone at several sizes, and all axes together at fresh ones.
-fn trace_points(signature: &Signature) -> Vec<Vec<i64>> {
-    let sizes: Vec<_> = signature.axes.iter().enumerate().map(|(position, axis)| axis.trace_sizes(position)).collect();
-    let base: Vec<i64> = sizes.iter().map(|size| size.base as i64).collect();
-    let mut points = vec![base.clone()];
-    if sizes.is_empty() {
-        // A second run shows whether constants depend on the values of the inputs.
-        points.push(base);
-        return points;
-    }
-    for (axis, size) in sizes.iter().enumerate() {
-        for alone in &size.alone {
-            let mut point = base.clone();
-            point[axis] = *alone as i64;
-            points.push(point);
-        }
-    }
-    for check in 0..3 {
-        points.push(sizes.iter().map(|size| size.together[check] as i64).collect());
-    }
-    points
 }

@@ -2,6 +2,7 @@
 
 mod linear;
 pub(crate) mod parameters;
+pub(crate) mod points;
 pub(crate) mod signature;
 pub(crate) mod trace;
 

@@ -79,16 +79,25 @@ impl<'a> InputSource<'a> {
         if !is_kind(dtype) {
             return Err(ExportError::InputKind { input: spec.name.clone(), dtype, kind });
         }
-        let shape = Shape::from((self.shape)(spec));
+        let shape = (self.shape)(spec);
         let width = dtype.size();
-        let mut bytes = vec![0u8; shape.num_elements() * width];
+        let mut bytes = zeros(&shape, width)
+            .ok_or_else(|| ExportError::NoMemory { input: spec.name.clone(), shape: shape.clone() })?;
         // Untouched zeros cost no memory.
         if self.fill != 0 {
             bytes.chunks_exact_mut(width).for_each(|element| element[0] = self.fill);
         }
         self.dtypes.push(dtype);
-        Ok((TensorData::from_bytes_vec(bytes, shape, dtype), dtype))
+        Ok((TensorData::from_bytes_vec(bytes, Shape::from(shape), dtype), dtype))
     }
+}
+
+/// Zeros in memory that is not touched; `None` where there is not enough.
+fn zeros(shape: &[usize], width: usize) -> Option<Vec<u8>> {
+    let length = shape.iter().try_fold(width, |product, size| product.checked_mul(*size))?;
+    // `vec!` ends the process where there is no memory, so it is asked for first.
+    Vec::<u8>::new().try_reserve_exact(length).ok()?;
+    Some(vec![0u8; length])
 }
 
 /// The outputs of one trace.
