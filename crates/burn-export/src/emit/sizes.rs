@@ -220,9 +220,14 @@ impl Emitter<'_> {
         match atom {
             Atom::Axis(axis) => self.size(&Dim::axis(*axis), scalar),
             Atom::Floor(inner, divisor) => {
-                // Sizes are not negative, where rounding towards zero is rounding down.
-                let inner = self.size(inner, scalar)?;
+                let may_be_negative = inner.terms().iter().any(|(_, coefficient)| coefficient.numerator() < 0);
+                let mut inner = self.size(inner, scalar)?;
                 let divisor = self.whole(&[*divisor], scalar)?;
+                if may_be_negative {
+                    // Div rounds towards zero. Mod has the sign of the divisor, and what is left is a multiple of it.
+                    let rest = self.push("Mod", &[inner.clone(), divisor.clone()], &[]);
+                    inner = self.push("Sub", &[inner, rest], &[]);
+                }
                 Ok(self.push("Div", &[inner, divisor], &[]))
             }
         }

@@ -55,9 +55,15 @@ impl Lowering<'_> {
                 starts.push(range.start);
                 ends.push(range.end);
             } else {
-                // Burn walks the range from its end; ONNX from the last element down to the one before the first.
+                // Burn walks the range from its end; ONNX from the last element down to the one before the first, which
+                // is counted from the back where it may lie in front of them all.
                 starts.push(&range.end - &Dim::fixed(1));
-                ends.push(if range.start.is(0) { Dim::fixed(i64::MIN + 1) } else { &range.start - &Dim::fixed(1) });
+                let before = &range.start - &Dim::fixed(1);
+                ends.push(match range.start.as_fixed() {
+                    Some(0) => Dim::fixed(i64::MIN + 1),
+                    Some(_) => before,
+                    None => &before - &shape[range.axis],
+                });
             }
         }
         let out_shape = self.shape(&op.out);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::dim::{Atom, AxisId, Dim};
-use super::ratio::{Ratio, solve};
+use super::ratio::{Ratio, gcd, solve};
 
 /// Divisors tried when a number looks like a rounded-down quotient that no operation explains.
 const QUOTIENT_DIVISORS: [i64; 9] = [2, 3, 4, 5, 6, 7, 8, 16, 32];
@@ -197,27 +197,39 @@ impl Solver {
         self.combination(samples, &basis)
     }
 
-    /// `floor((size + c)/d) + e` over the sizes at hand; `None` also when several fit that differ elsewhere.
+    /// A rounded-down quotient of the sizes at hand; `None` also when several fit that differ elsewhere.
+    ///
+    /// The simplest come first: `floor((size + c)/d) + e`, then `a*floor((k*size + c)/d) + e`, then with the size beside
+    /// it, which is what a remainder is.
     fn quotient(&self, samples: &[i64], near: &[Dim]) -> Option<Dim> {
         let axes = self.axis_dims();
-        let mut found: Option<Dim> = None;
-        for dim in near.iter().chain(&axes).filter(|dim| dim.as_fixed().is_none()) {
-            for divisor in QUOTIENT_DIVISORS {
-                for shift in 0..divisor {
-                    let quotient = (dim + &Dim::fixed(shift)).floor_div(divisor);
-                    let Some(offset) = self.offset(samples, &quotient) else { continue };
-                    let candidate = &quotient + &Dim::fixed(offset);
-                    if !self.fits(&candidate, samples) {
-                        continue;
-                    }
-                    match &found {
-                        Some(known) if !self.same_everywhere(known, &candidate) => return None,
-                        _ => found = found.or(Some(candidate)),
-                    }
+        let mut sizes: Vec<&Dim> = near.iter().chain(&axes).filter(|dim| dim.as_fixed().is_none()).collect();
+        sizes.sort_unstable();
+        sizes.dedup();
+        let one = Dim::fixed(1);
+        type Form<'a> = &'a dyn Fn(&Dim, Dim) -> Option<Dim>;
+        let forms: [(i64, Form<'_>); 3] = [
+            (1, &|_, quotient| {
+                let offset = samples.first()? - quotient.eval(self.sizes.first()?)?;
+                Some(&quotient + &Dim::fixed(offset)).filter(|candidate| self.fits(candidate, samples))
+            }),
+            (5, &|_, quotient| self.combination(samples, &[one.clone(), quotient])),
+            (1, &|size, quotient| self.combination(samples, &[one.clone(), size.clone(), quotient])),
+        ];
+        for (multiples, form) in forms {
+            let candidates = sizes.iter().flat_map(|size| quotients(size, multiples).filter_map(|dim| form(size, dim)));
+            let mut found: Option<Dim> = None;
+            for candidate in candidates {
+                match &found {
+                    Some(known) if !self.same_everywhere(known, &candidate) => return None,
+                    _ => found = found.or(Some(candidate)),
                 }
             }
+            if found.is_some() {
+                return found;
+            }
         }
-        found
+        None
     }
 
     /// Whether two expressions agree at sizes around and beyond the traced ones.
@@ -231,10 +243,17 @@ impl Solver {
             })
         })
     }
+}
 
-    fn offset(&self, samples: &[i64], dim: &Dim) -> Option<i64> {
-        Some(samples.first()? - dim.eval(self.sizes.first()?)?)
-    }
+/// The rounded-down quotients of a size, and of its multiples up to `most`.
+fn quotients(dim: &Dim, most: i64) -> impl Iterator<Item = Dim> {
+    QUOTIENT_DIVISORS.into_iter().flat_map(move |divisor| {
+        let multiples = (1..=most).filter(move |multiple| gcd(i128::from(*multiple), i128::from(divisor)) == 1);
+        multiples.flat_map(move |multiple| {
+            let multiple = &Dim::fixed(multiple) * dim;
+            (0..divisor).map(move |shift| (&multiple + &Dim::fixed(shift)).floor_div(divisor))
+        })
+    })
 }
 
 #[cfg(test)]
@@ -263,6 +282,10 @@ mod tests {
         assert_eq!(explain(|b, s| 6 * b * s).as_deref(), Some("6*b*s"));
         assert_eq!(explain(|b, s| b * s + s + 1).as_deref(), Some("s + b*s + 1"));
         assert_eq!(explain(|_, s| (s + 1) / 2).as_deref(), Some("floor((s + 1)/2)"));
+        assert_eq!(explain(|_, s| 3 * s / 2).as_deref(), Some("floor(s/2) + s"));
+        assert_eq!(explain(|_, s| 2 * s / 3).as_deref(), Some("floor(2*s/3)"));
+        assert_eq!(explain(|_, s| s - s % 3).as_deref(), Some("3*floor(s/3)"));
+        assert_eq!(explain(|_, s| s % 4).as_deref(), Some("-4*floor(s/4) + s"));
         assert_eq!(explain(|b, s| b * s * s).as_deref(), Some("b*s*s"));
     }
 

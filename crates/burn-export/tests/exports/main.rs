@@ -12,6 +12,7 @@ mod networks;
 mod operators;
 mod programs;
 mod second_runtime;
+mod sizes;
 mod support;
 mod table;
 mod verdicts;
