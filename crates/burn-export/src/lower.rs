@@ -130,7 +130,9 @@ impl Lowering<'_> {
                 "the custom operation {:?} has no ONNX form; write it with Burn's own operations for the export",
                 op.id
             ))),
-            OperationIr::Distributed(_) => Err(self.refuse("collective operations belong to training".to_string())),
+            OperationIr::Distributed(_) => {
+                Err(self.refuse("collective operations belong to training; export the network without them"))
+            }
             OperationIr::Init(_) | OperationIr::Drop(_) => Ok(()),
         }
     }
@@ -197,12 +199,12 @@ impl Lowering<'_> {
     }
 
     pub(crate) fn dtype(&self, tensor: &TensorIr) -> Result<DataType> {
-        data_type(tensor.dtype, || self.operation.name.clone())
+        data_type(tensor.dtype, || self.at_fault().to_string())
     }
 
     /// Makes `value` the result of the operation, in the type that Burn gives it.
     pub(crate) fn bind(&mut self, out: &TensorIr, value: ValueId) -> Result<()> {
-        let value = self.b.cast(value, data_type(out.dtype, || self.operation.name.clone())?);
+        let value = self.b.cast(value, data_type(out.dtype, || self.at_fault().to_string())?);
         let expected = self.shape(out);
         if self.b.graph.shape(value) != expected {
             let text = |dims: &[Dim]| shape_text(dims, &self.program.axes);

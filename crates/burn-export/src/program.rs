@@ -7,7 +7,7 @@ mod skeleton;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use burn::backend::capture::TensorId;
-use burn::backend::ir::OperationIr;
+use burn::backend::ir::{OperationIr, ScalarIr};
 use burn::tensor::DType;
 
 pub(crate) use constants::{AffineTerm, Constant, Number};
@@ -123,11 +123,14 @@ fn merge_agreeing(axes: Vec<String>, modules: Modules<'_>, traces: &[Trace]) -> 
     let mut merger = Merger { axes: &axes, modules, solver: &mut solver, runs: &runs, shapes: HashMap::new() };
     let mut constants = HashMap::new();
     for (position, id) in base.trace.inputs.iter().enumerate() {
-        merger.explain_shape(*id, |run| run.shape_of_value(run.trace.inputs[position]), "an input")?;
+        let place = || FailedOperation { name: "an input".to_string(), ..FailedOperation::default() };
+        merger.explain_shape(*id, |run| run.shape_of_value(run.trace.inputs[position]), &place)?;
     }
     for position in 0..base.leaves.len() {
         let id = base.leaves[position];
-        merger.explain_shape(id, |run| run.shape_of_value(run.leaves[position]), "a constant")?;
+        let name = || format!("a constant made in forward and used by {}", base.user(modules, id));
+        let place = || FailedOperation { name: name(), ..FailedOperation::default() };
+        merger.explain_shape(id, |run| run.shape_of_value(run.leaves[position]), &place)?;
         if base.trace.values.contains_key(&id) {
             let samples: Vec<_> = runs.iter().filter_map(|run| run.trace.values.get(&run.leaves[position])).collect();
             let shape = merger.shapes.get(&id).cloned().unwrap_or_default();
@@ -216,6 +219,24 @@ impl<'a> Run<'a> {
         self.leaf_shapes.get(&id).cloned().unwrap_or_default()
     }
 
+    /// What a leaf is: a constant of some type, a parameter, or neither.
+    fn kind_of_leaf(&self, position: usize) -> (Option<DType>, Option<usize>) {
+        let Some(id) = self.leaves.get(position) else { return (None, None) };
+        let parameter = self.trace.parameters.iter().position(|parameter| parameter == id);
+        (self.trace.values.get(id).map(|value| value.dtype()), parameter)
+    }
+
+    /// `a constant of F32 read by NumericFloat::Add([3, 3], [3])`.
+    fn describe_leaf(&self, modules: Modules<'_>, position: usize) -> String {
+        let Some(id) = self.leaves.get(position) else { return "nothing".to_string() };
+        let what = match self.kind_of_leaf(position) {
+            (Some(dtype), _) => format!("a constant of {dtype:?}"),
+            (None, Some(_)) => "a parameter".to_string(),
+            (None, None) => "an input".to_string(),
+        };
+        format!("{what} read by {}", self.user(modules, *id))
+    }
+
     fn name(&self, index: usize) -> String {
         self.skeletons.get(index).map_or_else(|| "nothing".to_string(), |skeleton| skeleton.name.clone())
     }
@@ -257,22 +278,19 @@ fn compare(axes: &[String], modules: Modules<'_>, base: &Run<'_>, other: &Run<'_
             });
         }
     }
-    let kinds = |run: &Run<'_>| -> Vec<(Option<DType>, Option<usize>)> {
-        run.leaves
-            .iter()
-            .map(|id| {
-                let parameter = run.trace.parameters.iter().position(|parameter| parameter == id);
-                (run.trace.values.get(id).map(|value| value.dtype()), parameter)
-            })
-            .collect()
-    };
-    if kinds(base) != kinds(other) || base.trace.outputs.len() != other.trace.outputs.len() {
+    let leaves = base.leaves.len().max(other.leaves.len());
+    let differs = (0..leaves).find(|position| base.kind_of_leaf(*position) != other.kind_of_leaf(*position));
+    if differs.is_some() || base.trace.outputs.len() != other.trace.outputs.len() {
+        let describe = |run: &Run<'_>| match differs {
+            Some(position) => run.describe_leaf(modules, position),
+            None => format!("the end, with {} outputs", run.trace.outputs.len()),
+        };
         return Err(ExportError::ControlFlow {
             base_sizes: describe_sizes(axes, &base.trace.sizes),
             sizes: describe_sizes(axes, &other.trace.sizes),
             index: count,
-            expected: format!("{} constants and {} outputs", base.leaves.len(), base.trace.outputs.len()),
-            found: format!("{} constants and {} outputs", other.leaves.len(), other.trace.outputs.len()),
+            expected: describe(base),
+            found: describe(other),
         });
     }
     Ok(())
@@ -291,11 +309,10 @@ impl Merger<'_> {
         &mut self,
         id: TensorId,
         shape: impl Fn(&Run<'_>) -> Vec<usize>,
-        what: &str,
+        place: &dyn Fn() -> FailedOperation,
     ) -> Result<(), ExportError> {
         let samples: Vec<Vec<usize>> = self.runs.iter().map(shape).collect();
-        let place = || FailedOperation { name: what.to_string(), ..FailedOperation::default() };
-        let dims = self.explain_sizes(&samples, &[], &[], &place, "size")?;
+        let dims = self.explain_sizes(&samples, &[], &[], place, "size")?;
         self.shapes.insert(id, dims);
         Ok(())
     }
@@ -384,13 +401,32 @@ impl Merger<'_> {
                 constants::explain_scalar(&samples, self.solver).ok_or_else(|| ExportError::UnexplainedSize {
                     operation: Box::new(at_fault()),
                     what: "a scalar".to_string(),
-                    axes: self.axes.join(", "),
-                    values: format!("{samples:?}"),
+                    axes: axis_names(&self.solver.responsible_axes(&distinct(&samples)), self.axes),
+                    values: scalar_values(&samples),
                 })?;
             scalars.insert(position, number);
         }
         Ok(Operation { ir: ir.clone(), name, dims, scalars })
     }
+}
+
+/// The same number for the same scalar.
+fn distinct(samples: &[ScalarIr]) -> Vec<i64> {
+    let first = |sample| samples.iter().position(|other| constants::same_scalar(sample, other));
+    samples.iter().map(|sample| first(sample).unwrap_or_default() as i64).collect()
+}
+
+fn scalar_values(samples: &[ScalarIr]) -> String {
+    let values: Vec<String> = samples
+        .iter()
+        .map(|sample| match sample {
+            ScalarIr::Float(value) => format!("{value:?}"),
+            ScalarIr::Int(value) => value.to_string(),
+            ScalarIr::UInt(value) => value.to_string(),
+            ScalarIr::Bool(value) => value.to_string(),
+        })
+        .collect();
+    format!("[{}]", values.join(", "))
 }
 
 /// `batch and seq`.

@@ -95,6 +95,10 @@ fn record_run(
         if message.contains("has no concrete value") {
             return ExportError::ReadsValues { sizes };
         }
+        // What Burn says when tensors of two devices meet.
+        if message.contains("is on the wrong backend") {
+            return ExportError::OtherDevice { message };
+        }
         ExportError::ForwardPanicked { sizes, message }
     })?;
     let ends = boundary?;

@@ -79,7 +79,7 @@ impl Lowering<'_> {
         let x = self.value(&op.lhs)?;
         let bits = self.whole_scalar(0, op.rhs)?;
         if !(0..=62).contains(&bits) {
-            return Err(self.refuse(format!("a shift by {bits} bits")));
+            return Err(self.refuse(format!("a shift by {bits} bits is wider than the type; shift by fewer")));
         }
         let power = self.b.whole(self.b.dtype(x), 1 << bits);
         let out = self.scale(x, power, left);

@@ -75,7 +75,7 @@ impl Lowering<'_> {
             InterpolateModeIr::Bicubic if renamed => "cubic",
             InterpolateModeIr::Bicubic => "bicubic",
             InterpolateModeIr::NearestExact | InterpolateModeIr::Lanczos3 => {
-                return Err(self.refuse("ONNX samples bilinear, bicubic or nearest"));
+                return Err(self.refuse("ONNX has no such sampling; use bilinear, bicubic or nearest"));
             }
         };
         let padding = match op.options.padding_mode {
