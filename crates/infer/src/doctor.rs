@@ -8,6 +8,7 @@ use crate::fingerprint::{Library, Machine};
 use crate::libraries::Libraries;
 use crate::provider::Provider;
 use crate::table::Table;
+use crate::worker::remote::ASKED;
 
 /// What was found on a machine.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -53,14 +54,23 @@ pub fn examine(libraries: &mut Libraries) -> Diagnosis {
             Ok(probe) => usable.push(probe.clone()),
             Err(error) => {
                 let reason = cli::failure::sentence(error);
+                let reason =
+                    reason.strip_prefix(ASKED).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&reason).to_owned();
                 unusable.push(UnusableLibrary { path: path.clone(), reason });
             }
         }
     }
+    // Those that are known here, whether a library has them or not, and what the libraries have besides.
+    let mut asked = Provider::KNOWN.to_vec();
+    for found in usable.iter().flat_map(|probe| &probe.providers) {
+        if !asked.contains(&found.provider) {
+            asked.push(found.provider.clone());
+        }
+    }
     let mut providers = Vec::new();
-    for provider in Provider::ALL {
+    for provider in asked {
         let finding = |library, failure: Option<String>, usable| Finding {
-            provider,
+            provider: provider.clone(),
             library,
             usable,
             failure,
@@ -108,7 +118,9 @@ impl Diagnosis {
             }
         }
         for library in &self.unusable {
-            text += &format!("\n{}: {}\n", library.path.display(), library.reason);
+            let path = library.path.display().to_string();
+            let named = if library.reason.contains(&path) { String::new() } else { format!("{path}: ") };
+            text += &format!("\n{named}{}\n", library.reason);
         }
         text
     }
@@ -141,11 +153,11 @@ mod tests {
             sha256: artifact::sha256_bytes(b""),
         };
         Finding {
+            how_to_get: provider.how_to_get(),
             provider,
             library: here.then_some(library),
             usable: here && failure.is_none(),
             failure: failure.map(str::to_owned),
-            how_to_get: provider.how_to_get(),
         }
     }
 

@@ -98,7 +98,7 @@ pub enum EngineError {
         /// The engine.
         engine: String,
         /// The provider, by the runtime's name.
-        provider: &'static str,
+        provider: String,
         /// How to get a library with it.
         how: &'static str,
     },

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::provider::Provider;
+use crate::provider::{Provider, UnknownProvider, meant};
 use crate::{candle_bert, tract_engine};
 
 /// An engine by its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EngineName {
     /// Burn: `burn`.
     Burn,
@@ -21,14 +21,30 @@ pub enum EngineName {
 
 /// A name that is no engine's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no engine `{name}`; there are {}", known())]
-pub struct UnknownEngine {
-    /// The name.
-    pub name: String,
+pub enum UnknownEngine {
+    /// It is like none, or nearly that of one.
+    #[error("there is no engine `{name}`; {}", instead(meant.as_deref()))]
+    Engine {
+        /// The name.
+        name: String,
+        /// The engine that was meant, if one is like it.
+        meant: Option<String>,
+    },
+    /// ONNX Runtime is asked for with what is no provider.
+    #[error(transparent)]
+    Provider(#[from] UnknownProvider),
+}
+
+/// What to ask for instead.
+fn instead(meant: Option<&str>) -> String {
+    match meant {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => format!("there are {}, and ort: with any other provider of ONNX Runtime", known()),
+    }
 }
 
 fn known() -> String {
-    let providers = Provider::ALL.into_iter().map(EngineName::Ort);
+    let providers = Provider::KNOWN.into_iter().map(EngineName::Ort);
     let names = [EngineName::Burn, EngineName::Candle, EngineName::Tract].into_iter().chain(providers);
     names.map(|name| name.to_string()).collect::<Vec<_>>().join(", ")
 }
@@ -48,15 +64,21 @@ impl FromStr for EngineName {
     type Err = UnknownEngine;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        let unknown = || UnknownEngine { name: name.to_owned() };
         match name.strip_prefix("ort:") {
-            Some(provider) => provider.parse().map(Self::Ort).map_err(|_| unknown()),
+            Some(provider) => Ok(Self::Ort(provider.parse()?)),
             None if name == candle_bert::NAME => Ok(Self::Candle),
             None if name == tract_engine::NAME => Ok(Self::Tract),
             None if name == "burn" => Ok(Self::Burn),
-            None => Err(unknown()),
+            None => Err(UnknownEngine::Engine { name: name.to_owned(), meant: like(name) }),
         }
     }
+}
+
+/// The engine that a name was meant to be: a framework, or a provider without `ort:` before it.
+fn like(name: &str) -> Option<String> {
+    let framework = meant(name, ["burn", candle_bert::NAME, tract_engine::NAME]).map(str::to_owned);
+    framework
+        .or_else(|| meant(name, Provider::KNOWN.iter().map(Provider::name)).map(|provider| format!("ort:{provider}")))
 }
 
 #[cfg(test)]
@@ -65,14 +87,27 @@ mod tests {
 
     #[test]
     fn engines_go_by_their_names() {
-        for name in ["burn", "candle", "tract", "ort:cpu", "ort:openvino"] {
+        for name in ["burn", "candle", "tract", "ort:cpu", "ort:openvino", "ort:coreml"] {
             assert_eq!(name.parse::<EngineName>().unwrap().to_string(), name);
         }
-        for name in ["cpu", "ort:", "ort:gpu", "Burn", ""] {
+    }
+
+    #[test]
+    fn what_is_no_engine_is_told_with_what_was_meant() {
+        for (name, message) in [
+            ("cpu", "there is no engine `cpu`; did you mean `ort:cpu`?"),
+            ("Burn", "there is no engine `Burn`; did you mean `burn`?"),
+            ("tracr", "there is no engine `tracr`; did you mean `tract`?"),
+            ("ort:cdua", "there is no provider `cdua`; did you mean `cuda`?"),
+            ("ort:gpu", "there is no provider `gpu`; did you mean `cuda`?"),
+            ("ort:", "`` is no name of a provider, which has letters, digits, `_` and `-` alone"),
+        ] {
+            assert_eq!(name.parse::<EngineName>().unwrap_err().to_string(), message);
+        }
+        for name in ["onnxruntime", ""] {
             let message = name.parse::<EngineName>().unwrap_err().to_string();
-            assert!(
-                message.starts_with(&format!("there is no engine `{name}`; there are burn, candle, tract, ort:cpu, "))
-            );
+            let start = format!("there is no engine `{name}`; there are burn, candle, tract, ort:cpu, ");
+            assert!(message.starts_with(&start) && message.contains("any other provider"), "{message}");
         }
     }
 }

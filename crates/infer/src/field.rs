@@ -34,7 +34,8 @@ impl Field {
         (threads > cores).then(|| format!("{threads} threads share the {cores} cores that this process may use"))
     }
 
-    /// Judges every candidate by the framework in float32 and in float64, `exact`. One that fails is out.
+    /// Judges every candidate by the framework in float32 and in float64, `exact`. One that fails is out. Gives what they
+    /// were judged by as well.
     ///
     /// # Errors
     /// When the framework fails.
@@ -42,7 +43,7 @@ impl Field {
         &mut self,
         exact: &mut dyn Engine,
         cases: Vec<(String, Vec<NamedTensor>)>,
-    ) -> Result<Vec<Option<Verification>>, EngineError> {
+    ) -> Result<(Expected, Vec<Option<Verification>>), EngineError> {
         let progress = Progress::new("exact results");
         let expected = Expected::of(self.reference.required()?, exact, cases, |share| progress.set(share))?;
         drop(progress);
@@ -53,7 +54,8 @@ impl Field {
             progress.set((index + 1) as f64 / total);
             judged
         };
-        Ok(self.candidates.iter_mut().enumerate().map(judge).collect())
+        let verifications = self.candidates.iter_mut().enumerate().map(judge).collect();
+        Ok((expected, verifications))
     }
 
     /// Times everyone side by side at each batch size, at least `least` for each. `inputs` makes a batch.

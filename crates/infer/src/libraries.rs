@@ -69,12 +69,13 @@ impl Libraries {
     }
 
     /// The library for a provider: the first one for the CPU, else the first in which the provider works, else the
-    /// first that was built with it.
+    /// first that was built with it. One that is not known here goes to the first library, if none has it: the runtime then
+    /// says in its own words what it lacks.
     ///
     /// # Errors
-    /// When no library has it; the message says how to get one.
-    pub fn for_provider(&mut self, provider: Provider) -> Result<PathBuf, EngineError> {
-        if provider == Provider::Cpu
+    /// When no library has a provider that is known here; the message says how to get one.
+    pub fn for_provider(&mut self, provider: &Provider) -> Result<PathBuf, EngineError> {
+        if *provider == Provider::Cpu
             && let Some(first) = self.candidates.first()
         {
             return Ok(first.clone());
@@ -83,12 +84,14 @@ impl Libraries {
             .probes()
             .iter()
             .filter_map(|(path, probe)| {
-                let found = probe.as_ref().ok()?.providers.iter().find(|found| found.provider == provider)?;
+                let found = probe.as_ref().ok()?.providers.iter().find(|found| found.provider == *provider)?;
                 Some((path.clone(), found.failure.is_none()))
             })
             .collect();
-        let working = with_it.iter().find(|(_, works)| *works).or_else(|| with_it.first());
-        working.map(|(path, _)| path.clone()).ok_or_else(|| EngineError::NoLibrary {
+        let working =
+            with_it.iter().find(|(_, works)| *works).or_else(|| with_it.first()).map(|(path, _)| path.clone());
+        let asked = || self.candidates.first().filter(|_| matches!(provider, Provider::Other(_))).cloned();
+        working.or_else(asked).ok_or_else(|| EngineError::NoLibrary {
             engine: provider.engine_name(),
             provider: provider.runtime_name(),
             how: provider.how_to_get(),

@@ -1,13 +1,38 @@
-//! What reports of evaluations share: settings, and the comparison with an earlier report.
+//! What the reports of all networks share: the head of each report, and the comparison with an earlier one.
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::fingerprint::Machine;
-use crate::regression::{Change, Verdict, changes};
+use crate::fingerprint::Fingerprint;
+use crate::regression::{self, Change, Verdict, changes};
+use crate::scenario::ScenarioResult;
 use crate::session::Optimization;
-use crate::subject::BatchTiming;
+use crate::subject::{BatchTiming, Row};
+use crate::timing_text;
+
+/// What every report of a network has, whatever the network. In JSON its fields stand among those of the report.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Head {
+    /// The network: `mnist`.
+    pub network: String,
+    /// Whether every engine ran, gave the framework's result for every item, and strayed no further than float32 does.
+    pub passed: bool,
+    /// What a reader should know before they trust the figures.
+    pub notes: Vec<String>,
+    /// The times, one entry a batch size.
+    pub timing: Vec<BatchTiming>,
+    /// MLPerf's scenarios, if they were asked for.
+    #[serde(default)]
+    pub scenarios: Vec<ScenarioResult>,
+    /// What has changed since an earlier report, if there is one to compare with.
+    #[serde(default)]
+    pub compared: Option<Comparison>,
+    /// Threads and graph optimisation.
+    pub settings: Settings,
+    /// What it was measured on.
+    pub fingerprint: Fingerprint,
+}
 
 /// What holds for all engines.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,31 +54,35 @@ pub struct Comparison {
     pub changes: Vec<Change>,
 }
 
-/// The part of a report that times come from.
-pub struct Measured<'a> {
-    /// The machine.
-    pub machine: &'a Machine,
-    /// How it was measured.
-    pub settings: &'a Settings,
-    /// The times.
-    pub timing: &'a [BatchTiming],
-}
-
-impl Comparison {
-    /// Compares the times with those of an earlier report, and tells what makes them hard to compare.
-    pub fn of(now: &Measured, with: PathBuf, earlier: &Measured) -> (Self, Vec<String>) {
-        let mut notes = Vec::new();
-        if earlier.machine != now.machine {
-            notes.push(format!("{} was measured on another machine", with.display()));
+impl Head {
+    /// Compares the times with those of an earlier report, and notes what makes them hard to compare.
+    pub fn compare(&mut self, with: PathBuf, earlier: &Self) {
+        if earlier.fingerprint.machine != self.fingerprint.machine {
+            self.notes.push(format!("{} was measured on another machine", with.display()));
         }
-        if earlier.settings.threads != now.settings.threads {
-            notes.push(format!("{} was measured with another number of threads", with.display()));
+        if earlier.settings.threads != self.settings.threads {
+            self.notes.push(format!("{} was measured with another number of threads", with.display()));
         }
-        (Self { with, changes: changes(earlier.timing, now.timing) }, notes)
+        self.compared = Some(Comparison { with, changes: changes(&earlier.timing, &self.timing) });
     }
 
-    /// Whether an engine has become slower.
+    /// Whether an engine has become slower than in the report that this one was compared with.
     pub fn is_slower(&self) -> bool {
-        self.changes.iter().any(|change| change.verdict == Verdict::Slower)
+        let slower = |change: &Change| change.verdict == Verdict::Slower;
+        self.compared.as_ref().is_some_and(|compared| compared.changes.iter().any(slower))
+    }
+
+    /// The times, the scenarios, the machine with its engines, the comparison, the departures and the notes for the terminal.
+    pub fn texts(&self, rows: &[&Row], items: &str) -> Vec<String> {
+        let mut texts = vec![timing_text::timing(&self.timing, self.settings.threads, items)];
+        texts.extend(Some(timing_text::scenarios(&self.scenarios, items)).filter(|text| !text.is_empty()));
+        texts.push(timing_text::machine(&self.fingerprint.machine, rows.iter().copied()));
+        if let Some(compared) = &self.compared {
+            let changes = regression::text(&compared.changes);
+            texts.push(format!("Compared with {}\n{changes}", compared.with.display()));
+        }
+        texts.extend(rows.iter().filter_map(|row| row.departed()).map(|departed| format!("{departed}.\n")));
+        texts.extend(self.notes.iter().map(|note| format!("Note: {note}.\n")));
+        texts
     }
 }

@@ -95,7 +95,9 @@ impl Runtime {
         let unusable = |reason: String| LibraryError::Unusable { path: path.clone(), reason: one_line(&reason) };
         let builder = ort::init_from(&path).map_err(|error| {
             unusable(match error {
-                ort::LoadDynamicError::Dlopen { error, .. } => cli::failure::sentence(&error),
+                ort::LoadDynamicError::Dlopen { error, .. } => {
+                    foreign(&path).unwrap_or_else(|| cli::failure::sentence(&error))
+                }
                 ort::LoadDynamicError::MissingApi { .. } => "it is another library".to_owned(),
                 ort::LoadDynamicError::InvalidVersionString => "it does not tell its version".to_owned(),
                 ort::LoadDynamicError::BadVersion { version_str, .. } => {
@@ -162,16 +164,54 @@ fn version(path: &Path) -> Option<String> {
     text.to_str().ok().map(str::to_owned)
 }
 
+/// For which other machine a library was built; `None` if it is for this one, or no library. The loader's own words can be that
+/// there is no such file.
+fn foreign(path: &Path) -> Option<String> {
+    use std::io::Read;
+
+    let mut start = [0; 20];
+    std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut start)).ok()?;
+    let this = format!("{} on {}", std::env::consts::OS, std::env::consts::ARCH);
+    let elsewhere = |(system, machine): &(&str, &str)| {
+        *system != std::env::consts::OS || !["", std::env::consts::ARCH].contains(machine)
+    };
+    let other = built_for(&start).filter(elsewhere)?;
+    Some(match other {
+        (system, "") => format!("it was built for {system}, and this is {this}"),
+        (system, machine) => format!("it was built for {system} on {machine}, and this is {this}"),
+    })
+}
+
+/// The system and the processor that the first bytes of a library tell, by Rust's names; the processor is empty where it does
+/// not matter. From the headers of ELF, Mach-O and PE files.
+fn built_for(start: &[u8; 20]) -> Option<(&'static str, &'static str)> {
+    match *start {
+        [0x7f, b'E', b'L', b'F', _, 1, .., low, high] => {
+            let machine = match u16::from_le_bytes([low, high]) {
+                0x03 => "x86",
+                0x3e => "x86_64",
+                0x28 => "arm",
+                0xb7 => "aarch64",
+                0xf3 => "riscv64",
+                _ => return None,
+            };
+            Some(("linux", machine))
+        }
+        [0xcf | 0xce, 0xfa, 0xed, 0xfe, ..] | [0xca, 0xfe, 0xba, 0xbe, ..] => Some(("macos", "")),
+        [b'M', b'Z', ..] => Some(("windows", "")),
+        _ => None,
+    }
+}
+
 /// A library's message without line breaks, at most 300 characters long.
 pub(crate) fn one_line(message: &str) -> String {
     const LONGEST: usize = 300;
     let words: Vec<&str> = message.split_whitespace().collect();
     let text = words.join(" ");
-    // ONNX Runtime puts the place in its own source in front of some messages.
-    let text = match text.split_once("[ONNXRuntimeError] : ") {
-        Some((place, message)) if place.starts_with('/') => message.to_owned(),
-        _ => text,
-    };
+    // ONNX Runtime puts the place in its own source, and the condition there, in front of some messages.
+    let place = ["[ONNXRuntimeError] : ", " was false. "].into_iter().filter(|_| text.starts_with('/'));
+    let text = place.filter_map(|end| text.split_once(end)).next().map_or(text.as_str(), |(_, message)| message);
+    let text = text.to_owned();
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or(&text)),
         None => text,
@@ -182,11 +222,36 @@ pub(crate) fn one_line(message: &str) -> String {
 mod tests {
     use super::*;
 
+    /// The numbers are those of the ELF specification (e_machine), Apple's mach-o/loader.h and Microsoft's PE format.
+    #[test]
+    fn a_library_for_another_machine_is_told_by_its_first_bytes() {
+        let elf = |machine: u8| {
+            let mut start = [0; 20];
+            start[..6].copy_from_slice(&[0x7f, b'E', b'L', b'F', 2, 1]);
+            start[18] = machine;
+            start
+        };
+        assert_eq!(built_for(&elf(0xb7)), Some(("linux", "aarch64")));
+        assert_eq!(built_for(&elf(0x3e)), Some(("linux", "x86_64")));
+        assert_eq!(built_for(b"\xcf\xfa\xed\xfe                "), Some(("macos", "")));
+        assert_eq!(built_for(b"MZ                  "), Some(("windows", "")));
+        assert_eq!(built_for(b"not a library at all"), None);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("libonnxruntime.so");
+        let other = if cfg!(target_arch = "aarch64") { ("x86_64", 0x3e) } else { ("aarch64", 0xb7) };
+        std::fs::write(&path, elf(other.1)).unwrap();
+        let told = foreign(&path).unwrap();
+        assert!(told.starts_with(&format!("it was built for linux on {}, and this is ", other.0)), "{told}");
+    }
+
     #[test]
     fn messages_become_one_line() {
         assert_eq!(one_line("a\n  b\tc "), "a b c");
         let failed = "/src/core/a.cc:20 Get() [ONNXRuntimeError] : 1 : FAIL : no CUDA";
         assert_eq!(one_line(failed), "1 : FAIL : no CUDA");
+        let failed = "/src/a.cc:65 Initialize()::<lambda()> status == Success was false. Failed to get an adapter";
+        assert_eq!(one_line(failed), "Failed to get an adapter");
+        assert_eq!(one_line("it was false. No"), "it was false. No");
         let long = one_line(&"é".repeat(400));
         assert_eq!(long.chars().count(), 301);
         assert!(long.ends_with("é…"));

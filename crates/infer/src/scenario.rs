@@ -10,7 +10,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::engine::EngineError;
-use crate::statistics::{Summary, early_stopping};
+use crate::statistics::{Summary, early_stopping, enough};
+use crate::table::{Grid, figure, grouped};
 
 /// A way of asking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,7 +38,8 @@ pub struct ScenarioResult {
     pub seconds: f64,
     /// Items a second.
     pub items_per_second: f64,
-    /// The times of the queries in milliseconds; only in single-stream, as offline has one query.
+    /// The times of the queries in milliseconds; only in single-stream, as offline has one query, and only for 6 queries or
+    /// more.
     pub latency_ms: Option<Summary>,
     /// The 90th percentile by early stopping, in milliseconds; `None` for fewer than 64 queries, and offline.
     pub p90_bound_ms: Option<f64>,
@@ -125,6 +127,46 @@ impl Scenario {
     }
 }
 
+/// How to read the table of the scenarios.
+pub const HOW: &str =
+    "p90 bound: the 90th percentile does not exceed it with 99 % confidence (LoadGen's early stopping).";
+
+/// The scenarios as a table; `None` if there are none.
+pub fn grid(results: &[ScenarioResult], items: &str) -> Option<Grid> {
+    let dash = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), figure);
+    let row = |result: &ScenarioResult| {
+        vec![
+            result.engine.clone(),
+            result.scenario.name().to_owned(),
+            result.batch.to_string(),
+            dash(result.latency_ms.as_ref().and_then(|latency| latency.p90)),
+            dash(result.p90_bound_ms),
+            figure(result.seconds),
+            grouped(&result.items.to_string()),
+            figure(result.items_per_second),
+        ]
+    };
+    let rate = format!("{items}/s");
+    let headings = ["engine", "scenario", "batch", "p90 ms", "p90 bound ms", "seconds", items, rate.as_str()];
+    let caption = "MLPerf's scenarios, one engine after the other";
+    (!results.is_empty()).then(|| Grid::new(caption, &headings, results.iter().map(row).collect()))
+}
+
+/// Why a figure is missing, and what the runs lack of MLPerf's, in sentences.
+pub fn remarks(results: &[ScenarioResult]) -> Vec<String> {
+    let mut remarks = Vec::new();
+    for result in results {
+        let told = result.latency_ms.as_ref().is_some_and(|latency| latency.p90.is_some());
+        let few = (result.scenario == Scenario::SingleStream && !told)
+            .then(|| format!("p90 takes {} queries, and there were {}", enough(90), result.items));
+        let lacks: Vec<String> = few.into_iter().chain(result.shortfalls.iter().cloned()).collect();
+        if !lacks.is_empty() {
+            remarks.push(format!("{}, {}: {}.", result.engine, result.scenario.name(), lacks.join("; ")));
+        }
+    }
+    remarks
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,6 +185,7 @@ mod tests {
         assert!(matches!(result.shortfalls.as_slice(), [one] if one.contains("600 s")), "{:?}", result.shortfalls);
         let short = Scenario::SingleStream.run("e", 1, 0.1, steady(0.05), |_| ()).unwrap();
         assert_eq!((short.p90_bound_ms, short.shortfalls.len()), (None, 2));
+        assert!(remarks(&[short])[0].starts_with("e, single-stream: p90 takes 29 queries, and there were "));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::{Dimension, Engine, EngineError, Placement, Signature, TensorInfo};
 use crate::placement;
-use crate::provider::{Provider, ProviderOptions};
+use crate::provider::{self, Provider, ProviderOptions};
 use crate::runtime::{Runtime, one_line};
 use crate::tensor::{ElementType, Elements, NamedTensor, Tensor};
 
@@ -184,6 +184,14 @@ pub fn write_optimized(runtime: &Runtime, path: &Path, options: &SessionOptions,
         .map_err(|error| load_error(&options.provider.engine_name(), path, &error))
 }
 
+/// The providers that the library was built with, by its own names.
+///
+/// # Errors
+/// When the library does not tell.
+pub fn built_in(_loaded: &Runtime) -> Result<Vec<String>, EngineError> {
+    provider::built_in().map_err(|error| run_error("the library", &error))
+}
+
 /// Runs a model of one addition on the provider, to see whether it works on this machine.
 ///
 /// # Errors
@@ -191,7 +199,12 @@ pub fn write_optimized(runtime: &Runtime, path: &Path, options: &SessionOptions,
 pub fn try_provider(runtime: &Runtime, options: &SessionOptions) -> Result<(), EngineError> {
     let engine = options.provider.engine_name();
     let failed = |error: ort::Error| run_error(&engine, &error);
-    let mut builder = builder(runtime, options).map_err(failed)?;
+    // What another provider leaves to the CPU does not show that it works. XNNPACK and others of those known here run more
+    // than this addition, and what they leave is told where they are used.
+    let alone = matches!(options.provider, Provider::Other(_));
+    let mut builder = builder(runtime, options)
+        .and_then(|builder| Ok(if alone { builder.with_disable_cpu_fallback()? } else { builder }))
+        .map_err(failed)?;
     let mut session = builder.commit_from_memory(PROBE_MODEL).map_err(failed)?;
     let one = Tensor::new([1, 2], vec![1.0_f32, 2.0])
         .map_err(|error| EngineError::Run { engine: engine.clone(), reason: error.to_string() })?;

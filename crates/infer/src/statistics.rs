@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What a set of samples comes to. A percentile is given only where there are enough samples to speak of it.
+/// What a set of samples comes to. A percentile is given only where there are [`enough`] samples to speak of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// How many there are.
@@ -11,14 +11,17 @@ pub struct Summary {
     pub min: f64,
     /// The mean.
     pub mean: f64,
-    /// The standard deviation of the sample; `None` for a single one.
-    pub deviation: Option<f64>,
+    /// The standard deviation of the sample.
+    pub deviation: f64,
     /// The median.
     pub p50: f64,
-    /// The value that 90 % do not exceed; `None` for fewer than 10 samples.
+    /// The value that 90 % do not exceed; `None` for fewer than 29 samples.
     pub p90: Option<f64>,
-    /// The value that 99 % do not exceed; `None` for fewer than 100 samples.
+    /// The value that 99 % do not exceed; `None` for fewer than 299 samples.
     pub p99: Option<f64>,
+    /// Each percentile that is not given, with the reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
 }
 
 /// A median with the bounds between which it lies with 95 % confidence.
@@ -31,23 +34,46 @@ pub struct Median {
 }
 
 impl Summary {
-    /// Summarises samples in any order; `None` if there are none.
+    /// Summarises samples in any order; `None` for fewer than 6, which tell no percentile at all.
     pub fn of(samples: &[f64]) -> Option<Self> {
         let mut sorted = samples.to_vec();
         sorted.sort_by(f64::total_cmp);
         let count = sorted.len();
+        if count < enough(50) {
+            return None;
+        }
+        let told = |percent: usize| if count >= enough(percent) { percentile(&sorted, percent) } else { None };
+        let reason = |percent: usize| format!("p{percent} takes {} samples, and there are {count}", enough(percent));
         let mean = sorted.iter().sum::<f64>() / count as f64;
         let squares: f64 = sorted.iter().map(|sample| (sample - mean).powi(2)).sum();
         Some(Self {
             samples: count,
             min: *sorted.first()?,
             mean,
-            deviation: (count > 1).then(|| (squares / (count - 1) as f64).sqrt()),
+            deviation: (squares / (count - 1) as f64).sqrt(),
             p50: percentile(&sorted, 50)?,
-            p90: if count >= 10 { percentile(&sorted, 90) } else { None },
-            p99: if count >= 100 { percentile(&sorted, 99) } else { None },
+            p90: told(90),
+            p99: told(99),
+            missing: [90, 99].into_iter().filter(|&percent| count < enough(percent)).map(reason).collect(),
         })
     }
+}
+
+/// The confidence with which a percentile must lie among the samples to be told.
+const CONFIDENCE: f64 = 0.95;
+
+/// The fewest samples that tell a percentile: so many that the true one lies between the smallest and the largest of them
+/// with 95 % confidence. All samples are below it with the probability `p^n`, all above it with `(1 - p)^n`, whatever the
+/// distribution. That is 6 for the median, 29 for the 90th and 299 for the 99th percentile. `percent` is from 1 to 99.
+pub fn enough(percent: usize) -> usize {
+    let below = percent.clamp(1, 99) as f64 / 100.0;
+    let (mut all_below, mut all_above, mut count) = (1.0, 1.0, 0);
+    while 1.0 - all_below - all_above < CONFIDENCE {
+        all_below *= below;
+        all_above *= 1.0 - below;
+        count += 1;
+    }
+    count
 }
 
 /// The nearest-rank percentile of sorted samples: the smallest one that at least `percent` % do not exceed.
@@ -118,25 +144,41 @@ mod tests {
         (1..=count).rev().map(f64::from).collect()
     }
 
-    /// Nearest rank, by hand: of 1..=200 the median is the 100th, p90 the 180th, p99 the 198th.
+    /// Nearest rank, by hand: of 1..=400 the median is the 200th, p90 the 360th, p99 the 396th.
     #[test]
     fn percentiles_are_samples() {
-        let summary = Summary::of(&numbers(200)).unwrap();
-        assert_eq!((summary.min, summary.p50, summary.p90, summary.p99), (1.0, 100.0, Some(180.0), Some(198.0)));
-        assert_eq!((summary.samples, summary.mean), (200, 100.5));
-        // numpy.std(range(1, 201), ddof=1)
-        assert!((summary.deviation.unwrap() - 57.879_184_513_951_124).abs() < 1e-12);
+        let summary = Summary::of(&numbers(400)).unwrap();
+        assert_eq!((summary.min, summary.p50, summary.p90, summary.p99), (1.0, 200.0, Some(360.0), Some(396.0)));
+        assert_eq!((summary.samples, summary.mean), (400, 200.5));
+        assert!(summary.missing.is_empty());
+        // The variance of 1..=n with n - 1 in the denominator is n (n + 1) / 12.
+        assert!((summary.deviation - (400.0_f64 * 401.0 / 12.0).sqrt()).abs() < 1e-10);
+    }
+
+    /// By hand, with logarithms: 0.9^28 = 0.0523 and 0.9^29 = 0.0471; 0.99^298 = 0.05004 and 0.99^299 = 0.04954; twice
+    /// 0.5^5 is 0.0625 and twice 0.5^6 is 0.031. 95 % confidence needs 0.05 or less.
+    #[test]
+    fn the_fewest_samples_of_a_percentile_follow_from_the_binomial_distribution() {
+        assert_eq!([50, 90, 99].map(enough), [6, 29, 299]);
+        // The median's interval asks for the same.
+        assert!(median(&numbers(5)).unwrap().interval.is_none() && median(&numbers(6)).unwrap().interval.is_some());
+        assert_eq!(enough(10), enough(90));
     }
 
     #[test]
     fn too_few_samples_claim_no_percentile() {
         assert_eq!(Summary::of(&[]), None);
-        let one = Summary::of(&[3.0]).unwrap();
-        assert_eq!((one.p50, one.deviation, one.p90, one.p99), (3.0, None, None, None));
-        assert_eq!(Summary::of(&numbers(9)).unwrap().p90, None);
-        assert_eq!(Summary::of(&numbers(10)).unwrap().p90, Some(9.0));
-        assert_eq!(Summary::of(&numbers(99)).unwrap().p99, None);
-        assert_eq!(Summary::of(&numbers(100)).unwrap().p99, Some(99.0));
+        assert_eq!(Summary::of(&numbers(5)), None);
+        let six = Summary::of(&numbers(6)).unwrap();
+        assert_eq!((six.p50, six.p90, six.p99), (3.0, None, None));
+        assert_eq!(six.missing, ["p90 takes 29 samples, and there are 6", "p99 takes 299 samples, and there are 6"]);
+        // By hand: 0.9 of 28 is 25.2, of 29 is 26.1; 0.99 of 299 is 296.01. The rank is the next whole number.
+        assert_eq!(Summary::of(&numbers(28)).unwrap().p90, None);
+        assert_eq!(Summary::of(&numbers(29)).unwrap().p90, Some(27.0));
+        assert_eq!(Summary::of(&numbers(298)).unwrap().p99, None);
+        assert_eq!(Summary::of(&numbers(299)).unwrap().p99, Some(297.0));
+        let json = serde_json::to_value(&six).unwrap();
+        assert!(json["p99"].is_null() && json["missing"][1].as_str().unwrap().starts_with("p99 takes 299"));
     }
 
     /// LoadGen's own figures: 64 and 662 samples are the fewest, and of 10,000 samples it discards 77 at 99 %.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bisect::Departure;
 use crate::engine::{Engine, EngineError, Placement};
 use crate::fingerprint::Library;
 use crate::provider::Provider;
@@ -40,6 +41,16 @@ pub struct Row {
     pub placement: Option<Placement>,
     /// Memory and CPU time of its process, over the whole evaluation.
     pub usage: Option<Usage>,
+    /// The first node that departs from the reference, where that was asked for and found.
+    #[serde(default)]
+    pub departure: Option<Departure>,
+}
+
+impl Row {
+    /// Where the engine departs from the reference, in a sentence without its full stop.
+    pub fn departed(&self) -> Option<String> {
+        Some(self.departure.as_ref()?.sentence(&self.engine))
+    }
 }
 
 /// The times of all engines at one batch size.
@@ -79,6 +90,7 @@ impl Subject {
             first_run_ms: None,
             placement: None,
             usage: None,
+            departure: None,
         };
         Self { engine, provider, row }
     }
@@ -122,11 +134,16 @@ impl Subject {
             Ok(engine.block(1)?.iter().sum::<f64>() * 1e3)
         });
         self.row.placement = self.attempt(|engine| engine.placement(sample));
-        if let (Some(provider), Some(placement)) = (self.provider, &self.row.placement)
+        if let (Some(provider), Some(placement)) = (&self.provider, &self.row.placement)
             && let Some(error) = elsewhere(provider, placement)
         {
             self.fail(&error);
         }
+    }
+
+    /// Ends the engine's process, which has done its work.
+    pub fn stop(&mut self) {
+        self.engine = None;
     }
 
     /// Asks the process what it has used.
@@ -136,14 +153,13 @@ impl Subject {
 }
 
 /// Why a placement is not what was asked for.
-fn elsewhere(provider: Provider, placement: &Placement) -> Option<EngineError> {
-    let wanted = provider.runtime_name();
-    let missing = !placement.parts.iter().any(|part| part.provider == wanted && part.nodes > 0);
+fn elsewhere(provider: &Provider, placement: &Placement) -> Option<EngineError> {
+    let missing = !placement.parts.iter().any(|part| provider.is_called(&part.provider) && part.nodes > 0);
     missing.then(|| {
         let parts = placement.parts.iter().map(|part| format!("{} on {}", part.nodes, part.provider));
         EngineError::Run {
             engine: provider.engine_name(),
-            reason: format!("no node ran on {wanted}: {}", parts.collect::<Vec<_>>().join(", ")),
+            reason: format!("no node ran on {}: {}", provider.runtime_name(), parts.collect::<Vec<_>>().join(", ")),
         }
     })
 }
@@ -207,9 +223,9 @@ mod tests {
             node_names: Vec::new(),
         };
         let mixed = Placement { parts: vec![part("OpenVINOExecutionProvider", 1), part("CPUExecutionProvider", 9)] };
-        assert!(elsewhere(Provider::OpenVino, &mixed).is_none());
+        assert!(elsewhere(&Provider::OpenVino, &mixed).is_none());
         let fallen = Placement { parts: vec![part("CPUExecutionProvider", 10)] };
-        let message = elsewhere(Provider::OpenVino, &fallen).unwrap().to_string();
+        let message = elsewhere(&Provider::OpenVino, &fallen).unwrap().to_string();
         assert_eq!(
             message,
             "ort:openvino failed: no node ran on OpenVINOExecutionProvider: 10 on CPUExecutionProvider"

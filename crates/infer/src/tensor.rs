@@ -120,6 +120,39 @@ impl Tensor {
     }
 }
 
+impl Tensor {
+    /// The first elements along every axis, as many as `shape` says; `None` if it has other axes or longer ones.
+    pub fn beginning(&self, shape: &[usize]) -> Option<Self> {
+        let fits = self.shape.len() == shape.len() && shape.iter().zip(&self.shape).all(|(kept, all)| kept <= all);
+        let places = fits.then(|| beginning(&self.shape, shape))?;
+        macro_rules! picked {
+            ($elements:expr) => {
+                places.iter().filter_map(|&place| $elements.get(place).copied()).collect::<Vec<_>>().into()
+            };
+        }
+        let elements: Elements = match &self.elements {
+            Elements::F32(elements) => picked!(elements),
+            Elements::F64(elements) => picked!(elements),
+            Elements::F16(elements) => picked!(elements),
+            Elements::I64(elements) => picked!(elements),
+            Elements::I32(elements) => picked!(elements),
+            Elements::I8(elements) => picked!(elements),
+            Elements::U8(elements) => picked!(elements),
+            Elements::Bool(elements) => picked!(elements),
+        };
+        Self::new(shape, elements).ok()
+    }
+}
+
+/// Where the first elements along every axis lie: as many as `kept` says, of a tensor of the shape `all`.
+fn beginning(all: &[usize], kept: &[usize]) -> Vec<usize> {
+    let mut places = vec![0];
+    for (&all, &kept) in all.iter().zip(kept) {
+        places = places.into_iter().flat_map(|place| (0..kept).map(move |index| place * all + index)).collect();
+    }
+    places
+}
+
 /// The number of elements of a shape, or `None` if no memory could hold them.
 pub fn count(shape: &[usize]) -> Option<usize> {
     shape.iter().try_fold(1_usize, |product, &size| product.checked_mul(size))

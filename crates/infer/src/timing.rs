@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::EngineError;
-use crate::statistics::{Median, Summary, median};
+use crate::statistics::{Median, Summary, enough, median};
 
 /// One engine at one task.
 pub struct Contender<'a> {
@@ -22,7 +22,8 @@ pub struct Contender<'a> {
 /// How long to measure.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Plan {
-    /// The least time for all engines together.
+    /// The least time for all engines together. Up to twice as long is spent where that brings an engine the runs that a
+    /// percentile takes.
     pub least: Duration,
     /// The time that an engine runs before another takes its turn.
     pub block: Duration,
@@ -45,6 +46,9 @@ pub struct Series {
     pub block_medians_ms: Vec<f64>,
 }
 
+/// The percentiles that are told where there are enough samples.
+const PERCENTILES: [usize; 2] = [90, 99];
+
 /// Blocks that each engine runs at least, whatever the time: six give the median ratio an interval.
 const LEAST_BLOCKS: usize = 6;
 
@@ -55,6 +59,20 @@ impl Plan {
     /// At least `least` for all engines together, in blocks of 50 ms.
     pub fn new(least: Duration) -> Self {
         Self { least, block: Duration::from_millis(50), warm_up: Duration::from_secs(1).min(least) }
+    }
+
+    /// The most time for all engines together, but for the least number of blocks.
+    fn most(&self) -> Duration {
+        self.least.saturating_mul(2)
+    }
+
+    /// Whether an engine that goes on as it has will have the samples of one more percentile when the time is up. `counts`
+    /// holds the samples that each engine has after `elapsed`.
+    fn is_worth_more(&self, elapsed: Duration, counts: &[usize]) -> bool {
+        let growth = self.most().as_secs_f64() / elapsed.as_secs_f64().max(1e-9);
+        let gains = |count: usize, needed: usize| count < needed && count as f64 * growth >= needed as f64;
+        let gains_any = |&count: &usize| PERCENTILES.iter().any(|&percent| gains(count, enough(percent)));
+        elapsed < self.most() && counts.iter().any(gains_any)
     }
 }
 
@@ -68,8 +86,13 @@ pub fn interleave(
     let mut running: Vec<Result<Running, EngineError>> =
         contenders.iter_mut().map(|contender| warm_up(contender, plan)).collect();
     let start = Instant::now();
-    let mut round = 0;
-    while (start.elapsed() < plan.least || round < LEAST_BLOCKS) && running.iter().any(Result::is_ok) {
+    let (mut round, mut told) = (0, 0.0_f64);
+    loop {
+        let counts: Vec<usize> = running.iter().flatten().map(Running::samples).collect();
+        let more = plan.is_worth_more(start.elapsed(), &counts);
+        if counts.is_empty() || (start.elapsed() >= plan.least && round >= LEAST_BLOCKS && !more) {
+            break;
+        }
         for turn in 0..contenders.len() {
             let index = (turn + round) % contenders.len();
             let (Some(contender), Some(state)) = (contenders.get_mut(index), running.get_mut(index)) else { continue };
@@ -80,9 +103,12 @@ pub fn interleave(
             }
         }
         round += 1;
-        let time = start.elapsed().as_secs_f64() / plan.least.as_secs_f64().max(1e-9);
-        progress(time.min(round as f64 / LEAST_BLOCKS as f64).min(1.0));
+        let end = if more { plan.most() } else { plan.least };
+        let time = start.elapsed().as_secs_f64() / end.as_secs_f64().max(1e-9);
+        told = told.max(time.min(round as f64 / LEAST_BLOCKS as f64).min(1.0));
+        progress(told);
     }
+    progress(1.0);
     contenders.iter().zip(running).map(|(contender, state)| state?.finish(&contender.name)).collect()
 }
 
@@ -126,6 +152,10 @@ fn warm_up(contender: &mut Contender<'_>, plan: &Plan) -> Result<Running, Engine
 }
 
 impl Running {
+    fn samples(&self) -> usize {
+        self.blocks.iter().map(Vec::len).sum()
+    }
+
     fn block(&mut self, contender: &mut Contender<'_>) -> Result<(), EngineError> {
         let settling = usize::from(self.runs_per_block >= SETTLING);
         let mut samples = (contender.block)(settling + self.runs_per_block)?;
@@ -138,7 +168,10 @@ impl Running {
         // The clock counts nanoseconds; further digits would only fill the report.
         let milliseconds = |seconds: &f64| (seconds * 1e9).round() / 1e6;
         let samples_ms: Vec<f64> = self.blocks.iter().flatten().map(milliseconds).collect();
-        let nothing = || EngineError::Run { engine: engine.to_owned(), reason: "it was never timed".to_owned() };
+        let nothing = || EngineError::Run {
+            engine: engine.to_owned(),
+            reason: "it ran too few times to tell a median".to_owned(),
+        };
         Ok(Series {
             engine: engine.to_owned(),
             warm_up_runs: self.warm_up_runs,
@@ -195,6 +228,17 @@ mod tests {
     }
 
     const IMPATIENT: Plan = Plan { least: Duration::ZERO, block: Duration::from_millis(1), warm_up: Duration::ZERO };
+
+    /// By hand: 150 samples in 3 s are 300 in 6 s, and 149 are 298; p90 takes 29, p99 299.
+    #[test]
+    fn more_time_is_spent_where_it_brings_a_percentile() {
+        let plan = Plan::new(Duration::from_secs(3));
+        let after = |seconds: f64, counts: &[usize]| plan.is_worth_more(Duration::from_secs_f64(seconds), counts);
+        assert!(after(3.0, &[150]) && !after(3.0, &[149]));
+        assert!(after(3.0, &[15, 140]) && !after(3.0, &[14, 29]));
+        assert!(!after(3.0, &[299, 1000]) && !after(3.0, &[]));
+        assert!(after(5.9, &[298]) && !after(6.0, &[298]));
+    }
 
     #[test]
     fn the_contenders_take_turns() {

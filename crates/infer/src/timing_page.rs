@@ -1,12 +1,63 @@
 //! Timing, placement and the machine as HTML, whatever the network.
 
 use crate::fingerprint::{Fingerprint, Library};
-use crate::html::{Bar, bars, escape, facts, folded, table};
+use crate::html::{Bar, bars, escape, facts, folded, paragraph, table};
+use crate::measured::{Comparison, Head};
 use crate::provider::Provider;
+use crate::regression::{Change, Verdict};
+use crate::scenario::{self, ScenarioResult};
+use crate::statistics::enough;
 use crate::subject::{BatchTiming, Row};
 use crate::table::{Grid, figure, grouped};
 use crate::timing::Series;
 use crate::timing_text;
+
+/// What a report tells of time: the times themselves, MLPerf's scenarios and the comparison with an earlier report, each under
+/// its heading.
+pub fn parts(head: &Head, items: &str) -> Vec<(&'static str, String)> {
+    let mut parts = vec![("Timing", timing(&head.timing, items))];
+    if let Some(html) = scenarios(&head.scenarios, items) {
+        parts.push((SCENARIOS, html));
+    }
+    if let Some(compared) = &head.compared {
+        parts.push(("Since the earlier report", changes(compared)));
+    }
+    parts
+}
+
+/// The heading of MLPerf's scenarios.
+pub const SCENARIOS: &str = "MLPerf's scenarios";
+
+/// MLPerf's scenarios as a table, and what the runs lack of MLPerf's; `None` if there are none.
+pub fn scenarios(results: &[ScenarioResult], items: &str) -> Option<String> {
+    let grid = scenario::grid(results, items)?;
+    let remarks: String = scenario::remarks(results).iter().map(|remark| paragraph(remark)).collect();
+    Some(table(&grid) + &paragraph(scenario::HOW) + &remarks)
+}
+
+/// The changes since an earlier report.
+fn changes(compared: &Comparison) -> String {
+    let row = |change: &Change| {
+        vec![
+            change.engine.clone(),
+            change.batch.to_string(),
+            figure(change.before_ms),
+            figure(change.now_ms),
+            format!("{:+.1} %", 100.0 * change.change),
+            format!("{:.1} %", 100.0 * change.threshold),
+            match change.verdict {
+                Verdict::Same => "same",
+                Verdict::Slower => "slower",
+                Verdict::Faster => "faster",
+            }
+            .to_owned(),
+        ]
+    };
+    let rows: Vec<Vec<String>> = compared.changes.iter().map(row).collect();
+    let headings = ["engine", "batch", "before ms", "now ms", "change", "noise", "verdict"];
+    let caption = format!("Against {}; a change counts beyond the noise", compared.with.display());
+    table(&Grid::new(caption, &headings, rows))
+}
 
 /// Charts and a table of the times; `items` is what a batch consists of, such as `images`.
 pub fn timing(timing: &[BatchTiming], items: &str) -> String {
@@ -18,7 +69,9 @@ pub fn timing(timing: &[BatchTiming], items: &str) -> String {
     }
     let colour = |name: &str| names.iter().position(|known| *known == name).unwrap_or(0);
     let (mut latency, mut throughput, mut rows) = (Vec::new(), Vec::new(), Vec::new());
-    let percentile = |value: Option<f64>| value.map_or_else(|| "too few runs".to_owned(), figure);
+    let percentile = |value: Option<f64>, percent: usize| {
+        value.map_or_else(|| format!("- (takes {} runs)", enough(percent)), figure)
+    };
     for batch in timing {
         for engine in &batch.engines {
             let (series, summary) = (&engine.series, &engine.series.latency_ms);
@@ -38,10 +91,10 @@ pub fn timing(timing: &[BatchTiming], items: &str) -> String {
                 series.engine.clone(),
                 batch.batch.to_string(),
                 figure(summary.p50),
-                percentile(summary.p90),
-                percentile(summary.p99),
+                percentile(summary.p90, 90),
+                percentile(summary.p99, 99),
                 figure(summary.mean),
-                summary.deviation.map_or_else(|| "-".to_owned(), figure),
+                figure(summary.deviation),
                 grouped(&summary.samples.to_string()),
                 figure(engine.items_per_second),
                 engine.speedup.map_or_else(|| "1".to_owned(), timing_text::interval),
@@ -68,6 +121,12 @@ fn spread(series: &Series) -> (f64, f64) {
     let summary = &series.latency_ms;
     let slowest = series.samples_ms.iter().fold(summary.p50, |most, &sample| most.max(sample));
     (summary.min, summary.p90.unwrap_or(slowest))
+}
+
+/// Where engines depart from the reference, in sentences.
+pub fn departures<'a>(rows: impl IntoIterator<Item = &'a Row>) -> String {
+    let departed = rows.into_iter().filter_map(Row::departed);
+    departed.map(|departed| paragraph(&format!("{departed}."))).collect()
 }
 
 /// Where every engine ran, with what, and how much memory it took.
@@ -106,12 +165,12 @@ pub fn placement<'a>(rows: impl IntoIterator<Item = &'a Row>) -> String {
 
 /// The nodes of an engine that did not run where it was asked to, by name.
 fn elsewhere(row: &Row) -> Vec<String> {
-    let asked = row.engine.strip_prefix("ort:").and_then(|name| name.parse::<Provider>().ok());
+    let asked = row.engine.strip_prefix("ort:").and_then(|name| Provider::try_from(name.to_owned()).ok());
     let Some(asked) = asked else { return Vec::new() };
     row.placement
         .iter()
         .flat_map(|placement| &placement.parts)
-        .filter(|part| part.nodes > 0 && part.provider != asked.runtime_name())
+        .filter(|part| part.nodes > 0 && !asked.is_called(&part.provider))
         .map(|part| {
             let names: String = part.node_names.iter().map(|name| format!("<li>{}</li>\n", escape(name))).collect();
             let nodes = if part.nodes == 1 { "node" } else { "nodes" };

@@ -1,10 +1,10 @@
 //! Timing, placement and the machine as text for the terminal, whatever the network.
 
 use crate::fingerprint::Machine;
-use crate::scenario::ScenarioResult;
-use crate::statistics::Median;
+use crate::scenario::{self, ScenarioResult};
+use crate::statistics::{Median, Summary, enough};
 use crate::subject::{BatchTiming, Row};
-use crate::table::{Table, figure, grouped};
+use crate::table::{Grid, Table, figure, grouped};
 
 /// The times as a table; `items` is what a batch consists of, such as `images`.
 pub fn timing(timing: &[BatchTiming], threads: usize, items: &str) -> String {
@@ -31,36 +31,30 @@ pub fn timing(timing: &[BatchTiming], threads: usize, items: &str) -> String {
         1 => "1 thread".to_owned(),
         count => format!("{count} threads"),
     };
-    format!("Timing with {threads}, engines taking turns\n{}", table.render())
+    let told = too_few(timing.iter().flat_map(|batch| &batch.engines).map(|engine| &engine.series.latency_ms));
+    let told = told.map(|why| format!("{why}\n")).unwrap_or_default();
+    format!("Timing with {threads}, engines taking turns\n{}{told}", table.render())
+}
+
+/// Why some percentiles are dashes; `None` if none is.
+pub fn too_few<'a>(latencies: impl IntoIterator<Item = &'a Summary>) -> Option<String> {
+    let lacks = |latency: &Summary| latency.p90.is_none() || latency.p99.is_none();
+    latencies.into_iter().any(lacks).then(|| {
+        format!(
+            "-: too few runs to say with 95 % confidence; p90 takes {} and p99 {} (more --seconds give more runs)",
+            enough(90),
+            enough(99)
+        )
+    })
 }
 
 /// MLPerf's scenarios as a table, and what the runs lack of MLPerf's; empty if there are none.
 pub fn scenarios(results: &[ScenarioResult], items: &str) -> String {
-    if results.is_empty() {
-        return String::new();
-    }
-    let rate = format!("{items}/s");
-    let mut table = Table::new(["engine", "scenario", "batch", "p90 ms", "p90 bound ms", "seconds", items, &rate]);
-    let optional = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), figure);
-    for result in results {
-        table.row([
-            result.engine.clone(),
-            result.scenario.name().to_owned(),
-            result.batch.to_string(),
-            optional(result.latency_ms.as_ref().and_then(|latency| latency.p90)),
-            optional(result.p90_bound_ms),
-            figure(result.seconds),
-            grouped(&result.items.to_string()),
-            figure(result.items_per_second),
-        ]);
-    }
-    let mut text = format!("MLPerf's scenarios, one engine after the other\n{}", table.render());
-    text += "p90 bound: the 90th percentile does not exceed it with 99 % confidence (LoadGen's early stopping)\n";
-    for result in results.iter().filter(|result| !result.shortfalls.is_empty()) {
-        let (engine, scenario) = (&result.engine, result.scenario.name());
-        text += &format!("{engine}, {scenario}: {}\n", result.shortfalls.join("; "));
-    }
-    text
+    let Some(Grid { caption, headings, rows }) = scenario::grid(results, items) else { return String::new() };
+    let mut table = Table::new(headings);
+    rows.into_iter().for_each(|row| table.row(row));
+    let remarks: String = scenario::remarks(results).iter().map(|remark| format!("{remark}\n")).collect();
+    format!("{caption}\n{}{}\n{remarks}", table.render(), scenario::HOW)
 }
 
 /// The machine in a line, and a line for each engine: library, placement, memory.

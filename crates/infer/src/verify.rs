@@ -95,6 +95,8 @@ pub struct Expected {
     cases: Vec<ExpectedCase>,
     native: String,
     native_error: f64,
+    /// The largest value of an output.
+    largest: f64,
     limit: f64,
 }
 
@@ -131,7 +133,17 @@ impl Expected {
             progress(results.len() as f64 / total);
         }
         let limit = (FACTOR * native_error).max(FLOOR_ULP * spacing(largest));
-        Ok(Self { cases: results, native: native.name().to_owned(), native_error, limit })
+        Ok(Self { cases: results, native: native.name().to_owned(), native_error, largest, limit })
+    }
+
+    /// What an engine may stray, as a share of the largest value of an output; zero if all of them are zero.
+    pub fn share(&self) -> f64 {
+        if self.largest > 0.0 { self.limit / self.largest } else { 0.0 }
+    }
+
+    /// The inputs of a case.
+    pub fn inputs(&self, label: &str) -> Option<&[NamedTensor]> {
+        self.cases.iter().find(|case| case.label == label).map(|case| case.inputs.as_slice())
     }
 
     /// Runs every case on `engine` and judges its outputs.

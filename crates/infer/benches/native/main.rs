@@ -240,7 +240,7 @@ fn start(arguments: &Arguments, network: Network, threads: usize) -> Result<Vec<
 fn onnx_runtime(datasets: &Path, model: &Path, threads: usize) -> Result<(RemoteEngine, String)> {
     let mut launcher = Launcher::this_program().context("this program cannot be started again")?;
     launcher.program = PathBuf::from(env!("CARGO_BIN_EXE_infer"));
-    let library = Libraries::find(datasets, launcher.clone())?.for_provider(Provider::Cpu)?;
+    let library = Libraries::find(datasets, launcher.clone())?.for_provider(&Provider::Cpu)?;
     let options = SessionOptions { threads, ..SessionOptions::default() };
     let engine = launcher.engine(&EngineSpec::Ort { library, model: model.to_owned(), options })?;
     let version = engine.loaded().library.as_ref().map(|library| library.version.clone()).unwrap_or_default();

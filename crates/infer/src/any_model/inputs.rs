@@ -92,6 +92,29 @@ pub fn elements(signature: &Signature, sizes: &Sizes) -> Vec<(ElementType, usize
     signature.inputs.iter().filter_map(of).collect()
 }
 
+/// The sizes of the dynamic axes that these inputs have.
+pub fn sizes_of(signature: &Signature, inputs: &[NamedTensor]) -> Sizes {
+    let mut sizes = Sizes::new();
+    for info in &signature.inputs {
+        let Some(given) = inputs.iter().find(|given| given.name == info.name) else { continue };
+        for (index, &size) in given.tensor.shape().iter().enumerate() {
+            if let Some(axis) = axis_name(info, index) {
+                sizes.insert(axis, size);
+            }
+        }
+    }
+    sizes
+}
+
+/// The beginning of inputs: as much along every dynamic axis as `sizes` says. `None` if there is less.
+pub fn cut(signature: &Signature, inputs: &[NamedTensor], sizes: &Sizes) -> Option<Vec<NamedTensor>> {
+    let kept = |given: &NamedTensor| {
+        let info = signature.inputs.iter().find(|info| info.name == given.name)?;
+        Some(NamedTensor::new(&given.name, given.tensor.beginning(&shape(info, sizes))?))
+    };
+    inputs.iter().map(kept).collect()
+}
+
 fn shape(input: &TensorInfo, sizes: &Sizes) -> Vec<usize> {
     let size = |index: usize| match input.shape.get(index) {
         Some(Dimension::Fixed(size)) => *size,
@@ -155,6 +178,25 @@ mod tests {
         assert_eq!(inputs, random_inputs(&signature(), &sizes, 1).unwrap());
         assert!(inputs[0].tensor.to_f64().iter().all(|x| x.abs() <= 1.0));
         assert!(inputs[1].tensor.to_f64().iter().all(|&x| x == 0.0 || x == 1.0));
+    }
+
+    /// By hand: of the rows 0 1 2, 3 4 5 and 6 7 8 the first two of two are 0 1 and 3 4.
+    #[test]
+    fn inputs_are_cut_along_their_dynamic_axes() {
+        let named = |name: &str, shape: &[usize]| {
+            let count = shape.iter().product::<usize>() as i64;
+            NamedTensor::new(name, Tensor::new(shape, (0..count).collect::<Vec<i64>>()).unwrap())
+        };
+        let inputs = [named("ids", &[3, 3]), named("x", &[3, 3, 2])];
+        let sizes = sizes_of(&signature(), &inputs);
+        assert_eq!(sizes, [("batch".to_owned(), 3), ("sequence".to_owned(), 3), ("x.2".to_owned(), 2)].into());
+        assert_eq!(cut(&signature(), &inputs, &sizes).unwrap(), inputs);
+        let smaller = [("batch".to_owned(), 2), ("sequence".to_owned(), 2), ("x.2".to_owned(), 1)].into();
+        let cut_off = cut(&signature(), &inputs, &smaller).unwrap();
+        assert_eq!(cut_off[0].tensor, Tensor::new([2, 2], vec![0_i64, 1, 3, 4]).unwrap());
+        assert_eq!(cut_off[1].tensor, Tensor::new([2, 3, 1], vec![0_i64, 2, 4, 6, 8, 10]).unwrap());
+        let larger = [("batch".to_owned(), 4), ("sequence".to_owned(), 2), ("x.2".to_owned(), 1)].into();
+        assert_eq!(cut(&signature(), &inputs, &larger), None);
     }
 
     #[test]

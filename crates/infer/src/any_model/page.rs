@@ -4,13 +4,13 @@ use crate::any_model::report::Report;
 use crate::engine::TensorInfo;
 use crate::html::{command, document, facts, paragraph, section, table, verdict, words};
 use crate::table::Grid;
-use crate::timing_page;
+use crate::timing_page::{self, departures};
 
 /// The whole page.
 pub fn page(report: &Report) -> String {
     let model = report.fingerprint.files.get("model").map(|mark| mark.path.display().to_string()).unwrap_or_default();
     let mut body = verdict(&format!("Every engine agrees with {}.", report.reference), &report.failures());
-    body += &report.departures().map(|departure| paragraph(&format!("{departure}."))).collect::<String>();
+    body += &departures(report.engines.iter().map(|engine| &engine.row));
     body += &report.notes.iter().map(|note| paragraph(&format!("Note: {note}."))).collect::<String>();
     body += &section("The model", &about(report));
     body += &section("Validation", &table(&validation(report)));

@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::any_model::compare::OutputDifference;
 use crate::any_model::inputs::Sizes;
-use crate::bisect::Departure;
 use crate::engine::Signature;
 use crate::fingerprint::Fingerprint;
 use crate::session::{Metadata, Optimization};
@@ -49,9 +48,6 @@ pub struct EngineReport {
     pub row: Row,
     /// How each output of each case compares with the reference; empty for the reference itself.
     pub differences: Vec<OutputDifference>,
-    /// The first node that departs from the reference, where that was asked for and found.
-    #[serde(default)]
-    pub departure: Option<Departure>,
 }
 
 impl EngineReport {
@@ -108,7 +104,7 @@ impl Report {
 
     /// Where engines depart from the reference, in sentences.
     pub fn departures(&self) -> impl Iterator<Item = String> {
-        self.engines.iter().filter_map(|engine| Some(engine.departure.as_ref()?.sentence(&engine.row.engine)))
+        self.engines.iter().filter_map(|engine| engine.row.departed())
     }
 
     /// Each thing that went wrong, in a sentence.

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
 use crate::any_model::compare::{OutputDifference, difference};
-use crate::any_model::inputs::{InputsError, Sizes, random_inputs};
+use crate::any_model::inputs::{Sizes, cut, sizes_of};
 use crate::engine::{Engine, EngineError, Signature};
 use crate::tensor::NamedTensor;
 use crate::worker::EngineSpec;
@@ -34,10 +34,8 @@ pub struct Side<'a> {
 pub struct Trigger {
     /// What the model takes.
     pub signature: Signature,
-    /// The sizes of the dynamic axes.
-    pub sizes: Sizes,
-    /// The seed of the values.
-    pub seed: u64,
+    /// The inputs.
+    pub inputs: Vec<NamedTensor>,
     /// The largest difference that passes, as a share of the largest value.
     pub tolerance: f64,
 }
@@ -67,9 +65,6 @@ pub enum BisectError {
     /// An engine failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// No inputs can be made.
-    #[error(transparent)]
-    Inputs(#[from] InputsError),
     /// The model with more outputs cannot be written.
     #[error(transparent)]
     Save(#[from] onnx_model::SaveError),
@@ -97,8 +92,7 @@ pub fn bisect(
     let folder = tempfile::tempdir().map_err(artifact::FileError::new("create", std::env::temp_dir()))?;
     let values = expose::values(suspect.model, reference.model);
     let mut pair = start(launcher, &folder, suspect, reference, &values)?;
-    let inputs = random_inputs(&trigger.signature, &trigger.sizes, trigger.seed)?;
-    let differences = pair.differences(&inputs, &values)?;
+    let differences = pair.differences(&trigger.inputs, &values)?;
     let first = differences.iter().position(|found| !found.within(trigger.tolerance));
     let (position, fused) = match first {
         Some(position) => (position, false),
@@ -112,12 +106,13 @@ pub fn bisect(
     };
     let Some(value) = values.get(position) else { return Ok(None) };
     let departs = |pair: &mut Pair, sizes: &Sizes| -> Result<Option<OutputDifference>, BisectError> {
-        let inputs = random_inputs(&trigger.signature, sizes, trigger.seed)?;
+        let Some(inputs) = cut(&trigger.signature, &trigger.inputs, sizes) else { return Ok(None) };
         // A size that the model refuses shows nothing.
         let Ok(found) = pair.differences(&inputs, std::slice::from_ref(value)) else { return Ok(None) };
         Ok(found.into_iter().next().filter(|found| !found.within(trigger.tolerance)))
     };
-    let sizes = shrink::shrink(&trigger.sizes, |sizes| departs(&mut pair, sizes).map(|found| found.is_some()))?;
+    let whole = sizes_of(&trigger.signature, &trigger.inputs);
+    let sizes = shrink::shrink(&whole, |sizes| departs(&mut pair, sizes).map(|found| found.is_some()))?;
     let shown = departs(&mut pair, &sizes)?;
     let nodes = &suspect.model.graph.nodes;
     let maker = nodes.iter().position(|node| node.outputs.contains(value));
@@ -143,16 +138,22 @@ fn alone(
     trigger: &Trigger,
     values: &[String],
 ) -> Result<Option<(usize, Pair)>, BisectError> {
-    let inputs = random_inputs(&trigger.signature, &trigger.sizes, trigger.seed)?;
     let shows = |position: usize| -> Result<Option<Pair>, BisectError> {
         let Some(value) = values.get(position).map(std::slice::from_ref) else { return Ok(None) };
         let mut pair = start(launcher, folder, suspect, reference, value)?;
-        let found = pair.differences(&inputs, value)?;
+        let found = pair.differences(&trigger.inputs, value)?;
         Ok(found.iter().any(|found| !found.within(trigger.tolerance)).then_some(pair))
     };
-    let Some(last) = values.len().checked_sub(1) else { return Ok(None) };
-    let Some(mut pair) = shows(last)? else { return Ok(None) };
-    let (mut right, mut wrong) = (0, last);
+    // The search begins at the first of the graph's own outputs that departs.
+    let mut begun = None;
+    for (position, _) in values.iter().enumerate().filter(|(_, value)| is_output(suspect.model, value)) {
+        if let Some(found) = shows(position)? {
+            begun = Some((position, found));
+            break;
+        }
+    }
+    let Some((mut wrong, mut pair)) = begun else { return Ok(None) };
+    let mut right = 0;
     while right < wrong {
         let middle = right.midpoint(wrong);
         match shows(middle)? {
@@ -161,6 +162,10 @@ fn alone(
         }
     }
     Ok(Some((wrong, pair)))
+}
+
+fn is_output(model: &Model, value: &str) -> bool {
+    model.graph.outputs.iter().any(|output| output.name == value)
 }
 
 /// Both engines on their models with these values as outputs.

@@ -6,11 +6,10 @@ use models::mnist_digits::Digits;
 
 use crate::html::{Curve, command, curves, digit, document, escape, folded, paragraph, section, table, verdict};
 use crate::mnist::evaluate::{Misread, Reference};
-use crate::mnist::report::{Comparison, EngineReport, Report};
+use crate::mnist::report::{EngineReport, Report};
 use crate::mnist::training::Epoch;
-use crate::regression::{Change, Verdict};
 use crate::table::{Grid, figure, grouped};
-use crate::timing_page;
+use crate::timing_page::{self, departures};
 
 /// What the limit of the validation is.
 pub(crate) const LIMIT: &str = "The limit is not a guess: the network also runs in float64, and how far Burn's own float32 strays \
@@ -29,22 +28,24 @@ pub fn page(report: &Report, digits: &Digits) -> String {
         &format!("Every engine gives the same digit as {} for all {images} test images.", report.reference.engine),
         &report.failures(),
     );
-    body += &report.notes.iter().map(|note| paragraph(&format!("Note: {note}."))).collect::<String>();
+    body += &departures(report.engines.iter().map(|engine| &engine.row));
+    body += &report.head.notes.iter().map(|note| paragraph(&format!("Note: {note}."))).collect::<String>();
     body += &summary(report);
     body += &section("Validation", &(table(&validation(report)) + &paragraph(LIMIT)));
     if !report.training.is_empty() {
         body += &section("Training", &training(&report.training));
     }
-    body += &section("Timing", &timing_page::timing(&report.timing, "images"));
-    if let Some(compared) = &report.compared {
-        body += &section("Since the earlier report", &changes(compared));
-    }
+    body += &timing_page::parts(&report.head, "images")
+        .iter()
+        .map(|(heading, html)| section(heading, html))
+        .collect::<String>();
     body += &section("Where it ran", &timing_page::placement(report.engines.iter().map(|engine| &engine.row)));
     body += &section("Confusion", &confusion(&report.reference));
     body += &section("The digits that were misread", &misread(&report.reference, Some(digits)));
-    body += &section("Measured on", &timing_page::machine(&report.fingerprint, Some(report.settings.threads)));
-    let repeat =
-        format!("cargo xtask eval mnist --threads {} --seconds {}", report.settings.threads, report.settings.seconds);
+    body +=
+        &section("Measured on", &timing_page::machine(&report.head.fingerprint, Some(report.head.settings.threads)));
+    let settings = &report.head.settings;
+    let repeat = format!("cargo xtask eval mnist --threads {} --seconds {}", settings.threads, settings.seconds);
     body += &section("To repeat it", &command(&repeat));
     document("MNIST CNN: evaluation", &body)
 }
@@ -52,14 +53,15 @@ pub fn page(report: &Report, digits: &Digits) -> String {
 /// The fastest engine for one image and for many.
 fn summary(report: &Report) -> String {
     let mut text = String::new();
-    if let Some(single) = report.timing.iter().find(|timing| timing.batch == 1)
+    if let Some(single) = report.head.timing.iter().find(|timing| timing.batch == 1)
         && let Some(fastest) =
             single.engines.iter().min_by(|a, b| a.series.latency_ms.p50.total_cmp(&b.series.latency_ms.p50))
     {
         let latency = figure(fastest.series.latency_ms.p50);
         text += &format!("Fastest for one image: {}, {latency} ms at the median. ", fastest.series.engine);
     }
-    let all = report.timing.iter().flat_map(|timing| timing.engines.iter().map(move |engine| (timing.batch, engine)));
+    let all =
+        report.head.timing.iter().flat_map(|timing| timing.engines.iter().map(move |engine| (timing.batch, engine)));
     if let Some((batch, most)) = all.max_by(|(_, a), (_, b)| a.items_per_second.total_cmp(&b.items_per_second)) {
         let rate = figure(most.items_per_second);
         text += &format!("Most images a second: {}, {rate} at batch {batch}.", most.series.engine);
@@ -128,29 +130,6 @@ pub(crate) fn training(epochs: &[Epoch]) -> String {
             "Every figure of the training",
             &table(&Grid::new("By epoch", &["epoch", "training loss", "test loss", "recognised"], rows)),
         )
-}
-
-fn changes(compared: &Comparison) -> String {
-    let row = |change: &Change| {
-        vec![
-            change.engine.clone(),
-            change.batch.to_string(),
-            figure(change.before_ms),
-            figure(change.now_ms),
-            format!("{:+.1} %", 100.0 * change.change),
-            format!("{:.1} %", 100.0 * change.threshold),
-            match change.verdict {
-                Verdict::Same => "same",
-                Verdict::Slower => "slower",
-                Verdict::Faster => "faster",
-            }
-            .to_owned(),
-        ]
-    };
-    let rows: Vec<Vec<String>> = compared.changes.iter().map(row).collect();
-    let headings = ["engine", "batch", "before ms", "now ms", "change", "noise", "verdict"];
-    let caption = format!("Against {}; a change counts beyond the noise", compared.with.display());
-    table(&Grid::new(caption, &headings, rows))
 }
 
 /// What was read as what.

@@ -1,29 +1,19 @@
 //! The result of an evaluation, as JSON and as tables.
 
-use std::path::PathBuf;
-
 use serde::{Deserialize, Serialize};
 
-use crate::fingerprint::Fingerprint;
-use crate::measured::Measured;
-pub use crate::measured::{Comparison, Settings};
+use crate::measured::Head;
 use crate::mnist::evaluate::{Agreement, Outcome, Reference};
 use crate::mnist::training::Epoch;
-use crate::regression;
-use crate::scenario::ScenarioResult;
-use crate::subject::{BatchTiming, Row};
+use crate::subject::Row;
 use crate::table::{Table, figure, grouped};
-use crate::timing_text;
 
 /// Everything that an evaluation found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// The network.
-    pub network: String,
-    /// Whether every engine ran, gave the framework's digit for every image, and strayed no further than float32 does.
-    pub passed: bool,
-    /// What a reader should know before they trust the figures.
-    pub notes: Vec<String>,
+    /// What every report has.
+    #[serde(flatten)]
+    pub head: Head,
     /// How the weights were trained, epoch by epoch; empty if there is no record of these weights.
     #[serde(default)]
     pub training: Vec<Epoch>,
@@ -31,18 +21,6 @@ pub struct Report {
     pub reference: Reference,
     /// The engines, the framework first.
     pub engines: Vec<EngineReport>,
-    /// The times, one entry a batch size.
-    pub timing: Vec<BatchTiming>,
-    /// MLPerf's scenarios, if they were asked for.
-    #[serde(default)]
-    pub scenarios: Vec<ScenarioResult>,
-    /// What has changed since an earlier report, if there is one to compare with.
-    #[serde(default)]
-    pub compared: Option<Comparison>,
-    /// Threads and graph optimisation.
-    pub settings: Settings,
-    /// What it was measured on.
-    pub fingerprint: Fingerprint,
 }
 
 /// Everything about one engine.
@@ -62,40 +40,15 @@ const LISTED: usize = 20;
 impl Report {
     /// Tables for the terminal.
     pub fn text(&self) -> String {
-        let mut parts = vec![
-            self.validation_text(),
-            timing_text::timing(&self.timing, self.settings.threads, "images")
-                + &timing_text::scenarios(&self.scenarios, "images"),
-            timing_text::machine(&self.fingerprint.machine, self.engines.iter().map(|engine| &engine.row)),
-        ];
-        if let Some(compared) = &self.compared {
-            let changes = regression::text(&compared.changes);
-            parts.push(format!("Compared with {}\n{changes}", compared.with.display()));
-        }
-        parts.extend(self.notes.iter().map(|note| format!("Note: {note}.\n")));
+        let rows: Vec<&Row> = self.engines.iter().map(|engine| &engine.row).collect();
+        let mut parts = vec![self.validation_text()];
+        parts.extend(self.head.texts(&rows, "images"));
         let failures = self.failures();
         parts.push(match failures.is_empty() {
             true => "Passed: the same digit for every image.\n".to_owned(),
             false => failures.iter().map(|failure| format!("FAILED: {failure}.\n")).collect(),
         });
         parts.join("\n")
-    }
-
-    /// The part that times are compared by.
-    pub fn measured(&self) -> Measured<'_> {
-        Measured { machine: &self.fingerprint.machine, settings: &self.settings, timing: &self.timing }
-    }
-
-    /// Compares the times with those of an earlier report, and notes what makes them hard to compare.
-    pub fn compare(&mut self, with: PathBuf, earlier: &Self) {
-        let (compared, notes) = Comparison::of(&self.measured(), with, &earlier.measured());
-        self.compared = Some(compared);
-        self.notes.extend(notes);
-    }
-
-    /// Whether an engine has become slower than in the report that this one was compared with.
-    pub fn is_slower(&self) -> bool {
-        self.compared.as_ref().is_some_and(Comparison::is_slower)
     }
 
     /// Each thing that went wrong, in a sentence.

@@ -2,28 +2,28 @@
 
 use super::report::{EngineReport, Report};
 use crate::html::{command, document, paragraph, section, table, verdict};
-use crate::regression;
 use crate::table::Grid;
-use crate::timing_page;
+use crate::timing_page::{self, departures};
 
 /// The whole page.
 pub fn page(report: &Report) -> String {
     let passed = format!("No engine strays further from float64 than {} may.", report.reference);
     let mut body = report.warning().map(|warning| paragraph(&format!("{warning}."))).unwrap_or_default();
     body += &verdict(&passed, &report.failures());
-    body += &report.notes.iter().map(|note| paragraph(&format!("Note: {note}."))).collect::<String>();
+    body += &departures(report.engines.iter().map(|engine| &engine.row));
+    body += &report.head.notes.iter().map(|note| paragraph(&format!("Note: {note}."))).collect::<String>();
     let tables: String = validation(report).iter().map(table).collect();
     let sentences: String = agreements(report).iter().map(|sentence| paragraph(sentence)).collect();
     body += &section("Validation", &(tables + &sentences));
-    body += &section("Timing", &timing_page::timing(&report.timing, &report.items));
-    if let Some(compared) = &report.compared {
-        let heading = format!("Since {}", compared.with.display());
-        body += &section(&heading, &command(&regression::text(&compared.changes)));
-    }
+    body += &timing_page::parts(&report.head, &report.items)
+        .iter()
+        .map(|(heading, html)| section(heading, html))
+        .collect::<String>();
     body += &section("Where it ran", &timing_page::placement(report.engines.iter().map(|engine| &engine.row)));
-    body += &section("Measured on", &timing_page::machine(&report.fingerprint, Some(report.settings.threads)));
+    body +=
+        &section("Measured on", &timing_page::machine(&report.head.fingerprint, Some(report.head.settings.threads)));
     body += &section("To repeat it", &command(&report.command));
-    document(&format!("{}: evaluation", report.network), &body)
+    document(&format!("{}: evaluation", report.head.network), &body)
 }
 
 /// How far every output strays from float64, and the items whose results differ.

@@ -1,50 +1,29 @@
 //! The result of an evaluation, as JSON and as tables.
 
-use std::path::PathBuf;
-
 use serde::{Deserialize, Serialize};
 
 use super::Agreement;
-use crate::fingerprint::Fingerprint;
-use crate::measured::{Comparison, Measured, Settings};
-use crate::regression;
-use crate::scenario::ScenarioResult;
-use crate::subject::{BatchTiming, Row};
+use crate::measured::Head;
+use crate::subject::Row;
 use crate::table::{Table, figure};
-use crate::timing_text;
 use crate::verify::Verification;
 
 /// Everything that an evaluation found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// The network: `alexnet`, `bert-qa`.
-    pub network: String,
-    /// Whether every engine ran, gave the framework's result for every item, and strayed no further than float32 does.
-    pub passed: bool,
+    /// What every report has.
+    #[serde(flatten)]
+    pub head: Head,
     /// The seed of the weights, if they are random and the results mean nothing.
     pub random_init: Option<u64>,
-    /// What a reader should know before they trust the figures.
-    pub notes: Vec<String>,
     /// What an item is: `pictures`, `questions`.
     pub items: String,
     /// The engine that the others are compared with.
     pub reference: String,
     /// The engines, the framework first.
     pub engines: Vec<EngineReport>,
-    /// The times, one entry a batch size.
-    pub timing: Vec<BatchTiming>,
-    /// MLPerf's scenarios, if they were asked for.
-    #[serde(default)]
-    pub scenarios: Vec<ScenarioResult>,
-    /// What has changed since an earlier report, if there is one to compare with.
-    #[serde(default)]
-    pub compared: Option<Comparison>,
-    /// Threads and graph optimisation.
-    pub settings: Settings,
     /// The command that repeats it.
     pub command: String,
-    /// What it was measured on.
-    pub fingerprint: Fingerprint,
 }
 
 /// Everything about one engine.
@@ -89,18 +68,6 @@ impl EngineReport {
 }
 
 impl Report {
-    /// The part that times are compared by.
-    pub fn measured(&self) -> Measured<'_> {
-        Measured { machine: &self.fingerprint.machine, settings: &self.settings, timing: &self.timing }
-    }
-
-    /// Compares the times with those of an earlier report.
-    pub fn compare(&mut self, with: PathBuf, earlier: &Self) {
-        let (compared, notes) = Comparison::of(&self.measured(), with, &earlier.measured());
-        self.compared = Some(compared);
-        self.notes.extend(notes);
-    }
-
     /// Each thing that went wrong, in a sentence.
     pub fn failures(&self) -> Vec<String> {
         self.engines.iter().flat_map(|engine| engine.failures(&self.items)).collect()
@@ -116,14 +83,8 @@ impl Report {
         let mut parts: Vec<String> = self.warning().iter().map(|warning| format!("{warning}.\n")).collect();
         parts.push(self.validation_text());
         parts.extend(self.engines.iter().filter_map(|engine| self.differing_text(engine)));
-        parts.push(timing_text::timing(&self.timing, self.settings.threads, &self.items));
-        parts.extend(Some(timing_text::scenarios(&self.scenarios, &self.items)).filter(|text| !text.is_empty()));
-        parts.push(timing_text::machine(&self.fingerprint.machine, self.engines.iter().map(|engine| &engine.row)));
-        if let Some(compared) = &self.compared {
-            let changes = regression::text(&compared.changes);
-            parts.push(format!("Compared with {}\n{changes}", compared.with.display()));
-        }
-        parts.extend(self.notes.iter().map(|note| format!("Note: {note}.\n")));
+        let rows: Vec<&Row> = self.engines.iter().map(|engine| &engine.row).collect();
+        parts.extend(self.head.texts(&rows, &self.items));
         let failures = self.failures();
         parts.push(match failures.is_empty() {
             true => format!("Passed: no engine strays further from float64 than {} may.\n", self.reference),

@@ -6,6 +6,7 @@ use artifact::Digest;
 use serde::Serialize;
 
 use crate::fingerprint::Fingerprint;
+use crate::scenario::ScenarioResult;
 use crate::subject::{BatchTiming, EngineTiming, Row};
 use crate::table::Grid;
 use crate::timing::ratio;
@@ -45,6 +46,8 @@ pub struct Chapter {
     pub rows: Vec<Row>,
     /// The times, one entry a batch size.
     pub timing: Vec<BatchTiming>,
+    /// MLPerf's scenarios, if they were run.
+    pub scenarios: Vec<ScenarioResult>,
     /// Threads inside one operation, if that is known.
     pub threads: Option<usize>,
     /// What it was measured on, if that is known.
@@ -181,6 +184,7 @@ pub(super) mod tests {
             parts: Vec::new(),
             rows: Vec::new(),
             timing,
+            scenarios: Vec::new(),
             threads: Some(1),
             fingerprint: None,
             recipes: vec![Recipe::new("Timing", "cargo xtask eval net")],

@@ -125,6 +125,7 @@ impl Source<'_> {
             parts: Vec::new(),
             rows: Vec::new(),
             timing: Vec::new(),
+            scenarios: Vec::new(),
             threads: None,
             fingerprint: None,
             recipes: Vec::new(),

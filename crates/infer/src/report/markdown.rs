@@ -6,6 +6,7 @@ use crate::report::chapter::Chapter;
 use crate::report::collect::Evidence;
 use crate::report::page::{fastest, most};
 use crate::report::summary::summary;
+use crate::scenario;
 use crate::table::{Grid, figure, grouped};
 use crate::timing_text;
 
@@ -53,12 +54,21 @@ fn whole(chapter: &Chapter) -> String {
             text += &failures.iter().map(|failure| format!("- FAILED: {}\n", plain(failure))).collect::<String>()
         }
     }
+    let departed = chapter.rows.iter().filter_map(|row| row.departed());
+    text += &departed.map(|departed| format!("- {}.\n", plain(&departed))).collect::<String>();
     text += &chapter.notes.iter().map(|note| format!("- Note: {}\n", plain(note))).collect::<String>();
     for grid in &chapter.validation {
         let _ = write!(text, "\n### Validation\n\n{}:\n\n{}", plain(&grid.caption), table(grid));
     }
     if !chapter.timing.is_empty() {
-        let _ = write!(text, "\n### Timing\n\n{}", table(&timing(chapter)));
+        let latencies = chapter.timing.iter().flat_map(|batch| &batch.engines).map(|engine| &engine.series.latency_ms);
+        let why = timing_text::too_few(latencies).map(|why| format!("\n{}\n", plain(&why))).unwrap_or_default();
+        let _ = write!(text, "\n### Timing\n\n{}{why}", table(&timing(chapter)));
+    }
+    if let Some(grid) = scenario::grid(&chapter.scenarios, &chapter.items) {
+        let remarks = std::iter::once(scenario::HOW.to_owned()).chain(scenario::remarks(&chapter.scenarios));
+        let remarks: String = remarks.map(|remark| format!("- {}\n", plain(&remark))).collect();
+        let _ = write!(text, "\n### {}\n\n{}\n{remarks}", plain(&grid.caption), table(&grid));
     }
     let placed: Vec<String> = chapter
         .rows

@@ -9,6 +9,7 @@ use crate::mnist::training;
 use crate::report::chapter::{Chapter, Claim, Recipe};
 use crate::report::collect::{Source, title};
 use crate::table::grouped;
+use crate::timing_page::SCENARIOS;
 
 /// All test images of MNIST.
 const TEST_IMAGES: usize = 10_000;
@@ -35,13 +36,14 @@ pub(super) fn chapter(source: &Source<'_>, digits: Option<&Digits>) -> Result<Ch
             paragraph("Without pictures: the test images are not here (`cargo xtask fetch mnist` gets them).") + &wrong;
     }
     chapter.parts.push(("The digits that were misread".to_owned(), wrong));
-    chapter.passed = report.passed;
+    chapter.passed = report.head.passed;
     chapter.failures = report.failures();
-    chapter.notes = report.notes;
+    chapter.notes = report.head.notes;
     chapter.rows = report.engines.into_iter().map(|engine| engine.row).collect();
-    chapter.timing = report.timing;
-    chapter.threads = Some(report.settings.threads);
-    chapter.fingerprint = Some(report.fingerprint);
+    chapter.timing = report.head.timing;
+    chapter.scenarios = report.head.scenarios;
+    chapter.threads = Some(report.head.settings.threads);
+    chapter.fingerprint = Some(report.head.fingerprint);
     Ok(chapter)
 }
 
@@ -67,16 +69,16 @@ fn claims(report: &Report, images: &str) -> Vec<Claim> {
 }
 
 fn recipes(report: &Report) -> Vec<Recipe> {
-    let mark = |role: &str| report.fingerprint.files.get(role);
+    let mark = |role: &str| report.head.fingerprint.files.get(role);
+    let settings = &report.head.settings;
     let mut recipes = Vec::new();
     if let Some(command) = mark("weights").and_then(|mark| training::command(&mark.path, &mark.sha256)) {
         recipes.push(Recipe::new("Training", command));
     }
     let providers: Vec<&str> =
         report.engines.iter().filter_map(|engine| engine.row.engine.strip_prefix("ort:")).collect();
-    let batches: Vec<String> = report.timing.iter().map(|timing| timing.batch.to_string()).collect();
-    let mut command =
-        format!("cargo xtask eval mnist --threads {} --seconds {}", report.settings.threads, report.settings.seconds);
+    let batches: Vec<String> = report.head.timing.iter().map(|timing| timing.batch.to_string()).collect();
+    let mut command = format!("cargo xtask eval mnist --threads {} --seconds {}", settings.threads, settings.seconds);
     for (option, values) in [("--batches", batches.join(",")), ("--providers", providers.join(","))] {
         if !values.is_empty() {
             command += &format!(" {option} {values}");
@@ -96,6 +98,11 @@ fn recipes(report: &Report) -> Vec<Recipe> {
     recipes.push(Recipe::new("The ONNX file", "cargo xtask export mnist"));
     for figure in ["Validation", "Confusion", "The digits that were misread", "Timing", "Where it ran"] {
         recipes.push(Recipe::new(figure, command.clone()));
+    }
+    let mut scenarios: Vec<&str> = report.head.scenarios.iter().map(|result| result.scenario.name()).collect();
+    scenarios.dedup();
+    if !scenarios.is_empty() {
+        recipes.push(Recipe::new(SCENARIOS, format!("{command} --scenario {}", scenarios.join(","))));
     }
     recipes
 }

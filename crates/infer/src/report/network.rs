@@ -10,6 +10,7 @@ use crate::network::report::Report;
 use crate::report::chapter::{Chapter, Claim, Recipe};
 use crate::report::collect::{Source, title};
 use crate::report::other::{grid, squad_claims};
+use crate::timing_page::SCENARIOS;
 
 pub(super) fn chapter(source: &Source<'_>) -> Result<Chapter, String> {
     let report: Report = source.parse()?;
@@ -20,20 +21,22 @@ pub(super) fn chapter(source: &Source<'_>) -> Result<Chapter, String> {
     let sentences = agreements(&report);
     chapter.remark = Some(sentences.join(" ")).filter(|text| !text.is_empty());
     if let Some(squad) = Squad::beside(source) {
-        squad.tell(&mut chapter, report.fingerprint.files.get("model").map(|mark| mark.sha256));
+        squad.tell(&mut chapter, report.head.fingerprint.files.get("model").map(|mark| mark.sha256));
     }
-    for figure in ["Validation", "Timing", "Where it ran"] {
+    let scenarios = Some(SCENARIOS).filter(|_| !report.head.scenarios.is_empty());
+    for figure in ["Validation", "Timing", "Where it ran"].into_iter().chain(scenarios) {
         chapter.recipes.push(Recipe::new(figure, report.command.clone()));
     }
     chapter.recipes.push(Recipe::new("The ONNX file", format!("cargo xtask export {}", source.id)));
-    chapter.passed = report.passed;
+    chapter.passed = report.head.passed;
     chapter.failures = report.failures();
-    chapter.notes.extend(report.warning().into_iter().chain(report.notes));
+    chapter.notes.extend(report.warning().into_iter().chain(report.head.notes));
     chapter.items = report.items;
     chapter.rows = report.engines.into_iter().map(|engine| engine.row).collect();
-    chapter.timing = report.timing;
-    chapter.threads = Some(report.settings.threads);
-    chapter.fingerprint = Some(report.fingerprint);
+    chapter.timing = report.head.timing;
+    chapter.scenarios = report.head.scenarios;
+    chapter.threads = Some(report.head.settings.threads);
+    chapter.fingerprint = Some(report.head.fingerprint);
     Ok(chapter)
 }
 

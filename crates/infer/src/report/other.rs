@@ -9,7 +9,7 @@ use crate::subject::{BatchTiming, Row};
 use crate::table::{Grid, figure};
 
 /// The fields of an engine that the timing and the placement show.
-const KNOWN: [&str; 7] = ["engine", "error", "library", "load_ms", "first_run_ms", "placement", "usage"];
+const KNOWN: [&str; 8] = ["engine", "error", "library", "load_ms", "first_run_ms", "placement", "usage", "departure"];
 
 /// Figures that a table has room for.
 const COLUMNS: usize = 10;
@@ -26,6 +26,7 @@ pub(super) fn chapter(source: &Source<'_>, value: &Value) -> Result<Chapter, Str
     chapter.notes = field(value, "notes").unwrap_or_default();
     chapter.rows = engines.iter().filter_map(row).collect();
     chapter.timing = field::<Vec<BatchTiming>>(value, "timing").unwrap_or_default();
+    chapter.scenarios = field(value, "scenarios").unwrap_or_default();
     chapter.threads = field(value, "threads").or_else(|| field(value.get("settings")?, "threads"));
     chapter.fingerprint = field(value, "fingerprint");
     chapter.items = field(value, "items").unwrap_or(chapter.items);
@@ -72,6 +73,7 @@ fn row(engine: &Value) -> Option<Row> {
             first_run_ms: field(engine, "first_run_ms"),
             placement: None,
             usage: None,
+            departure: None,
         })
     })
 }

@@ -95,6 +95,7 @@ pub(super) fn most(leader: &Leader) -> String {
 
 fn whole(chapter: &Chapter) -> String {
     let mut html = verdict(&chapter.criterion, &chapter.failures);
+    html += &timing_page::departures(&chapter.rows);
     html += &chapter.notes.iter().map(|note| paragraph(&format!("Note: {note}."))).collect::<String>();
     let how = |heading: &str| chapter.command(heading).map(repeat).unwrap_or_default();
     let own = |heading: &str, body: &str| part(heading, &(body.to_owned() + &how(heading)));
@@ -106,6 +107,9 @@ fn whole(chapter: &Chapter) -> String {
     html += &chapter.parts.iter().map(|(heading, body)| own(heading, body)).collect::<String>();
     if !chapter.timing.is_empty() {
         html += &own("Timing", &timing_page::timing(&chapter.timing, &chapter.items));
+    }
+    if let Some(scenarios) = timing_page::scenarios(&chapter.scenarios, &chapter.items) {
+        html += &own(timing_page::SCENARIOS, &scenarios);
     }
     if chapter.rows.iter().any(|row| row.placement.is_some() || row.library.is_some() || row.load_ms.is_some()) {
         html += &own("Where it ran", &timing_page::placement(&chapter.rows));

@@ -125,9 +125,9 @@ impl EngineSpec {
         }
     }
 
-    /// Whether the engine runs on a GPU.
-    pub fn uses_gpu(&self) -> bool {
-        matches!(self, Self::Ort { options, .. } if matches!(options.provider, Provider::Cuda | Provider::TensorRt))
+    /// Whether the engine may reserve more addresses than there is memory, as the drivers of GPUs do.
+    pub fn reserves_addresses(&self) -> bool {
+        matches!(self, Self::Ort { options, .. } if options.provider.reserves_addresses())
     }
 
     /// Loads the network. For a worker: it may set the process up for this engine.

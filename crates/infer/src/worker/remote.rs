@@ -45,6 +45,9 @@ pub struct RemoteEngine {
     loaded: Loaded,
 }
 
+/// What a worker is called that is asked about a library.
+pub const ASKED: &str = "the library";
+
 /// How long a process may take to end after its last answer.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -69,8 +72,7 @@ impl Launcher {
     /// # Errors
     /// When the worker cannot be started, crashes or hangs, or the engine cannot load the network.
     pub fn engine(&self, spec: &EngineSpec) -> Result<RemoteEngine, EngineError> {
-        // A GPU's driver reserves more addresses than there is memory.
-        let memory = self.memory.filter(|_| !spec.uses_gpu());
+        let memory = self.memory.filter(|_| !spec.reserves_addresses());
         let mut worker = self.start(&spec.engine_name(), spec.threads(), memory)?;
         match worker.ask(&Request::Load(spec.clone()), &[])? {
             (Answer::Loaded(loaded), _) => Ok(RemoteEngine { worker, loaded }),
@@ -83,7 +85,7 @@ impl Launcher {
     /// # Errors
     /// When it cannot be loaded, or crashes.
     pub fn probe(&self, library: &Path) -> Result<Probe, EngineError> {
-        let mut worker = self.start("the library", 1, None)?;
+        let mut worker = self.start(ASKED, 1, None)?;
         match worker.ask(&Request::Probe(library.to_owned()), &[])? {
             (Answer::Probed(probe), _) => Ok(probe),
             _ => Err(worker.confused()),

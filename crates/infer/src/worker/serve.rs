@@ -10,9 +10,9 @@ use std::time::Instant;
 
 use crate::engine::EngineError;
 use crate::memory::confine;
-use crate::provider::{Provider, ProviderOptions};
+use crate::provider::Provider;
 use crate::runtime::one_line;
-use crate::session::{SessionOptions, try_provider};
+use crate::session::{SessionOptions, built_in, try_provider};
 use crate::tensor::NamedTensor;
 use crate::usage::Usage;
 use crate::worker::{Answer, Loaded, Opened, Probe, ProbedProvider, Request, describe, load_library, wire};
@@ -127,12 +127,9 @@ fn block(opened: &mut Opened, inputs: &[NamedTensor], runs: usize) -> Result<Vec
 fn probe(path: &Path) -> Result<Probe, EngineError> {
     let runtime = load_library(path)?;
     let mut providers = Vec::new();
-    for provider in Provider::ALL {
-        if !provider.is_compiled_in().unwrap_or(false) {
-            continue;
-        }
-        let options =
-            SessionOptions { provider, provider_options: ProviderOptions::new(), ..SessionOptions::default() };
+    for name in built_in(&runtime)? {
+        let Ok(provider) = Provider::try_from(name) else { continue };
+        let options = SessionOptions { provider: provider.clone(), ..SessionOptions::default() };
         let failure = try_provider(&runtime, &options).err().map(|error| cli::failure::sentence(&error));
         providers.push(ProbedProvider { provider, failure });
     }

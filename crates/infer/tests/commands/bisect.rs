@@ -1,4 +1,4 @@
-//! `infer eval --onnx FILE --against OTHER --bisect`.
+//! `infer eval --onnx FILE --against OTHER --bisect`, and `infer eval mnist --bisect`.
 
 use std::path::{Path, PathBuf};
 
@@ -93,4 +93,124 @@ fn where_nothing_departs_nothing_is_said() {
     let output = command.arg("--out").arg(setting.path("onnx.json")).output().unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(!text(&output.stdout).contains("departs"));
+}
+
+/// What a convolution is scaled by: `x 2^-100 * w 2^67 * 2^66 * 2^-33` is `x w` without any rounding. ONNX Runtime folds the
+/// factor 2^66 into the weights of the convolution, where 2^133 is no float32 any more. It does not where the convolution's
+/// own result is an output.
+const SHRINK: f32 = 1.0 / (1_u128 << 100) as f32;
+const ENLARGE: f32 = (1_u128 << 67) as f32;
+const SCALE: f32 = (1_u128 << 66) as f32;
+const RESTORE: f32 = 1.0 / (1_u64 << 33) as f32;
+
+/// A convolution that overflows only when it is fused with what follows it, from `from` to `to`.
+fn fragile(graph: Graph, from: &str, to: &str, weight: &str, channels: usize) -> Graph {
+    let factor =
+        |name: &str, value: f32| Tensor::from_slice(name, [channels as u64, 1, 1], &vec![value; channels]).unwrap();
+    graph
+        .initializer(Tensor::from_slice("shrink", [1], &[SHRINK]).unwrap())
+        .initializer(factor("scale", SCALE))
+        .initializer(factor("restore", RESTORE))
+        .node(Node::new("Mul").named("stem.shrink").input(from).input("shrink").output("stem.0"))
+        .node(Node::new("Conv").named("stem.conv").input("stem.0").input(weight).output("stem.1"))
+        .node(Node::new("Mul").named("stem.scale").input("stem.1").input("scale").output("stem.2"))
+        .node(Node::new("Mul").named("stem.restore").input("stem.2").input("restore").output(to))
+}
+
+/// Every node by itself is right; only the fused one is wrong.
+#[test]
+fn an_error_that_exists_only_in_the_fused_graph_is_found() {
+    let setting = Setting::new();
+    let image = |name: &str, channels: u64| {
+        ValueInfo::new(name, DataType::F32, [Dim::symbol("batch"), Dim::Known(channels), Dim::Known(3), Dim::Known(3)])
+    };
+    let graph = Graph::new("fragile")
+        .input(image("x", 1))
+        .output(image("y", 2))
+        .initializer(Tensor::from_slice("w", [2, 1, 1, 1], &[0.5 * ENLARGE, 3.0 * ENLARGE]).unwrap());
+    let file = save(&setting, "fragile.onnx", fragile(graph, "x", "y", "w", 2));
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_infer"));
+    command.current_dir(setting.workspace()).args([
+        "eval",
+        "--bisect",
+        "--seconds",
+        "0.01",
+        "--engines",
+        "ort:cpu,tract",
+    ]);
+    let output = command.arg("--onnx").arg(&file).arg("--out").arg(setting.path("onnx.json")).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}{}", text(&output.stdout), text(&output.stderr));
+    let report: Value = serde_json::from_slice(&std::fs::read(setting.path("onnx.json")).unwrap()).unwrap();
+    let departure = &report["engines"][1]["departure"];
+    assert_eq!(
+        (&departure["name"], &departure["only_when_fused"]),
+        (&"stem.scale".into(), &true.into()),
+        "{departure}"
+    );
+    assert_eq!(departure["sizes"], serde_json::json!({"batch": 1}));
+    // tract does not fold that factor, and is right.
+    assert_eq!((&report["engines"][2]["error"], &report["engines"][2]["departure"]), (&Value::Null, &Value::Null));
+    let shown = text(&output.stdout);
+    assert!(shown.contains("it errs in a fusion that ends there"), "{shown}");
+}
+
+/// The network of the setting, with its first convolution as one that overflows when it is fused.
+fn fragile_mnist(setting: &Setting) -> PathBuf {
+    let mut model = Model::load(setting.model()).unwrap();
+    let mut graph = std::mem::replace(&mut model.graph, Graph::new("mnist"));
+    let weight = graph.initializers.iter_mut().find(|tensor| tensor.name == "conv1.weight").unwrap();
+    let enlarged: Vec<f32> = weight.to_vec::<f32>().unwrap().iter().map(|w| w * ENLARGE).collect();
+    *weight = Tensor::from_slice("conv1.weight", [32, 1, 3, 3], &enlarged).unwrap();
+    let bias = graph.initializers.iter_mut().find(|tensor| tensor.name == "conv1.bias").unwrap();
+    let values = bias.to_vec::<f32>().unwrap();
+    *bias = Tensor::from_slice("conv1.bias", [32, 1, 1], &values).unwrap();
+    let rest = graph.nodes.split_off(1);
+    graph.nodes.clear();
+    let mut graph = fragile(graph, "input", "stem.3", "conv1.weight", 32)
+        .node(Node::new("Add").named("stem.bias").input("stem.3").input("conv1.bias").output("a"));
+    graph.nodes.extend(rest);
+    save(setting, "fragile.onnx", graph)
+}
+
+fn evaluate_mnist(setting: &Setting, model: &Path, options: &[&str]) -> (Value, String) {
+    let common = ["--seconds", "0.05", "--batches", "1", "--bisect", "--model", model.to_str().unwrap()];
+    let output = setting.infer("eval", &[&common[..], options].concat());
+    assert_eq!(output.status.code(), Some(1), "{}{}", text(&output.stdout), text(&output.stderr));
+    let report = serde_json::from_slice(&std::fs::read(setting.path("eval.json")).unwrap()).unwrap();
+    (report, text(&output.stdout))
+}
+
+#[test]
+fn a_network_by_name_is_bisected_where_an_engine_departs_from_its_file() {
+    let setting = Setting::new();
+    let (report, shown) = evaluate_mnist(&setting, &fragile_mnist(&setting), &[]);
+    let departure = &report["engines"][1]["departure"];
+    assert_eq!((&departure["name"], &departure["only_when_fused"]), (&"stem.scale".into(), &true.into()), "{shown}");
+    assert_eq!(departure["sizes"], serde_json::json!({"batch": 1}));
+    assert!(shown.contains("ort:cpu departs at node 3 of 14, `stem.scale` (Mul)"), "{shown}");
+    let page = std::fs::read_to_string(setting.path("eval.html")).unwrap();
+    assert!(page.contains("ort:cpu departs at node 3 of 14"));
+}
+
+#[test]
+fn a_file_that_is_not_of_these_weights_is_told_and_bisected_against_one_that_is() {
+    let setting = Setting::new();
+    let mut model = Model::load(setting.model()).unwrap();
+    let weight = model.graph.initializers.iter_mut().find(|tensor| tensor.name == "fc1.weight").unwrap();
+    let mut values = weight.to_vec::<f32>().unwrap();
+    values[5] += 1.0;
+    *weight = Tensor::from_slice("fc1.weight", [128, 9216], &values).unwrap();
+    let path = setting.path("changed.onnx");
+    std::fs::write(&path, model.encode().unwrap()).unwrap();
+    let (report, shown) = evaluate_mnist(&setting, &path, &[]);
+    assert_eq!(report["engines"][1]["departure"], Value::Null);
+    assert!(shown.contains("changed.onnx strays by ") && shown.contains("--bisect --against OTHER"), "{shown}");
+    let good = setting.model();
+    let (report, shown) = evaluate_mnist(&setting, &path, &["--against", good.to_str().unwrap()]);
+    let departure = &report["engines"][1]["departure"];
+    // The nodes of this file have no names; the value that the node makes stands for it.
+    assert_eq!((&departure["name"], &departure["operator"]), (&"g".into(), &"Gemm".into()), "{shown}");
+    assert_eq!(departure["only_when_fused"], false);
+    let (_, shown) = evaluate_mnist(&setting, &path, &["--against", path.to_str().unwrap()]);
+    assert!(shown.contains("no reference for --bisect"), "{shown}");
 }

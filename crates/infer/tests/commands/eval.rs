@@ -235,6 +235,33 @@ fn a_provider_that_is_not_there_is_never_replaced() {
     assert_eq!(timed, ["burn", "ort:cpu"]);
 }
 
+/// The list of providers is open. One that the library does not know, or was not built with, is a row in the runtime's own
+/// words; one that it has and that takes no node of this network is a row that says where the nodes ran.
+#[test]
+fn any_other_provider_is_asked_for_by_its_name() {
+    let setting = Setting::new();
+    let library = artifact::runtime::locate(&setting.workspace().join("datasets/onnxruntime")).unwrap();
+    let asked = ["coreml", "Abacus", "azure"];
+    let options = [&QUICK[..], &["--providers", "coreml,Abacus,AzureExecutionProvider,cpu"]].concat();
+    let output = setting.command("eval", &options).env("ORT_DYLIB_PATH", &library.path).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    let report = report(&setting);
+    let engines = report["engines"].as_array().unwrap();
+    let error = |index: usize| {
+        assert_eq!(engines[index + 1]["engine"], format!("ort:{}", asked[index]));
+        engines[index + 1]["error"].as_str().unwrap()
+    };
+    assert!(error(0).contains("CoreML execution provider is not supported in this build"), "{}", error(0));
+    assert!(error(1).contains("Unknown provider name 'Abacus'"), "{}", error(1));
+    assert!(error(2).contains("no node ran on AzureExecutionProvider: "), "{}", error(2));
+    assert_eq!((&engines[4]["error"], &engines[4]["agreement"]["agreeing"]), (&Value::Null, &DIGITS.into()));
+
+    let message = setting.failure("eval", &["--providers", "cdua"]);
+    assert_eq!(message, "error: --providers: there is no provider `cdua`; did you mean `cuda`?\n");
+    let message = setting.failure("eval", &["--engines", "ort:rocn"]);
+    assert_eq!(message, "error: --engines: there is no provider `rocn`; did you mean `rocm`?\n");
+}
+
 /// Where `cargo xtask fetch onnxruntime-openvino` has been run, OpenVINO runs the whole network; elsewhere its row says how
 /// to get it.
 #[test]
@@ -329,7 +356,8 @@ fn bad_numbers_are_refused() {
         ["--batches", "1,x"],
         ["--limit", "0"],
         ["--threads", "0"],
-        ["--providers", "gpu"],
+        ["--providers", "cdua"],
+        ["--providers", "a b"],
         ["--engines", "cpu"],
         ["--provider-option", "openvino"],
         ["--provider-option", "openvino.num_streams=1"],

@@ -103,3 +103,38 @@ fn without_an_evaluation_there_is_no_report_but_a_hint() {
     assert!(text(&output.stderr).contains("cargo xtask run"), "{}", text(&output.stderr));
     assert!(!setting.path("results/report").exists());
 }
+
+/// Where the report looks for it, an evaluation is on the page of all networks as soon as it is done.
+#[test]
+fn an_evaluation_in_its_usual_place_renews_the_page() {
+    let setting = Setting::new();
+    let library = artifact::runtime::locate(&setting.workspace().join("datasets/onnxruntime")).unwrap();
+    let evaluate = |out: &str| {
+        let options = ["--seconds", "0.05", "--batches", "1", "--scenario", "single-stream,offline", "--out", out];
+        let mut command = setting.command("eval", &options);
+        let output = command.current_dir(setting.folder.path()).env("ORT_DYLIB_PATH", &library.path).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    assert!(!evaluate("elsewhere/mnist/eval.json").contains("All networks"));
+    assert!(!setting.path("artifacts").exists());
+    let shown = evaluate("artifacts/mnist/eval.json");
+    assert!(shown.ends_with("All networks: artifacts/report/index.html\n"), "{shown}");
+    let page = std::fs::read_to_string(setting.path("artifacts/report/index.html")).unwrap();
+    assert_well_formed(&page);
+    assert_accessible(&page);
+    let markdown = std::fs::read_to_string(setting.path("artifacts/report/report.md")).unwrap();
+    for (part, lacks) in
+        [("MLPerf's scenarios", "MLPerf asks for 600 s"), ("single-stream", "p90 bound"), ("offline", "it had ")]
+    {
+        for text in [&page, &markdown] {
+            assert!(text.contains(part) && text.contains(lacks), "{part} or {lacks} is missing in\n{text}");
+        }
+    }
+    assert!(
+        page.contains("<span class=\"word\">--scenario</span> single-stream,offline"),
+        "no command for the scenarios"
+    );
+    // A page alone shows them as well.
+    assert!(std::fs::read_to_string(setting.path("artifacts/mnist/eval.html")).unwrap().contains("single-stream"));
+}

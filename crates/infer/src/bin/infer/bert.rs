@@ -56,7 +56,7 @@ pub fn load_each(
     engines::load_each(names, &file, threads, |name, weights| framework(name, config, weights))
 }
 
-fn framework(name: EngineName, config: &BertConfig, weights: &Weights) -> Result<Box<dyn Engine>> {
+fn framework(name: &EngineName, config: &BertConfig, weights: &Weights) -> Result<Box<dyn Engine>> {
     let device = Device::flex();
     Ok(match (name, weights) {
         (EngineName::Candle, weights) => Box::new(CandleBert::load(config.clone(), weights)?),

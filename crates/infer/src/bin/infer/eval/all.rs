@@ -22,8 +22,10 @@ fn defaults<A: clap::Args>() -> Result<A> {
 /// Evaluates every network, whatever becomes of the others. The exit status says whether all passed.
 pub fn execute(arguments: &EvalAllArgs) -> Result<ExitCode> {
     let measure = &arguments.measure;
-    if measure.json || measure.compare.is_some() {
-        bail!("--json and --compare are for one network; the reports of all are in their folders below artifacts");
+    if measure.json || measure.compare.is_some() || measure.against.is_some() {
+        bail!(
+            "--json, --compare and --against are for one network; the reports of all are in their folders below artifacts"
+        );
     }
     let mnist = || mnist::execute(&EvalMnistArgs { measure: measure.clone(), ..defaults()? });
     let alexnet = || {

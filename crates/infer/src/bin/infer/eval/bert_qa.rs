@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use artifact::{AtomicFile, FileError};
 use cli::eval::EvalBertQaArgs;
 use cli::predict::Engines;
@@ -19,8 +19,9 @@ use models::question_answering::squad::{self, SquadQuestion};
 use models::question_answering::{SpanOptions, WindowOptions};
 use serde::Serialize;
 
+use super::engines::asked;
 use crate::bert::{load_each, text_side};
-use crate::predict::engines::{runs_files, threads, wanted, warning};
+use crate::predict::engines::{runs_files, threads, warning};
 
 #[derive(Serialize)]
 struct Report {
@@ -62,16 +63,16 @@ pub fn execute(arguments: &EvalBertQaArgs) -> Result<ExitCode> {
 
 /// Asks every question of every engine.
 fn ask(arguments: &EvalBertQaArgs, questions: &Path, out_path: &Path) -> Result<ExitCode> {
-    let asked = &arguments.measure.engines.engines;
-    let names = if asked.is_empty() { vec!["ort:cpu".to_owned()] } else { asked.clone() };
-    let engines = Engines { names, threads: arguments.measure.threads };
+    if !arguments.measure.engines.provider_options.is_empty() {
+        bail!("--provider-option does not go with --squad");
+    }
+    let names = asked(&arguments.measure.engines)?;
     let squad_path = questions;
-    let names = wanted(&engines)?;
     let mut questions = squad::read(squad_path)?;
     questions.truncate(arguments.limit.unwrap_or(usize::MAX));
     let (tokenizer, config) = text_side(&arguments.hf_dir)?;
     let mut files = vec![("squad", squad_path)];
-    if names.iter().any(|name| runs_files(*name)) {
+    if names.iter().any(|name| runs_files(name)) {
         files.push(("model", &arguments.model));
     }
     let fingerprint = Fingerprint::take(&files)?;
@@ -79,7 +80,7 @@ fn ask(arguments: &EvalBertQaArgs, questions: &Path, out_path: &Path) -> Result<
     let mut out = AtomicFile::create(out_path)?;
     let predictions = arguments.predictions.as_ref().map(AtomicFile::create).transpose()?;
     let reader = Reader { tokenizer: &tokenizer, config: &config, windows: WindowOptions::default() };
-    let threads = threads(&engines)?;
+    let threads = threads(&Engines { names: Vec::new(), threads: arguments.measure.threads })?;
     let (engines, seed) = load_each(&names, &arguments.model, &arguments.hf_dir, &config, threads);
     let options = SpanOptions { max_tokens: arguments.max_answer_tokens, count: 1 };
     let mut rows = Vec::new();
@@ -109,9 +110,10 @@ fn ask(arguments: &EvalBertQaArgs, questions: &Path, out_path: &Path) -> Result<
         file.write_all(answers.as_bytes()).map_err(FileError::new("write", path))?;
         file.commit()?;
     }
+    let all = crate::report::renew(out_path);
     match arguments.measure.json {
         true => crate::print(&json)?,
-        false => crate::print(&format!("{}Report: {}\n", report.text(), out_path.display()))?,
+        false => crate::print(&format!("{}Report: {}\n{all}", report.text(), out_path.display()))?,
     }
     Ok(if report.engines.iter().all(|row| row.score().is_some()) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use cli::eval::EngineArgs;
+use cli::eval::{EngineArgs, ProviderOption};
 use infer::engine::EngineError;
 use infer::engine_name::EngineName;
 use infer::libraries::Libraries;
@@ -35,8 +35,7 @@ pub fn asked(arguments: &EngineArgs) -> Result<Vec<EngineName>> {
         engines.push(EngineName::Ort(Provider::Cpu));
     }
     for option in &arguments.provider_options {
-        let wanted =
-            |engine: &EngineName| matches!(engine, EngineName::Ort(provider) if provider.name() == option.provider);
+        let wanted = |engine: &EngineName| matches!(engine, EngineName::Ort(provider) if is_for(option, provider));
         if !engines.iter().any(wanted) {
             bail!(
                 "--provider-option is for {0}, which is not asked for (--engines ort:{0} would do that)",
@@ -63,19 +62,19 @@ pub struct Starter<'a> {
 
 impl Starter<'_> {
     /// Starts an engine that runs ONNX files, and checks what it loaded.
-    pub fn start(&self, engine: EngineName, check: impl FnOnce(&RemoteEngine) -> Result<(), EngineError>) -> Subject {
+    pub fn start(&self, engine: &EngineName, check: impl FnOnce(&RemoteEngine) -> Result<(), EngineError>) -> Subject {
         let started = self.load(engine).and_then(|engine| {
             check(&engine)?;
             Ok(engine)
         });
         let provider = match engine {
-            EngineName::Ort(provider) => Some(provider),
+            EngineName::Ort(provider) => Some(provider.clone()),
             EngineName::Burn | EngineName::Candle | EngineName::Tract => None,
         };
         Subject::new(&engine.to_string(), provider, started)
     }
 
-    fn load(&self, engine: EngineName) -> Result<RemoteEngine, EngineError> {
+    fn load(&self, engine: &EngineName) -> Result<RemoteEngine, EngineError> {
         self.launcher.engine(&self.spec(engine, self.model)?)
     }
 
@@ -83,12 +82,12 @@ impl Starter<'_> {
     ///
     /// # Errors
     /// When the engine runs no files, or no library has the provider.
-    pub fn spec(&self, engine: EngineName, model: &Path) -> Result<EngineSpec, EngineError> {
+    pub fn spec(&self, engine: &EngineName, model: &Path) -> Result<EngineSpec, EngineError> {
         let model = model.to_owned();
         match engine {
             EngineName::Ort(provider) => {
                 let options = SessionOptions {
-                    provider,
+                    provider: provider.clone(),
                     provider_options: options_for(self.arguments, provider),
                     threads: self.threads,
                     ..SessionOptions::default()
@@ -107,7 +106,12 @@ impl Starter<'_> {
 }
 
 /// The options given for a provider.
-fn options_for(arguments: &EngineArgs, provider: Provider) -> ProviderOptions {
-    let given = arguments.provider_options.iter().filter(|option| option.provider == provider.name());
+fn options_for(arguments: &EngineArgs, provider: &Provider) -> ProviderOptions {
+    let given = arguments.provider_options.iter().filter(|option| is_for(option, provider));
     given.map(|option| (option.key.clone(), option.value.clone())).collect()
+}
+
+/// Whether an option is for this provider, whichever of its names it goes by.
+fn is_for(option: &ProviderOption, provider: &Provider) -> bool {
+    Provider::try_from(option.provider.clone()).is_ok_and(|named| named == *provider)
 }

@@ -13,14 +13,14 @@ use infer::engine_name::EngineName;
 use infer::field::Field;
 use infer::fingerprint::Fingerprint;
 use infer::libraries::Libraries;
+use infer::measured::Head;
 use infer::memory::require_room;
 use infer::mnist::evaluate::{Outcome, cases, timed_batch, validate};
 use infer::mnist::page::page;
-use infer::mnist::report::{EngineReport, Report, Settings};
+use infer::mnist::report::{EngineReport, Report};
 use infer::mnist::training::history;
 use infer::mnist::{batch, check_signature, test_digits};
 use infer::progress::Progress;
-use infer::session::SessionOptions;
 use infer::subject::Subject;
 use infer::tensor::ElementType;
 use infer::worker::EngineSpec;
@@ -28,7 +28,8 @@ use infer::worker::remote::Launcher;
 use models::mnist_digits::{Digits, PIXELS};
 
 use super::engines::{Starter, asked};
-use super::{batches, scenarios, write_page};
+use super::search::Judged;
+use super::{batches, scenarios, settings, write_page};
 
 /// The batch sizes that are timed unless others are asked for.
 const BATCHES: [usize; 4] = [1, 8, 64, 256];
@@ -41,20 +42,21 @@ pub fn execute(arguments: &EvalMnistArgs) -> Result<ExitCode> {
     let earlier = arguments.measure.compare.as_deref().map(earlier).transpose()?;
     let mut report = evaluate(arguments, &digits)?;
     if let (Some(path), Some(earlier)) = (&arguments.measure.compare, &earlier) {
-        report.compare(path.clone(), earlier);
+        report.head.compare(path.clone(), &earlier.head);
     }
     let json = serde_json::to_string(&report)? + "\n";
     out.write_all(json.as_bytes()).map_err(FileError::new("write", &arguments.out))?;
     out.commit()?;
     let page = write_page(&arguments.out, &page(&report, &digits))?;
+    let all = crate::report::renew(&arguments.out);
     match arguments.measure.json {
         true => crate::print(&json)?,
         false => {
-            let files = format!("Report: {}, {}\n", arguments.out.display(), page.display());
+            let files = format!("Report: {}, {}\n{all}", arguments.out.display(), page.display());
             crate::print(&(report.text() + &files))?;
         }
     }
-    let failed = !report.passed || (arguments.measure.fail_if_slower && report.is_slower());
+    let failed = !report.head.passed || (arguments.measure.fail_if_slower && report.head.is_slower());
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
@@ -88,20 +90,16 @@ fn evaluate(arguments: &EvalMnistArgs, digits: &Digits) -> Result<Report> {
         arguments: &measure.engines,
     };
     let mut field = Field { reference: Subject::new("burn", None, Ok(native)), candidates: Vec::new() };
-    for engine in asked.into_iter().filter(|engine| *engine != EngineName::Burn) {
-        field.candidates.push(starter.start(engine, |engine| check_signature(engine, model)));
-    }
+    let names: Vec<EngineName> = asked.into_iter().filter(|engine| *engine != EngineName::Burn).collect();
+    field.candidates = names.iter().map(|name| starter.start(name, |engine| check_signature(engine, model))).collect();
     field.start(&[batch([digits.image(0).unwrap_or_default()])?]);
 
     let progress = Progress::new("validating");
     let (readings, accuracy, mut outcomes) = validate(&mut field, digits, |share| progress.set(share))?;
     drop(progress);
     let mut exact = launcher.engine(&burn(true))?;
-    let verifications = field.verify(&mut exact, cases(digits)?)?;
+    let (expected, verifications) = field.verify(&mut exact, cases(digits)?)?;
     drop(exact);
-    for (outcome, verification) in outcomes.iter_mut().zip(verifications) {
-        outcome.verification = verification;
-    }
     let least = Duration::from_secs_f64(measure.seconds);
     let timing = field.time(&batches, least, |size| Ok(vec![timed_batch(digits, size)?]))?;
     let wanted = scenarios(&measure.scenario);
@@ -110,6 +108,14 @@ fn evaluate(arguments: &EvalMnistArgs, digits: &Digits) -> Result<Report> {
 
     let mut notes = notes(&field.everyone(), &fingerprint);
     notes.extend(Field::thread_notes(measure.threads()));
+    if measure.bisect {
+        let (expected, verifications) = (&expected, verifications.as_slice());
+        let judged = Judged { starter: &starter, names: &names, expected, verifications, network: "mnist" };
+        notes.extend(judged.bisect(&mut field.candidates, measure.against.as_deref())?);
+    }
+    for (outcome, verification) in outcomes.iter_mut().zip(verifications) {
+        outcome.verification = verification;
+    }
     let framework = Outcome { accuracy: Some(accuracy), ..Outcome::default() };
     let outcomes = std::iter::once(framework).chain(outcomes);
     let engines: Vec<EngineReport> = field
@@ -119,21 +125,19 @@ fn evaluate(arguments: &EvalMnistArgs, digits: &Digits) -> Result<Report> {
         .map(|(subject, outcome)| EngineReport { row: subject.row.clone(), outcome })
         .collect();
     Ok(Report {
-        network: "mnist".to_owned(),
-        passed: engines.iter().all(|engine| engine.row.error.is_none() && engine.outcome.passed()),
-        notes,
         training: fingerprint.files.get("weights").map(|mark| history(weights, &mark.sha256)).unwrap_or_default(),
+        head: Head {
+            network: "mnist".to_owned(),
+            passed: engines.iter().all(|engine| engine.row.error.is_none() && engine.outcome.passed()),
+            notes,
+            timing,
+            scenarios,
+            compared: None,
+            settings: settings(measure),
+            fingerprint,
+        },
         reference: readings,
         engines,
-        timing,
-        scenarios,
-        compared: None,
-        settings: Settings {
-            threads: measure.threads(),
-            optimization: SessionOptions::default().optimization,
-            seconds: measure.seconds,
-        },
-        fingerprint,
     })
 }
 

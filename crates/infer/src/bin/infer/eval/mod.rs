@@ -8,14 +8,17 @@ mod mnist;
 mod network;
 mod onnx;
 mod reading;
+mod search;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use artifact::{FileError, write_atomic};
-use cli::eval::{EvalArgs, EvalNetwork, ScenarioName};
+use cli::eval::{EngineArgs, EvalArgs, EvalNetwork, MeasureArgs, ProviderOption, ScenarioName};
+use infer::measured::Settings;
 use infer::scenario::Scenario;
+use infer::session::SessionOptions;
 
 /// Evaluates, prints and writes the report. The exit status says whether every engine passed.
 pub fn execute(arguments: &EvalArgs) -> Result<ExitCode> {
@@ -43,6 +46,36 @@ fn scenarios(asked: &[ScenarioName]) -> Vec<Scenario> {
         ScenarioName::Offline => Scenario::Offline,
     };
     asked.iter().map(scenario).collect()
+}
+
+/// What holds for all engines of a measurement.
+fn settings(measure: &MeasureArgs) -> Settings {
+    Settings {
+        threads: measure.threads(),
+        optimization: SessionOptions::default().optimization,
+        seconds: measure.seconds,
+    }
+}
+
+/// The options that repeat a measurement, each after a space.
+fn repeating(measure: &MeasureArgs) -> String {
+    let EngineArgs { engines, providers, provider_options } = &measure.engines;
+    let batches = measure.batches.iter().map(usize::to_string).collect();
+    let scenarios = scenarios(&measure.scenario).iter().map(|scenario| scenario.name().to_owned()).collect();
+    let lists: [(&str, Vec<String>); 4] = [
+        ("--engines", engines.clone()),
+        ("--providers", providers.clone()),
+        ("--batches", batches),
+        ("--scenario", scenarios),
+    ];
+    let mut options = String::new();
+    for (option, values) in lists.iter().filter(|(_, values)| !values.is_empty()) {
+        options += &format!(" {option} {}", values.join(","));
+    }
+    for ProviderOption { provider, key, value } in provider_options {
+        options += &format!(" --provider-option {provider}.{key}={value}");
+    }
+    options + &format!(" --threads {} --seconds {}", measure.threads(), measure.seconds)
 }
 
 /// The batch sizes in the order given, each once, the latency of one item first; `usual` if none is given.

@@ -14,19 +14,19 @@ use infer::engine_name::EngineName;
 use infer::field::Field;
 use infer::fingerprint::Fingerprint;
 use infer::libraries::Libraries;
-use infer::measured::Settings;
+use infer::measured::Head;
 use infer::memory::require_room;
 use infer::network::Agreement;
 use infer::network::page::page;
 use infer::network::report::{EngineReport, Report};
-use infer::session::SessionOptions;
 use infer::subject::Subject;
 use infer::tensor::{ElementType, NamedTensor};
 use infer::worker::remote::{Launcher, RemoteEngine};
 use infer::worker::{EngineSpec, Weights};
 
 use super::engines::{Starter, asked};
-use super::{batches, scenarios, write_page};
+use super::search::Judged;
+use super::{batches, repeating, scenarios, settings, write_page};
 
 /// A network that is evaluated, and what is special about it.
 pub trait Network {
@@ -51,7 +51,7 @@ pub trait Network {
     fn native(&self, seed: Option<u64>, threads: usize, exact: bool) -> EngineSpec;
 
     /// The network in another framework; `None` if that has no such network.
-    fn elsewhere(&self, _framework: EngineName, _seed: Option<u64>, _threads: usize) -> Option<EngineSpec> {
+    fn elsewhere(&self, _framework: &EngineName, _seed: Option<u64>, _threads: usize) -> Option<EngineSpec> {
         None
     }
 
@@ -89,24 +89,25 @@ pub fn execute<N: Network>(network: &N, measure: &MeasureArgs, out: &Path) -> Re
     let earlier = measure.compare.as_deref().map(earlier::<N>).transpose()?;
     let mut report = evaluate(network, measure)?;
     if let (Some(path), Some(earlier)) = (&measure.compare, &earlier) {
-        report.compare(path.clone(), earlier);
+        report.head.compare(path.clone(), &earlier.head);
     }
     let json = serde_json::to_string(&report)? + "\n";
     file.write_all(json.as_bytes()).map_err(FileError::new("write", out))?;
     file.commit()?;
     let page = write_page(out, &page(&report))?;
+    let all = crate::report::renew(out);
     match measure.json {
         true => crate::print(&json)?,
-        false => crate::print(&format!("{}Report: {}, {}\n", report.text(), out.display(), page.display()))?,
+        false => crate::print(&format!("{}Report: {}, {}\n{all}", report.text(), out.display(), page.display()))?,
     }
-    let slower = measure.fail_if_slower && report.compared.as_ref().is_some_and(|compared| compared.is_slower());
-    Ok(if report.passed && !slower { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let slower = measure.fail_if_slower && report.head.is_slower();
+    Ok(if report.head.passed && !slower { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// A report to compare with; read before the work, so that a wrong one is known at once.
 fn earlier<N: Network>(path: &Path) -> Result<Report> {
     let bytes = std::fs::read(path).map_err(FileError::new("read", path))?;
-    let report = serde_json::from_slice::<Report>(&bytes).ok().filter(|report| report.network == N::NAME);
+    let report = serde_json::from_slice::<Report>(&bytes).ok().filter(|report| report.head.network == N::NAME);
     report.with_context(|| format!("{} is no report of `eval {}`", path.display(), N::NAME))
 }
 
@@ -126,15 +127,16 @@ fn evaluate<N: Network>(network: &N, measure: &MeasureArgs) -> Result<Report> {
     let starter = Starter { launcher: &launcher, libraries: &libraries, model, threads, arguments: &measure.engines };
     let engines = asked.into_iter().filter(|engine| *engine != EngineName::Burn);
     // Frameworks come last: only the file knows whether its weights are random.
-    let (frameworks, engines): (Vec<_>, Vec<_>) = engines.partition(|engine| *engine == EngineName::Candle);
+    let (frameworks, mut names): (Vec<_>, Vec<_>) = engines.partition(|engine| *engine == EngineName::Candle);
     let mut candidates: Vec<Subject> =
-        engines.into_iter().map(|engine| starter.start(engine, |engine| network.check(engine))).collect();
+        names.iter().map(|engine| starter.start(engine, |engine| network.check(engine))).collect();
     let seed = candidates.iter().find_map(random_seed);
     for framework in frameworks {
-        candidates.push(match network.elsewhere(framework, seed, threads) {
+        candidates.push(match network.elsewhere(&framework, seed, threads) {
             Some(spec) => Subject::new(&framework.to_string(), None, launcher.engine(&spec)),
-            None => starter.start(framework, |engine| network.check(engine)),
+            None => starter.start(&framework, |engine| network.check(engine)),
         });
+        names.push(framework);
     }
     let burn = |exact| launcher.engine(&network.native(seed, threads, exact)).context(N::WEIGHTS);
     let mut field = Field { reference: Subject::new("burn", None, Ok(burn(false)?)), candidates };
@@ -145,13 +147,25 @@ fn evaluate<N: Network>(network: &N, measure: &MeasureArgs) -> Result<Report> {
     field.start(&network.timed(1)?);
     let agreements = network.agreements(&mut field)?;
     let mut exact = burn(true)?;
-    let verifications = field.verify(&mut exact, network.cases()?)?;
+    let (expected, verifications) = field.verify(&mut exact, network.cases()?)?;
     drop(exact);
     let least = Duration::from_secs_f64(measure.seconds);
     let timing = field.time(&batches, least, |size| network.timed(size))?;
     let wanted = scenarios(&measure.scenario);
     let scenarios = field.scenarios(&wanted, measure.seconds, &timing, |size| network.timed(size))?;
     field.finish();
+    let mut notes = network.notes();
+    notes.extend(Field::thread_notes(threads));
+    if measure.bisect {
+        let judged = Judged {
+            starter: &starter,
+            names: &names,
+            expected: &expected,
+            verifications: &verifications,
+            network: N::NAME,
+        };
+        notes.extend(judged.bisect(&mut field.candidates, measure.against.as_deref())?);
+    }
 
     let judged = verifications.into_iter().zip(agreements);
     let judged = std::iter::once((None, None)).chain(judged);
@@ -162,24 +176,21 @@ fn evaluate<N: Network>(network: &N, measure: &MeasureArgs) -> Result<Report> {
         .map(|(subject, (verification, agreement))| EngineReport { row: subject.row.clone(), verification, agreement })
         .collect();
     Ok(Report {
-        network: N::NAME.to_owned(),
-        passed: engines.iter().all(|engine| engine.failures(N::ITEMS).is_empty()),
+        head: Head {
+            network: N::NAME.to_owned(),
+            passed: engines.iter().all(|engine| engine.failures(N::ITEMS).is_empty()),
+            notes,
+            timing,
+            scenarios,
+            compared: None,
+            settings: settings(measure),
+            fingerprint,
+        },
         random_init: seed,
-        notes: network.notes().into_iter().chain(Field::thread_notes(threads)).collect(),
         items: N::ITEMS.to_owned(),
         reference: field.reference.row.engine.clone(),
         engines,
-        timing,
-        scenarios,
-        compared: None,
-        settings: Settings { threads, optimization: SessionOptions::default().optimization, seconds: measure.seconds },
-        command: format!(
-            "cargo xtask eval {}{} --threads {threads} --seconds {}",
-            N::NAME,
-            network.options(),
-            measure.seconds
-        ),
-        fingerprint,
+        command: format!("cargo xtask eval {}{}{}", N::NAME, network.options(), repeating(measure)),
     })
 }
 

@@ -13,19 +13,18 @@ use infer::any_model::compare::{Case, cases, differences};
 use infer::any_model::inputs::{Sizes, base_sizes, elements};
 use infer::any_model::page::page;
 use infer::any_model::report::{EngineReport, Report};
-use infer::bisect::{BisectError, Departure, Side, Trigger, bisect};
-use infer::engine::{Engine, EngineError, Signature};
+use infer::engine::Engine;
 use infer::fingerprint::Fingerprint;
 use infer::libraries::Libraries;
 use infer::memory::require_room;
 use infer::progress::Progress;
-use infer::session::{Optimization, SessionOptions};
+use infer::session::SessionOptions;
 use infer::subject::{Subject, time};
-use infer::worker::EngineSpec;
+use infer::tensor::NamedTensor;
 use infer::worker::remote::Launcher;
-use onnx_model::Model;
 
 use super::engines::{Starter, asked};
+use super::search::{Plain, Search};
 use super::write_page;
 
 /// ONNX Runtime on the CPU with the graph as it is: what the file means.
@@ -43,10 +42,11 @@ pub fn execute(model: &Path, arguments: &EvalOnnxArgs) -> Result<ExitCode> {
     out.write_all(json.as_bytes()).map_err(FileError::new("write", &arguments.out))?;
     out.commit()?;
     let page = write_page(&arguments.out, &page(&report))?;
+    let all = crate::report::renew(&arguments.out);
     match arguments.json {
         true => crate::print(&json)?,
         false => {
-            let files = format!("Report: {}, {}\n", arguments.out.display(), page.display());
+            let files = format!("Report: {}, {}\n{all}", arguments.out.display(), page.display());
             crate::print(&(report.text() + &files))?;
         }
     }
@@ -57,14 +57,17 @@ fn evaluate(model: &Path, arguments: &EvalOnnxArgs, fingerprint: Fingerprint) ->
     let asked = asked(&arguments.engines)?;
     let launcher = Launcher::this_program().context("this program cannot be started again")?;
     let libraries = RefCell::new(Libraries::find(Path::new(crate::DATASETS), launcher.clone())?);
-    let plain =
-        SessionOptions { threads: arguments.threads, optimization: Optimization::None, ..SessionOptions::default() };
-    let library = libraries.borrow_mut().for_provider(plain.provider)?;
+    let starter = Starter {
+        launcher: &launcher,
+        libraries: &libraries,
+        model,
+        threads: arguments.threads,
+        arguments: &arguments.engines,
+    };
+    let plain = Plain::new(&starter)?;
     let other = arguments.against.as_deref();
     let name = other.map_or_else(|| REFERENCE.to_owned(), |path| format!("{REFERENCE}, {}", path.display()));
-    let spec =
-        |model: &Path| EngineSpec::Ort { library: library.clone(), model: model.to_owned(), options: plain.clone() };
-    let started = launcher.engine(&spec(other.unwrap_or(model)))?;
+    let started = launcher.engine(&plain.spec(other.unwrap_or(model)))?;
     let (signature, metadata) = (started.signature().clone(), started.loaded().metadata.clone());
     let given: Sizes = arguments.shapes.iter().map(|shape| (shape.axis.clone(), shape.size)).collect();
     let sizes = base_sizes(&signature, &given)?;
@@ -73,14 +76,7 @@ fn evaluate(model: &Path, arguments: &EvalOnnxArgs, fingerprint: Fingerprint) ->
     let sample = cases.first().map(|case| case.inputs.clone()).unwrap_or_default();
 
     let mut reference = Subject::new(&name, None, Ok(started));
-    let starter = Starter {
-        launcher: &launcher,
-        libraries: &libraries,
-        model,
-        threads: arguments.threads,
-        arguments: &arguments.engines,
-    };
-    let mut candidates: Vec<Subject> = asked.iter().map(|&engine| starter.start(engine, |_| Ok(()))).collect();
+    let mut candidates: Vec<Subject> = asked.iter().map(|engine| starter.start(engine, |_| Ok(()))).collect();
     reference.start(&sample);
     let mut engines = Vec::new();
     let mut notes = Vec::new();
@@ -111,26 +107,17 @@ fn evaluate(model: &Path, arguments: &EvalOnnxArgs, fingerprint: Fingerprint) ->
     let mut engines: Vec<EngineReport> = subjects
         .iter()
         .zip(differences)
-        .map(|(subject, differences)| EngineReport { row: subject.row.clone(), differences, departure: None })
+        .map(|(subject, differences)| EngineReport { row: subject.row.clone(), differences })
         .collect();
     drop(subjects);
     if arguments.bisect {
         // The models are loaded once more, with more outputs; these engines have done their work.
         drop((reference, candidates));
-        let search = Search {
-            launcher: &launcher,
-            signature: &signature,
-            cases: &cases,
-            tolerance: arguments.tolerance,
-            model: load(model)?,
-            against: load(other.unwrap_or(model))?,
-        };
-        for (report, &engine) in engines.iter_mut().skip(1).zip(&asked) {
-            let progress = Progress::new(&format!("bisecting {engine}"));
-            let found = search.departure(report, &|path| starter.spec(engine, path), &|path| Ok(spec(path)));
-            drop(progress);
-            match found {
-                Ok(departure) => report.departure = departure,
+        let search = Search::new(&starter, other.unwrap_or(model), signature.clone(), arguments.tolerance)?;
+        for (report, engine) in engines.iter_mut().skip(1).zip(&asked) {
+            let Some(inputs) = trigger(report, &cases, arguments.tolerance) else { continue };
+            match search.departure(engine, inputs) {
+                Ok(departure) => report.row.departure = departure,
                 Err(error) => notes.push(format!("{engine} cannot be bisected: {}", cli::failure::sentence(&error))),
             }
         }
@@ -151,42 +138,8 @@ fn evaluate(model: &Path, arguments: &EvalOnnxArgs, fingerprint: Fingerprint) ->
     })
 }
 
-/// The model with its weights, for the search.
-fn load(path: &Path) -> Result<Model> {
-    Model::load(path).with_context(|| format!("{} cannot be bisected", path.display()))
-}
-
-/// What the search for the first departure needs of an evaluation.
-struct Search<'a> {
-    launcher: &'a Launcher,
-    signature: &'a Signature,
-    cases: &'a [Case],
-    tolerance: f64,
-    model: Model,
-    against: Model,
-}
-
-/// Makes an engine for a file.
-type Maker<'a> = &'a dyn Fn(&Path) -> Result<EngineSpec, EngineError>;
-
-impl Search<'_> {
-    /// Where an engine departs, in the case that differs most; `None` if it is within the limit.
-    fn departure(
-        &self,
-        report: &EngineReport,
-        suspect: Maker<'_>,
-        reference: Maker<'_>,
-    ) -> Result<Option<Departure>, BisectError> {
-        let Some(worst) = report.worst().filter(|worst| !worst.within(self.tolerance)) else { return Ok(None) };
-        let Some(case) = self.cases.iter().find(|case| case.label == worst.case) else { return Ok(None) };
-        let trigger = Trigger {
-            signature: self.signature.clone(),
-            sizes: case.sizes.clone(),
-            seed: case.seed,
-            tolerance: self.tolerance,
-        };
-        let suspect = Side { model: &self.model, engine: suspect };
-        let reference = Side { model: &self.against, engine: reference };
-        bisect(self.launcher, &suspect, &reference, &trigger)
-    }
+/// The inputs of the case that differs most; `None` if it is within the limit.
+fn trigger<'a>(report: &EngineReport, cases: &'a [Case], tolerance: f64) -> Option<&'a [NamedTensor]> {
+    let worst = report.worst().filter(|worst| !worst.within(tolerance))?;
+    cases.iter().find(|case| case.label == worst.case).map(|case| case.inputs.as_slice())
 }

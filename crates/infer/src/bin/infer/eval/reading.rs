@@ -79,10 +79,10 @@ impl Network for Bert<'_> {
         EngineSpec::BurnBert { weights: weights(seed, &folder), folder, threads, exact }
     }
 
-    fn elsewhere(&self, framework: EngineName, seed: Option<u64>, threads: usize) -> Option<EngineSpec> {
+    fn elsewhere(&self, framework: &EngineName, seed: Option<u64>, threads: usize) -> Option<EngineSpec> {
         let folder = self.arguments.hf_dir.clone();
         let weights = weights(seed, &folder);
-        (framework == EngineName::Candle).then_some(EngineSpec::CandleBert { folder, weights, threads })
+        (*framework == EngineName::Candle).then_some(EngineSpec::CandleBert { folder, weights, threads })
     }
 
     fn check(&self, engine: &RemoteEngine) -> Result<(), EngineError> {

@@ -156,7 +156,7 @@ pub fn pictures(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
 }
 
 /// AlexNet in a framework.
-fn framework(name: EngineName, weights: &Weights) -> Result<Box<dyn Engine>> {
+fn framework(name: &EngineName, weights: &Weights) -> Result<Box<dyn Engine>> {
     let device = Device::flex();
     let network = match (name, weights) {
         (EngineName::Burn, Weights::Random(seed)) => AlexNet::random(*seed, &device),

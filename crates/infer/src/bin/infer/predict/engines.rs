@@ -16,7 +16,7 @@ use infer::worker::{EngineSpec, Weights};
 pub fn wanted(engines: &EngineOptions) -> Result<Vec<EngineName>> {
     let mut found = Vec::new();
     for name in &engines.names {
-        let engine = name.parse()?;
+        let engine: EngineName = name.parse()?;
         if !found.contains(&engine) {
             found.push(engine);
         }
@@ -25,7 +25,7 @@ pub fn wanted(engines: &EngineOptions) -> Result<Vec<EngineName>> {
 }
 
 /// Whether an engine runs the ONNX file, and not the weights that it was made from.
-pub fn runs_files(engine: EngineName) -> bool {
+pub fn runs_files(engine: &EngineName) -> bool {
     matches!(engine, EngineName::Ort(_) | EngineName::Tract)
 }
 
@@ -37,7 +37,7 @@ pub fn threads(engines: &EngineOptions) -> Result<usize> {
 }
 
 /// An engine that runs the ONNX file, in a process of its own. `how` says how to make the file.
-fn start(engine: EngineName, model: &Path, threads: usize, how: &str) -> Result<RemoteEngine> {
+fn start(engine: &EngineName, model: &Path, threads: usize, how: &str) -> Result<RemoteEngine> {
     std::fs::File::open(model)
         .map_err(artifact::FileError::new("open", model))
         .with_context(|| format!("no usable model ({how})"))?;
@@ -49,7 +49,7 @@ fn start(engine: EngineName, model: &Path, threads: usize, how: &str) -> Result<
             EngineSpec::Ort {
                 library,
                 model,
-                options: SessionOptions { provider, threads, ..SessionOptions::default() },
+                options: SessionOptions { provider: provider.clone(), threads, ..SessionOptions::default() },
             }
         }
         _ => EngineSpec::Tract { model },
@@ -77,7 +77,7 @@ pub fn load(
     names: &[EngineName],
     file: &Exported,
     threads: usize,
-    framework: impl Fn(EngineName, &Weights) -> Result<Box<dyn Engine>>,
+    framework: impl Fn(&EngineName, &Weights) -> Result<Box<dyn Engine>>,
 ) -> Result<(Engines, Option<u64>)> {
     let (engines, seed) = load_each(names, file, threads, framework);
     Ok((engines.into_iter().collect::<Result<_>>()?, seed))
@@ -89,13 +89,13 @@ pub fn load_each(
     names: &[EngineName],
     file: &Exported,
     threads: usize,
-    framework: impl Fn(EngineName, &Weights) -> Result<Box<dyn Engine>>,
+    framework: impl Fn(&EngineName, &Weights) -> Result<Box<dyn Engine>>,
 ) -> (Vec<Result<Box<dyn Engine>>>, Option<u64>) {
     let mut seed = None;
     let mut engines: Vec<(usize, Result<Box<dyn Engine>>)> = Vec::new();
-    let (files, frameworks): (Vec<_>, Vec<_>) = names.iter().enumerate().partition(|(_, name)| runs_files(**name));
+    let (files, frameworks): (Vec<_>, Vec<_>) = names.iter().enumerate().partition(|(_, name)| runs_files(name));
     for (place, name) in files {
-        let engine = start(*name, file.model, threads, file.how).and_then(|engine| {
+        let engine = start(name, file.model, threads, file.how).and_then(|engine| {
             (file.check)(&engine, file.model)?;
             seed = seed.or_else(|| random_seed(&engine));
             Ok(Box::new(engine) as Box<dyn Engine>)
@@ -104,7 +104,7 @@ pub fn load_each(
     }
     let weights = seed.map_or_else(|| Weights::At(file.weights.to_owned()), Weights::Random);
     for (place, name) in frameworks {
-        engines.push((place, framework(*name, &weights)));
+        engines.push((place, framework(name, &weights)));
     }
     engines.sort_by_key(|(place, _)| *place);
     (engines.into_iter().map(|(_, engine)| engine).collect(), seed)
