@@ -42,8 +42,8 @@ pub struct BundleArgs {
     /// MNIST: the folder with the test images; the first one is the example.
     #[arg(long, value_name = "FOLDER", default_value = "datasets/mnist")]
     pub data: PathBuf,
-    /// AlexNet: the picture of the example.
-    #[arg(long, value_name = "FILE", required_if_eq("model", "alexnet"))]
+    /// AlexNet: the picture of the example [default: a made-up one, which the manifest says]
+    #[arg(long, value_name = "FILE")]
     pub image: Option<PathBuf>,
     /// AlexNet: the names of the classes.
     #[arg(long, value_name = "FILE", default_value = "datasets/imagenet-labels/labels.json")]

@@ -6,6 +6,7 @@ pub mod predict;
 use std::path::Path;
 
 use models::alexnet::{CLASSES, IMAGE_SIZE};
+use models::imagenet::normalize;
 
 use crate::engine::{Dimension, Engine, EngineError, Signature, TensorInfo};
 use crate::signature::require;
@@ -34,6 +35,23 @@ pub fn signature() -> Signature {
 /// When input or output have another name or shape; the message shows what the model has.
 pub fn check_signature(engine: &dyn Engine, model: &Path) -> Result<(), EngineError> {
     require(engine, model, &signature(), "an AlexNet")
+}
+
+/// The normalised pixels of a picture that shows nothing real, `[3, 224, 224]`: a disc before a slope of colours, for an
+/// example where there is no photograph. It is the same everywhere.
+pub fn made_up_picture() -> Vec<f32> {
+    const RADIUS: usize = IMAGE_SIZE / 4;
+    let pixel = |index: usize| {
+        let (x, y) = (index % IMAGE_SIZE, index / IMAGE_SIZE);
+        let (from_left, from_top) = (x.abs_diff(IMAGE_SIZE / 2), y.abs_diff(IMAGE_SIZE / 2));
+        let share = |part: usize| u8::try_from(255 * part / IMAGE_SIZE).unwrap_or(u8::MAX);
+        match from_left.pow(2) + from_top.pow(2) < RADIUS.pow(2) {
+            true => [230, 120, 40],
+            false => [share(x), share(y), share(IMAGE_SIZE - y)],
+        }
+    };
+    let pixels: Vec<[u8; 3]> = (0..IMAGE_SIZE * IMAGE_SIZE).map(pixel).collect();
+    normalize(&pixels)
 }
 
 /// Pictures as the network takes them, from their normalised pixels, `[3, 224, 224]` each.

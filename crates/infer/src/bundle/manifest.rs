@@ -113,6 +113,9 @@ pub struct MedianTime {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Example {
+    /// What it is made of: a file, a question, or that it was made up.
+    #[serde(default)]
+    pub about: String,
     /// The request.
     pub request: String,
     /// The response.

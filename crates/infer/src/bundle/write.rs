@@ -29,6 +29,8 @@ pub struct Parts<'a> {
     pub evaluation: &'a Path,
     /// The input of the example, one item.
     pub example: Vec<NamedTensor>,
+    /// What the example is made of: `the test image 0 of MNIST`.
+    pub about: &'a str,
     /// The names of the classes, one a line.
     pub labels: Option<String>,
     /// Further files, by their place in the bundle.
@@ -123,7 +125,7 @@ pub fn write(parts: &Parts<'_>, engine: &mut RemoteEngine, target: &Path) -> Res
         outputs: outputs.iter().map(JsonTensor::of).collect(),
     };
     put(RESPONSE, json(&response).as_bytes())?;
-    put("README.md", readme(name).as_bytes())?;
+    put("README.md", readme(name, parts.about).as_bytes())?;
 
     let metadata = engine.loaded().metadata.clone().map(|metadata| metadata.entries).unwrap_or_default();
     let library = engine.loaded().library.as_ref();
@@ -156,6 +158,7 @@ pub fn write(parts: &Parts<'_>, engine: &mut RemoteEngine, target: &Path) -> Res
         },
         timing: judgement.timing,
         example: Example {
+            about: parts.about.to_owned(),
             request: REQUEST.to_owned(),
             response: RESPONSE.to_owned(),
             computed_by: library.map_or_else(String::new, |library| format!("{} {}", library.name, library.version)),
@@ -213,7 +216,7 @@ fn json<T: Serialize>(value: &T) -> String {
     serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
 }
 
-fn readme(name: &str) -> String {
+fn readme(name: &str, about: &str) -> String {
     format!(
         "# {name}\n\n\
          Check that everything is as it was written:\n\n\
@@ -221,7 +224,7 @@ fn readme(name: &str) -> String {
          Serve it with NVIDIA Triton Inference Server and ask it:\n\n\
          ```sh\ntritonserver --model-repository=\"$PWD/model_repository\"\n\
          curl --json @{REQUEST} localhost:8000/v2/models/{name}/infer\n```\n\n\
-         The answer is that of `{RESPONSE}`, within the tolerance that `{MANIFEST}` states. `{EVIDENCE}` holds the evaluation of \
+         The example is {about}. The answer is that of `{RESPONSE}`, within the tolerance that `{MANIFEST}` states. `{EVIDENCE}` holds the evaluation of \
          this very file, with every sample of its timing.\n"
     )
 }

@@ -48,7 +48,7 @@ fn bundle(model: BundleModel, arguments: &BundleArgs) -> Result<ExitCode> {
             .map_err(artifact::FileError::new("open", path))
             .with_context(|| format!("nothing to bundle (`cargo xtask {command} {name}` makes it)"))?;
     }
-    let (example, labels, files) = beside(model, arguments)?;
+    let Beside { example, about, labels, files } = beside(model, arguments)?;
     let mut engine = start(&onnx)?;
     match model {
         BundleModel::Mnist => mnist::check_signature(&engine, &onnx)?,
@@ -60,6 +60,7 @@ fn bundle(model: BundleModel, arguments: &BundleArgs) -> Result<ExitCode> {
         model: &onnx,
         evaluation: &evaluation,
         example,
+        about: &about,
         labels,
         files,
         max_batch: arguments.max_batch,
@@ -74,7 +75,17 @@ fn bundle(model: BundleModel, arguments: &BundleArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-type Beside = (Vec<NamedTensor>, Option<String>, BTreeMap<String, PathBuf>);
+/// What goes with a model.
+struct Beside {
+    /// The input of the example.
+    example: Vec<NamedTensor>,
+    /// What the example is made of.
+    about: String,
+    /// The names of the classes.
+    labels: Option<String>,
+    /// Further files by their places.
+    files: BTreeMap<String, PathBuf>,
+}
 
 /// The example, the names of the classes, and the files that go with the model.
 fn beside(model: BundleModel, arguments: &BundleArgs) -> Result<Beside> {
@@ -85,15 +96,23 @@ fn beside(model: BundleModel, arguments: &BundleArgs) -> Result<Beside> {
                 .context("no usable MNIST for the example (`cargo xtask fetch mnist` gets it)")?;
             let first = digits.image(0).context("MNIST holds no test image")?;
             let digits = (0..models::mnist_cnn::CLASSES).map(|digit| digit.to_string()).collect();
-            Ok((vec![mnist::batch([first])?], lines(digits), BTreeMap::new()))
+            Ok(Beside {
+                example: vec![mnist::batch([first])?],
+                about: "the test image 0 of MNIST".to_owned(),
+                labels: lines(digits),
+                files: BTreeMap::new(),
+            })
         }
         BundleModel::Alexnet => {
-            let image = arguments.image.as_ref().context("name the picture of the example with --image")?;
+            let (pixels, about) = match &arguments.image {
+                Some(image) => (preprocess_file(image)?, format!("the picture {}", file_name(image))),
+                None => (alexnet::made_up_picture(), MADE_UP.to_owned()),
+            };
             let labels = Labels::read(&arguments.labels)
                 .context("no usable names of the classes (`cargo xtask fetch imagenet-labels` gets them)")?;
             let names: Option<Vec<String>> = (0..models::alexnet::CLASSES).map(|class| labels.name(class)).collect();
             let names = names.context("a class has no name")?;
-            Ok((vec![alexnet::batch(preprocess_file(image)?)?], lines(names), BTreeMap::new()))
+            Ok(Beside { example: vec![alexnet::batch(pixels)?], about, labels: lines(names), files: BTreeMap::new() })
         }
         BundleModel::BertQa => {
             let (tokenizer, config) = text_side(&arguments.hf_dir)?;
@@ -103,9 +122,21 @@ fn beside(model: BundleModel, arguments: &BundleArgs) -> Result<Beside> {
             let window = windows.first().context("the question has no tokens")?;
             let batch = TokenBatch::padded(&[window.sequence()], &config)?;
             let files = TEXT_SIDE.iter().map(|name| (format!("tokenizer/{name}"), arguments.hf_dir.join(name)));
-            Ok((question_answering::inputs(&batch)?, None, files.filter(|(_, path)| path.is_file()).collect()))
+            Ok(Beside {
+                example: question_answering::inputs(&batch)?,
+                about: format!("the question \"{}\" about \"{}\"", arguments.question, arguments.context),
+                labels: None,
+                files: files.filter(|(_, path)| path.is_file()).collect(),
+            })
         }
     }
+}
+
+/// What the example of AlexNet is made of where no picture is given.
+const MADE_UP: &str = "a made-up picture, a disc before a slope of colours, since no --image was given";
+
+fn file_name(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 /// The model under ONNX Runtime, in a process of its own.
@@ -116,7 +147,7 @@ fn start(model: &Path) -> Result<RemoteEngine> {
 
 fn runtime() -> Result<(Launcher, PathBuf)> {
     let launcher = Launcher::this_program().context("this program cannot be started again")?;
-    let library = Libraries::find(Path::new(crate::DATASETS), launcher.clone())?.for_provider(Provider::Cpu)?;
+    let library = Libraries::find(Path::new(crate::DATASETS), launcher.clone())?.for_provider(&Provider::Cpu)?;
     Ok((launcher, library))
 }
 
@@ -130,11 +161,13 @@ fn summary(manifest: &Manifest, out: &Path) -> String {
     let random =
         random.map_or_else(String::new, |seed| format!("RANDOM WEIGHTS (seed {seed}): its answers mean nothing.\n"));
     format!(
-        "{random}Bundled {}: {} files, {:.1} MiB, batches of up to {}\nTo check it: cargo xtask bundle --verify {}\n",
+        "{random}Bundled {}: {} files, {:.1} MiB, batches of up to {}\nThe example is {}.\nTo check it: cargo xtask bundle \
+         --verify {}\n",
         manifest.name,
         manifest.files.len() + 2,
         bytes as f64 / f64::from(1 << 20),
         manifest.max_batch_size.max(1),
+        manifest.example.about,
         out.display()
     )
 }
