@@ -257,8 +257,10 @@ pub struct EvalBertQaArgs {
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = positive, requires = "squad")]
     pub max_answer_tokens: usize,
     /// Tokens in each sequence that is timed.
-    #[arg(long, value_name = "N", default_value_t = 128, value_parser = positive)]
-    pub sequence: usize,
+    ///
+    /// [default: 128, or as many as the network takes if that is fewer]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub sequence: Option<usize>,
     /// How it is measured. With --squad only the engines and the threads count.
     #[command(flatten)]
     pub measure: MeasureArgs,

@@ -102,14 +102,15 @@ impl Scenario {
         let single = self == Self::SingleStream;
         let mut shortfalls = Vec::new();
         if spent < DURATION {
-            shortfalls.push(format!("it lasted {spent:.1} s, and MLPerf asks for {DURATION:.0} s"));
+            shortfalls.push(format!("it lasted {} s, and MLPerf asks for {DURATION:.0} s", figure(spent)));
         }
         match self {
             Self::SingleStream if times.len() < QUERIES => {
                 shortfalls.push(format!("it had {} queries, and MLPerf asks for {QUERIES}", times.len()));
             }
             Self::Offline if items < OFFLINE_ITEMS => {
-                shortfalls.push(format!("it had {items} items, and MLPerf asks for {OFFLINE_ITEMS}"));
+                let [had, asked] = [items, OFFLINE_ITEMS].map(|count| grouped(&count.to_string()));
+                shortfalls.push(format!("it had {had} items, and MLPerf asks for {asked}"));
             }
             _ => {}
         }

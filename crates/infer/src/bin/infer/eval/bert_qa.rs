@@ -72,7 +72,7 @@ fn ask(arguments: &EvalBertQaArgs, questions: &Path, out_path: &Path) -> Result<
     questions.truncate(arguments.limit.unwrap_or(usize::MAX));
     let (tokenizer, config) = text_side(&arguments.hf_dir)?;
     let mut files = vec![("squad", squad_path)];
-    if names.iter().any(|name| runs_files(name)) {
+    if names.iter().any(runs_files) {
         files.push(("model", &arguments.model));
     }
     let fingerprint = Fingerprint::take(&files)?;

@@ -31,25 +31,29 @@ const QUESTIONS: [(&str, &str); 2] = [
     ),
 ];
 
+/// Tokens in each sequence that is timed, unless the user says otherwise.
+const SEQUENCE: usize = 128;
+
 struct Bert<'a> {
     arguments: &'a EvalBertQaArgs,
     config: BertConfig,
     tokenizer: QaTokenizer,
     files: [std::path::PathBuf; 2],
+    /// Tokens in each sequence that is timed.
+    sequence: usize,
 }
 
 /// Evaluates, prints and writes the report. The exit status says whether every engine passed.
 pub fn execute(arguments: &EvalBertQaArgs, out: &Path) -> Result<ExitCode> {
     let (tokenizer, config) = text_side(&arguments.hf_dir)?;
-    if arguments.sequence > config.max_position_embeddings {
-        bail!(
-            "--sequence {} is more than the {} tokens of the network",
-            arguments.sequence,
-            config.max_position_embeddings
-        );
-    }
+    let longest = config.max_position_embeddings;
+    let sequence = match arguments.sequence {
+        Some(given) if given > longest => bail!("--sequence {given} is more than the {longest} tokens of the network"),
+        Some(given) => given,
+        None => SEQUENCE.min(longest),
+    };
     let files = ["config.json", "model.safetensors"].map(|name| arguments.hf_dir.join(name));
-    network::execute(&Bert { arguments, config, tokenizer, files }, &arguments.measure, out)
+    network::execute(&Bert { arguments, config, tokenizer, files, sequence }, &arguments.measure, out)
 }
 
 impl Bert<'_> {
@@ -90,7 +94,7 @@ impl Network for Bert<'_> {
     }
 
     fn elements(&self, batch: usize) -> Vec<(ElementType, usize)> {
-        vec![(ElementType::Int64, batch.saturating_mul(3 * self.arguments.sequence))]
+        vec![(ElementType::Int64, batch.saturating_mul(3 * self.sequence))]
     }
 
     fn cases(&self) -> Result<Vec<(String, Vec<NamedTensor>)>> {
@@ -98,7 +102,7 @@ impl Network for Bert<'_> {
     }
 
     fn timed(&self, batch: usize) -> Result<Vec<NamedTensor>, EngineError> {
-        timed(&self.config, batch, self.arguments.sequence)
+        timed(&self.config, batch, self.sequence)
     }
 
     fn agreements(&self, field: &mut Field) -> Result<Vec<Option<Agreement>>> {
@@ -106,10 +110,10 @@ impl Network for Bert<'_> {
     }
 
     fn notes(&self) -> Vec<String> {
-        vec![format!("the times are for {} tokens a question", self.arguments.sequence)]
+        vec![format!("the times are for {} tokens a question", self.sequence)]
     }
 
     fn options(&self) -> String {
-        format!(" --sequence {}", self.arguments.sequence)
+        format!(" --sequence {}", self.sequence)
     }
 }
