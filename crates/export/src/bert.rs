@@ -7,12 +7,12 @@ use burn::tensor::{Device, Int, Tensor};
 use burn_export::{Axis, OnnxExporter, Opset};
 use cli::failure::advised;
 use infer::burn_network::BurnBert;
+use infer::question_answering::evaluate::random;
 use infer::question_answering::{INPUTS, OUTPUTS, check_signature, inputs};
-use infer::random::uniform;
 use infer::session::Session;
 use infer::tensor::NamedTensor;
 use infer::verify::Expected;
-use models::bert::{BertConfig, BertForQuestionAnswering, Sequence, TokenBatch};
+use models::bert::{BertConfig, BertForQuestionAnswering};
 use models::question_answering::QaTokenizer;
 use models::weights::{Checkpoint, WeightsError};
 use onnx_model::Model;
@@ -52,7 +52,7 @@ pub fn load(path: &Path, revision: Option<&str>) -> Result<(Bert, Source)> {
 }
 
 /// A network of the shape in `config`, or of BERT-large's, with weights from a seed.
-pub fn random(config: Option<&Path>, seed: u64, revision: Option<&str>) -> Result<(Bert, Source)> {
+pub fn seeded(config: Option<&Path>, seed: u64, revision: Option<&str>) -> Result<(Bert, Source)> {
     let config = config.map_or_else(|| Ok(BertConfig::large()), BertConfig::read)?;
     let network = BertForQuestionAnswering::random(&config, seed, &Device::flex());
     Ok((Bert { network, config }, Source::random(seed, revision)))
@@ -99,23 +99,8 @@ fn cases(config: &BertConfig) -> Result<Vec<(String, Vec<NamedTensor>)>> {
     sizes
         .into_iter()
         .map(|(batch, length)| {
-            let ids = |seed: u64, below: usize| -> Vec<i64> {
-                uniform(seed, batch * length, 0.0, below as f32).into_iter().map(|id| id as i64).collect()
-            };
-            let (tokens, types) = (ids(1, config.vocab_size), ids(2, config.type_vocab_size));
-            // Each sequence is a fifth shorter than the one before it.
-            let sequences: Vec<Sequence> = tokens
-                .chunks(length)
-                .zip(types.chunks(length))
-                .enumerate()
-                .map(|(row, (tokens, types))| {
-                    let kept = length - row * length / 5;
-                    let cut = |ids| <[i64]>::get(ids, ..kept).unwrap_or_default();
-                    Sequence { input_ids: cut(tokens), token_type_ids: cut(types) }
-                })
-                .collect();
-            let inputs = inputs(&TokenBatch::padded(&sequences, config)?)?;
-            Ok((format!("batch {batch}, {length} tokens"), inputs))
+            let tokens = inputs(&random(config, batch, length, true)?)?;
+            Ok((format!("batch {batch}, {length} tokens"), tokens))
         })
         .collect()
 }

@@ -69,7 +69,7 @@ fn execute(arguments: &ExportArgs) -> Result<()> {
         ExportModel::Alexnet => write(alexnet::load(weights, random, revision)?, opset, out, &save, &runtime),
         ExportModel::BertQa => {
             let bert = match random {
-                Some(seed) => bert::random(arguments.config.as_deref(), seed, revision)?,
+                Some(seed) => bert::seeded(arguments.config.as_deref(), seed, revision)?,
                 None => bert::load(weights, revision)?,
             };
             write(bert, opset, out, &save, &runtime)

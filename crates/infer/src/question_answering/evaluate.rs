@@ -54,7 +54,10 @@ pub fn timed(config: &BertConfig, batch: usize, length: usize) -> Result<Vec<Nam
 }
 
 /// Random tokens; with `padding`, each sequence is a fifth shorter than the one before it, down to a single token.
-fn random(config: &BertConfig, batch: usize, length: usize, padding: bool) -> Result<TokenBatch, InputError> {
+///
+/// # Errors
+/// When a sequence is longer than the network allows.
+pub fn random(config: &BertConfig, batch: usize, length: usize, padding: bool) -> Result<TokenBatch, InputError> {
     let ids = |seed: u64, below: usize| -> Vec<i64> {
         uniform(seed, batch * length, 0.0, below as f32).into_iter().map(|id| id as i64).collect()
     };
