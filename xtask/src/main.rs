@@ -28,7 +28,7 @@ use cli::predict::PredictArgs;
 use cli::report::ReportArgs;
 use cli::train::TrainArgs;
 
-use crate::programs::Program;
+use crate::programs::{Program, Programs};
 
 /// From training to deployment: train in Burn, export to ONNX, validate and time under ONNX Runtime.
 #[derive(Parser)]
@@ -78,7 +78,9 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Test(arguments) => test::test(&arguments),
         Command::Bench(arguments) => bench::bench(&arguments),
         Command::Fetch(_) => programs::forward(Program::Fetch),
-        Command::Train(_) => programs::forward(Program::Train),
+        Command::Train(arguments) => {
+            programs::forward_to(&Programs::for_training(&arguments.recipe)?, Program::Train)
+        }
         Command::Export(arguments) => {
             if !public::before_export(&arguments)? {
                 return Ok(ExitCode::FAILURE);

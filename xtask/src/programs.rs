@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
 use anyhow::{Context, Result, bail};
+use cli::train::Recipe;
 
 use crate::workspace;
 
@@ -81,6 +82,15 @@ impl Programs {
         }
     }
 
+    /// Builds what training by `recipe` needs. For a GPU that is a program of its own in a folder of its own: Burn has other
+    /// features there, and its build brings LLVM along.
+    pub fn for_training(recipe: &Recipe) -> Result<Self> {
+        match recipe.on_cuda() {
+            true => Self::build(&["--package", "train", "--features", "cuda", "--target-dir", "target/cuda"]),
+            false => Self::for_program(Program::Train),
+        }
+    }
+
     fn build(selection: &[&str]) -> Result<Self> {
         let output = workspace::cargo()
             .args(["build", "--release", "--bins", "--message-format=json-render-diagnostics"])
@@ -115,7 +125,12 @@ impl Programs {
 
 /// Builds `program` and runs it with the words that follow the subcommand of xtask.
 pub fn forward(program: Program) -> Result<ExitCode> {
-    let mut command = Programs::for_program(program)?.command(program)?;
+    forward_to(&Programs::for_program(program)?, program)
+}
+
+/// Runs `program`, one of those that were built, with the words that follow the subcommand of xtask.
+pub fn forward_to(programs: &Programs, program: Program) -> Result<ExitCode> {
+    let mut command = programs.command(program)?;
     command.args(std::env::args_os().skip(2));
     become_program(&mut command).with_context(|| format!("`{}` cannot be started", program.package()))
 }

@@ -92,6 +92,7 @@ pub fn run(arguments: &RunArgs) -> Result<ExitCode> {
         let stage_started = Instant::now();
         let code = match task.program {
             Program::Fetch => start(task, &Programs::for_program(Program::Fetch)?)?,
+            Program::Train => start(task, &Programs::for_training(&arguments.pipeline.recipe)?)?,
             program => {
                 if programs.is_none() {
                     programs = Some(Programs::for_program(program)?);

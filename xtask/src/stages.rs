@@ -276,13 +276,13 @@ fn parameters(recipe: &Recipe) -> BTreeMap<String, Value> {
         gamma,
         seed,
         dry_run,
-        device,
-        no_cuda,
+        device: _,
+        no_cuda: _,
         threads: _,
         limit,
     } = recipe;
     let name = |value: Option<clap::builder::PossibleValue>| json!(value.map(|value| value.get_name().to_owned()));
-    let device = if *no_cuda { Device::Flex } else { *device };
+    let device = if recipe.on_cuda() { Device::Cuda } else { Device::Flex };
     [
         ("--recipe", name(practice.to_possible_value())),
         ("--batch-size", json!(batch_size)),

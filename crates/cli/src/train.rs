@@ -12,6 +12,7 @@ Examples:
   cargo xtask train --epochs 3 --seed 2 --out runs/seed2
   cargo xtask train --recipe modern        a better network in the same time
   cargo xtask train --resume               go on after an interruption
+  cargo xtask train --device cuda          on an NVIDIA GPU, with a program built for it
   cargo xtask train --limit 1000 --epochs 1 --no-save-model")]
 pub struct TrainArgs {
     /// What is trained, and how.
@@ -88,6 +89,13 @@ pub struct Recipe {
     pub limit: Option<usize>,
 }
 
+impl Recipe {
+    /// Whether an NVIDIA GPU does the arithmetic.
+    pub fn on_cuda(&self) -> bool {
+        self.device == Device::Cuda && !self.no_cuda
+    }
+}
+
 /// How a network is trained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Practice {
@@ -103,7 +111,7 @@ pub enum Device {
     /// The CPU.
     #[value(alias = "cpu")]
     Flex,
-    /// An NVIDIA GPU; needs the Cargo feature `cuda`.
+    /// An NVIDIA GPU; xtask builds the program with the Cargo feature `cuda` for it.
     Cuda,
 }
 

@@ -96,9 +96,9 @@ fn config(recipe: &Recipe, device: DeviceKind) -> Result<Config> {
 }
 
 fn device_kind(recipe: &Recipe) -> DeviceKind {
-    match recipe.device {
-        cli::train::Device::Cuda if !recipe.no_cuda => DeviceKind::Cuda,
-        _ => DeviceKind::Flex,
+    match recipe.on_cuda() {
+        true => DeviceKind::Cuda,
+        false => DeviceKind::Flex,
     }
 }
 
@@ -109,8 +109,8 @@ fn device(kind: DeviceKind) -> Result<Device> {
         DeviceKind::Cuda => cuda(),
         #[cfg(not(feature = "cuda"))]
         DeviceKind::Cuda => bail!(
-            "this program was built without CUDA: `cargo run --release -p train --features cuda -- --device cuda` builds it \
-             with CUDA and trains on the GPU, --device flex trains on the CPU"
+            "this program was built without CUDA: `cargo xtask train --device cuda` builds one with it and trains on the GPU, \
+             --device flex trains on the CPU"
         ),
     }
 }

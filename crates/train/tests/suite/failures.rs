@@ -57,7 +57,7 @@ fn without_its_feature_cuda_is_refused() {
     let place = Place::new(20, 10);
     let said = place.train_badly("--device cuda --out out");
     assert!(
-        said.contains("built without CUDA") && said.contains("cargo run --release -p train --features cuda"),
+        said.contains("built without CUDA") && said.contains("cargo xtask train --device cuda"),
         "{said}"
     );
     assert_eq!(said.lines().count(), 1, "{said}");
