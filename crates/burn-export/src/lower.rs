@@ -25,6 +25,7 @@ mod reduction;
 mod scatter;
 mod slicing;
 mod sorting;
+mod widening;
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -55,6 +56,10 @@ pub(crate) fn lower(program: &Program, inputs: &[InputSpec], modules: Modules<'_
         let spec = inputs.get(position).map(|spec| spec.name.clone()).unwrap_or_default();
         let dtype = program.input_dtypes.get(position).copied().ok_or_else(|| internal("an input without a type"))?;
         let dtype = data_type(dtype, || format!("input {spec:?}"))?;
+        if dtype == DataType::BF16 && opset < Opset::V13 {
+            let operation = Box::new(FailedOperation { name: format!("input {spec:?} of bf16"), ..Default::default() });
+            return Err(ExportError::OpsetTooLow { operation, opset, lowest: Opset::V13 });
+        }
         let shape = program.shapes.get(id).cloned().unwrap_or_default();
         let value = builder.graph.add(dtype, shape, Source::Input(position));
         builder.graph.inputs.push(value);
@@ -77,7 +82,9 @@ pub(crate) fn lower(program: &Program, inputs: &[InputSpec], modules: Modules<'_
         lowering.operation = operation;
         lowering.taken.clear();
         lowering.b.path = path;
+        let first = lowering.b.graph.nodes.len();
         lowering.operation(&operation.ir)?;
+        lowering.widen(first)?;
         lowering.all_taken()?;
     }
     let Lowering { b, mut values, .. } = lowering;

@@ -3,8 +3,8 @@
 use burn::backend::ir::{BinaryOpIr, ClampOpIr, FullOpIr, NumericOperationIr, ScalarIr, ScalarOpIr};
 use onnx_model::DataType;
 
-use super::{Lowering, Result};
-use crate::graph::ValueId;
+use super::{Builder, Lowering, Result};
+use crate::graph::{Operand, ValueId};
 use crate::opset::Opset;
 
 /// Exponents up to which an integer power is written as products.
@@ -185,15 +185,20 @@ impl Lowering<'_> {
         self.bind(&op.out, out)
     }
 
-    /// Clip takes bounds as inputs from opset 11 and integers from 12.
+    /// Clip takes bounds as inputs from opset 11 and integers from 12. A bound that is left out is the largest number
+    /// for ONNX Runtime, which infinity is above, so that floats have both.
     fn limit(&mut self, x: ValueId, low: Option<ValueId>, high: Option<ValueId>) -> ValueId {
         let kind = (self.b.dtype(x), self.b.shape(x));
         if self.b.is_float(x) || self.b.since(Opset::V12) {
-            let operand = |bound: Option<ValueId>| bound.map_or(crate::graph::Operand::Absent, Into::into);
-            let mut inputs = vec![x.into(), operand(low)];
-            if high.is_some() {
-                inputs.push(operand(high));
-            }
+            let endless = |b: &mut Builder, bound: Option<ValueId>, infinity: f64| match bound {
+                Some(bound) => bound.into(),
+                None if b.is_float(x) => b.scalar_like(x, infinity).into(),
+                None => Operand::Absent,
+            };
+            let low = endless(&mut self.b, low, f64::NEG_INFINITY);
+            let high = endless(&mut self.b, high, f64::INFINITY);
+            let mut inputs = vec![x.into(), low];
+            inputs.extend(Some(high).filter(|high| *high != Operand::Absent));
             return self.b.node("Clip", inputs, [], kind);
         }
         let mut out = x;

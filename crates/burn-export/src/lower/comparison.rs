@@ -52,14 +52,14 @@ impl Lowering<'_> {
     pub(super) fn every(&mut self, op: &ReduceOpIr) -> Result<()> {
         let x = self.truth(op)?;
         let out = self.flat_reduce("ReduceMin", x);
-        let out = self.b.cast(out, DataType::Bool);
+        let out = self.is_one(out);
         self.bind(&op.out, out)
     }
 
     pub(super) fn some(&mut self, op: &ReduceOpIr) -> Result<()> {
         let x = self.truth(op)?;
         let out = self.flat_reduce("ReduceMax", x);
-        let out = self.b.cast(out, DataType::Bool);
+        let out = self.is_one(out);
         self.bind(&op.out, out)
     }
 
@@ -75,8 +75,14 @@ impl Lowering<'_> {
         let x = self.value(&op.input)?;
         let x = self.as_int32(x);
         let out = self.b.reduce(name, x, &[op.axis]);
-        let out = self.b.cast(out, DataType::Bool);
+        let out = self.is_one(out);
         self.bind(&op.out, out)
+    }
+
+    /// Of nothing, the maximum is the lowest integer and the minimum the highest: only that is true.
+    fn is_one(&mut self, extreme: ValueId) -> ValueId {
+        let zero = self.b.whole(DataType::I32, 0);
+        self.b.compare("Greater", extreme, zero)
     }
 
     fn truth(&mut self, op: &ReduceOpIr) -> Result<ValueId> {

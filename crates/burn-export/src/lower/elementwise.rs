@@ -103,6 +103,12 @@ impl Lowering<'_> {
         let (y, x) = (self.value(&op.lhs)?, self.value(&op.rhs)?);
         let zero = self.b.scalar_like(x, 0.0);
         let quotient = self.b.div(y, x);
+        // Two infinities have a quotient too: one, with its sign.
+        let (y_endless, x_endless) = (self.endless(y), self.endless(x));
+        let endless = self.b.binary("And", y_endless, x_endless);
+        let (y_sign, x_sign) = (self.b.unary("Sign", y), self.b.unary("Sign", x));
+        let signs = self.b.mul(y_sign, x_sign);
+        let quotient = self.b.choose(endless, signs, quotient);
         let angle = self.b.unary("Atan", quotient);
         let below = self.b.compare("Less", y, zero);
         let (half, negative_half) =
@@ -112,17 +118,34 @@ impl Lowering<'_> {
         let left = self.b.compare("Less", x, zero);
         let out = self.b.choose(left, turned, angle);
         let upright = self.b.compare("Equal", x, zero);
-        let sign = self.b.unary("Sign", y);
-        let straight = self.b.with_scalar("Mul", sign, std::f64::consts::FRAC_PI_2);
+        let straight = self.b.with_scalar("Mul", y_sign, std::f64::consts::FRAC_PI_2);
         let out = self.b.choose(upright, straight, out);
         self.bind(&op.out, out)
     }
 
+    /// Whether a number is infinite, of either sign.
+    fn endless(&mut self, x: ValueId) -> ValueId {
+        let size = self.b.unary("Abs", x);
+        let infinity = self.b.scalar_like(x, f64::INFINITY);
+        self.b.compare("Equal", size, infinity)
+    }
+
+    /// The larger side times `sqrt(1 + quotient^2)`, whose squares stay small.
     fn hypot(&mut self, op: &BinaryOpIr) -> Result<()> {
         let (x, y) = (self.value(&op.lhs)?, self.value(&op.rhs)?);
-        let (x, y) = (self.b.mul(x, x), self.b.mul(y, y));
-        let sum = self.b.add(x, y);
-        let out = self.b.unary("Sqrt", sum);
+        let (x, y) = (self.b.unary("Abs", x), self.b.unary("Abs", y));
+        let (large, small) = (self.b.binary("Max", x, y), self.b.binary("Min", x, y));
+        let quotient = self.b.div(small, large);
+        let square = self.b.mul(quotient, quotient);
+        let sum = self.b.with_scalar("Add", square, 1.0);
+        let root = self.b.unary("Sqrt", sum);
+        let out = self.b.mul(large, root);
+        // Both zero, or both infinite: no quotient.
+        let zero = self.b.scalar_like(large, 0.0);
+        let flat = self.b.compare("Equal", large, zero);
+        let endless = self.endless(large);
+        let degenerate = self.b.binary("Or", flat, endless);
+        let out = self.b.choose(degenerate, large, out);
         self.bind(&op.out, out)
     }
 
