@@ -6,7 +6,10 @@ use std::path::Path;
 
 use burn_export::{ExportError, Opset};
 
-use crate::table::rows;
+use crate::agreement::Failure;
+use crate::element_types::{self, Stop};
+use crate::table::case::{Case, Kind};
+use crate::table::{Row, rows};
 
 /// Burn's operations at 0.22.1 that take part in inference, by kind, as `burn::backend::ir` names them.
 const OPERATIONS: [(&str, &[&str], &[&str]); 7] = [
@@ -277,14 +280,25 @@ const BURN_ONNX: [&str; 40] = [
     "Numeric::SumDim",
 ];
 
-/// For each of Burn's operations: the opsets at which some row with it exports.
-fn support() -> BTreeMap<String, [bool; 11]> {
-    let mut support: BTreeMap<String, [bool; 11]> = BTreeMap::new();
+/// What is known of one of Burn's operations.
+#[derive(Default)]
+struct Support {
+    /// Whether some row with it exports, by opset from 11.
+    opsets: [bool; 11],
+    /// The element types in which some row with it exports at the highest opset, and whether ONNX Runtime ran it with
+    /// Burn's results.
+    types: BTreeMap<String, bool>,
+}
+
+/// For each of Burn's operations what the rows with it do.
+fn support() -> BTreeMap<String, Support> {
+    let mut support: BTreeMap<String, Support> = BTreeMap::new();
+    let stops = element_types::stops();
     for row in rows() {
         let mut names: Vec<String> = Vec::new();
         let mut exports = [false; 11];
         for (column, opset) in Opset::ALL.into_iter().enumerate() {
-            match (row.export)(row.exporter().opset(opset)) {
+            match Case::new(&row).export(opset) {
                 Ok(model) => {
                     exports[column] = true;
                     names = model.report().operations.keys().cloned().collect();
@@ -295,10 +309,46 @@ fn support() -> BTreeMap<String, [bool; 11]> {
         }
         for name in names {
             let entry = support.entry(kind(&name)).or_default();
-            entry.iter_mut().zip(exports).for_each(|(all, this)| *all |= this);
+            entry.opsets.iter_mut().zip(exports).for_each(|(all, this)| *all |= this);
+            for (ty, runs) in types(&row, &name, &stops) {
+                *entry.types.entry(ty).or_default() |= runs;
+            }
         }
     }
     support
+}
+
+/// The element types that an operation of a row has, and whether it runs in them.
+fn types(row: &Row, operation: &str, stops: &[Stop]) -> Vec<(String, bool)> {
+    let group = operation.split_once("::").map_or(operation, |(group, _)| group);
+    let (kind, own) = match group {
+        "BaseInt" | "NumericInt" | "Int" => (Kind::Int, "int64"),
+        "BaseBool" | "Bool" => return vec![("bool".to_string(), true)],
+        _ => (Kind::Float, "f32"),
+    };
+    let others = element_types::variants(row).into_iter().filter(|(dtype, _)| dtype.is_float() == (kind == Kind::Float));
+    let others = others.filter_map(|(dtype, _)| {
+        let name = element_types::name(dtype);
+        let stop = stops.iter().find(|stop| stop.stops(row.name, &name, 21));
+        match stop {
+            None => Some((name, true)),
+            Some(stop) => (stop.reason == Failure::NoKernel.to_string()).then_some((name, false)),
+        }
+    });
+    others.chain([(own.to_string(), true)]).collect()
+}
+
+/// Types in the order of their widths, those that no kernel was found for in brackets.
+fn types_text(types: &BTreeMap<String, bool>) -> String {
+    const FLOATS: &[&str] = &["f64", "f32", "f16", "bf16"];
+    const SIGNED: &[&str] = &["int64", "int32", "int16", "int8"];
+    const UNSIGNED: &[&str] = &["uint64", "uint32", "uint16", "uint8"];
+    let listed = |names: &[&str], runs: bool| {
+        names.iter().copied().filter(|name| types.get(*name) == Some(&runs)).collect::<Vec<_>>().join(" ")
+    };
+    let all: Vec<&str> = [FLOATS, SIGNED, UNSIGNED, &["bool"]].concat();
+    let (runs, written) = (listed(&all, true), listed(&all, false));
+    if written.is_empty() { runs } else { format!("{runs} ({written})") }
 }
 
 /// `Base::Add` for `BaseFloat::Add`.
@@ -314,28 +364,30 @@ fn every_operation_exports_or_is_refused_by_name() {
     let mut text = String::from(
         "# Operators\n\nWhich of Burn 0.22.1's inference operations export from which opset. A test writes this page from the \
          operator\ntable; every mark is an export that passed the checker, and at opsets 11, 13, 17 and 21 one that ONNX \
-         Runtime ran\nwith the results of Burn. The last column is what burn-onnx 0.22.0 exports (opset 18 only).\n\n\
+         Runtime ran\nwith the results of Burn. The element types are those in which it did so at opset 21; in brackets those that \
+         ONNX's\nchecker passes and ONNX Runtime has no CPU kernel for. What no row runs is in \
+         `crates/burn-export/tests/exports/lists`.\nThe last column is what burn-onnx 0.22.0 exports (opset 18 only).\n\n\
          Gradients, distributed operations and training-only operations are refused by name.\n",
     );
     let mut missing = Vec::new();
     for (kind, _, operations) in OPERATIONS {
         let header: Vec<String> = Opset::ALL.iter().map(|opset| opset.to_string()).collect();
-        let _ = write!(text, "\n## {kind}\n\n| operation | {} | burn-onnx |\n", header.join(" | "));
-        let _ = writeln!(text, "|---|{}---|", "---|".repeat(header.len()));
+        let _ = write!(text, "\n## {kind}\n\n| operation | {} | element types | burn-onnx |\n", header.join(" | "));
+        let _ = writeln!(text, "|---|{}---|---|", "---|".repeat(header.len()));
         for operation in operations {
             let name = format!("{kind}::{operation}");
             let peer = if BURN_ONNX.contains(&name.as_str()) { "yes" } else { "" };
             let refused = REFUSED.iter().find(|(refused, _)| *refused == name);
             let cells: Vec<&str> = match (support.get(&name), refused) {
-                (Some(opsets), None) => opsets.iter().map(|yes| if *yes { "yes" } else { "" }).collect(),
+                (Some(found), None) => found.opsets.iter().map(|yes| if *yes { "yes" } else { "" }).collect(),
                 (None, Some((_, why))) => {
-                    let _ = writeln!(text, "| {operation} (refused: {why}) |{} {peer} |", " |".repeat(header.len()));
+                    let _ = writeln!(text, "| {operation} (refused: {why}) |{} {peer} |", " |".repeat(header.len() + 1));
                     continue;
                 }
                 (Some(_), Some(_)) => panic!("{name} is said to be refused, and exports"),
                 (None, None) if DECOMPOSED.iter().any(|(decomposed, _)| *decomposed == name) => {
                     let how = DECOMPOSED.iter().find(|(decomposed, _)| *decomposed == name).map_or("", |(_, how)| how);
-                    let _ = writeln!(text, "| {operation} ({how}) |{} {peer} |", " yes |".repeat(header.len()));
+                    let _ = writeln!(text, "| {operation} ({how}) |{} | {peer} |", " yes |".repeat(header.len()));
                     continue;
                 }
                 (None, None) => {
@@ -343,7 +395,8 @@ fn every_operation_exports_or_is_refused_by_name() {
                     continue;
                 }
             };
-            let _ = writeln!(text, "| {operation} | {} | {peer} |", cells.join(" | "));
+            let types = support.get(&name).map_or_else(String::new, |found| types_text(&found.types));
+            let _ = writeln!(text, "| {operation} | {} | {types} | {peer} |", cells.join(" | "));
         }
     }
     assert!(missing.is_empty(), "no row of the operator table has {missing:?}");

@@ -1,12 +1,17 @@
 //! What the exporter writes: as text for a reviewer, and run by ONNX Runtime against Burn.
 
+mod agreement;
+mod broadcasts;
 mod burn_examples;
 mod coverage;
+mod edge_values;
+mod element_types;
+mod empty_axes;
 mod errors;
 mod files;
+mod lists;
 mod mnist;
 mod modules;
-mod more_modules;
 mod names;
 mod networks;
 mod operators;

@@ -6,7 +6,7 @@ use burn::tensor::module::*;
 use burn::tensor::ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions, PadMode};
 use burn::tensor::{Bool, DType, Device, Float, FloatDType, Int, IntDType, Slice, Tensor, TensorData};
 
-use super::Program;
+use super::{Program, indexed};
 use super::operation::{
     Along, Arithmetic, Comparison, Function, Logic, Operation, Pooling, ROWS, Reduction, Rounding, front,
 };
@@ -81,12 +81,14 @@ pub fn run(program: &Program, layers: &Layers, inputs: Vec<Value>, dtype: FloatD
     program.outputs().into_iter().map(|output| values[output].clone()).collect()
 }
 
-fn float(value: Value) -> Ranked<Float> {
+/// Its floats.
+pub fn float(value: Value) -> Ranked<Float> {
     let Value::Float(value) = value else { panic!("not a float") };
     value
 }
 
-fn int(value: Value) -> Ranked<Int> {
+/// Its whole numbers.
+pub fn int(value: Value) -> Ranked<Int> {
     let Value::Int(value) = value else { panic!("not an integer") };
     value
 }
@@ -140,6 +142,7 @@ fn apply(operation: &Operation, operands: Vec<Value>, cursor: &mut Cursor<'_>, d
             Along::LogSoftmax => log_softmax(x, *at),
             Along::CumSum => x.cumsum(*at),
             Along::Sort => x.sort(*at),
+            Along::SortDescending => x.sort_descending(*at),
         })),
         Operation::Reduce(reduction, at) => match x {
             Value::Bool(x) => Value::Bool(each!(x, x => match reduction {
@@ -219,7 +222,7 @@ fn apply(operation: &Operation, operands: Vec<Value>, cursor: &mut Cursor<'_>, d
         }
         Operation::Conv(_, stride, padding) => convolution(float(x), *stride, *padding, cursor),
         Operation::Pool(kind, kernel, stride, padding) => pooling(*kind, float(x), *kernel, *stride, *padding),
-        moving => moved(moving, x, &dims),
+        other => indexed::run(other, x.clone(), next).unwrap_or_else(|| moved(other, x, &dims)),
     }
 }
 
@@ -444,5 +447,6 @@ pub fn inputs(data: &[TensorData], dtype: DType, device: &Device) -> Vec<Value> 
         Value::Float(Ranked::Four(Tensor::from_data(float(2), (device, dtype)))),
         Value::Int(Ranked::Two(Tensor::from_data(data(3), (device, DType::I64)))),
         Value::Bool(Ranked::Two(Tensor::from_data(data(4), device))),
+        Value::Float(Ranked::Two(Tensor::from_data(float(5), (device, dtype)))),
     ]
 }

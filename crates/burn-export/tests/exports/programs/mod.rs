@@ -4,6 +4,7 @@
 //! The programs are the same in every run. `PROGRAMS=10000` tries more of them, `PROGRAMS_SEED=7` others. What fails is
 //! shrunk to the smallest program that still fails, and printed as text.
 
+mod indexed;
 mod interpret;
 mod operation;
 mod size;
@@ -25,8 +26,17 @@ use self::value::{Ranked, Value};
 use crate::support::{Random, Runner};
 
 /// The inputs of every program: name, kind, rank.
-const INPUTS: [(&str, Kind, usize); 5] =
-    [("x", Kind::Float, 2), ("y", Kind::Float, 3), ("z", Kind::Float, 4), ("i", Kind::Int, 2), ("b", Kind::Bool, 2)];
+const INPUTS: [(&str, Kind, usize); 6] = [
+    ("x", Kind::Float, 2),
+    ("y", Kind::Float, 3),
+    ("z", Kind::Float, 4),
+    ("i", Kind::Int, 2),
+    ("b", Kind::Bool, 2),
+    (EDGES, Kind::Float, 2),
+];
+
+/// The input with infinities, NaN and negative zeros among its elements.
+const EDGES: &str = "e";
 
 /// A network.
 pub struct Program {
@@ -109,18 +119,18 @@ fn random_networks_use_every_step() {
         drawn.borrow_mut().extend(names.map(|text| text.split(['(', ' ']).next().unwrap_or_default().to_string()));
         Ok(())
     };
-    runner(400, 1).run(&strategy::programs(11..=21), collect).unwrap_or_else(|failure| panic!("{failure}"));
+    runner(1000, 1).run(&strategy::programs(11..=21), collect).unwrap_or_else(|failure| panic!("{failure}"));
     assert_eq!(drawn.borrow().len(), strategy::KINDS.len(), "{:?}", drawn.borrow());
 }
 
 #[test]
 fn random_networks_agree_up_to_opset_15() {
-    check(11..=15, 400);
+    check(11..=15, 500);
 }
 
 #[test]
 fn random_networks_agree_from_opset_16() {
-    check(16..=21, 400);
+    check(16..=21, 500);
 }
 
 /// Exports a program and compares it with Burn.
@@ -135,20 +145,21 @@ fn agrees(program: &Program) -> Result<(), String> {
     for output in program.outputs() {
         exporter = exporter.output(program.name(output));
     }
-    let exported = exporter.export(&layers, |layers: &Layers, (x, y, z, i, b)| {
+    let exported = exporter.export(&layers, |layers: &Layers, (x, y, z, i, b, e)| {
         let inputs = vec![
             Value::Float(Ranked::Two(x)),
             Value::Float(Ranked::Three(y)),
             Value::Float(Ranked::Four(z)),
             Value::Int(Ranked::Two(i)),
             Value::Bool(Ranked::Two(b)),
+            Value::Float(Ranked::Two(e)),
         ];
         interpret::run(program, layers, inputs, FloatDType::F32)
     });
     let exported = exported.map_err(|error| error.to_string())?;
     let with_graph = |text: String| format!("{text}\n{}", exported.model());
     let bytes = exported.to_bytes().map_err(|error| error.to_string())?;
-    let mut runner = Runner::new(&bytes).map_err(with_graph)?;
+    let mut runner = Runner::new(&bytes).map_err(|error| with_graph(error.to_string()))?;
     let exact_layers = Layers::new(program, DType::F64, &device);
     for (round, sizes) in RUNS.iter().enumerate() {
         let data = elements(program, *sizes, round as u64);
@@ -173,7 +184,8 @@ fn declared(size: &Size) -> Axis {
     size.value().map_or_else(|| Axis::dynamic(size.to_string()), Axis::fixed)
 }
 
-/// The inputs at these sizes of the axes: floats that are whole eighths between -2 and 2, integers between -6 and 6.
+/// The inputs at these sizes of the axes: floats that are whole eighths between -2 and 2, in one of them with edges among
+/// them, and integers between -6 and 6.
 fn elements(program: &Program, sizes: [usize; 2], seed: u64) -> Vec<TensorData> {
     let mut random = Random(seed);
     let size = |size: &Size| {
@@ -186,7 +198,12 @@ fn elements(program: &Program, sizes: [usize; 2], seed: u64) -> Vec<TensorData> 
         let mut draw = |steps: f64| (random.next() * steps).floor();
         match ty.kind {
             Kind::Float => {
-                let of = |_| (draw(33.0) / 8.0 - 2.0) as f32;
+                let of = |_| {
+                    let eighth = (draw(33.0) / 8.0 - 2.0) as f32;
+                    let edges = [f32::INFINITY, f32::NEG_INFINITY, f32::NAN, -0.0];
+                    let place = if ty.wild { draw(10.0) as usize } else { edges.len() };
+                    edges.get(place).copied().unwrap_or(eighth)
+                };
                 TensorData::new((0..count).map(of).collect::<Vec<f32>>(), shape)
             }
             Kind::Int => TensorData::new((0..count).map(|_| draw(13.0) as i64 - 6).collect::<Vec<i64>>(), shape),
@@ -207,8 +224,9 @@ fn difference(found: &TensorData, rounded: &TensorData, exact: &TensorData) -> O
     }
     let all = |data: &TensorData| data.iter::<f64>().collect::<Vec<f64>>();
     let (found, rounded, exact) = (all(found), all(rounded), all(exact));
-    let scale = exact.iter().fold(1.0, |most, element| f64::max(most, element.abs()));
-    let own = rounded.iter().zip(&exact).fold(0.0, |most, (left, right)| f64::max(most, (left - right).abs()));
+    let finite = |most: f64, size: f64| if size.is_finite() { most.max(size) } else { most };
+    let scale = exact.iter().fold(1.0, |most, element| finite(most, element.abs()));
+    let own = rounded.iter().zip(&exact).fold(0.0, |most, (left, right)| finite(most, (left - right).abs()));
     let most = 1e-5 * scale + 16.0 * own;
     found.iter().zip(&exact).enumerate().find_map(|(index, (found, exact))| {
         let far = (found - exact).abs() > most || found.is_nan() != exact.is_nan();

@@ -93,6 +93,45 @@ pub enum Operation {
     Pool(Pooling, usize, usize, usize),
     /// Rows of a table, by the indices' remainder.
     Embedding,
+    /// What lies at places along an axis: the second tensor's, in any shape, by their remainder.
+    Select(isize),
+    /// The same with a place for each element.
+    Gather(isize),
+    /// The same along the first axis, with places as coordinates.
+    GatherNd,
+    /// The third tensor written at the places that the second has along an axis.
+    Scatter(Update, isize),
+    /// The second tensor written at every second place along an axis, and around again.
+    SelectAssign(Update, isize),
+    /// The same along the first axis, with places as coordinates.
+    ScatterNd(Update),
+    /// The largest along an axis.
+    TopK(usize, isize),
+    /// The order of what lies along an axis, without its signs; descending or not.
+    ArgSort(isize, bool),
+    /// The bits of two tensors.
+    Bitwise(Logic),
+    /// The bits of a tensor and a scalar.
+    BitwiseScalar(Logic, i64),
+    /// The opposite of all bits.
+    BitwiseNot,
+    /// By so many bits to the left, or to the right.
+    Shift(i64),
+    /// The first by as many bits as the second has, by its remainder, to the left or to the right.
+    ShiftBy(bool),
+    /// The last two axes so many times larger, smoothly or not.
+    Interpolate(usize, usize, bool),
+    /// Queries, keys and values; causal or not.
+    Attention(bool),
+}
+
+/// How a new value meets the old one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Update {
+    Add,
+    Mul,
+    Min,
+    Max,
 }
 
 /// Functions of each float; steep ones on what keeps them tame.
@@ -137,6 +176,7 @@ pub enum Along {
     LogSoftmax,
     CumSum,
     Sort,
+    SortDescending,
 }
 
 /// Reductions.
@@ -204,14 +244,32 @@ impl Operation {
     /// How many tensors it takes.
     pub fn arity(&self) -> usize {
         match self {
-            Self::MaskWhere => 3,
+            Self::MaskWhere | Self::Scatter(..) | Self::Attention(_) => 3,
             Self::Arithmetic(_)
             | Self::Compare(_)
             | Self::Matmul
             | Self::Logic(_)
             | Self::MaskFill(_)
-            | Self::Cat(_) => 2,
+            | Self::Cat(_)
+            | Self::Select(_)
+            | Self::Gather(_)
+            | Self::GatherNd
+            | Self::SelectAssign(..)
+            | Self::ScatterNd(_)
+            | Self::Bitwise(_)
+            | Self::ShiftBy(_) => 2,
             _ => 1,
+        }
+    }
+
+    /// The lowest opset that has it.
+    pub fn since(&self) -> i64 {
+        match self {
+            // A mask of the lowest bits is a remainder.
+            Self::BitwiseScalar(Logic::And, mask) if mask.count_ones() == mask.trailing_ones() => 11,
+            Self::Bitwise(_) | Self::BitwiseScalar(..) => 18,
+            Self::ShiftBy(_) => 12,
+            _ => 11,
         }
     }
 
@@ -238,7 +296,31 @@ impl Operation {
         let x = *operands.first()?;
         let y = operands.get(1).copied();
         let made = self.applied(x, y, operands.get(2).copied())?;
-        made.is_tame().then_some(made)
+        let wild = operands.iter().any(|operand| operand.wild);
+        let made = Type { wild: wild && made.kind == Kind::Float, ..made };
+        (made.is_tame() && (!wild || self.takes_edges())).then_some(made)
+    }
+
+    /// Whether Burn and ONNX agree about infinities and NaN; where not, `lists/edge_values.txt` has it.
+    fn takes_edges(&self) -> bool {
+        let extreme = |reduction: &Reduction| matches!(reduction, Reduction::Max | Reduction::Min);
+        match self {
+            // Burn sorts a NaN with a sign before everything else.
+            Self::Along(Along::Sort | Along::SortDescending, _)
+            | Self::TopK(..)
+            | Self::Round(Rounding::Sign)
+            | Self::ArgMax(_)
+            | Self::ArgSort(..)
+            | Self::Convert(_)
+            | Self::Pool(Pooling::Max, ..)
+            | Self::Interpolate(.., true)
+            | Self::Attention(_) => false,
+            Self::Reduce(reduction, _) | Self::ReduceAll(reduction) => !extreme(reduction),
+            Self::Scatter(update, _) | Self::SelectAssign(update, _) | Self::ScatterNd(update) => {
+                !matches!(update, Update::Min | Update::Max)
+            }
+            _ => true,
+        }
     }
 
     fn applied(&self, x: &Type, y: Option<&Type>, z: Option<&Type>) -> Option<Type> {
@@ -310,7 +392,12 @@ impl Operation {
                 made.shape.push(Size::fixed(4));
                 Some(made)
             }
-            _ => self.moved(x, y).or_else(|| self.layered(x)),
+            _ => self
+                .moved(x, y)
+                .or_else(|| self.layered(x))
+                .or_else(|| self.indexed(x, y, z))
+                .or_else(|| self.of_bits(x, y))
+                .or_else(|| self.resampled(x, y, z)),
         }
     }
 
@@ -458,7 +545,7 @@ impl Along {
             Self::Softmax => x.of(x.kind, 1.0, None),
             Self::LogSoftmax => x.of(x.kind, 2.0 * x.bound + size.ln(), None),
             Self::CumSum => x.of(x.kind, x.bound * size, x.grid),
-            Self::Sort => x.clone(),
+            Self::Sort | Self::SortDescending => x.clone(),
         })
     }
 }

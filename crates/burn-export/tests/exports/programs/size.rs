@@ -94,12 +94,14 @@ pub struct Type {
     pub bound: f64,
     /// Every element is a multiple of two to the minus this, unless rounding has touched it.
     pub grid: Option<i32>,
+    /// Whether infinities and NaN may be among the elements, besides what `bound` and `grid` say of the others.
+    pub wild: bool,
 }
 
 impl Type {
     /// Another kind of elements in the same shape.
     pub fn of(&self, kind: Kind, bound: f64, grid: Option<i32>) -> Self {
-        Self { kind, shape: self.shape.clone(), bound, grid }
+        Self { kind, shape: self.shape.clone(), bound, grid, wild: self.wild }
     }
 
     /// The same elements in another shape.

@@ -4,9 +4,9 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::operation::{Along, Arithmetic, Comparison, Function, Logic, Operation, Pooling, Reduction, Rounding};
+use super::operation::{Along, Arithmetic, Comparison, Function, Logic, Operation, Pooling, Reduction, Rounding, Update};
 use super::size::{Kind, Size, Type};
-use super::{INPUTS, Program, Step};
+use super::{EDGES, INPUTS, Program, Step};
 
 /// What one step is drawn from.
 type Gene = (usize, [usize; 3], [usize; 3]);
@@ -14,7 +14,7 @@ type Gene = (usize, [usize; 3], [usize; 3]);
 /// Programs of one to eight steps at one of these opsets.
 pub fn programs(opsets: std::ops::RangeInclusive<i64>) -> impl Strategy<Value = Program> {
     let gene = (0usize..1000, [0usize..16, 0usize..16, 0usize..16], [0usize..8, 0usize..8, 0usize..8]);
-    (vec(0usize..6, 13), vec(gene, 1..=8), opsets).prop_map(|(sizes, genes, opset)| {
+    (vec(0usize..6, 15), vec(gene, 1..=8), opsets).prop_map(|(sizes, genes, opset)| {
         let mut program = Program { inputs: declare(&sizes), steps: Vec::new(), opset };
         for gene in genes {
             if let Some(step) = draw(&program, gene) {
@@ -33,10 +33,10 @@ fn declare(sizes: &[usize]) -> Vec<Type> {
         (_, 0) if axis == rank / 2 => Size::axis(1),
         (_, drawn) => Size::fixed(drawn.max(1)),
     };
-    let declared = INPUTS.iter().map(|(_, kind, rank)| {
+    let declared = INPUTS.iter().map(|(name, kind, rank)| {
         let bound = [2.0, 6.0, 1.0][*kind as usize];
         let shape = (0..*rank).map(|axis| size(axis, *rank)).collect();
-        Type { kind: *kind, shape, bound, grid: Some(if *kind == Kind::Float { 3 } else { 0 }) }
+        Type { kind: *kind, shape, bound, grid: Some(if *kind == Kind::Float { 3 } else { 0 }), wild: *name == EDGES }
     });
     declared.collect()
 }
@@ -67,6 +67,7 @@ fn draw(program: &Program, (kind, numbers, operands): Gene) -> Option<Step> {
                 }),
             };
             if let Some((operands, result)) = found
+                && operation.since() <= program.opset
                 && !is_fused_wrongly(program, &operation, first)
             {
                 let parameters = operation.parameters(x);
@@ -95,7 +96,7 @@ pub const KINDS: &[fn(usize, [usize; 3]) -> Operation] = &[
         Operation::Round(all[a % all.len()])
     },
     |rank, [a, b, _]| {
-        let all = [Along::Softmax, Along::LogSoftmax, Along::CumSum, Along::Sort];
+        let all = [Along::Softmax, Along::LogSoftmax, Along::CumSum, Along::Sort, Along::SortDescending];
         Operation::Along(all[a % all.len()], signed(rank, b))
     },
     |rank, [a, b, _]| Operation::Reduce(REDUCTIONS[a % REDUCTIONS.len()], signed(rank, b)),
@@ -110,7 +111,7 @@ pub const KINDS: &[fn(usize, [usize; 3]) -> Operation] = &[
     |_, _| Operation::Matmul,
     |_, [a, ..]| Operation::Remainder(a as i64 % 5 + 2),
     |_, [a, ..]| Operation::Convert([Kind::Float, Kind::Int][a % 2]),
-    |_, [a, ..]| Operation::Logic([Logic::And, Logic::Or, Logic::Xor][a % 3]),
+    |_, [a, ..]| Operation::Logic(LOGICS[a % 3]),
     |_, _| Operation::Not,
     |_, _| Operation::MaskWhere,
     |_, [a, ..]| Operation::MaskFill(eighths(a)),
@@ -142,7 +143,26 @@ pub const KINDS: &[fn(usize, [usize; 3]) -> Operation] = &[
         Operation::Pool(all[a % all.len()], b % 2 + 2, b / 2 % 2 + 1, c % 2)
     },
     |_, _| Operation::Embedding,
+    |rank, [a, ..]| Operation::Select(signed(rank, a)),
+    |rank, [a, ..]| Operation::Gather(signed(rank, a)),
+    |_, _| Operation::GatherNd,
+    |rank, [a, b, _]| Operation::Scatter(UPDATES[a % UPDATES.len()], signed(rank, b)),
+    |rank, [a, b, _]| Operation::SelectAssign(UPDATES[a % UPDATES.len()], signed(rank, b)),
+    |_, [a, ..]| Operation::ScatterNd(UPDATES[a % UPDATES.len()]),
+    |rank, [a, b, _]| Operation::TopK(a % 3 + 1, signed(rank, b)),
+    |rank, [a, b, _]| Operation::ArgSort(signed(rank, a), b % 2 == 1),
+    |_, [a, ..]| Operation::Bitwise(LOGICS[a % 3]),
+    |_, [a, b, _]| Operation::BitwiseScalar(LOGICS[a % 3], b as i64),
+    |_, _| Operation::BitwiseNot,
+    |_, [a, ..]| Operation::Shift([1, 2, 3, -1, -2, -3][a % 6]),
+    |_, [a, ..]| Operation::ShiftBy(a % 2 == 0),
+    |_, [a, b, c]| Operation::Interpolate(a % 3 + 1, b % 3 + 1, c % 2 == 1),
+    |_, [a, ..]| Operation::Attention(a % 2 == 1),
 ];
+
+const UPDATES: [Update; 4] = [Update::Add, Update::Mul, Update::Min, Update::Max];
+
+const LOGICS: [Logic; 3] = [Logic::And, Logic::Or, Logic::Xor];
 
 const FUNCTIONS: [Function; 16] = {
     use Function::*;

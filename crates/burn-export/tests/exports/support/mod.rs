@@ -3,11 +3,14 @@
 pub mod tract;
 
 use std::borrow::Cow;
+use std::fmt;
 use std::path::Path;
 use std::sync::OnceLock;
 
 use burn::tensor::{BoolStore, DType, TensorData};
+use ort::ErrorCode;
 use ort::environment::Environment;
+use ort::logging::LogLevel;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::session::{Session, SessionInputValue};
 use ort::value::{DynValue, TensorElementType, TensorRef, ValueType};
@@ -27,8 +30,31 @@ fn environment() -> Environment {
 
 /// Every optimisation, one thread.
 fn builder() -> ort::Result<SessionBuilder> {
-    let builder = Session::builder(&environment())?;
+    // What fails is returned; the library would say it on the console too.
+    let builder = Session::builder(&environment())?.with_log_level(LogLevel::Fatal)?;
     Ok(builder.with_optimization_level(GraphOptimizationLevel::All)?.with_intra_threads(1)?)
+}
+
+/// Why a model was not loaded.
+#[derive(Debug)]
+pub enum RunnerError {
+    /// The runtime has no kernel for an operator with these element types.
+    NoKernel(String),
+    /// Something else.
+    Other(String),
+}
+
+impl fmt::Display for RunnerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::NoKernel(text) | Self::Other(text)) = self;
+        f.write_str(text)
+    }
+}
+
+impl From<RunnerError> for String {
+    fn from(error: RunnerError) -> Self {
+        error.to_string()
+    }
 }
 
 /// A model loaded by the runtime.
@@ -38,15 +64,21 @@ pub struct Runner {
 
 impl Runner {
     /// Loads the bytes of an `.onnx` file with every optimisation.
-    pub fn new(bytes: &[u8]) -> Result<Self, String> {
-        let session = builder().and_then(|mut builder| builder.commit_from_memory(bytes));
-        Ok(Self { session: session.map_err(|error| error.to_string())? })
+    pub fn new(bytes: &[u8]) -> Result<Self, RunnerError> {
+        Self::made(builder().and_then(|mut builder| builder.commit_from_memory(bytes)))
     }
 
     /// Loads an `.onnx` file, and the weights beside it.
-    pub fn open(path: &Path) -> Result<Self, String> {
-        let session = builder().and_then(|mut builder| builder.commit_from_file(path));
-        Ok(Self { session: session.map_err(|error| error.to_string())? })
+    pub fn open(path: &Path) -> Result<Self, RunnerError> {
+        Self::made(builder().and_then(|mut builder| builder.commit_from_file(path)))
+    }
+
+    fn made(session: ort::Result<Session>) -> Result<Self, RunnerError> {
+        let session = session.map_err(|error| match error.code() {
+            ErrorCode::NotImplemented => RunnerError::NoKernel(error.to_string()),
+            _ => RunnerError::Other(error.to_string()),
+        })?;
+        Ok(Self { session })
     }
 
     /// Runs the model.
@@ -83,8 +115,14 @@ fn input(data: &TensorData) -> ort::Result<SessionInputValue<'_>> {
         DType::F32 => view!(f32),
         DType::F64 => view!(f64),
         DType::F16 => view!(half::f16),
+        DType::BF16 => view!(half::bf16),
         DType::I64 => view!(i64),
         DType::I32 => view!(i32),
+        DType::I16 => view!(i16),
+        DType::I8 => view!(i8),
+        DType::U64 => view!(u64),
+        DType::U32 => view!(u32),
+        DType::U16 => view!(u16),
         DType::U8 => view!(u8),
         DType::Bool(_) => {
             let truths: Vec<bool> = data.iter::<bool>().collect();
@@ -109,8 +147,14 @@ fn output(value: &DynValue) -> Result<TensorData, String> {
         TensorElementType::Float32 => copied!(f32),
         TensorElementType::Float64 => copied!(f64),
         TensorElementType::Float16 => copied!(half::f16),
+        TensorElementType::Bfloat16 => copied!(half::bf16),
         TensorElementType::Int64 => copied!(i64),
         TensorElementType::Int32 => copied!(i32),
+        TensorElementType::Int16 => copied!(i16),
+        TensorElementType::Int8 => copied!(i8),
+        TensorElementType::Uint64 => copied!(u64),
+        TensorElementType::Uint32 => copied!(u32),
+        TensorElementType::Uint16 => copied!(u16),
         TensorElementType::Uint8 => copied!(u8),
         TensorElementType::Bool => {
             let truths = value.try_extract_tensor::<bool>().map_err(|error| error.to_string())?.1;
@@ -121,18 +165,52 @@ fn output(value: &DynValue) -> Result<TensorData, String> {
     })
 }
 
-/// Whether two tensors hold the same numbers, up to rounding: `None` if they do.
-pub fn difference(found: &TensorData, expected: &TensorData, tolerance: f64) -> Option<String> {
-    if found.shape() != expected.shape() {
-        return Some(format!("shape {:?} instead of {:?}", found.shape(), expected.shape()));
+/// How two tensors differ.
+#[derive(Debug, PartialEq)]
+pub enum Difference {
+    /// In the type of their elements only.
+    Type(String),
+    /// In their shape or elements.
+    Elements(String),
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Type(text) | Self::Elements(text)) = self;
+        f.write_str(text)
     }
-    let (left, right): (Vec<f64>, Vec<f64>) = (found.iter::<f64>().collect(), expected.iter::<f64>().collect());
-    left.iter().zip(&right).enumerate().find_map(|(index, (left, right))| {
-        let same = left == right
-            || (left.is_nan() && right.is_nan())
-            || (left - right).abs() <= tolerance * (1.0 + right.abs());
-        (!same).then(|| format!("element {index} is {left} instead of {right}"))
-    })
+}
+
+/// Whether two tensors have the same type and shape and hold the same numbers, floats up to rounding: `None` if so.
+///
+/// Integers that Burn makes by itself are int64 in a file, and on the CPU backend int32. Truths that the CPU backend has
+/// selected or gathered call themselves bytes.
+pub fn difference(found: &TensorData, expected: &TensorData, tolerance: f64) -> Option<Difference> {
+    if found.shape() != expected.shape() {
+        let text = format!("shape {:?} instead of {:?}", found.shape(), expected.shape());
+        return Some(Difference::Elements(text));
+    }
+    let (kind, wanted) = (found.dtype(), expected.dtype());
+    let place = if kind.is_float() {
+        let close = |(left, right): (f64, f64)| {
+            let near = right.is_finite() && (left - right).abs() <= tolerance * (1.0 + right.abs());
+            left == right || (left.is_nan() && right.is_nan()) || near
+        };
+        found.iter::<f64>().zip(expected.iter::<f64>()).position(|pair| !close(pair))
+    } else if kind.is_uint() {
+        found.iter::<u64>().zip(expected.iter::<u64>()).position(|(left, right)| left != right)
+    } else {
+        found.iter::<i64>().zip(expected.iter::<i64>()).position(|(left, right)| left != right)
+    };
+    let text = |data: &TensorData, place: usize| data.iter::<f64>().nth(place).map_or(String::new(), |x| x.to_string());
+    if let Some(place) = place {
+        let text = format!("element {place} is {} instead of {}", text(found, place), text(expected, place));
+        return Some(Difference::Elements(text));
+    }
+    let by_default = (kind, wanted) == (DType::I64, DType::I32);
+    let truths = kind.is_bool() && (wanted.is_bool() || wanted == DType::U8);
+    let same = kind == wanted || truths || by_default;
+    (!same).then(|| Difference::Type(format!("{kind:?} instead of {wanted:?}")))
 }
 
 /// Uniform numbers between -1 and 1.

@@ -15,6 +15,8 @@ pub enum Failure {
     Fails,
     /// It panicked.
     Panics,
+    /// It did not end in time.
+    Hangs,
     /// It gave another shape or other numbers than Burn and ONNX Runtime.
     Differs,
 }
@@ -25,6 +27,7 @@ impl fmt::Display for Failure {
             Self::Refuses => "refuses the graph",
             Self::Fails => "fails to run",
             Self::Panics => "panics",
+            Self::Hangs => "does not end",
             Self::Differs => "gives another result",
         })
     }

@@ -2,18 +2,21 @@
 
 pub mod activations;
 pub mod arithmetic;
+pub mod case;
 pub mod floats;
 pub mod indexing;
 pub mod integers;
 pub mod layers;
 pub mod logic;
 pub mod movement;
+pub mod negative;
 pub mod reductions;
+pub mod scatters;
 
 use burn::module::Module;
 use burn::tensor::kind::Basic;
 use burn::tensor::{Device, Tensor, TensorData};
-use burn_export::{Axis, ExportError, ExportedModel, OnnxExporter};
+use burn_export::{ExportError, ExportedModel, OnnxExporter};
 
 /// A module without parameters.
 #[derive(Module, Debug)]
@@ -96,18 +99,6 @@ impl Row {
         self.tolerance = tolerance;
         self
     }
-
-    /// The exporter with the row's inputs and outputs declared.
-    pub fn exporter(&self) -> OnnxExporter {
-        let exporter = self.arguments.iter().fold(OnnxExporter::new(), |exporter, argument| {
-            let axes = argument.axes.split(',').map(|axis| match axis.parse::<usize>() {
-                Ok(size) => Axis::fixed(size),
-                Err(_) => Axis::dynamic(axis),
-            });
-            exporter.input(argument.name, axes)
-        });
-        (0..self.outputs).fold(exporter, |exporter, index| exporter.output(format!("output{index}")))
-    }
 }
 
 /// The results of a row as data.
@@ -133,10 +124,10 @@ impl<A: Results, B: Results> Results for (A, B) {
 /// `row!("Add", [x: Real "n,3" => Tensor<2>, y: Real "n,3" => Tensor<2>], x + y)`
 #[macro_export]
 macro_rules! row {
-    ($name:literal, [$($argument:ident: $values:expr, $axes:literal => $tensor:ty),+], $body:expr) => {
-        row!($name, [$($argument: $values, $axes => $tensor),+], 1, $body)
+    ($name:expr, [$($argument:ident: $values:expr, $axes:literal => $tensor:ty),+], $body:expr) => {
+        $crate::row!($name, [$($argument: $values, $axes => $tensor),+], 1, $body)
     };
-    ($name:literal, [$($argument:ident: $values:expr, $axes:literal => $tensor:ty),+], $outputs:literal, $body:expr) => {
+    ($name:expr, [$($argument:ident: $values:expr, $axes:literal => $tensor:ty),+], $outputs:literal, $body:expr) => {
         $crate::table::Row {
             name: $name,
             arguments: vec![$($crate::table::Argument {
@@ -163,6 +154,39 @@ macro_rules! row {
     };
 }
 
+/// The same operation on floats and on integers, as two rows.
+///
+/// `numbers!("sum", [x, "n,3" => 2], x.sum())`
+#[macro_export]
+macro_rules! numbers {
+    ($name:literal, [$($argument:ident, $axes:literal => $rank:literal),+], $body:expr) => {
+        $crate::numbers!($name, [$($argument, $axes => $rank),+], 1, $body)
+    };
+    ($name:literal, [$($argument:ident, $axes:literal => $rank:literal),+], $outputs:literal, $body:expr) => {
+        [
+            $crate::row!($name, [$($argument: Real, $axes => ::burn::tensor::Tensor<$rank>),+], $outputs, $body),
+            $crate::row!(
+                concat!($name, " int"),
+                [$($argument: Whole, $axes => ::burn::tensor::Tensor<$rank, ::burn::tensor::Int>),+],
+                $outputs,
+                $body
+            ),
+        ]
+    };
+}
+
+/// The same operation on floats, integers and truths, as three rows.
+#[macro_export]
+macro_rules! kinds {
+    ($name:literal, [$($argument:ident, $axes:literal => $rank:literal),+], $body:expr) => {
+        $crate::numbers!($name, [$($argument, $axes => $rank),+], $body).into_iter().chain([$crate::row!(
+            concat!($name, " bool"),
+            [$($argument: Truth, $axes => ::burn::tensor::Tensor<$rank, ::burn::tensor::Bool>),+],
+            $body
+        )])
+    };
+}
+
 /// Every row.
 pub fn rows() -> Vec<Row> {
     [
@@ -174,7 +198,9 @@ pub fn rows() -> Vec<Row> {
         layers::rows(),
         logic::rows(),
         movement::rows(),
+        negative::rows(),
         reductions::rows(),
+        scatters::rows(),
     ]
     .into_iter()
     .flatten()
