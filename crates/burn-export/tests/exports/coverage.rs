@@ -326,7 +326,8 @@ fn types(row: &Row, operation: &str, stops: &[Stop]) -> Vec<(String, bool)> {
         "BaseBool" | "Bool" => return vec![("bool".to_string(), true)],
         _ => (Kind::Float, "f32"),
     };
-    let others = element_types::variants(row).into_iter().filter(|(dtype, _)| dtype.is_float() == (kind == Kind::Float));
+    let others =
+        element_types::variants(row).into_iter().filter(|(dtype, _)| dtype.is_float() == (kind == Kind::Float));
     let others = others.filter_map(|(dtype, _)| {
         let name = element_types::name(dtype);
         let stop = stops.iter().find(|stop| stop.stops(row.name, &name, 21));
@@ -343,8 +344,10 @@ fn types_text(types: &BTreeMap<String, bool>) -> String {
     const FLOATS: &[&str] = &["f64", "f32", "f16", "bf16"];
     const SIGNED: &[&str] = &["int64", "int32", "int16", "int8"];
     const UNSIGNED: &[&str] = &["uint64", "uint32", "uint16", "uint8"];
+    let integers = [SIGNED, UNSIGNED].concat().join(" ");
     let listed = |names: &[&str], runs: bool| {
-        names.iter().copied().filter(|name| types.get(*name) == Some(&runs)).collect::<Vec<_>>().join(" ")
+        let names = names.iter().copied().filter(|name| types.get(*name) == Some(&runs)).collect::<Vec<_>>().join(" ");
+        names.replace(&integers, "all integers")
     };
     let all: Vec<&str> = [FLOATS, SIGNED, UNSIGNED, &["bool"]].concat();
     let (runs, written) = (listed(&all, true), listed(&all, false));
@@ -381,7 +384,8 @@ fn every_operation_exports_or_is_refused_by_name() {
             let cells: Vec<&str> = match (support.get(&name), refused) {
                 (Some(found), None) => found.opsets.iter().map(|yes| if *yes { "yes" } else { "" }).collect(),
                 (None, Some((_, why))) => {
-                    let _ = writeln!(text, "| {operation} (refused: {why}) |{} {peer} |", " |".repeat(header.len() + 1));
+                    let _ =
+                        writeln!(text, "| {operation} (refused: {why}) |{} {peer} |", " |".repeat(header.len() + 1));
                     continue;
                 }
                 (Some(_), Some(_)) => panic!("{name} is said to be refused, and exports"),

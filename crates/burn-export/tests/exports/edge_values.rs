@@ -42,7 +42,8 @@ fn edge_values_agree_but_for_the_listed() {
                     None => stops.push((what, vec![opset])),
                 }
             }
-            let line = |(what, opsets): (String, Vec<i64>)| format!("{} | {class} | {} | {what}", row.name, numbers(&opsets));
+            let line =
+                |(what, opsets): (String, Vec<i64>)| format!("{} | {class} | {} | {what}", row.name, numbers(&opsets));
             lines.extend(stops.into_iter().map(line));
         }
     }
@@ -54,9 +55,8 @@ fn run(row: &Row, numbers: &[f32; 6], opset: i64) -> Result<(), Stop> {
     let data = inputs(&case, numbers);
     let wide = Case { float: DType::F64, ..Case::new(row) };
     let exact = wide.native(&inputs(&wide, numbers)).unwrap_or_default();
-    load(&case, opset)?.compare(&case, &data, |position, found, expected| {
-        differs(found, expected, exact.get(position), row.tolerance)
-    })
+    load(&case, opset)?
+        .compare(&case, &data, |position, found, expected| differs(found, expected, exact.get(position), row.tolerance))
 }
 
 /// The numbers of a class, in any order, in every float input.

@@ -15,7 +15,11 @@ pub fn check(name: &str, found: &[String], details: &[String]) {
     let news: Vec<&String> = found.iter().filter(is_new).collect();
     let gone: Vec<&str> = known.lines().filter(|line| !found.iter().any(|found| found == line)).collect();
     let path = path.display();
-    assert!(text == known, "{path}: found and not listed {news:#?}\nlisted and not found {gone:#?}\n{}", details.join("\n"));
+    assert!(
+        text == known,
+        "{path}: found and not listed {news:#?}\nlisted and not found {gone:#?}\n{}",
+        details.join("\n")
+    );
 }
 
 /// A committed list.

@@ -1,8 +1,6 @@
 //! Attention, transformers, and the position encodings in front of them.
 
-use burn::nn::attention::{
-    CrossAttentionConfig, MhaInput, MultiHeadAttentionConfig, generate_autoregressive_mask,
-};
+use burn::nn::attention::{CrossAttentionConfig, MhaInput, MultiHeadAttentionConfig, generate_autoregressive_mask};
 use burn::nn::transformer::{
     PositionWiseFeedForwardConfig, TransformerDecoderConfig, TransformerDecoderInput, TransformerEncoderConfig,
     TransformerEncoderInput,

@@ -83,7 +83,8 @@ impl Operation {
                 Some(made.with(2, larger(&x.shape[2], *rows)?).with(3, larger(&x.shape[3], *columns)?))
             }
             Self::Attention(causal) => {
-                let tensor = |other: Option<&Type>| other.filter(|y| y.kind == Kind::Float && y.shape.len() == 4).cloned();
+                let tensor =
+                    |other: Option<&Type>| other.filter(|y| y.kind == Kind::Float && y.shape.len() == 4).cloned();
                 let (keys, values) = (tensor(y)?, tensor(z)?);
                 let width = x.shape[3].value()?;
                 let heads = |other: &Type| x.shape[..2].iter().zip(&other.shape).all(|(left, right)| left.same(right));
@@ -112,9 +113,7 @@ impl Update {
         let grids = x.grid.zip(values.grid);
         let (bound, grid) = match self {
             Self::Add => (x.bound + values.bound * f64::from(times), grids.map(|(left, right)| left.max(right))),
-            Self::Mul => {
-                (x.bound * values.bound.max(1.0).powi(times), grids.map(|(left, right)| left + right * times))
-            }
+            Self::Mul => (x.bound * values.bound.max(1.0).powi(times), grids.map(|(left, right)| left + right * times)),
             Self::Min | Self::Max => (x.bound.max(values.bound), grids.map(|(left, right)| left.max(right))),
         };
         Some(x.of(x.kind, bound, grid))

@@ -6,12 +6,12 @@ use burn::tensor::module::*;
 use burn::tensor::ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions, PadMode};
 use burn::tensor::{Bool, DType, Device, Float, FloatDType, Int, IntDType, Slice, Tensor, TensorData};
 
-use super::{Program, indexed};
 use super::operation::{
     Along, Arithmetic, Comparison, Function, Logic, Operation, Pooling, ROWS, Reduction, Rounding, front,
 };
 use super::size::Kind;
 use super::value::{Ranked, Value, any, each, every, pair};
+use super::{Program, indexed};
 use crate::support::uniform;
 
 /// The parameters of a program's layers, by rank.

@@ -4,7 +4,9 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::operation::{Along, Arithmetic, Comparison, Function, Logic, Operation, Pooling, Reduction, Rounding, Update};
+use super::operation::{
+    Along, Arithmetic, Comparison, Function, Logic, Operation, Pooling, Reduction, Rounding, Update,
+};
 use super::size::{Kind, Size, Type};
 use super::{EDGES, INPUTS, Program, Step};
 
