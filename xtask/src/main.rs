@@ -78,9 +78,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Test(arguments) => test::test(&arguments),
         Command::Bench(arguments) => bench::bench(&arguments),
         Command::Fetch(_) => programs::forward(Program::Fetch),
-        Command::Train(arguments) => {
-            programs::forward_to(&Programs::for_training(&arguments.recipe)?, Program::Train)
-        }
+        Command::Train(arguments) => programs::forward_to(&Programs::for_training(&arguments.recipe)?, Program::Train),
         Command::Export(arguments) => {
             if !public::before_export(&arguments)? {
                 return Ok(ExitCode::FAILURE);

@@ -56,10 +56,7 @@ fn batches_may_be_larger_than_the_data() {
 fn without_its_feature_cuda_is_refused() {
     let place = Place::new(20, 10);
     let said = place.train_badly("--device cuda --out out");
-    assert!(
-        said.contains("built without CUDA") && said.contains("cargo xtask train --device cuda"),
-        "{said}"
-    );
+    assert!(said.contains("built without CUDA") && said.contains("cargo xtask train --device cuda"), "{said}");
     assert_eq!(said.lines().count(), 1, "{said}");
     assert_eq!(place.names("."), ["data"]);
     place.train_well("--device cuda --no-cuda --epochs 1 --out out");
