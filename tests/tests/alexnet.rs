@@ -111,7 +111,10 @@ fn what_cannot_be_used_is_named() {
     std::fs::write(&bad, b"\x80\x02junk").unwrap();
     let out = folder.path().join("out.onnx");
     let errors = fail(program("export").args(["alexnet", "--weights"]).arg(&bad).arg("--out").arg(&out));
-    assert!(errors.contains("bad.pth is not a usable weight file") && errors.contains("--random-init"), "{errors}");
+    assert!(errors.contains("bad.pth is not a usable weight file") && errors.contains("fetch it again"), "{errors}");
+    let absent = folder.path().join("absent.pth");
+    let errors = fail(program("export").args(["alexnet", "--weights"]).arg(&absent).arg("--out").arg(&out));
+    assert!(errors.contains("absent.pth") && errors.contains("--random-init"), "{errors}");
     let other = Path::new("crates/models/tests/fixtures/weights/zip.pth");
     let errors = fail(program("export").args(["alexnet", "--weights"]).arg(other).arg("--out").arg(&out));
     assert!(errors.contains("16 missing tensors (features.0.weight, "), "{errors}");

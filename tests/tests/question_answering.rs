@@ -100,12 +100,22 @@ fn a_bad_question_costs_its_own_answer_only() {
         assert_eq!(asked[place]["engines"].as_array().unwrap().len(), 2);
         assert!(asked[place]["engines"][1]["answers"][0]["score"].as_f64().unwrap() > 0.0);
     }
-    for (place, reason) in
-        [(1, "line 2 is not {"), (2, "line 4: the context is empty"), (3, "line 5 is not UTF-8 text")]
-    {
+    for (place, line, reason) in [(1, 2, "is not {"), (2, 4, "the context is empty"), (3, 5, "is not UTF-8 text")] {
         let error = asked[place]["error"].as_str().unwrap();
-        assert!(error.contains(&format!("mixed.jsonl {reason}")), "{error}");
+        assert!(error.contains(reason) && asked[place]["line"] == line, "{report}");
     }
+    assert!(ended.errors.contains("mixed.jsonl line 2: it is not {"), "{ended:?}");
+
+    // The one that works answers for itself, and a byte order mark is no part of the first line.
+    fs::write(&questions, format!("\u{feff}{good}\n")).unwrap();
+    let mut command = program("infer");
+    command.args(["predict", "bert-qa", "--json", "--engine", "ort:cpu,tract", "--hf-dir", FOLDER]);
+    command.arg("--model").arg(&model).arg("--jsonl").arg(&questions);
+    let ended = run(command.env("ORT_DYLIB_PATH", "no/such.so"));
+    assert!(!ended.succeeded && ended.errors.contains("ort:cpu could not be opened"), "{ended:?}");
+    let report = json(&ended.output);
+    assert!(report["failed"][0]["error"].as_str().unwrap().contains("no/such.so"), "{report}");
+    assert_eq!(report["questions"][0]["engines"].as_array().unwrap().len(), 1);
 }
 
 /// Axes at one, two, a prime and the longest; random tokens with padding, and the article's question.
@@ -240,7 +250,7 @@ fn what_cannot_be_used_is_named() {
     assert!(errors.contains("latin.txt is not UTF-8 text: the bytes from 3 on"), "{errors}");
     let errors =
         ask(&["--jsonl", &text("bad.jsonl", b"{\"question\": \"a\", \"context\": \"b\"}\n{\"question\": 1}\n")]);
-    assert!(errors.contains("bad.jsonl line 2 is not"), "{errors}");
+    assert!(errors.contains("bad.jsonl line 2: it is not {"), "{errors}");
     let errors = ask(&["--as-article", "--context", &"cat ".repeat(100)]);
     assert!(errors.contains("the article's way of picking takes one sequence of 40 tokens"), "{errors}");
     let errors = ask(&["--engine", "tpu"]);

@@ -9,14 +9,12 @@ use cli::export::ExportModel;
 use serde_json::json;
 
 use crate::programs::Program;
+use crate::public::{FIRST_FETCH, own_bert};
 use crate::stages::{RUNTIME, Task, fetch, fetch_runtime, library, words};
 use crate::workspace;
 
 /// The files of BERT for question answering that its manifest declares.
 const BERT_QA: [&str; 5] = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "vocab.txt"];
-
-/// What `fetch` leaves in the folder of files that it brought without a declared SHA-256.
-const FIRST_FETCH: &str = "first-fetch.json";
 
 /// What the stages of a network depend on.
 pub struct Pretrained<'a> {
@@ -38,15 +36,14 @@ impl Pretrained<'_> {
         let files = BTreeMap::from([(name, weights.to_owned())]);
         let mut tasks = vec![fetch("alexnet", files.clone())];
         tasks.extend(fetch_runtime());
-        tasks.extend(self.exported("alexnet", weights, files, "fetch/alexnet", "--weights"));
+        tasks.extend(self.exported("alexnet", weights, files, Some("fetch/alexnet"), "--weights"));
         tasks
     }
 
     /// BERT for question answering: the article's network from its public home, or the folder that the user put in its place.
     pub fn bert_qa(&self) -> Vec<Task> {
         let folder = ExportModel::BertQa.default_weights();
-        let here = workspace::root().join(folder);
-        let own = here.join("config.json").is_file() && !here.join(FIRST_FETCH).is_file();
+        let own = own_bert();
         let mut files: BTreeMap<String, PathBuf> = match own {
             true => BTreeMap::from([entry(folder.join("config.json"))]),
             false => BERT_QA.map(|name| entry(folder.join(name))).into(),
@@ -55,14 +52,14 @@ impl Pretrained<'_> {
         if !own {
             tasks.push(fetch("bert-qa", files.clone()));
         }
-        let found = std::fs::read_dir(here).into_iter().flatten().flatten();
+        let found = std::fs::read_dir(workspace::root().join(folder)).into_iter().flatten().flatten();
         let parts = found.map(|file| folder.join(file.file_name())).filter(|path| {
             let ending = path.extension().unwrap_or_default();
             ["safetensors", "bin", "json", "txt"].iter().any(|known| ending == *known) && !path.ends_with(FIRST_FETCH)
         });
         files.extend(parts.map(entry));
         tasks.extend(fetch_runtime());
-        tasks.extend(self.exported("bert-qa", folder, files, if own { "" } else { "fetch/bert-qa" }, "--hf-dir"));
+        tasks.extend(self.exported("bert-qa", folder, files, (!own).then_some("fetch/bert-qa"), "--hf-dir"));
         tasks
     }
 
@@ -72,14 +69,14 @@ impl Pretrained<'_> {
         network: &str,
         weights: &Path,
         inputs: BTreeMap<String, PathBuf>,
-        after: &str,
+        after: Option<&str>,
         option: &str,
     ) -> [Task; 2] {
         let folder = self.artifacts.join(network);
         let file = |name: String| (format!("{network}/{name}"), folder.join(name));
         let model = file(format!("{network}.onnx"));
         let runtime = "fetch/onnxruntime".to_owned();
-        let before = [after].into_iter().filter(|name| !name.is_empty()).map(str::to_owned);
+        let before = after.map(str::to_owned).into_iter();
         let export = Task {
             stage: Stage {
                 name: format!("{network}/export"),

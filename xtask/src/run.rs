@@ -74,12 +74,23 @@ pub fn run(arguments: &RunArgs) -> Result<ExitCode> {
     }
 
     let mut programs = None;
+    // What failed, and what was left out because of it. The networks do not depend on each other.
+    let mut lost: Vec<String> = Vec::new();
+    let (mut failure, mut evaluated) = (None, false);
     for (index, planned) in planned.iter().enumerate() {
         let tasks = plan.tasks(*network);
         // An earlier stage may have brought other bytes than were there when the plan was made.
         let now = assess(&lock, &root, &tasks)?;
         let (Some(task), Some(now)) = (tasks.get(index), now.get(index)) else { continue };
         let name = &task.stage.name;
+        // The report is about what there is, an evaluation that failed included.
+        let needed = |before: &&String| lost.contains(before) && (task.program != Program::Report || !evaluated);
+        if let Some(before) = task.stage.after.iter().find(needed) {
+            println!("{name}: left out, since {before} did not succeed");
+            lost.push(name.clone());
+            continue;
+        }
+        evaluated |= task.program == Program::Eval;
         let reasons = if planned.is_empty() { now } else { planned };
         match (reasons.is_empty(), arguments.force) {
             (true, false) => {
@@ -105,18 +116,24 @@ pub fn run(arguments: &RunArgs) -> Result<ExitCode> {
                 eprintln!("warning: {name} failed; the system's own ONNX Runtime library is used instead");
                 continue;
             }
-            eprintln!("error: {name} failed; what ran before it is kept, and `cargo xtask run` goes on from there");
-            if task.program == Program::Eval {
-                report_failure(&tasks, programs.as_ref())?;
-            }
-            return Ok(code);
+            eprintln!("error: {name} failed; what else was done is kept, and the same command goes on from there\n");
+            failure.get_or_insert(code);
+            lost.push(name.clone());
+            continue;
+        }
+        if task.program == Program::Report && failure.is_some() {
+            // It shows what there is, and stays stale.
+            continue;
         }
         lock.record(&root, &written(&plan, *network, index, task))?;
         lock.write(&path)?;
         println!("{name}: done in {}\n", duration(stage_started.elapsed()));
     }
-    println!("Done in {}. The results are in {}.", duration(started.elapsed()), artifacts.display());
-    Ok(ExitCode::SUCCESS)
+    match failure {
+        None => println!("Done in {}. The results are in {}.", duration(started.elapsed()), artifacts.display()),
+        Some(_) => eprintln!("error: not done, after {}: {}", duration(started.elapsed()), lost.join(", ")),
+    }
+    Ok(failure.unwrap_or(ExitCode::SUCCESS))
 }
 
 /// Why each task is stale.
@@ -139,15 +156,6 @@ fn start(task: &Task, programs: &Programs) -> Result<ExitCode> {
     let mut command = programs.command(task.program)?;
     let status = command.args(&task.arguments).status();
     Ok(exit_code(status.with_context(|| format!("`{}` cannot be started", task.program.package()))?))
-}
-
-/// An evaluation that failed is worth a look: the report is written all the same, and stays stale.
-fn report_failure(tasks: &[Task], programs: Option<&Programs>) -> Result<()> {
-    let report = tasks.iter().find(|task| task.program == Program::Report);
-    if let (Some(report), Some(programs)) = (report, programs) {
-        start(report, programs)?;
-    }
-    Ok(())
 }
 
 /// Whether the pipeline can go on without the files of a failed fetch.

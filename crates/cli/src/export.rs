@@ -27,9 +27,9 @@ pub struct ExportArgs {
     #[arg(long, value_name = "PATH")]
     pub weights: Option<PathBuf>,
     /// A Hugging Face folder: config.json and weights.
-    #[arg(long, value_name = "FOLDER", requires = "task", conflicts_with = "weights")]
+    #[arg(long, value_name = "FOLDER", conflicts_with = "weights")]
     pub hf_dir: Option<PathBuf>,
-    /// What the network of the folder does.
+    /// What the network of the folder does; question answering unless something else is named.
     #[arg(long, value_enum, requires = "hf_dir")]
     pub task: Option<ExportTask>,
     /// Take random weights from this seed instead of trained ones. The file says so, and what it computes means nothing.

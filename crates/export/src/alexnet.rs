@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Result, anyhow};
 use burn::tensor::{Device, Tensor};
 use burn_export::{Axis, OnnxExporter, Opset};
+use cli::failure::advised;
 use infer::alexnet::{INPUT, OUTPUT, batch, check_signature};
 use infer::burn_network::BurnAlexNet;
 use infer::random::uniform;
@@ -31,7 +32,7 @@ pub fn load(weights: &Path, random: Option<u64>, revision: Option<&str>) -> Resu
     if let Some(seed) = random {
         return Ok((AlexNet::random(seed, &device), Source::random(seed, revision)));
     }
-    let checkpoint = Checkpoint::open(weights).context(WAYS)?;
+    let checkpoint = Checkpoint::open(weights).map_err(|error| anyhow!(advised(&error, weights, WAYS)))?;
     let (network, report) = AlexNet::load(&checkpoint, &device)?;
     let source = Source::checkpoint(&checkpoint, &report.unexpected, revision)?;
     Ok((network, source))

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use anyhow::{Error, Result, anyhow};
+use anyhow::{Error, Result, anyhow, bail};
 use burn::tensor::{Device, Int, Tensor};
 use burn_export::{Axis, OnnxExporter, Opset};
 use cli::failure::advised;
 use infer::burn_network::BurnBert;
+use infer::fingerprint::Machine;
 use infer::question_answering::evaluate::random;
 use infer::question_answering::{INPUTS, OUTPUTS, check_signature, inputs};
 use infer::session::Session;
@@ -21,6 +22,9 @@ use crate::Metadata;
 use crate::network::Network;
 use crate::source::Source;
 
+/// How often the weights in float32 fit into what an export holds at its peak, with the verification in float64.
+const COPIES: f64 = 3.0;
+
 /// A network with its configuration.
 pub struct Bert {
     /// The network.
@@ -34,6 +38,9 @@ const WAYS: &str = "no usable BERT for question answering (`cargo xtask fetch be
                     name a Hugging Face folder with --hf-dir FOLDER --task question-answering, or its weights with --weights \
                     PATH, or take --random-init SEED)";
 
+/// What a Hugging Face folder holds besides the weights.
+const FILES: [&str; 4] = ["config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt"];
+
 /// The network of a Hugging Face folder, or of a weight file beside its `config.json`.
 pub fn load(path: &Path, revision: Option<&str>) -> Result<(Bert, Source)> {
     let folder = if path.is_file() { path.parent().unwrap_or(Path::new("")) } else { path };
@@ -45,6 +52,7 @@ pub fn load(path: &Path, revision: Option<&str>) -> Result<(Bert, Source)> {
     })?;
     let (network, report) = BertForQuestionAnswering::load(&config, checkpoint.clone(), &Device::flex())?;
     let mut source = Source::checkpoint(&checkpoint, &report.unexpected, revision)?;
+    source.files.extend(FILES.map(|name| folder.join(name)));
     if let Err(error) = QaTokenizer::open(folder) {
         source.notes.push(format!("the network is exported, but it cannot be asked: {error}"));
     }
@@ -54,8 +62,25 @@ pub fn load(path: &Path, revision: Option<&str>) -> Result<(Bert, Source)> {
 /// A network of the shape in `config`, or of BERT-large's, with weights from a seed.
 pub fn seeded(config: Option<&Path>, seed: u64, revision: Option<&str>) -> Result<(Bert, Source)> {
     let config = config.map_or_else(|| Ok(BertConfig::large()), BertConfig::read)?;
+    require_room(&config)?;
     let network = BertForQuestionAnswering::random(&config, seed, &Device::flex());
     Ok((Bert { network, config }, Source::random(seed, revision)))
+}
+
+/// Refuses a shape whose export would not fit in the memory of this machine.
+fn require_room(config: &BertConfig) -> Result<()> {
+    const GIBIBYTE: f64 = (1 << 30) as f64;
+    let parameters = config.parameters();
+    let (needed, memory) = (COPIES * 4.0 * parameters as f64, Machine::this().memory);
+    match memory {
+        Some(memory) if needed > memory as f64 => bail!(
+            "a network of this shape has {} million parameters; to export it takes {:.0} GiB, and there are {:.0} GiB",
+            parameters / 1_000_000,
+            needed / GIBIBYTE,
+            memory as f64 / GIBIBYTE
+        ),
+        _ => Ok(()),
+    }
 }
 
 impl Network for Bert {

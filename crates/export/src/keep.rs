@@ -2,16 +2,26 @@
 
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::{Error, Result, anyhow, bail};
+use cli::failure::sentence;
 use infer::verify::Verification;
 use onnx_model::Staged;
 
-/// Lets `verify` judge a model beside its place, and puts it there if it passed.
+/// Lets `verify` judge a model beside its place, `target`, and puts it there if it passed.
 ///
 /// # Errors
 /// When it cannot be read, or strays too far; what was in its place is then as it was.
-pub fn if_verified(staged: Staged, verify: impl FnOnce(&Path) -> Result<Verification>) -> Result<Verification> {
-    let verification = verify(staged.path())?;
+pub fn if_verified(
+    staged: Staged,
+    target: &Path,
+    verify: impl FnOnce(&Path) -> Result<Verification>,
+) -> Result<Verification> {
+    // The user knows the file by the name that it will have.
+    let renamed = |error: Error| {
+        let (beside, place) = (staged.path().display().to_string(), target.display().to_string());
+        anyhow!(sentence(error.as_ref()).replace(&beside, &place))
+    };
+    let verification = verify(staged.path()).map_err(renamed)?;
     if let Some(case) = verification.failure() {
         bail!(
             "{} strays by {:.3e} at {} from the network in float64, and {:.3e} is the limit: the file is not kept",
@@ -65,7 +75,7 @@ mod tests {
     fn the_file_is_judged_before_it_takes_its_place() {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("models/mnist.onnx");
-        if_verified(staged(&target, 0), |path| {
+        if_verified(staged(&target, 0), &target, |path| {
             assert_eq!(Model::load(path).unwrap().opset(), Some(17));
             assert!(!target.exists());
             Ok(verification(0.5))
@@ -78,9 +88,9 @@ mod tests {
     fn weights_in_a_file_of_their_own_come_and_go_with_the_model() {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("large.onnx");
-        if_verified(staged(&target, 4096), |_| Ok(verification(2.0))).unwrap_err();
+        if_verified(staged(&target, 4096), &target, |_| Ok(verification(2.0))).unwrap_err();
         assert!(names(folder.path()).is_empty());
-        if_verified(staged(&target, 4096), |path| {
+        if_verified(staged(&target, 4096), &target, |path| {
             let model = Model::load(path).unwrap();
             assert_eq!(model.graph.initializers.len(), 1);
             Ok(verification(0.5))
@@ -94,9 +104,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("mnist.onnx");
         std::fs::write(&target, b"earlier").unwrap();
-        let strays = if_verified(staged(&target, 0), |_| Ok(verification(2.0))).unwrap_err().to_string();
+        let strays = if_verified(staged(&target, 0), &target, |_| Ok(verification(2.0))).unwrap_err().to_string();
         assert!(strays.contains("ort:cpu strays by 2.000e0 at batch 1"), "{strays}");
-        if_verified(staged(&target, 0), |_| bail!("it does not load")).unwrap_err();
+        let said = if_verified(staged(&target, 0), &target, |path| bail!("{} does not load", path.display()));
+        assert_eq!(said.unwrap_err().to_string(), format!("{} does not load", target.display()));
         assert_eq!(std::fs::read(&target).unwrap(), b"earlier");
         assert_eq!(names(folder.path()), ["mnist.onnx"]);
     }

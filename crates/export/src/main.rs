@@ -96,18 +96,18 @@ fn write<N: Network>(
     save: &SaveOptions,
     runtime: &Runtime,
 ) -> Result<Summary> {
-    if source.is(out) {
-        bail!("--out would replace the weights, {}", source.weights.display());
+    if let Some(file) = source.at(out) {
+        bail!("--out would replace {}, which the network was read from", file.display());
     }
     let progress = Progress::new("exporting");
     let model = network.export(opset, &source.metadata)?;
-    progress.set(0.5);
     let staged = model.stage(out, save)?;
     drop(progress);
     let content = Content::of(&model, staged.files())?;
     // The verification needs the memory.
     drop(model);
-    let verification = keep::if_verified(staged, |path| network::verify(network, path, &source.metadata, runtime))?;
+    let verification =
+        keep::if_verified(staged, out, |path| network::verify(network, path, &source.metadata, runtime))?;
     Ok(Summary {
         network: N::NAME.to_owned(),
         model: out.to_owned(),

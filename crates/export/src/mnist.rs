@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Result, anyhow};
 use burn::tensor::{Device, Tensor};
 use burn_export::{Axis, OnnxExporter, Opset};
+use cli::failure::advised;
 use infer::burn_mnist::{BurnMnist, INPUT, OUTPUT};
 use infer::mnist::check_signature;
 use infer::random::uniform;
@@ -28,10 +29,10 @@ pub fn load(weights: &Path, random: Option<u64>, revision: Option<&str>) -> Resu
     if let Some(seed) = random {
         return Ok((MnistCnn::random(seed, &Device::flex()), Source::random(seed, revision)));
     }
-    let network =
-        MnistCnn::load(weights, &Device::flex()).context("no usable weights (`cargo xtask train` makes them)")?;
+    let network = MnistCnn::load(weights, &Device::flex())
+        .map_err(|error| anyhow!(advised(&error, weights, "no usable weights (`cargo xtask train` makes them)")))?;
     let metadata = provenance::of(weights, revision)?;
-    Ok((network, Source { weights: weights.to_owned(), metadata, notes: Vec::new() }))
+    Ok((network, Source { weights: weights.to_owned(), files: vec![weights.to_owned()], metadata, notes: Vec::new() }))
 }
 
 impl Network for MnistCnn {

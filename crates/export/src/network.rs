@@ -49,6 +49,12 @@ pub fn verify<N: Network>(network: N, path: &Path, metadata: &Metadata, runtime:
         let progress = Progress::new("verifying");
         network.expected(&mut |share| progress.set(share))?
     };
+    if let Some(case) = expected.not_finite() {
+        bail!(
+            "the network itself gives values that are no finite numbers ({case}): its weights hold NaN or infinity, or it \
+             overflows; nothing is kept"
+        );
+    }
     let mut session = Session::open(runtime, path, SessionOptions::default())?;
     N::check_signature(&session, path)?;
     check_metadata(&session, metadata)?;

@@ -13,6 +13,8 @@ use crate::provenance;
 pub struct Source {
     /// The file, or `random weights from seed N`.
     pub weights: PathBuf,
+    /// Every file that it was read from.
+    pub files: Vec<PathBuf>,
     /// The entries of the file's metadata.
     pub metadata: BTreeMap<String, String>,
     /// What a reader of the result should know first.
@@ -32,7 +34,8 @@ impl Source {
         if !unexpected.is_empty() {
             notes.push(format!("tensors that the network has no place for: {}", unexpected.join(", ")));
         }
-        Ok(Self { weights, metadata, notes })
+        let files = checkpoint.files().map(Path::to_owned).chain([weights.clone()]).collect();
+        Ok(Self { weights, files, metadata, notes })
     }
 
     /// Random weights.
@@ -46,11 +49,12 @@ impl Source {
         if let Some(revision) = revision {
             metadata.insert("code.revision".to_owned(), revision.to_owned());
         }
-        Self { weights: said.into(), metadata, notes: vec![warning] }
+        Self { weights: said.into(), files: Vec::new(), metadata, notes: vec![warning] }
     }
 
-    /// Whether `path` is the file that the weights come from.
-    pub fn is(&self, path: &Path) -> bool {
-        matches!((path.canonicalize(), self.weights.canonicalize()), (Ok(a), Ok(b)) if a == b)
+    /// The file that the network was read from and that writing to `path` would replace.
+    pub fn at(&self, path: &Path) -> Option<&Path> {
+        let path = path.canonicalize().ok()?;
+        self.files.iter().map(PathBuf::as_path).find(|file| file.canonicalize().is_ok_and(|file| file == path))
     }
 }

@@ -201,7 +201,7 @@ fn bad_input_is_one_clear_sentence_and_the_earlier_file_stays() {
     assert!(setting.failure(&["--out", below_a_file.to_str().unwrap()]).contains("model.safetensors"));
     let weights_path = setting.weights();
     let message = setting.failure(&["--out", weights_path.to_str().unwrap()]);
-    assert!(message.contains("would replace the weights"), "{message}");
+    assert!(message.contains("would replace ") && message.contains("which the network was read from"), "{message}");
 
     assert_eq!(setting.files(), before);
     assert_eq!(std::fs::read(setting.out()).unwrap(), b"the earlier file");

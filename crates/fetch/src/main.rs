@@ -124,8 +124,8 @@ fn list(arguments: &FetchArgs, known: &[String]) -> Result<()> {
             State::Incomplete => "incomplete",
             State::OtherPlatformsOnly => "not for this platform",
         };
-        let size = one.bytes.map_or_else(|| "-".to_owned(), |bytes| format!("{:.1}", bytes as f64 / 1e6));
-        println!("{:<20} {size:>8} MB  {state:<12}  {} ({})", one.name, one.title, one.licence);
+        let size = one.bytes.map_or_else(|| "unknown".to_owned(), |bytes| format!("{:.1} MB", bytes as f64 / 1e6));
+        println!("{:<20} {size:>11}  {state:<12}  {} ({})", one.name, one.title, one.licence);
     }
     Ok(())
 }

@@ -93,8 +93,7 @@ type Take<'a> = dyn FnMut(&[FileEntry], &mut dyn Observer) -> Result<(), SourceE
 /// Makes the files of `manifest` for `platform` present and verified below `folder`.
 ///
 /// A file that is there and has its SHA-256 is left alone, and so is one that nothing is known of; anything else is replaced,
-/// whole. With `from`, the files are
-/// taken out of that folder, by name, plain or with the ending `.gz`, and no source is asked.
+/// whole. With `from`, the files are taken out of that folder, by name, plain or with the ending `.gz`, and no source is asked.
 ///
 /// # Errors
 /// When no source gives the files, or one cannot be written. What was verified until then stays.
@@ -116,8 +115,11 @@ pub fn fetch(
     let missing = || -> Result<Vec<FileEntry>, FileError> {
         let record = Record::read(folder)?;
         let mut missing = Vec::new();
-        for file in manifest.files_for(platform).map(|file| record.complete(file)) {
-            if !is_whole(&folder.join(&file.name), &file)? {
+        for file in manifest.files_for(platform) {
+            // Files that the user names take the place of those that nothing is stated of.
+            let named = from.is_some() && file.sha256.is_none();
+            let file = if named { file.clone() } else { record.complete(file) };
+            if named || !is_whole(&folder.join(&file.name), &file)? {
                 missing.push(file);
             }
         }
@@ -248,17 +250,19 @@ fn from_folder(
     from: &Path,
     observer: &mut dyn Observer,
 ) -> Result<(), SourceError> {
+    let mut record = Record::read(folder)?;
     for entry in wanted {
         let plain = from.join(entry.base_name());
         let packed = from.join(format!("{}.gz", entry.base_name()));
         let read = |path: &Path| File::open(path).map_err(FileError::new("open", path));
-        if plain.is_file() {
-            store(entry, folder, read(&plain)?, None, observer)?;
+        let (bytes, sha256) = if plain.is_file() {
+            store(entry, folder, read(&plain)?, None, observer)?
         } else if packed.is_file() {
-            store(entry, folder, GzDecoder::new(read(&packed)?), None, observer)?;
+            store(entry, folder, GzDecoder::new(read(&packed)?), None, observer)?
         } else {
             return Err(SourceError::Missing { name: entry.base_name().to_owned() });
-        }
+        };
+        keep_record(&mut record, entry, bytes, sha256, observer)?;
     }
     Ok(())
 }
@@ -286,10 +290,22 @@ fn from_server(
             ".gz" => store(entry, folder, GzDecoder::new(body), None, observer)?,
             _ => store(entry, folder, body, announced, observer)?,
         };
-        if entry.sha256.is_none() {
-            record.add(&entry.name, bytes, sha256)?;
-            observer.recorded(&entry.name, sha256);
-        }
+        keep_record(&mut record, entry, bytes, sha256, observer)?;
+    }
+    Ok(())
+}
+
+/// Records what came of a file that nothing is stated of.
+fn keep_record(
+    record: &mut Record,
+    entry: &FileEntry,
+    bytes: u64,
+    sha256: Digest,
+    observer: &mut dyn Observer,
+) -> Result<(), FileError> {
+    if entry.sha256.is_none() {
+        record.add(&entry.name, bytes, sha256)?;
+        observer.recorded(&entry.name, sha256);
     }
     Ok(())
 }

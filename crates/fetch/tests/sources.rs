@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use artifact::{Digest, sha256_bytes};
-use fetch::{FetchError, Fetched, FileEntry, Manifest, Observer, Source, fetch};
+use fetch::{FetchError, Fetched, FileEntry, Manifest, Observer, Source, fetch, is_intact};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
@@ -250,6 +250,25 @@ fn without_a_stated_hash_the_first_fetch_decides() {
     let mut log = Log::default();
     take(&first, &mut log).unwrap();
     assert_eq!((read("images"), log.recorded), (IMAGES.to_vec(), Vec::new()));
+}
+
+#[test]
+fn files_named_by_the_user_take_the_place_of_those_without_a_stated_hash() {
+    let (by_hand, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut manifest = manifest(&[]);
+    manifest.files.truncate(1);
+    (manifest.files[0].bytes, manifest.files[0].sha256) = (None, None);
+    for content in [IMAGES, LABELS] {
+        fs::write(by_hand.path().join("images"), content).unwrap();
+        let mut log = Log::default();
+        fetch(&manifest, folder.path(), "any", Some(by_hand.path()), &mut log).unwrap();
+        assert_eq!(
+            (fs::read(folder.path().join("images")).unwrap(), log.recorded),
+            (content.to_vec(), vec!["images".to_owned()])
+        );
+    }
+    fs::write(folder.path().join("images"), b"damaged").unwrap();
+    assert!(!is_intact(folder.path(), &manifest.files[0]).unwrap());
 }
 
 #[test]

@@ -33,11 +33,8 @@ impl CandleBert {
     /// When a file cannot be read or holds something else, or candle-transformers lacks the network's activation.
     pub fn open(folder: &Path, weights: &Weights) -> Result<Self, EngineError> {
         let path = folder.join("config.json");
-        let config = BertConfig::read(&path).map_err(|error| EngineError::Load {
-            engine: NAME.to_owned(),
-            path: path.clone(),
-            reason: cli::failure::sentence(&error),
-        })?;
+        let config = BertConfig::read(&path)
+            .map_err(|error| EngineError::Worker { engine: NAME.to_owned(), reason: cli::failure::sentence(&error) })?;
         Self::load(config, weights)
     }
 

@@ -167,7 +167,7 @@ pub enum EngineError {
 }
 
 /// What an engine said under its name, which stands there once if its own words begin with it.
-fn named(engine: &str, reason: &str) -> String {
+pub fn named(engine: &str, reason: &str) -> String {
     match reason.strip_prefix(engine) {
         Some(rest) if rest.starts_with(' ') || rest.starts_with(": ") => reason.to_owned(),
         _ => format!("{engine}: {reason}"),

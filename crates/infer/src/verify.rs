@@ -141,6 +141,15 @@ impl Expected {
         if self.largest > 0.0 { self.limit / self.largest } else { 0.0 }
     }
 
+    /// The first case in which the framework itself gives a value that is no finite number, in either precision.
+    pub fn not_finite(&self) -> Option<&str> {
+        let finite = |outputs: &[NamedTensor]| {
+            outputs.iter().all(|output| output.tensor.to_f64().iter().all(|value| value.is_finite()))
+        };
+        let case = self.cases.iter().find(|case| !finite(&case.exact) || !finite(&case.native));
+        case.map(|case| case.label.as_str())
+    }
+
     /// The inputs of a case.
     pub fn inputs(&self, label: &str) -> Option<&[NamedTensor]> {
         self.cases.iter().find(|case| case.label == label).map(|case| case.inputs.as_slice())

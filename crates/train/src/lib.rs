@@ -49,6 +49,15 @@ pub enum TrainError {
         /// The folder.
         folder: std::path::PathBuf,
     },
+    /// There is nothing to resume, and the results of a finished training would be lost.
+    #[error(
+        "{} holds a finished training and no checkpoint: there is nothing to resume; leave out --resume to train anew",
+        folder.display()
+    )]
+    Finished {
+        /// The folder.
+        folder: std::path::PathBuf,
+    },
     /// The report could not be written.
     #[error("cannot write to standard output: {0}")]
     Report(#[from] std::io::Error),

@@ -1,6 +1,7 @@
 //! What a person sees while a network learns.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -36,6 +37,11 @@ impl Report {
             bar.set_position(self.done(progress));
             bar.reset_eta();
         }
+    }
+
+    /// There is no checkpoint to go on from.
+    pub fn nothing_to_resume(&self, folder: &Path) {
+        eprintln!("note: {} holds no checkpoint; the training starts at the beginning", folder.display());
     }
 
     /// After every step. `loss` is that of the step, where it was read.

@@ -11,7 +11,7 @@ use models::mnist_cnn::MnistCnn;
 
 use crate::TrainError;
 use crate::checkpoint::{self, CheckpointError, Identity};
-use crate::outputs::{self, CHECKPOINT_FILE, Saved};
+use crate::outputs::{self, CHECKPOINT_FILE, MODEL_FILE, Saved};
 use crate::report::Report;
 use crate::training::{Data, State, Trainer};
 
@@ -35,7 +35,7 @@ pub struct Options {
 pub enum Resume {
     /// Start anew.
     No,
-    /// Continue from it; that it is damaged or of another run is an error.
+    /// Continue from it; that it is damaged or of another run is an error, and so are the results of a finished one.
     Required,
     /// Continue from it if it is intact and of the same run, start anew otherwise.
     IfSame,
@@ -75,6 +75,12 @@ pub fn run(identity: &Identity, data: &Data, device: &Device, options: &Options)
         }
         _ => None,
     };
+    if let (Some(folder), None, Resume::Required) = (&folder, &saved, options.resume) {
+        match folder.is_finished() {
+            true => return Err(TrainError::Finished { folder: folder.path.clone() }),
+            false => report.nothing_to_resume(&folder.path),
+        }
+    }
     let mut state = saved.unwrap_or_else(|| trainer.initial());
     report.start(&state.progress);
 
@@ -135,6 +141,10 @@ impl Folder {
             artifact::sweep(path.join(file));
         }
         Ok(Self { path: path.to_owned(), _lock: lock })
+    }
+
+    fn is_finished(&self) -> bool {
+        self.path.join(MODEL_FILE).exists()
     }
 
     fn checkpoint(&self) -> PathBuf {

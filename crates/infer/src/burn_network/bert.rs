@@ -29,9 +29,8 @@ impl BurnBert {
     /// When a file cannot be read or holds something else.
     pub fn open(folder: &Path, weights: &Weights) -> Result<Self, EngineError> {
         let device = Device::flex();
-        let config = BertConfig::read(&folder.join("config.json")).map_err(|error| EngineError::Load {
+        let config = BertConfig::read(&folder.join("config.json")).map_err(|error| EngineError::Worker {
             engine: engine_name(DType::F32).to_owned(),
-            path: folder.to_owned(),
             reason: cli::failure::sentence(&error),
         })?;
         let network = match weights {

@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+/// A word of the question, one of the context, and the three special tokens around them.
+const SHORTEST: usize = 5;
+
 /// The sizes and choices that make a BERT.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BertConfig {
@@ -88,6 +91,14 @@ pub enum ConfigError {
     Inconsistent {
         /// Which, and how.
         reason: String,
+    },
+    /// What a named file says cannot be had.
+    #[error("{}: {source}", path.display())]
+    InFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<ConfigError>,
     },
 }
 
@@ -179,7 +190,20 @@ impl BertConfig {
         let text = std::fs::read(path).map_err(|source| ConfigError::Io { path: path.to_owned(), source })?;
         let raw: RawConfig = serde_json::from_slice(&text)
             .map_err(|error| ConfigError::Malformed { path: path.to_owned(), reason: error.to_string() })?;
-        raw.checked()
+        raw.checked().map_err(|source| ConfigError::InFile { path: path.to_owned(), source: Box::new(source) })
+    }
+
+    /// How many numbers the weights are, those of the question-answering head included.
+    pub fn parameters(&self) -> u64 {
+        let [hidden, inner] = [self.hidden_size as u64, self.intermediate_size as u64];
+        let rows = (self.vocab_size + self.max_position_embeddings + self.type_vocab_size) as u64;
+        let linear = |inputs: u64, outputs: u64| inputs.saturating_mul(outputs).saturating_add(outputs);
+        let norm = 2 * hidden;
+        let layer = [linear(hidden, hidden).saturating_mul(4), linear(hidden, inner), linear(inner, hidden), 2 * norm];
+        let layer = layer.into_iter().fold(0, u64::saturating_add);
+        [rows.saturating_mul(hidden), norm, layer.saturating_mul(self.num_hidden_layers as u64), linear(hidden, 2)]
+            .into_iter()
+            .fold(0, u64::saturating_add)
     }
 
     /// The shape of `bert-large-uncased`, whose fine-tuned version the article exports.
@@ -236,6 +260,14 @@ impl RawConfig {
             if !(1..=1 << 28).contains(&size) {
                 return Err(ConfigError::Inconsistent { reason: format!("{setting} = {size} is not a size") });
             }
+        }
+        if self.max_position_embeddings < SHORTEST {
+            return Err(ConfigError::Inconsistent {
+                reason: format!(
+                    "max_position_embeddings = {} is too short for a question and a context, which take {SHORTEST} tokens",
+                    self.max_position_embeddings
+                ),
+            });
         }
         if !self.hidden_size.is_multiple_of(self.num_attention_heads) {
             return Err(ConfigError::Inconsistent {

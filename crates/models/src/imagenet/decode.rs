@@ -44,7 +44,7 @@ pub enum ImageError {
     #[error("not a picture in BMP, GIF, JPEG, PNG or WebP format")]
     NotAnImage,
     /// The picture has more pixels than are decoded.
-    #[error("a picture of {width}x{height} pixels exceeds the limit of {MAX_PIXELS} pixels")]
+    #[error("a picture of {width}x{height} pixels exceeds the limit of {MAX_PIXELS} pixels; scale it down")]
     TooManyPixels {
         /// Pixels in a row.
         width: u64,

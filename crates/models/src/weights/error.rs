@@ -15,7 +15,7 @@ pub enum WeightsError {
         source: std::io::Error,
     },
     /// The content is not what its format promises: truncated, tampered with, or something else altogether.
-    #[error("{} is not a usable weight file: {reason}", path.display())]
+    #[error("{} is not a usable weight file: {reason}; if it was cut off on its way here, fetch it again", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,

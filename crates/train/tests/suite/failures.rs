@@ -154,6 +154,17 @@ fn a_checkpoint_of_another_run_is_refused() {
     assert!(said.contains("of another run: its data.t10k-labels-idx1-ubyte is "), "{said}");
 }
 
+#[test]
+fn a_finished_training_is_not_resumed() {
+    let place = Place::new(24, 10);
+    // With nothing there, it starts at the beginning.
+    place.train_well("--batch-size 8 --epochs 1 --resume --out out");
+    let weights = place.read("out/model.safetensors");
+    let said = place.train_badly("--batch-size 8 --epochs 1 --seed 9 --resume --out out");
+    assert!(said.contains("out holds a finished training and no checkpoint"), "{said}");
+    assert!(place.read("out/model.safetensors") == weights);
+}
+
 /// The shell's limit on the size of files stands for a full disk: a write fails half-way.
 #[cfg(unix)]
 #[test]

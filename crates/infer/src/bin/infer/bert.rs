@@ -2,18 +2,18 @@
 
 use std::path::Path;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Error, Result, anyhow, bail};
 use burn::tensor::Device;
 use cli::failure::advised;
 use infer::burn_network::BurnBert;
 use infer::candle_bert::CandleBert;
-use infer::engine::{Engine, Engines};
+use infer::engine::{Engine, EngineError};
 use infer::engine_name::EngineName;
 use infer::question_answering::check_signature;
 use infer::worker::Weights;
 use models::bert::{BertConfig, BertForQuestionAnswering};
 use models::question_answering::QaTokenizer;
-use models::weights::Checkpoint;
+use models::weights::{Checkpoint, WeightsError};
 
 use crate::predict::engines::{self, Exported};
 
@@ -32,19 +32,8 @@ pub fn text_side(folder: &Path) -> Result<(QaTokenizer, BertConfig)> {
     Ok((tokenizer, config))
 }
 
-/// The engines in the order of their names, and the seed of their weights if those are random.
-pub fn load(
-    names: &[EngineName],
-    model: &Path,
-    folder: &Path,
-    config: &BertConfig,
-    threads: usize,
-) -> Result<(Engines, Option<u64>)> {
-    let file = Exported { model, how: EXPORT, check: check_signature, weights: folder };
-    engines::load(names, &file, threads, |name, weights| framework(name, config, weights))
-}
-
-/// As [`load`], with an error in the place of an engine that cannot be opened.
+/// The engines in the order of their names, with an error in the place of one that cannot be opened, and the seed of their
+/// weights if those are random.
 pub fn load_each(
     names: &[EngineName],
     model: &Path,
@@ -59,16 +48,24 @@ pub fn load_each(
 fn framework(name: &EngineName, config: &BertConfig, weights: &Weights) -> Result<Box<dyn Engine>> {
     let device = Device::flex();
     Ok(match (name, weights) {
-        (EngineName::Candle, weights) => Box::new(CandleBert::load(config.clone(), weights)?),
+        (EngineName::Candle, weights) => Box::new(CandleBert::load(config.clone(), weights).map_err(advice)?),
         (EngineName::Burn, Weights::Random(seed)) => {
             let network = BertForQuestionAnswering::random(config, *seed, &device);
             Box::new(BurnBert::new(network, config.clone(), device))
         }
         (EngineName::Burn, Weights::At(folder)) => {
-            let checkpoint = Checkpoint::open(folder)?;
+            let checkpoint = Checkpoint::open(folder).map_err(|error| advice(error.into()))?;
             let (network, _) = BertForQuestionAnswering::load(config, checkpoint, &device)?;
             Box::new(BurnBert::new(network, config.clone(), device))
         }
         (EngineName::Tract | EngineName::Ort(_), _) => bail!("{name} runs files"),
     })
+}
+
+/// A folder without weights is as good as none.
+fn advice(error: EngineError) -> Error {
+    match error {
+        EngineError::Weights(WeightsError::NoWeights { .. }) => Error::new(error).context(FOLDER),
+        other => other.into(),
+    }
 }

@@ -30,7 +30,8 @@ pub fn execute(arguments: &ReportArgs) -> Result<ExitCode> {
             for network in &short.networks {
                 let verdict = if network.passed { "passed" } else { "FAILED" };
                 text += &format!("{}: {verdict}\n", network.title);
-                text += &network.failures.iter().map(|failure| format!("  {failure}\n")).collect::<String>();
+                let lines = network.failures.iter().chain(&network.notes);
+                text += &lines.map(|line| format!("  {line}\n")).collect::<String>();
             }
             text += &short.unreadable.iter().map(|one| format!("FAILED: {one}\n")).collect::<String>();
             crate::print(&format!("{text}{}\nReport: {}\n", short.sentence(), index.display()))?;

@@ -8,8 +8,9 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use artifact::{AtomicFile, FileError};
 use cli::eval::EvalBertQaArgs;
+use cli::failure::sentence;
 use cli::predict::Engines;
-use infer::engine::Engine;
+use infer::engine::{Engine, named};
 use infer::fingerprint::Fingerprint;
 use infer::progress::Progress;
 use infer::question_answering::answer::{AnswerError, Reader};
@@ -68,6 +69,7 @@ fn ask(arguments: &EvalBertQaArgs, questions: &Path, out_path: &Path) -> Result<
     }
     let names = asked(&arguments.measure.engines)?;
     let squad_path = questions;
+    keep_inputs(arguments, squad_path, out_path)?;
     let mut questions = squad::read(squad_path)?;
     questions.truncate(arguments.limit.unwrap_or(usize::MAX));
     let (tokenizer, config) = text_side(&arguments.hf_dir)?;
@@ -86,12 +88,10 @@ fn ask(arguments: &EvalBertQaArgs, questions: &Path, out_path: &Path) -> Result<
     let mut rows = Vec::new();
     for (name, engine) in names.iter().zip(engines) {
         let score = engine.and_then(|mut engine| Ok(watched(&reader, engine.as_mut(), &questions, &options)?));
-        rows.push(
-            score.map_or_else(
-                |error| Row::Failed { engine: name.to_string(), error: format!("{error:#}") },
-                Row::Scored,
-            ),
-        );
+        rows.push(score.map_or_else(
+            |error| Row::Failed { engine: name.to_string(), error: sentence(error.as_ref()) },
+            Row::Scored,
+        ));
     }
     let report = Report {
         network: "bert-qa".to_owned(),
@@ -105,10 +105,15 @@ fn ask(arguments: &EvalBertQaArgs, questions: &Path, out_path: &Path) -> Result<
     let json = serde_json::to_string(&report)? + "\n";
     out.write_all(json.as_bytes()).map_err(FileError::new("write", out_path))?;
     out.commit()?;
-    if let (Some(mut file), Some(path), Some(first)) = (predictions, &arguments.predictions, report.first()) {
-        let answers = serde_json::to_string(&first.predictions)? + "\n";
-        file.write_all(answers.as_bytes()).map_err(FileError::new("write", path))?;
-        file.commit()?;
+    if let (Some(mut file), Some(path)) = (predictions, &arguments.predictions) {
+        match report.first() {
+            Some(first) => {
+                let answers = serde_json::to_string(&first.predictions)? + "\n";
+                file.write_all(answers.as_bytes()).map_err(FileError::new("write", path))?;
+                file.commit()?;
+            }
+            None => eprintln!("note: {} is not written: it is for the first engine, which failed", path.display()),
+        }
     }
     let all = crate::report::renew(out_path);
     match arguments.measure.json {
@@ -116,6 +121,23 @@ fn ask(arguments: &EvalBertQaArgs, questions: &Path, out_path: &Path) -> Result<
         false => crate::print(&format!("{}Report: {}\n{all}", report.text(), out_path.display()))?,
     }
     Ok(if report.engines.iter().all(|row| row.score().is_some()) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Refuses results that would take the place of what is read, or of each other.
+fn keep_inputs(arguments: &EvalBertQaArgs, squad: &Path, out: &Path) -> Result<()> {
+    let files = ["config.json", "tokenizer.json", "vocab.txt"].map(|name| arguments.hf_dir.join(name));
+    let read = [squad, &arguments.model].into_iter().chain(files.iter().map(PathBuf::as_path));
+    let written = [Some(("--out", out)), arguments.predictions.as_deref().map(|path| ("--predictions", path))];
+    let real = |path: &Path| std::path::absolute(path).and_then(|path| path.canonicalize().or(Ok(path)));
+    let mut taken: Vec<PathBuf> = read.map(real).collect::<std::io::Result<_>>()?;
+    for (option, path) in written.into_iter().flatten() {
+        let place = real(path)?;
+        if taken.contains(&place) {
+            bail!("{option} {} is also read or written otherwise; name another file", path.display());
+        }
+        taken.push(place);
+    }
+    Ok(())
 }
 
 /// Asks every question of one engine, with progress.
@@ -170,7 +192,7 @@ impl Report {
         text += &table.render();
         for row in &self.engines {
             if let Row::Failed { engine, error } = row {
-                text += &format!("FAILED: {engine}: {error}\n");
+                text += &format!("FAILED: {}\n", named(engine, error));
             }
         }
         // What cannot be asked does not depend on the engine.

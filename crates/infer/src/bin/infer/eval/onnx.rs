@@ -79,7 +79,10 @@ fn evaluate(model: &Path, arguments: &EvalOnnxArgs, fingerprint: Fingerprint) ->
     let mut candidates: Vec<Subject> = asked.iter().map(|engine| starter.start(engine, |_| Ok(()))).collect();
     reference.start(&sample);
     let mut engines = Vec::new();
-    let mut notes = Vec::new();
+    let seed = metadata.as_ref().and_then(|metadata| metadata.entries.get("weights.random_init"));
+    let random =
+        |seed: &String| format!("the weights are random (seed {seed}): what this network computes means nothing");
+    let mut notes = Vec::from_iter(seed.map(random));
     let progress = Progress::new("comparing");
     let total = candidates.len().max(1) as f64;
     for (index, candidate) in candidates.iter_mut().enumerate() {

@@ -20,7 +20,7 @@ use models::imagenet::{Labels, preprocess_file};
 use models::weights::Checkpoint;
 use serde::Serialize;
 
-use super::engines::{Exported, load, threads, wanted, warning};
+use super::engines::{Exported, Opened, Unopened, failures, load_each, require_all, threads, wanted, warning};
 
 /// Pictures that run at once.
 const BATCH: usize = 16;
@@ -39,8 +39,11 @@ const FETCH: &str = "no usable weights for Burn (`cargo xtask fetch alexnet` get
 struct Report {
     /// The seed of the weights, if they are random and the labels mean nothing.
     random_init: Option<u64>,
-    /// Whether all engines see the same in every picture.
+    /// Whether all engines that gave labels put the same one first.
     agree: bool,
+    /// Engines that cannot be opened.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    failed: Vec<Unopened>,
     pictures: Vec<Picture>,
 }
 
@@ -77,8 +80,8 @@ pub fn execute(arguments: &PredictAlexnetArgs) -> Result<ExitCode> {
         .context("no usable names of the classes (`cargo xtask fetch imagenet-labels` gets them)")?;
     let threads = threads(&arguments.engines)?;
     let file = Exported { model: &arguments.model, how: EXPORT, check: check_signature, weights: &arguments.weights };
-    let (mut engines, seed) = load(&names, &file, threads, framework)?;
-    let mut report = Report { random_init: seed, agree: true, pictures: Vec::new() };
+    let Opened { mut engines, failed, seed } = Opened::of(&names, load_each(&names, &file, threads, framework))?;
+    let mut report = Report { random_init: seed, agree: true, failed, pictures: Vec::new() };
     let progress = Progress::new("pictures");
     for chunk in images.chunks(BATCH) {
         let mut batch = Vec::new();
@@ -102,10 +105,11 @@ pub fn execute(arguments: &PredictAlexnetArgs) -> Result<ExitCode> {
         true => crate::print(&(serde_json::to_string_pretty(&report)? + "\n"))?,
         false => crate::print(&report.text())?,
     }
-    let failures: Vec<&str> = report.pictures.iter().filter_map(Picture::failure).collect();
-    if let Some(first) = failures.first() {
-        bail!("{} of {} pictures are not labelled by all engines: {first}", failures.len(), report.pictures.len());
+    let unlabelled: Vec<&str> = report.pictures.iter().filter_map(Picture::failure).collect();
+    if let Some(first) = unlabelled.first() {
+        bail!("{} of {} pictures are not labelled by all engines: {first}", unlabelled.len(), report.pictures.len());
     }
+    require_all(&report.failed)?;
     if !report.agree {
         bail!("the engines see different things");
     }
@@ -211,7 +215,7 @@ impl Picture {
 
 impl Report {
     fn text(&self) -> String {
-        let mut text = self.random_init.map(warning).unwrap_or_default();
+        let mut text = self.random_init.map(warning).unwrap_or_default() + &failures(&self.failed);
         // Of random weights no label may look as if it were one.
         let label = if self.random_init.is_some() { "meaningless label" } else { "label" };
         for picture in &self.pictures {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, Error, Result, bail};
+use anyhow::{Context, Result, bail};
 use cli::failure::sentence;
 use cli::predict::PredictBertQaArgs;
 use infer::engine::Engine;
@@ -13,15 +13,21 @@ use infer::table::Table;
 use models::question_answering::{Answer, ArticleAnswer, SpanOptions, WindowOptions};
 use serde::{Deserialize, Serialize};
 
-use super::engines::{threads, wanted, warning};
-use crate::bert::{load, text_side};
+use super::engines::{Opened, Unopened, failures, require_all, threads, wanted, warning};
+use crate::bert::{load_each, text_side};
 
 /// What is asked, and where it comes from.
 struct Question {
-    /// `questions.jsonl line 3`; empty for a question of the command line.
-    place: String,
+    /// The line of --jsonl, from 1.
+    line: Option<usize>,
     question: String,
     context: String,
+}
+
+/// A line of --jsonl that is no question.
+struct Unreadable {
+    line: usize,
+    reason: String,
 }
 
 /// A line of --jsonl.
@@ -35,13 +41,19 @@ struct Line {
 struct Report {
     /// The seed of the weights, if they are random and the answers mean nothing.
     random_init: Option<u64>,
-    /// Whether all engines give the same answers.
+    /// Whether all engines that answered put the same answer first.
     agree: bool,
+    /// Engines that cannot be opened.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    failed: Vec<Unopened>,
     questions: Vec<Asked>,
 }
 
 #[derive(Default, Serialize)]
 struct Asked {
+    /// The line of --jsonl, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
     /// Empty if the line is not readable.
     question: String,
     /// Why the question cannot be asked.
@@ -66,6 +78,12 @@ enum Found {
     Error(String),
 }
 
+/// The most characters of an answer that a table shows; --json shows all.
+const LONGEST_CELL: usize = 120;
+
+/// What some editors put before a text.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Answers and prints. A question that cannot be asked, or an engine that fails, costs its own answers only. The exit status
 /// says whether every question was answered, and by all engines in the same way.
 pub fn execute(arguments: &PredictBertQaArgs) -> Result<ExitCode> {
@@ -74,30 +92,33 @@ pub fn execute(arguments: &PredictBertQaArgs) -> Result<ExitCode> {
     let (tokenizer, config) = text_side(&arguments.hf_dir)?;
     let reader = Reader { tokenizer: &tokenizer, config: &config, windows: WindowOptions::default() };
     let threads = threads(&arguments.engines)?;
-    let (mut engines, seed) = load(&names, &arguments.model, &arguments.hf_dir, &config, threads)?;
-    let mut report = Report { random_init: seed, agree: true, questions: Vec::new() };
+    let opened = load_each(&names, &arguments.model, &arguments.hf_dir, &config, threads);
+    let Opened { mut engines, failed, seed } = Opened::of(&names, opened)?;
+    let mut report = Report { random_init: seed, agree: true, failed, questions: Vec::new() };
     let progress = Progress::new("questions");
     let total = questions.len() as f64;
     for (index, question) in questions.into_iter().enumerate() {
         let set = |share: f64| progress.set((index as f64 + share) / total);
         report.questions.push(match question {
             Ok(question) => ask_all(&reader, &mut engines, question, arguments, set),
-            Err(error) => Asked { error: Some(error), ..Asked::default() },
+            Err(Unreadable { line, reason }) => Asked { line: Some(line), error: Some(reason), ..Asked::default() },
         });
     }
     drop(progress);
-    if let ([Asked { error: Some(error), .. }], None) = (report.questions.as_slice(), &arguments.jsonl) {
+    if let [Asked { error: Some(error), line: None, .. }] = report.questions.as_slice() {
         bail!("{error}");
     }
     report.agree = report.questions.iter().all(Asked::agrees);
     match arguments.json {
         true => crate::print(&(serde_json::to_string_pretty(&report)? + "\n"))?,
-        false => crate::print(&report.text())?,
+        false => crate::print(&report.text(arguments.jsonl.as_deref()))?,
     }
-    let failures: Vec<&str> = report.questions.iter().filter_map(Asked::failure).collect();
-    if let Some(first) = failures.first() {
-        bail!("{} of {} questions are not answered by all engines: {first}", failures.len(), report.questions.len());
+    let unanswered: Vec<String> =
+        report.questions.iter().filter_map(|asked| asked.failure(arguments.jsonl.as_deref())).collect();
+    if let Some(first) = unanswered.first() {
+        bail!("{} of {} questions are not answered by all engines: {first}", unanswered.len(), report.questions.len());
     }
+    require_all(&report.failed)?;
     if !report.agree {
         bail!("the engines give different answers");
     }
@@ -112,7 +133,7 @@ fn ask_all(
     arguments: &PredictBertQaArgs,
     progress: impl Fn(f64),
 ) -> Asked {
-    let mut asked = Asked { question: question.question.clone(), ..Asked::default() };
+    let mut asked = Asked { line: question.line, question: question.question.clone(), ..Asked::default() };
     let count = engines.len() as f64;
     for (place, engine) in engines.iter_mut().enumerate() {
         let report = |share| progress((place as f64 + share) / count);
@@ -120,9 +141,7 @@ fn ask_all(
             Ok(found) => found,
             Err(error @ (AnswerError::Engine(_) | AnswerError::Logits { .. })) => Found::Error(sentence(&error)),
             Err(error) => {
-                let place = Some(question.place).filter(|place| !place.is_empty());
-                let reason = sentence(&error);
-                asked.error = Some(place.map_or(reason.clone(), |place| format!("{place}: {reason}")));
+                asked.error = Some(sentence(&error));
                 break;
             }
         };
@@ -147,38 +166,45 @@ fn ask(
 }
 
 /// The questions; one that is not readable is its error.
-fn questions(arguments: &PredictBertQaArgs) -> Result<Vec<Result<Question, String>>> {
+fn questions(arguments: &PredictBertQaArgs) -> Result<Vec<Result<Question, Unreadable>>> {
     if let Some(path) = &arguments.jsonl {
         let bytes = read(path)?;
+        let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
         let lines = bytes.split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.trim_ascii().is_empty());
-        let questions: Vec<_> =
-            lines.map(|(index, line)| parse(format!("{} line {}", path.display(), index + 1), line)).collect();
+        let questions: Vec<_> = lines.map(|(index, line)| parse(index + 1, line)).collect();
         if questions.is_empty() {
             bail!("{} holds no questions", path.display());
         }
         return Ok(questions);
     }
     let context = match &arguments.context_file {
-        Some(path) => text(&path.display().to_string(), &read(path)?).map_err(Error::msg)?.to_owned(),
+        Some(path) => match text(&read(path)?) {
+            Ok(text) => text.to_owned(),
+            Err(reason) => bail!("{} {reason}", path.display()),
+        },
         None => arguments.context.clone(),
     };
-    Ok(vec![Ok(Question { place: String::new(), question: arguments.question.clone(), context })])
+    Ok(vec![Ok(Question { line: None, question: arguments.question.clone(), context })])
 }
 
-fn parse(place: String, line: &[u8]) -> Result<Question, String> {
-    let line: Line = serde_json::from_str(text(&place, line)?)
-        .map_err(|error| format!("{place} is not {{\"question\": …, \"context\": …}}: {error}"))?;
-    Ok(Question { place, question: line.question, context: line.context })
+fn parse(line: usize, bytes: &[u8]) -> Result<Question, Unreadable> {
+    let parsed = text(bytes).and_then(|text| {
+        serde_json::from_str(text).map_err(|error| format!("is not {{\"question\": …, \"context\": …}}: {error}"))
+    });
+    match parsed {
+        Ok(Line { question, context }) => Ok(Question { line: Some(line), question, context }),
+        Err(reason) => Err(Unreadable { line, reason: format!("it {reason}") }),
+    }
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-fn text<'a>(place: &str, bytes: &'a [u8]) -> Result<&'a str, String> {
-    std::str::from_utf8(bytes).map_err(|error| {
-        format!("{place} is not UTF-8 text: the bytes from {} on are no character", error.valid_up_to())
-    })
+/// The text, or what is wrong with it, after its name.
+fn text(bytes: &[u8]) -> Result<&str, String> {
+    std::str::from_utf8(bytes)
+        .map_err(|error| format!("is not UTF-8 text: the bytes from {} on are no character", error.valid_up_to()))
 }
 
 impl EngineAnswers {
@@ -192,9 +218,13 @@ impl EngineAnswers {
 }
 
 impl Asked {
-    /// What kept the question, or one of the engines, from an answer.
-    fn failure(&self) -> Option<&str> {
-        self.error.as_deref().or_else(|| self.engines.iter().find_map(EngineAnswers::error))
+    /// What kept the question, or one of the engines, from an answer; `jsonl` is where the question comes from.
+    fn failure(&self, jsonl: Option<&Path>) -> Option<String> {
+        let reason = self.error.as_deref().or_else(|| self.engines.iter().find_map(EngineAnswers::error))?;
+        Some(match (jsonl, self.line) {
+            (Some(path), Some(line)) => format!("{} line {line}: {reason}", path.display()),
+            _ => reason.to_owned(),
+        })
     }
 
     /// Whether all engines that answered find the same place.
@@ -218,13 +248,13 @@ impl Asked {
 }
 
 impl Report {
-    fn text(&self) -> String {
-        let mut text = self.random_init.map(warning).unwrap_or_default();
+    fn text(&self, jsonl: Option<&Path>) -> String {
+        let mut text = self.random_init.map(warning).unwrap_or_default() + &failures(&self.failed);
         // Of random weights no answer may look as if it were one.
         let answer = if self.random_init.is_some() { "meaningless answer" } else { "answer" };
         for asked in &self.questions {
-            if let Some(error) = &asked.error {
-                text += &format!("FAILED: {error}\n");
+            if let (Some(_), Some(failure)) = (&asked.error, asked.failure(jsonl)) {
+                text += &format!("FAILED: {failure}\n");
                 continue;
             }
             text += &format!("{}\n", asked.question);
@@ -236,7 +266,7 @@ impl Report {
                         for answer in answers {
                             table.row([
                                 engine.clone(),
-                                answer.text.clone(),
+                                one_line(&answer.text),
                                 format!("{:.4}", answer.score),
                                 format!("{} to {}", answer.start, answer.end),
                             ]);
@@ -244,14 +274,25 @@ impl Report {
                     }
                     Found::AsArticle(answer) => {
                         let tokens = format!("tokens {} to {}", answer.start_token, answer.end_token);
-                        table.row([engine.clone(), answer.text.clone(), "-".to_owned(), tokens]);
+                        table.row([engine.clone(), one_line(&answer.text), "-".to_owned(), tokens]);
                     }
                     Found::Error(error) => failed += &format!("FAILED: {error}\n"),
                 }
             }
-            text += &table.render();
+            if asked.engines.iter().any(|answers| answers.error().is_none()) {
+                text += &table.render();
+            }
             text += &failed;
         }
         text
+    }
+}
+
+/// An answer as a cell of a table: in one line, and cut where it would take several.
+fn one_line(answer: &str) -> String {
+    let words = answer.split_whitespace().collect::<Vec<_>>().join(" ");
+    match words.char_indices().nth(LONGEST_CELL) {
+        Some((end, _)) => words.get(..end).unwrap_or_default().to_owned() + "…",
+        None => words,
     }
 }

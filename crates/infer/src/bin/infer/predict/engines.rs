@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use cli::failure::sentence;
 use cli::predict::Engines as EngineOptions;
 use infer::engine::{Engine, EngineError, Engines};
 use infer::engine_name::EngineName;
@@ -11,6 +12,7 @@ use infer::session::SessionOptions;
 use infer::threads;
 use infer::worker::remote::{Launcher, RemoteEngine};
 use infer::worker::{EngineSpec, Weights};
+use serde::Serialize;
 
 /// The engines in the order given, each once.
 pub fn wanted(engines: &EngineOptions) -> Result<Vec<EngineName>> {
@@ -69,22 +71,67 @@ pub struct Exported<'a> {
     pub weights: &'a Path,
 }
 
-/// The engines in the order of their names, and the seed of their weights if those are random.
-///
-/// # Errors
-/// When one of them cannot be opened.
-pub fn load(
-    names: &[EngineName],
-    file: &Exported,
-    threads: usize,
-    framework: impl Fn(&EngineName, &Weights) -> Result<Box<dyn Engine>>,
-) -> Result<(Engines, Option<u64>)> {
-    let (engines, seed) = load_each(names, file, threads, framework);
-    Ok((engines.into_iter().collect::<Result<_>>()?, seed))
+/// The engines that could be opened, and those that could not.
+pub struct Opened {
+    /// In the order of their names.
+    pub engines: Engines,
+    /// The others.
+    pub failed: Vec<Unopened>,
+    /// The seed of the weights, if those are random.
+    pub seed: Option<u64>,
 }
 
-/// As [`load`], with an error in the place of an engine that cannot be opened. Only the file knows whether its weights are
-/// random, so its engines are opened first. `framework` opens the others.
+/// An engine that cannot be opened.
+#[derive(Serialize)]
+pub struct Unopened {
+    engine: String,
+    error: String,
+}
+
+impl Opened {
+    /// Sorts out the engines of [`load_each`].
+    ///
+    /// # Errors
+    /// When none of them could be opened.
+    pub fn of(names: &[EngineName], (engines, seed): (Vec<Result<Box<dyn Engine>>>, Option<u64>)) -> Result<Self> {
+        let mut opened = Self { engines: Vec::new(), failed: Vec::new(), seed };
+        for (name, engine) in names.iter().zip(engines) {
+            match engine {
+                Ok(engine) => opened.engines.push(engine),
+                Err(error) => {
+                    opened.failed.push(Unopened { engine: name.to_string(), error: sentence(error.as_ref()) });
+                }
+            }
+        }
+        if opened.engines.is_empty() {
+            let mut reasons: Vec<&str> = opened.failed.iter().map(|failed| failed.error.as_str()).collect();
+            reasons.dedup();
+            bail!("{}", reasons.join("; "));
+        }
+        Ok(opened)
+    }
+}
+
+/// Those that cannot be opened, a line each.
+pub fn failures(failed: &[Unopened]) -> String {
+    failed.iter().map(|failed| format!("FAILED: {}\\n", failed.error)).collect()
+}
+
+/// Fails if an engine could not be opened.
+///
+/// # Errors
+/// Then; the message names all of them.
+pub fn require_all(failed: &[Unopened]) -> Result<()> {
+    let names: Vec<&str> = failed.iter().map(|failed| failed.engine.as_str()).collect();
+    match names.is_empty() {
+        true => Ok(()),
+        false => bail!("{} could not be opened; the other results are above", names.join(", ")),
+    }
+}
+
+/// The engines in the order of their names, with an error in the place of one that cannot be opened, and the seed of their
+/// weights if those are random. Only the file knows whether they are, so its engines are opened first. `framework` opens the
+/// others.
 pub fn load_each(
     names: &[EngineName],
     file: &Exported,
