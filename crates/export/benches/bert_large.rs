@@ -8,6 +8,7 @@
 //! file beside a `config.json`. `export` makes the ONNX file of them and verifies it. Then each engine loads the network in a
 //! process of its own and answers one question of 384 tokens, a few times. Each process tells its peak of memory.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -98,6 +99,8 @@ struct Told {
     /// Each answer's time in milliseconds.
     milliseconds: Vec<f64>,
     logits: Vec<f64>,
+    /// The seconds of each part of an export, as it tells them.
+    parts: BTreeMap<String, f64>,
 }
 
 fn main() -> Result<()> {
@@ -137,7 +140,9 @@ fn compare(arguments: &Arguments) -> Result<()> {
     };
     ask(Part::Weights)?;
     let exported = ask(Part::Export)?;
-    println!("Load, export and verify: {:.1} s, at most {}", exported.seconds, memory(exported.peak_memory));
+    let parts = ["load", "export", "write", "verify"];
+    let told = parts.map(|part| format!("{part} {:.1} s", exported.parts.get(part).copied().unwrap_or(f64::NAN)));
+    println!("{}; {:.1} s in all, at most {}", told.join(", "), exported.seconds, memory(exported.peak_memory));
     let mut table =
         Table::new(["engine", "load s", "an answer, median ms", "best ms", "peak memory", "differs from Burn by"]);
     let mut reference: Option<Vec<f64>> = None;
@@ -188,9 +193,18 @@ fn perform(part: Part, folder: &Path, arguments: &Arguments) -> Result<Told> {
         Part::Export => {
             let mut command = Command::new(env!("CARGO_BIN_EXE_export"));
             command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
-            command.args(["bert-qa", "--weights"]).arg(folder).arg("--out").arg(&model).stdout(Stdio::null());
-            ensure!(command.status()?.success(), "the export failed; the message above says why");
-            return told(start, Usage::of_children());
+            command
+                .args(["bert-qa", "--weights"])
+                .arg(folder)
+                .arg("--out")
+                .arg(&model)
+                .arg("--json")
+                .stderr(Stdio::inherit());
+            let output = command.output()?;
+            ensure!(output.status.success(), "the export failed; the message above says why");
+            let report: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+            let parts = serde_json::from_value(report.get("seconds").cloned().unwrap_or_default())?;
+            return Ok(Told { parts, ..told(start, Usage::of_children())? });
         }
         Part::Burn => {
             infer::threads::limit(arguments.threads)?;
@@ -216,12 +230,13 @@ fn perform(part: Part, folder: &Path, arguments: &Arguments) -> Result<Told> {
         logits = outputs.iter().flat_map(|output| output.tensor.to_f64()).collect();
     }
     let peak_memory = peak(Usage::of_this_process())?;
-    Ok(Told { seconds, peak_memory, milliseconds, logits })
+    Ok(Told { seconds, peak_memory, milliseconds, logits, parts: BTreeMap::new() })
 }
 
 fn told(start: Instant, usage: Option<Usage>) -> Result<Told> {
     let seconds = start.elapsed().as_secs_f64();
-    Ok(Told { seconds, peak_memory: peak(usage)?, milliseconds: Vec::new(), logits: Vec::new() })
+    let peak_memory = peak(usage)?;
+    Ok(Told { seconds, peak_memory, milliseconds: Vec::new(), logits: Vec::new(), parts: BTreeMap::new() })
 }
 
 fn peak(usage: Option<Usage>) -> Result<u64> {

@@ -23,7 +23,7 @@ use infer::runtime::Runtime;
 use network::Network;
 use onnx_model::{External, SaveOptions};
 use source::Source;
-use summary::{Content, Summary};
+use summary::{Clock, Content, Seconds, Summary};
 
 /// Where `cargo xtask fetch onnxruntime` puts the library, from the workspace's root.
 const FETCHED_LIBRARY: &str = "datasets/onnxruntime";
@@ -64,15 +64,18 @@ fn execute(arguments: &ExportArgs) -> Result<()> {
     let (random, revision) = (arguments.random_init, arguments.revision.as_deref());
     let external = if arguments.external { External::Always } else { External::WhenNeeded };
     let save = SaveOptions { external, ..SaveOptions::default() };
+    let mut clock = Clock::start();
     let summary = match model {
-        ExportModel::Mnist => write(mnist::load(weights, random, revision)?, opset, out, &save, &runtime),
-        ExportModel::Alexnet => write(alexnet::load(weights, random, revision)?, opset, out, &save, &runtime),
+        ExportModel::Mnist => write(mnist::load(weights, random, revision)?, opset, out, &save, &runtime, &mut clock),
+        ExportModel::Alexnet => {
+            write(alexnet::load(weights, random, revision)?, opset, out, &save, &runtime, &mut clock)
+        }
         ExportModel::BertQa => {
             let bert = match random {
                 Some(seed) => bert::seeded(arguments.config.as_deref(), seed, revision)?,
                 None => bert::load(weights, revision)?,
             };
-            write(bert, opset, out, &save, &runtime)
+            write(bert, opset, out, &save, &runtime, &mut clock)
         }
     }?;
     let text = match arguments.json {
@@ -95,17 +98,21 @@ fn write<N: Network>(
     out: &Path,
     save: &SaveOptions,
     runtime: &Runtime,
+    clock: &mut Clock,
 ) -> Result<Summary> {
+    let load = clock.lap();
     if let Some(file) = source.at(out) {
         bail!("--out would replace {}, which the network was read from", file.display());
     }
     let progress = Progress::new("exporting");
     let model = network.export(opset, &source.metadata)?;
+    let export = clock.lap();
     let staged = model.stage(out, save)?;
     drop(progress);
     let content = Content::of(&model, staged.files())?;
     // The verification needs the memory.
     drop(model);
+    let write = clock.lap();
     let verification =
         keep::if_verified(staged, out, |path| network::verify(network, path, &source.metadata, runtime))?;
     Ok(Summary {
@@ -116,5 +123,6 @@ fn write<N: Network>(
         notes: source.notes,
         runtime: format!("ONNX Runtime {}", runtime.version()),
         verification,
+        seconds: Seconds { load, export, write, verify: clock.lap() },
     })
 }

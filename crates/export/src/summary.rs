@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use artifact::Digest;
@@ -31,6 +32,36 @@ pub struct Summary {
     pub runtime: String,
     /// How far it strays from the network in float64.
     pub verification: Verification,
+    /// How long it took.
+    pub seconds: Seconds,
+}
+
+/// The seconds of each part of an export.
+#[derive(Debug, Serialize)]
+pub struct Seconds {
+    /// Reading the weights into the network.
+    pub load: f64,
+    /// Making the graph.
+    pub export: f64,
+    /// Writing the file beside its place.
+    pub write: f64,
+    /// Running network and file on the same inputs, and putting the file in its place.
+    pub verify: f64,
+}
+
+/// Tells the seconds from one part to the next.
+pub struct Clock(Instant);
+
+impl Clock {
+    /// A clock that runs.
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// The seconds since the last call.
+    pub fn lap(&mut self) -> f64 {
+        std::mem::replace(&mut self.0, Instant::now()).elapsed().as_secs_f64()
+    }
 }
 
 /// What is in a file.
@@ -123,6 +154,10 @@ impl Summary {
             "limit {:.2e}: {FACTOR} times the largest error of Burn's own float32, or {FLOOR_ULP} units in the last place \
              if that is more\n",
             self.verification.limit
+        );
+        let Seconds { load, export, write, verify } = self.seconds;
+        text += &format!(
+            "Took {load:.1} s to load, {export:.1} s to export, {write:.1} s to write, {verify:.1} s to verify\n"
         );
         text
     }
