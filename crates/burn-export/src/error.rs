@@ -172,8 +172,8 @@ pub enum ExportError {
     },
     /// A size cannot be written as an expression over the axes.
     #[error(
-        "{operation}: {what} follows {axes} in a way that no formula explains (values {values}); fix the axis or compute \
-         the size differently"
+        "{operation}: {what} follows {axes} in a way that no formula explains ({values}); fix the axis or compute the size \
+         differently"
     )]
     UnexplainedSize {
         /// The operation.
@@ -182,7 +182,7 @@ pub enum ExportError {
         what: String,
         /// The axes that change it.
         axes: String,
-        /// Its values over the traces.
+        /// Some of its values, and the sizes that they belong to.
         values: String,
     },
     /// A constant made in `forward` changes with an axis in a way that no formula explains.

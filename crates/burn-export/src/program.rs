@@ -343,8 +343,32 @@ impl Merger<'_> {
             operation: Box::new(operation),
             what: what.to_string(),
             axes: axis_names(&self.solver.responsible_axes(values), self.axes),
-            values: format!("{values:?}"),
+            values: self.values_at(values, &values.iter().map(i64::to_string).collect::<Vec<_>>()),
         }
+    }
+
+    /// `1 at n = 1, 6 at n = 9`: some values and their sizes, along the axes that change them.
+    fn values_at(&self, kinds: &[i64], texts: &[String]) -> String {
+        const MOST: usize = 8;
+        let responsible = self.solver.responsible_axes(kinds);
+        let base = self.runs.first().map_or(&[][..], |run| run.trace.sizes.as_slice());
+        let pairs = self.runs.iter().zip(texts).filter_map(|(run, text)| {
+            let sizes = run.trace.sizes.iter().zip(base).enumerate();
+            let moved: Vec<usize> = sizes.filter(|(_, (size, base))| size != base).map(|(axis, _)| axis).collect();
+            let shown: Vec<String> = responsible
+                .iter()
+                .filter_map(|AxisId(axis)| Some(format!("{} = {}", self.axes.get(*axis)?, run.trace.sizes.get(*axis)?)))
+                .collect();
+            // Where one axis alone moves, it is seen what it does.
+            let alone = moved.iter().all(|axis| responsible.contains(&AxisId(*axis))) && moved.len() < 2;
+            alone.then(|| format!("{text} at {}", shown.join(", ")))
+        });
+        let mut pairs: Vec<String> = pairs.collect();
+        if pairs.len() > MOST {
+            pairs.truncate(MOST);
+            pairs.push("...".to_string());
+        }
+        pairs.join("; ")
     }
 
     fn operation(&mut self, index: usize) -> Result<Operation, ExportError> {
@@ -402,7 +426,7 @@ impl Merger<'_> {
                     operation: Box::new(at_fault()),
                     what: "a scalar".to_string(),
                     axes: axis_names(&self.solver.responsible_axes(&distinct(&samples)), self.axes),
-                    values: scalar_values(&samples),
+                    values: self.values_at(&distinct(&samples), &scalar_values(&samples)),
                 })?;
             scalars.insert(position, number);
         }
@@ -416,17 +440,14 @@ fn distinct(samples: &[ScalarIr]) -> Vec<i64> {
     samples.iter().map(|sample| first(sample).unwrap_or_default() as i64).collect()
 }
 
-fn scalar_values(samples: &[ScalarIr]) -> String {
-    let values: Vec<String> = samples
-        .iter()
-        .map(|sample| match sample {
-            ScalarIr::Float(value) => format!("{value:?}"),
-            ScalarIr::Int(value) => value.to_string(),
-            ScalarIr::UInt(value) => value.to_string(),
-            ScalarIr::Bool(value) => value.to_string(),
-        })
-        .collect();
-    format!("[{}]", values.join(", "))
+fn scalar_values(samples: &[ScalarIr]) -> Vec<String> {
+    let text = |sample: &ScalarIr| match sample {
+        ScalarIr::Float(value) => format!("{value:?}"),
+        ScalarIr::Int(value) => value.to_string(),
+        ScalarIr::UInt(value) => value.to_string(),
+        ScalarIr::Bool(value) => value.to_string(),
+    };
+    samples.iter().map(text).collect()
 }
 
 /// `batch and seq`.

@@ -90,13 +90,13 @@ fn record_run(
     }))
     .map_err(|panic| {
         let sizes = describe_sizes(point.axes, &point.sizes);
-        let message = panic_message(panic.as_ref());
+        let message = one_line(&panic_message(panic.as_ref()));
         // What Burn's capture says when a recorded tensor is read.
         if message.contains("has no concrete value") {
             return ExportError::ReadsValues { sizes };
         }
         // What Burn says when tensors of two devices meet.
-        if message.contains("is on the wrong backend") {
+        if message.contains("is on the wrong backend") || message.contains("not on the same device") {
             return ExportError::OtherDevice { message };
         }
         ExportError::ForwardPanicked { sizes, message }
@@ -132,6 +132,12 @@ pub(crate) fn describe_sizes(axes: &[String], sizes: &[i64]) -> String {
         return "fixed sizes".to_string();
     }
     axes.iter().zip(sizes).map(|(axis, size)| format!("{axis} = {size}")).collect::<Vec<_>>().join(", ")
+}
+
+/// Burn frames its messages and numbers their reasons.
+fn one_line(message: &str) -> String {
+    let lines = message.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("==="));
+    lines.collect::<Vec<_>>().join(" ").trim_end_matches('.').to_string()
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> String {

@@ -100,9 +100,11 @@ pub(super) fn explain(
     if axes.is_empty() || alike || fill(before, dtype).is_some() {
         return Err(ExportError::ValueDependent { operation, shape: shape_text });
     }
-    let mut responsible: Vec<_> = shape.iter().flat_map(Dim::axes).collect();
-    responsible.sort_unstable();
-    responsible.dedup();
+    let kind = |sample: &&TensorData| {
+        samples.iter().position(|other| other.shape() == sample.shape() && other.as_bytes() == sample.as_bytes())
+    };
+    let kinds: Vec<i64> = samples.iter().map(|sample| kind(sample).unwrap_or_default() as i64).collect();
+    let responsible = solver.responsible_axes(&kinds);
     let axes = axis_names(&responsible, axes);
     Err(ExportError::UnexplainedConstant { operation, shape: shape_text, axes })
 }

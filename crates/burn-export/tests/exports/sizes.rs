@@ -2,6 +2,7 @@
 //! the operation and the axis.
 
 mod images;
+mod operations;
 
 use burn::module::Module;
 use burn::tensor::kind::Basic;
@@ -69,7 +70,7 @@ impl<'a> Case<'a> {
                 let expected = (self.native)(x.clone());
                 let found = runner.run(&[("x", &x)]);
                 let text = match found.as_deref() {
-                    Ok([found]) => difference(found, &expected, tolerance),
+                    Ok([found]) => difference(found, &expected, tolerance).map(|difference| difference.to_string()),
                     other => Some(format!("{other:?}")),
                 };
                 assert_eq!(text, None, "{} at {shape:?}, opset {opset}:\n{}", self.name, model.model());
@@ -328,6 +329,13 @@ fn constants_that_follow_an_axis() {
         x.mask_fill(future, 0.0)
     })
     .right(&FREE);
+    case("a causal mask made on the host", |x| {
+        let [n, m] = x.dims();
+        let future: Vec<bool> = (0..n * m).map(|place| place % m > place / m).collect();
+        let mask = burn::tensor::TensorData::new(future, [n, m]);
+        x.clone().mask_fill(Tensor::<2, burn::tensor::Bool>::from_data(mask, &x.device()), 0.25)
+    })
+    .right(&FREE);
     case("the identity", |x| {
         let [n, _] = x.dims();
         Tensor::<2>::eye(n, &x.device()).matmul(x)
@@ -533,4 +541,16 @@ fn inputs_too_large_for_a_recording_are_refused_before_it() {
         "no memory for input \"x\" of shape [1099511627776, 1099511627776], at which forward is recorded; lower the sizes of \
          its axes, with `Axis::range` for a dynamic one",
     );
+}
+
+#[test]
+fn many_axes_on_one_input() {
+    let axes: [Axis; 8] = std::array::from_fn(|axis| Axis::dynamic(format!("n{axis}")));
+    Case::new("eight", axes, |x: Tensor<8>| {
+        let sizes = x.dims();
+        let [even, odd] = [0, 1].map(|first| sizes.iter().skip(first).step_by(2).product::<usize>());
+        let sum: usize = sizes.iter().sum();
+        x.permute([0, 2, 4, 6, 1, 3, 5, 7]).reshape([even, odd]) * sum as f32
+    })
+    .right(&[[1; 8], [2, 3, 1, 4, 2, 1, 3, 2], [1, 1, 1, 1, 1, 1, 1, 60], [3, 1, 2, 1, 5, 1, 2, 2]]);
 }
