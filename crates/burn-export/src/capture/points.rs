@@ -8,8 +8,11 @@ use crate::symbolic::AxisId;
 
 /// The most elements of an input with dynamic axes: 1 GiB of float32.
 ///
-/// They are zeros that nobody touches, so that hardly any of it is real memory. But the address space has to be there.
+/// Burn copies them once for each recording.
 pub(crate) const MOST_ELEMENTS: u64 = 1 << 28;
+
+/// The most elements of such an input at sizes far out, which are lowered for it: 64 MiB of float32.
+const MOST_FAR_OUT: u64 = 1 << 24;
 
 /// The base sizes, each axis alone at several sizes, and all axes together at the lowest and at three fresh ones.
 ///
@@ -35,7 +38,7 @@ fn plan(signature: &Signature, spread: Spread) -> Result<Vec<Vec<i64>>, ExportEr
             point
         };
         let far = size.far.iter().filter_map(|size| {
-            let fits = |size: &usize| too_large(signature, &at(*size)).is_none();
+            let fits = |size: &usize| too_large(signature, &at(*size), MOST_FAR_OUT).is_none();
             largest_below(signature.axes[axis].at_most(*size)?, fits, |size| signature.axes[axis].at_most(size))
         });
         let mut alone: Vec<usize> = size.near.iter().copied().chain(far).filter(|other| *other != size.base).collect();
@@ -48,7 +51,7 @@ fn plan(signature: &Signature, spread: Spread) -> Result<Vec<Vec<i64>>, ExportEr
         points.push(sizes.iter().map(|size| size.lowest as i64).collect());
     }
     points.extend((0..3).map(|turn| sizes.iter().map(|size| size.together[turn] as i64).collect()));
-    match points.iter().find_map(|point| too_large(signature, point)) {
+    match points.iter().find_map(|point| too_large(signature, point, MOST_ELEMENTS)) {
         Some(error) => Err(error),
         None => Ok(points),
     }
@@ -67,19 +70,19 @@ fn largest_below(size: usize, fits: impl Fn(&usize) -> bool, legal: impl Fn(usiz
     legal(low)
 }
 
-/// The error for the first input that has too many elements at these sizes.
-fn too_large(signature: &Signature, sizes: &[i64]) -> Option<ExportError> {
+/// The error for the first input that has more elements at these sizes.
+fn too_large(signature: &Signature, sizes: &[i64], most: u64) -> Option<ExportError> {
     signature.inputs.iter().find_map(|input| {
         let is_dynamic = input.axes.iter().any(|axis| matches!(axis, SpecAxis::Dynamic(_)));
         let elements = input.shape_at(sizes).into_iter().fold(1u64, |count, size| count.saturating_mul(size as u64));
-        (is_dynamic && elements > MOST_ELEMENTS).then(|| {
+        (is_dynamic && elements > most).then(|| {
             let names: Vec<String> = signature.axes.iter().map(|axis| axis.name.clone()).collect();
             ExportError::InputTooLarge {
                 input: input.name.clone(),
                 axes: describe_axes(input, &names),
                 sizes: describe_sizes(&names, sizes),
                 elements,
-                most: MOST_ELEMENTS,
+                most,
             }
         })
     })
@@ -130,7 +133,7 @@ mod tests {
     fn large_inputs_are_traced_at_smaller_sizes() {
         let cube = OnnxExporter::new().input("x", vec![Axis::dynamic("n"); 4]);
         let sizes: Vec<i64> = points(cube).unwrap_or_default().into_iter().flatten().collect();
-        assert_eq!(sizes, [3, 1, 4, 5, 6, 7, 8, 9, 10, 43, 128, 14, 12, 18]);
+        assert_eq!(sizes, [3, 1, 4, 5, 6, 7, 8, 9, 10, 43, 64, 14, 12, 18]);
         let many = OnnxExporter::new().input("x", (0..12).map(|axis| Axis::dynamic(format!("n{axis}"))));
         let points = points(many).unwrap_or_default();
         assert!(points.len() > 12 * 4, "{points:?}");

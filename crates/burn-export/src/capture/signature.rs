@@ -83,7 +83,7 @@ impl<'a> InputSource<'a> {
         let width = dtype.size();
         let mut bytes = zeros(&shape, width)
             .ok_or_else(|| ExportError::NoMemory { input: spec.name.clone(), shape: shape.clone() })?;
-        // Untouched zeros cost no memory.
+        // Zeros are not touched here, so that only the copy is real that Burn makes of them.
         if self.fill != 0 {
             bytes.chunks_exact_mut(width).for_each(|element| element[0] = self.fill);
         }
@@ -92,7 +92,7 @@ impl<'a> InputSource<'a> {
     }
 }
 
-/// Zeros in memory that is not touched; `None` where there is not enough.
+/// Zeros in memory that is not touched yet; `None` where there is not enough.
 fn zeros(shape: &[usize], width: usize) -> Option<Vec<u8>> {
     let length = shape.iter().try_fold(width, |product, size| product.checked_mul(*size))?;
     // `vec!` ends the process where there is no memory, so it is asked for first.
