@@ -130,12 +130,40 @@ fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{plural}")
 }
 
-/// Enough names to see the pattern; the error's fields hold all of them.
+/// The names; of many, those that differ in numbers only, such as those of layers, stand together:
+/// `encoder.layer.*.output.dense.weight (24)`.
 fn listed(names: &[String]) -> String {
-    const SHOWN: usize = 8;
-    let mut text = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
-    if names.len() > SHOWN {
-        text += &format!(" and {} more", names.len() - SHOWN);
+    const ONE_BY_ONE: usize = 16;
+    if names.len() <= ONE_BY_ONE {
+        return names.join(", ");
     }
-    text
+    let mut alike: Vec<(String, Vec<&str>)> = Vec::new();
+    for name in names {
+        let number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        let parts = name.split('.').map(|part| if number(part) { "*" } else { part });
+        let pattern = parts.collect::<Vec<_>>().join(".");
+        match alike.iter_mut().find(|(known, _)| *known == pattern) {
+            Some((_, members)) => members.push(name),
+            None => alike.push((pattern, vec![name])),
+        }
+    }
+    let group = |(pattern, members): (String, Vec<&str>)| match members.as_slice() {
+        [one] => (*one).to_owned(),
+        many => format!("{pattern} ({})", many.len()),
+    };
+    alike.into_iter().map(group).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_names_are_told_by_their_patterns() {
+        let name = |layer: usize| format!("encoder.layer.{layer}.output.weight");
+        assert_eq!(listed(&[name(0), name(1)]), format!("{}, {}", name(0), name(1)));
+        let mut many: Vec<String> = (0..24).map(name).collect();
+        many.insert(3, "pooler.bias".to_owned());
+        assert_eq!(listed(&many), "encoder.layer.*.output.weight (24), pooler.bias");
+    }
 }
