@@ -17,6 +17,19 @@ pub struct Field {
     pub candidates: Vec<Subject>,
 }
 
+/// What the framework makes of cases in float32, and in float64 on `exact`.
+///
+/// # Errors
+/// When it fails.
+pub fn expect(
+    framework: &mut Subject,
+    exact: &mut dyn Engine,
+    cases: Vec<(String, Vec<NamedTensor>)>,
+) -> Result<Expected, EngineError> {
+    let progress = Progress::new("exact results");
+    Expected::of(framework.required()?, exact, cases, |share| progress.set(share))
+}
+
 impl Field {
     /// The framework first.
     pub fn everyone(&mut self) -> Vec<&mut Subject> {
@@ -34,19 +47,8 @@ impl Field {
         (threads > cores).then(|| format!("{threads} threads share the {cores} cores that this process may use"))
     }
 
-    /// Judges every candidate by the framework in float32 and in float64, `exact`. One that fails is out. Gives what they
-    /// were judged by as well.
-    ///
-    /// # Errors
-    /// When the framework fails.
-    pub fn verify(
-        &mut self,
-        exact: &mut dyn Engine,
-        cases: Vec<(String, Vec<NamedTensor>)>,
-    ) -> Result<(Expected, Vec<Option<Verification>>), EngineError> {
-        let progress = Progress::new("exact results");
-        let expected = Expected::of(self.reference.required()?, exact, cases, |share| progress.set(share))?;
-        drop(progress);
+    /// Judges every candidate. One that fails is out.
+    pub fn judge(&mut self, expected: &Expected) -> Vec<Option<Verification>> {
         let progress = Progress::new("comparing");
         let total = self.candidates.len().max(1) as f64;
         let judge = |(index, candidate): (usize, &mut Subject)| {
@@ -54,8 +56,7 @@ impl Field {
             progress.set((index + 1) as f64 / total);
             judged
         };
-        let verifications = self.candidates.iter_mut().enumerate().map(judge).collect();
-        Ok((expected, verifications))
+        self.candidates.iter_mut().enumerate().map(judge).collect()
     }
 
     /// Times everyone side by side at each batch size, at least `least` for each. `inputs` makes a batch.

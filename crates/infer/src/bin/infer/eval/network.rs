@@ -11,7 +11,7 @@ use artifact::{AtomicFile, FileError};
 use cli::eval::MeasureArgs;
 use infer::engine::EngineError;
 use infer::engine_name::EngineName;
-use infer::field::Field;
+use infer::field::{Field, expect};
 use infer::fingerprint::Fingerprint;
 use infer::libraries::Libraries;
 use infer::measured::Head;
@@ -131,6 +131,15 @@ fn evaluate<N: Network>(network: &N, measure: &MeasureArgs) -> Result<Report> {
     let mut candidates: Vec<Subject> =
         names.iter().map(|engine| starter.start(engine, |engine| network.check(engine))).collect();
     let seed = candidates.iter().find_map(random_seed);
+    let burn = |exact| launcher.engine(&network.native(seed, threads, exact)).context(N::WEIGHTS);
+    let mut reference = Subject::new("burn", None, Ok(burn(false)?));
+    let sample = network.timed(1)?;
+    reference.start(&sample);
+    // The network in float64 takes twice the memory, and is gone before other frameworks take theirs.
+    let expected = {
+        let mut exact = burn(true)?;
+        expect(&mut reference, &mut exact, network.cases()?)?
+    };
     for framework in frameworks {
         candidates.push(match network.elsewhere(&framework, seed, threads) {
             Some(spec) => Subject::new(&framework.to_string(), None, launcher.engine(&spec)),
@@ -138,17 +147,14 @@ fn evaluate<N: Network>(network: &N, measure: &MeasureArgs) -> Result<Report> {
         });
         names.push(framework);
     }
-    let burn = |exact| launcher.engine(&network.native(seed, threads, exact)).context(N::WEIGHTS);
-    let mut field = Field { reference: Subject::new("burn", None, Ok(burn(false)?)), candidates };
+    let mut field = Field { reference, candidates };
     let mut files = vec![("model", model)];
     files.extend(network.files().into_iter().filter(|(_, path)| path.is_file()));
     let fingerprint = Fingerprint::take(&files)?;
 
-    field.start(&network.timed(1)?);
+    field.candidates.iter_mut().for_each(|candidate| candidate.start(&sample));
     let agreements = network.agreements(&mut field)?;
-    let mut exact = burn(true)?;
-    let (expected, verifications) = field.verify(&mut exact, network.cases()?)?;
-    drop(exact);
+    let verifications = field.judge(&expected);
     let least = Duration::from_secs_f64(measure.seconds);
     let timing = field.time(&batches, least, |size| network.timed(size))?;
     let wanted = scenarios(&measure.scenario);
