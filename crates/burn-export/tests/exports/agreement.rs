@@ -109,7 +109,7 @@ pub fn compare(case: &Case<'_>, opset: i64) -> Result<(), Stop> {
 
 /// The row's own for f32. Narrower types are as much coarser as a few of their roundings are; f64 stays near f32 only
 /// where ONNX has an attribute, which is an f32, or a runtime a polynomial of that precision.
-fn tolerance(case: &Case<'_>) -> f64 {
+pub fn tolerance(case: &Case<'_>) -> f64 {
     match case.float {
         DType::F16 => 16.0 * f64::exp2(-11.0),
         DType::BF16 => 16.0 * f64::exp2(-8.0),

@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 
 use burn::tensor::{DType, TensorData};
 
-use crate::agreement::{Failure, Stop, load};
+use crate::agreement::{Failure, Stop, load, tolerance};
+use crate::element_types;
 use crate::lists::{self, numbers};
 use crate::support::{Difference, Random};
 use crate::table::case::{Case, Elements, Kind, OPSETS, elements};
@@ -24,39 +25,67 @@ const CLASSES: [(&str, [f32; 6]); 4] = [
 /// Enough elements that each number meets each other.
 const SIZES: [usize; 4] = [97, 5, 6, 7];
 
+/// The float types that ONNX Runtime has kernels for.
+const TYPES: [DType; 3] = [DType::F32, DType::F64, DType::F16];
+
 #[test]
 fn edge_values_agree_but_for_the_listed() {
     let (mut lines, mut details) = (Vec::new(), Vec::new());
     for row in rows().iter().filter(|row| Case::new(row).has(Kind::Float)) {
-        for (class, numbers_of) in CLASSES {
-            let mut stops: Vec<(String, Vec<i64>)> = Vec::new();
-            for opset in OPSETS.into_iter().filter(|opset| *opset >= row.since) {
-                let Err((failure, text)) = run(row, &numbers_of, opset) else { continue };
-                details.push(format!("{} of {class} at opset {opset}: {failure}: {text}", row.name));
-                let what = match failure {
-                    Failure::Differs => text.lines().next().unwrap_or_default().to_string(),
-                    other => other.to_string(),
-                };
-                match stops.iter_mut().find(|(other, _)| *other == what) {
-                    Some((_, opsets)) => opsets.push(opset),
-                    None => stops.push((what, vec![opset])),
+        for (class, edges) in CLASSES {
+            let mut stops: Vec<(String, Vec<i64>, Vec<String>)> = Vec::new();
+            for float in TYPES {
+                for (what, opsets) in stops_of(row, float, class, &edges, &mut details) {
+                    let name = element_types::name(float);
+                    match stops.iter_mut().find(|(other, others, _)| *other == what && *others == opsets) {
+                        Some((_, _, types)) => types.push(name),
+                        None => stops.push((what, opsets, vec![name])),
+                    }
                 }
             }
-            let line =
-                |(what, opsets): (String, Vec<i64>)| format!("{} | {class} | {} | {what}", row.name, numbers(&opsets));
-            lines.extend(stops.into_iter().map(line));
+            lines.extend(stops.into_iter().map(|(what, opsets, types)| {
+                format!("{} | {class} | {} | {} | {what}", row.name, types.join(" "), numbers(&opsets))
+            }));
         }
     }
     lists::check("edge_values.txt", &lines, &details);
 }
 
-fn run(row: &Row, numbers: &[f32; 6], opset: i64) -> Result<(), Stop> {
-    let case = Case::new(row);
-    let data = inputs(&case, numbers);
+/// In what a row differs in a float type, and at which opsets. What has no kernel is in the list of types.
+fn stops_of(
+    row: &Row,
+    float: DType,
+    class: &str,
+    edges: &[f32; 6],
+    details: &mut Vec<String>,
+) -> Vec<(String, Vec<i64>)> {
+    let mut stops: Vec<(String, Vec<i64>)> = Vec::new();
+    for opset in OPSETS.into_iter().filter(|opset| *opset >= row.since) {
+        let what = match run(row, float, edges, opset) {
+            Err((Failure::Differs, text)) => {
+                details.push(format!("{} of {class} in {float:?} at opset {opset}: {text}", row.name));
+                text.lines().next().unwrap_or_default().to_string()
+            }
+            Ok(()) => continue,
+            Err((Failure::NoKernel | Failure::Fails, _)) if float != DType::F32 => continue,
+            Err((other, text)) => panic!("{} of {class} in {float:?} at opset {opset}: {other}: {text}", row.name),
+        };
+        match stops.iter_mut().find(|(other, _)| *other == what) {
+            Some((_, opsets)) => opsets.push(opset),
+            None => stops.push((what, vec![opset])),
+        }
+    }
+    stops
+}
+
+fn run(row: &Row, float: DType, edges: &[f32; 6], opset: i64) -> Result<(), Stop> {
+    let case = Case { float, ..Case::new(row) };
+    let mut loaded = load(&case, opset)?;
+    let data = inputs(&case, edges);
     let wide = Case { float: DType::F64, ..Case::new(row) };
-    let exact = wide.native(&inputs(&wide, numbers)).unwrap_or_default();
-    load(&case, opset)?
-        .compare(&case, &data, |position, found, expected| differs(found, expected, exact.get(position), row.tolerance))
+    let exact = wide.native(&inputs(&wide, edges)).unwrap_or_default();
+    let tolerance = tolerance(&case);
+    loaded.compare(&case, &data, |position, found, expected| differs(found, expected, exact.get(position), tolerance))
 }
 
 /// The numbers of a class, in any order, in every float input.
@@ -73,7 +102,7 @@ fn inputs(case: &Case<'_>, numbers: &[f32; 6]) -> Vec<TensorData> {
 
 /// In what the elements differ, each way named once.
 ///
-/// Where Burn's own result in 32 bits is far from that in 64, a sum has left the range of f32, and the order of its terms
+/// Where Burn's own result is far from that in 64 bits, a sum has left the range of the type, and the order of its terms
 /// decides what comes out: such elements are not judged.
 fn differs(
     found: &TensorData,

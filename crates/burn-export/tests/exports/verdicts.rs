@@ -128,10 +128,11 @@ fn onnx_passes_every_file_of_the_operator_table() {
     assert!(left.is_empty(), "onnx_verdicts.txt has {} graphs that no row exports any more: {left:?}", left.len());
 }
 
-/// The files for the script, called by their rows and keys.
+/// The files for the script, called by their rows and keys; graphs that several rows have only once.
 fn write(folder: &Path, files: &[Made]) {
     std::fs::create_dir_all(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    for Made { row, key, bytes, .. } in files {
+    let mut written = BTreeSet::new();
+    for Made { row, key, bytes, .. } in files.iter().filter(|made| written.insert(&made.key)) {
         let path = folder.join(format!("{row} | {key}.onnx"));
         std::fs::write(&path, &**bytes).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     }

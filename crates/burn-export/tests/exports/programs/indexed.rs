@@ -7,7 +7,7 @@ use burn::tensor::{Float, IndexingUpdateOp, Int, IntDType, Tensor};
 use super::interpret::{float, int};
 use super::operation::{Logic, Operation, Update, front};
 use super::size::{Kind, Size, Type};
-use super::value::{Ranked, Value, any, each, every, pair};
+use super::value::{Ranked, Value, any, each, pair};
 
 /// Shifts by a tensor are by less than so many bits.
 const BITS: i64 = 4;
@@ -20,9 +20,10 @@ impl Operation {
         let axis = |axis: isize| Some(front(axis, rank)).filter(|axis| *axis < rank);
         let all = |shape: &[Size]| shape.iter().skip(1).fold(shape[0].clone(), |a, b| a.join(b, "*", |a, b| a * b));
         match self {
-            Self::Select(at) => Some(x.with(axis(*at)?, all(&y.filter(|y| y.kind == Kind::Int)?.shape))),
+            // The CPU backend makes bytes of truths that it selects.
+            Self::Select(at) if number => Some(x.with(axis(*at)?, all(&y.filter(|y| y.kind == Kind::Int)?.shape))),
             Self::GatherNd if number => Some(x.with(0, all(&y.filter(|y| y.kind == Kind::Int)?.shape))),
-            Self::Gather(at) => {
+            Self::Gather(at) if number => {
                 let y = y.filter(|y| y.kind == Kind::Int && same_but_for(x, y, front(*at, rank)))?;
                 Some(x.shaped(y.shape.clone()))
             }
@@ -165,7 +166,10 @@ pub fn run(operation: &Operation, x: Value, mut next: impl FnMut() -> Value) -> 
     Some(match operation {
         Operation::Select(at) => {
             let places = places(next(), dims[front(*at, rank)]);
-            every!(x, x => x.select(*at, places))
+            match x {
+                Value::Float(x) => Value::Float(each!(x, x => x.select(*at, places))),
+                x => Value::Int(each!(int(x), x => x.select(*at, places))),
+            }
         }
         Operation::GatherNd => {
             let places = places(next(), dims[0]);
@@ -180,8 +184,7 @@ pub fn run(operation: &Operation, x: Value, mut next: impl FnMut() -> Value) -> 
             let places = int(next());
             match x {
                 Value::Float(x) => Value::Float(pair!(x, places, x, y => x.gather(*at, y.remainder_scalar(size)))),
-                Value::Int(x) => Value::Int(pair!(x, places, x, y => x.gather(*at, y.remainder_scalar(size)))),
-                Value::Bool(x) => Value::Bool(pair!(x, places, x, y => x.gather(*at, y.remainder_scalar(size)))),
+                x => Value::Int(pair!(int(x), places, x, y => x.gather(*at, y.remainder_scalar(size)))),
             }
         }
         Operation::Scatter(update, at) => scatter(x, int(next()), next(), *at, update.burn()),

@@ -7,6 +7,7 @@
 mod indexed;
 mod interpret;
 mod operation;
+mod shapes;
 mod size;
 mod strategy;
 mod value;
@@ -21,7 +22,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRu
 
 use self::interpret::Layers;
 use self::operation::Operation;
-use self::size::{AXES, Kind, RUNS, Size, Type};
+use self::size::{AXES, Kind, LARGEST, RUNS, Size, Type};
 use self::value::{Ranked, Value};
 use crate::support::{Random, Runner};
 
@@ -181,7 +182,7 @@ fn agrees(program: &Program) -> Result<(), String> {
 }
 
 fn declared(size: &Size) -> Axis {
-    size.value().map_or_else(|| Axis::dynamic(size.to_string()), Axis::fixed)
+    size.value().map_or_else(|| Axis::dynamic(size.to_string()).range(1..=LARGEST), Axis::fixed)
 }
 
 /// The inputs at these sizes of the axes: floats that are whole eighths between -2 and 2, in one of them with edges among
