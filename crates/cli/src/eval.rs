@@ -227,11 +227,15 @@ pub struct EvalAlexnetArgs {
 Examples:
   cargo xtask eval all --engines ort:cpu,ort:openvino,tract --image photographs/
 
-Each network's report goes to its folder below artifacts. The exit status is 0 only if all passed.")]
+Each network's report goes to its folder below artifacts, and artifacts/report/index.html shows all. The exit status is 0 only
+if all passed.")]
 pub struct EvalAllArgs {
     /// A picture or a folder of pictures for AlexNet; may be given several times.
     #[arg(long = "image", value_name = "PATH")]
     pub images: Vec<PathBuf>,
+    /// The Hugging Face folder that BERT's ONNX file was made from.
+    #[arg(long, value_name = "FOLDER", default_value = "datasets/bert-qa")]
+    pub hf_dir: PathBuf,
     /// How they are measured.
     #[command(flatten)]
     pub measure: MeasureArgs,

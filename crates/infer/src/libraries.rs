@@ -23,9 +23,13 @@ pub fn candidates(datasets: &Path) -> Result<Vec<PathBuf>, RuntimeError> {
         return Ok(vec![first?.path]);
     }
     let mut libraries: Vec<PathBuf> = first.iter().map(|library| library.path.clone()).collect();
+    // Where `/lib` is a link to `/usr/lib`, the same file lies in several places.
+    let real = |path: &PathBuf| std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
+    let mut known: Vec<PathBuf> = libraries.iter().map(real).collect();
     for path in other_builds(datasets).into_iter().chain(system()) {
         let path = std::path::absolute(&path).unwrap_or(path);
-        if !libraries.contains(&path) {
+        if !known.contains(&real(&path)) {
+            known.push(real(&path));
             libraries.push(path);
         }
     }

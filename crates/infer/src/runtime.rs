@@ -211,7 +211,8 @@ pub(crate) fn one_line(message: &str) -> String {
     // ONNX Runtime puts the place in its own source, and the condition there, in front of some messages.
     let place = ["[ONNXRuntimeError] : ", " was false. "].into_iter().filter(|_| text.starts_with('/'));
     let text = place.filter_map(|end| text.split_once(end)).next().map_or(text.as_str(), |(_, message)| message);
-    let text = text.to_owned();
+    // They end a sentence of ours, which has its own full stop.
+    let text = text.trim_end_matches('.').to_owned();
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or(&text)),
         None => text,
@@ -251,7 +252,7 @@ mod tests {
         assert_eq!(one_line(failed), "1 : FAIL : no CUDA");
         let failed = "/src/a.cc:65 Initialize()::<lambda()> status == Success was false. Failed to get an adapter";
         assert_eq!(one_line(failed), "Failed to get an adapter");
-        assert_eq!(one_line("it was false. No"), "it was false. No");
+        assert_eq!(one_line("it was false. No."), "it was false. No");
         let long = one_line(&"é".repeat(400));
         assert_eq!(long.chars().count(), 301);
         assert!(long.ends_with("é…"));

@@ -149,7 +149,7 @@ pub fn grid(results: &[ScenarioResult], items: &str) -> Option<Grid> {
     };
     let rate = format!("{items}/s");
     let headings = ["engine", "scenario", "batch", "p90 ms", "p90 bound ms", "seconds", items, rate.as_str()];
-    let caption = "MLPerf's scenarios, one engine after the other";
+    let caption = "One engine after the other";
     (!results.is_empty()).then(|| Grid::new(caption, &headings, results.iter().map(row).collect()))
 }
 

@@ -126,6 +126,12 @@ impl Subject {
         self.engine = None;
     }
 
+    /// As [`fail`](Self::fail), with the batch at which it happened.
+    fn fail_at(&mut self, error: &EngineError, batch: usize) {
+        self.row.error.get_or_insert(format!("{} (at batch {batch})", cli::failure::sentence(error)));
+        self.engine = None;
+    }
+
     /// Measures the first run and finds out where the engine runs. That nothing ran on the provider asked for is an
     /// error.
     pub fn start(&mut self, sample: &[NamedTensor]) {
@@ -173,7 +179,9 @@ pub fn time(
     progress: impl FnMut(f64),
 ) -> BatchTiming {
     for subject in subjects.iter_mut() {
-        subject.attempt(|engine| engine.prepare(inputs));
+        if let Some(Err(error)) = subject.engine.as_mut().map(|engine| engine.prepare(inputs)) {
+            subject.fail_at(&error, items);
+        }
     }
     let (indices, mut contenders): (Vec<usize>, Vec<Contender<'_>>) = subjects
         .iter_mut()
@@ -201,7 +209,7 @@ pub fn time(
                 let items_per_second = items as f64 * 1e3 / series.latency_ms.p50;
                 engines.push(EngineTiming { items_per_second, speedup, series });
             }
-            (Err(error), Some(subject)) => subject.fail(&error),
+            (Err(error), Some(subject)) => subject.fail_at(&error, items),
             (Err(_), None) => {}
         }
     }

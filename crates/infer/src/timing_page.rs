@@ -31,8 +31,15 @@ pub const SCENARIOS: &str = "MLPerf's scenarios";
 /// MLPerf's scenarios as a table, and what the runs lack of MLPerf's; `None` if there are none.
 pub fn scenarios(results: &[ScenarioResult], items: &str) -> Option<String> {
     let grid = scenario::grid(results, items)?;
-    let remarks: String = scenario::remarks(results).iter().map(|remark| paragraph(remark)).collect();
-    Some(table(&grid) + &paragraph(scenario::HOW) + &remarks)
+    let remarks = scenario::remarks(results);
+    let lacking = match remarks.as_slice() {
+        [] => String::new(),
+        remarks => {
+            let items: String = remarks.iter().map(|remark| format!("<li>{}</li>\n", escape(remark))).collect();
+            folded("What these runs lack of MLPerf's", &format!("<ul>\n{items}</ul>\n"))
+        }
+    };
+    Some(table(&grid) + &paragraph(scenario::HOW) + &lacking)
 }
 
 /// The changes since an earlier report.
@@ -103,7 +110,10 @@ pub fn timing(timing: &[BatchTiming], items: &str) -> String {
     }
     let headings =
         ["engine", "batch", "p50 ms", "p90 ms", "p99 ms", "mean", "deviation", "runs", "per second", "times as fast"];
-    let spread = "with a line from the fastest run to what 90 % of the runs do not exceed";
+    let spread = format!(
+        "with a line from the fastest run to what 90 % of the runs do not exceed, or to the slowest of fewer than {}",
+        enough(90)
+    );
     bars("Latency", &format!("The median, {spread}. A line without an end goes on. Shorter is better."), &latency)
         + &bars(
             &format!("Throughput in {items} a second"),

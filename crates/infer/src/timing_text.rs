@@ -50,11 +50,11 @@ pub fn too_few<'a>(latencies: impl IntoIterator<Item = &'a Summary>) -> Option<S
 
 /// MLPerf's scenarios as a table, and what the runs lack of MLPerf's; empty if there are none.
 pub fn scenarios(results: &[ScenarioResult], items: &str) -> String {
-    let Some(Grid { caption, headings, rows }) = scenario::grid(results, items) else { return String::new() };
+    let Some(Grid { headings, rows, .. }) = scenario::grid(results, items) else { return String::new() };
     let mut table = Table::new(headings);
     rows.into_iter().for_each(|row| table.row(row));
     let remarks: String = scenario::remarks(results).iter().map(|remark| format!("{remark}\n")).collect();
-    format!("{caption}\n{}{}\n{remarks}", table.render(), scenario::HOW)
+    format!("MLPerf's scenarios, one engine after the other\n{}{}\n{remarks}", table.render(), scenario::HOW)
 }
 
 /// The machine in a line, and a line for each engine: library, placement, memory.

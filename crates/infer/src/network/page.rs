@@ -1,7 +1,7 @@
 //! An evaluation as a page for browsers.
 
 use super::report::{EngineReport, Report};
-use crate::html::{command, document, paragraph, section, table, verdict};
+use crate::html::{command, document, folded, paragraph, section, table, verdict};
 use crate::table::Grid;
 use crate::timing_page::{self, departures};
 
@@ -14,7 +14,8 @@ pub fn page(report: &Report) -> String {
     body += &report.head.notes.iter().map(|note| paragraph(&format!("Note: {note}."))).collect::<String>();
     let tables: String = validation(report).iter().map(table).collect();
     let sentences: String = agreements(report).iter().map(|sentence| paragraph(sentence)).collect();
-    body += &section("Validation", &(tables + &sentences));
+    let details = details(report);
+    body += &section("Validation", &(tables + &sentences + &folded(&details.caption, &table(&details))));
     body += &timing_page::parts(&report.head, &report.items)
         .iter()
         .map(|(heading, html)| section(heading, html))
@@ -26,11 +27,9 @@ pub fn page(report: &Report) -> String {
     document(&format!("{}: evaluation", report.head.network), &body)
 }
 
-/// How far every output strays from float64, and the items whose results differ.
+/// How far every engine strays from float64 at most, and the items whose results differ.
 pub(crate) fn validation(report: &Report) -> Vec<Grid> {
-    std::iter::once(errors(report))
-        .chain(report.engines.iter().filter_map(|engine| differing(report, engine)))
-        .collect()
+    std::iter::once(worst(report)).chain(report.engines.iter().filter_map(|engine| differing(report, engine))).collect()
 }
 
 /// How many items each engine agrees on, in sentences.
@@ -43,7 +42,30 @@ pub(crate) fn agreements(report: &Report) -> Vec<String> {
         .collect()
 }
 
-fn errors(report: &Report) -> Grid {
+/// The worst of every engine.
+fn worst(report: &Report) -> Grid {
+    let dash = || "-".to_owned();
+    let rows = report.engines.iter().filter_map(|engine| {
+        let verification = engine.verification.as_ref()?;
+        let precise = |value: Option<f64>| value.map_or_else(dash, |value| format!("{value:.2e}"));
+        Some(vec![
+            engine.row.engine.clone(),
+            engine.agreement.as_ref().map_or_else(dash, |found| format!("{} of {}", found.same, found.items)),
+            precise(engine.most(|output| output.absolute)),
+            precise(Some(verification.limit)),
+            precise(engine.most(|output| output.relative)),
+            engine.most(|output| output.ulp).map_or_else(dash, |ulp| format!("{ulp:.1}")),
+            engine.least_cosine().map_or_else(dash, |cosine| format!("{cosine:.9}")),
+            if verification.passed { "yes" } else { "no" }.to_owned(),
+        ])
+    });
+    let same = format!("same {}", report.items);
+    let headings = ["engine", &same, "error", "limit", "relative", "ULP", "cosine", "within the limit"];
+    Grid::new(format!("The worst of all outputs, against {} in float64", report.reference), &headings, rows.collect())
+}
+
+/// How far every output of every case strays from float64.
+pub(crate) fn details(report: &Report) -> Grid {
     let mut rows = Vec::new();
     for engine in &report.engines {
         let Some(verification) = &engine.verification else { continue };

@@ -60,8 +60,14 @@ impl EngineReport {
         failures
     }
 
+    /// The cosine of the output whose direction differs most.
+    pub fn least_cosine(&self) -> Option<f64> {
+        let outputs = self.verification.iter().flat_map(|found| &found.cases).flat_map(|case| &case.outputs);
+        outputs.filter_map(|output| output.cosine).reduce(f64::min)
+    }
+
     /// The largest of a measure over all cases and outputs.
-    fn most(&self, measure: impl Fn(&crate::verify::OutputError) -> f64) -> Option<f64> {
+    pub fn most(&self, measure: impl Fn(&crate::verify::OutputError) -> f64) -> Option<f64> {
         let outputs = self.verification.as_ref()?.cases.iter().flat_map(|case| &case.outputs);
         outputs.map(measure).reduce(f64::max)
     }
@@ -102,8 +108,6 @@ impl Report {
         for engine in &self.engines {
             let agreement = engine.agreement.as_ref();
             let of = |count: usize, all: usize| format!("{count} of {all}");
-            let cosines = engine.verification.iter().flat_map(|found| &found.cases).flat_map(|case| &case.outputs);
-            let cosine = cosines.filter_map(|output| output.cosine).reduce(f64::min);
             let precise = |value: Option<f64>| value.map_or_else(dash, |value| format!("{value:.2e}"));
             table.row([
                 engine.row.engine.clone(),
@@ -115,7 +119,7 @@ impl Report {
                 precise(engine.verification.as_ref().map(|found| found.limit)),
                 precise(engine.most(|output| output.relative)),
                 engine.most(|output| output.ulp).map_or_else(dash, figure),
-                cosine.map_or_else(dash, |cosine| format!("{cosine:.7}")),
+                engine.least_cosine().map_or_else(dash, |cosine| format!("{cosine:.7}")),
                 engine.row.load_ms.map_or_else(dash, figure),
                 engine.row.first_run_ms.map_or_else(dash, figure),
             ]);

@@ -28,11 +28,10 @@ pub(super) fn chapter(source: &Source<'_>) -> Result<Chapter, String> {
     chapter.parts.push(("The model".to_owned(), about(&report)));
     chapter.validation = vec![validation(&report)];
     let shapes: String = report.sizes.iter().map(|(axis, size)| format!(" --shape {axis}={size}")).collect();
-    let providers: Vec<&str> =
-        report.engines.iter().skip(1).filter_map(|engine| engine.row.engine.strip_prefix("ort:")).collect();
-    let providers = if providers.is_empty() { String::new() } else { format!(" --providers {}", providers.join(",")) };
+    let engines: Vec<&str> = report.engines.iter().skip(1).map(|engine| engine.row.engine.as_str()).collect();
+    let engines = if engines.is_empty() { String::new() } else { format!(" --engines {}", engines.join(",")) };
     let out = if source.id == "onnx" { String::new() } else { format!(" --out {}", source.path.display()) };
-    let command = format!("cargo xtask eval --onnx {model}{shapes}{providers} --threads {}{out}", report.threads);
+    let command = format!("cargo xtask eval --onnx {model}{shapes}{engines} --threads {}{out}", report.threads);
     for figure in ["Validation", "Timing", "Where it ran"] {
         chapter.recipes.push(Recipe::new(figure, command.clone()));
     }

@@ -38,6 +38,8 @@ pub struct Chapter {
     pub items: String,
     /// How right every engine is.
     pub validation: Vec<Grid>,
+    /// The same, figure by figure.
+    pub details: Vec<Grid>,
     /// How to read that.
     pub remark: Option<String>,
     /// What belongs to this network alone: headings and HTML.
@@ -180,6 +182,7 @@ pub(super) mod tests {
             claims: vec![Claim::new("Recognised", "9 of 10")],
             items: "images".to_owned(),
             validation: Vec::new(),
+            details: Vec::new(),
             remark: None,
             parts: Vec::new(),
             rows: Vec::new(),

@@ -47,8 +47,8 @@ const REPORT: &str = "report";
 /// The evaluation of a file from anywhere, inside [`REPORT`].
 const ONNX: &str = "onnx.json";
 
-/// Reads every evaluation below `artifacts`: `<network>/eval.json` and `report/onnx.json`. `digits` are MNIST's test images,
-/// for the pictures, if they are here.
+/// Reads every evaluation below `artifacts`: `<network>/eval.json`, or `squad.json` where only that is there, and
+/// `report/onnx.json`. `digits` are MNIST's test images, for the pictures, if they are here.
 ///
 /// # Errors
 /// When there is none, or a file cannot be read. What is read and turns out to be no evaluation is told in its place.
@@ -66,15 +66,15 @@ fn evaluations(artifacts: &Path) -> Result<Vec<(String, PathBuf)>, FileError> {
     for entry in std::fs::read_dir(artifacts).map_err(FileError::new("read", artifacts))? {
         let folder = entry.map_err(FileError::new("read", artifacts))?.path();
         let Some(name) = folder.file_name().map(|name| name.to_string_lossy().into_owned()) else { continue };
-        let (id, file) = match name.as_str() {
-            REPORT => ("onnx".to_owned(), folder.join(ONNX)),
+        let (id, files): (String, &[&str]) = match name.as_str() {
+            REPORT => ("onnx".to_owned(), &[ONNX]),
             // What a killed writer left.
             hidden if hidden.starts_with('.') => continue,
-            _ => (name, folder.join("eval.json")),
+            // SQuAD's figures stand in the chapter of the evaluation; they are one where that is not there.
+            _ => (name, &["eval.json", "squad.json"]),
         };
-        if file.is_file() {
-            found.push((id, file));
-        }
+        let file = files.iter().map(|file| folder.join(file)).find(|file| file.is_file());
+        found.extend(file.map(|file| (id, file)));
     }
     let rank = |id: &str| ORDER.iter().position(|known| *known == id).unwrap_or(ORDER.len());
     found.sort_by(|(a, _), (b, _)| rank(a).cmp(&rank(b)).then(a.cmp(b)));
@@ -121,6 +121,7 @@ impl Source<'_> {
             claims: Vec::new(),
             items: "runs".to_owned(),
             validation: Vec::new(),
+            details: Vec::new(),
             remark: None,
             parts: Vec::new(),
             rows: Vec::new(),
@@ -180,6 +181,30 @@ mod tests {
         assert_eq!(names[1], "bert-qa");
         assert!(names[2].ends_with("onnx.json is no evaluation: it names no network"), "{names:?}");
         assert_eq!(names[3], "zebra");
+    }
+
+    #[test]
+    fn squads_figures_are_a_chapter_where_nothing_else_was_evaluated() {
+        let folder = tempfile::tempdir().unwrap();
+        let squad = r#"{"network": "bert-qa", "squad": "dev.json", "random_init": 7, "threads": 1, "engines": [
+            {"engine": "burn", "questions": 10570, "unusable": [{"id": "a", "reason": "b"}], "exact_match": 80.0, "f1": 88.13,
+             "questions_per_second": 2.5, "predictions": {}}, {"engine": "ort:cpu", "error": "no library"}]}"#;
+        artifact::write_atomic(folder.path().join("bert-qa/squad.json"), squad).unwrap();
+        let found = collect(folder.path(), None).unwrap();
+        let [Ok(chapter)] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!(
+            (chapter.id.as_str(), chapter.passed, chapter.failures.as_slice()),
+            ("bert-qa", false, &["no library".to_owned()][..])
+        );
+        let rows = [["burn", "80.00 %", "88.13 %", "2.50", "10,570", "1"], ["ort:cpu", "-", "-", "-", "-", "-"]];
+        assert_eq!(chapter.validation[0].rows, rows);
+        let claims: Vec<&str> = chapter.claims.iter().map(|claim| claim.value.as_str()).collect();
+        assert_eq!(claims, ["random (seed 7): what it says means nothing", "80.00 %", "88.13 %"]);
+        assert_eq!(chapter.command("Validation"), Some("cargo xtask eval bert-qa --squad dev.json"));
+        // Beside an evaluation they stand in its chapter.
+        let evaluation = r#"{"network": "bert-qa", "passed": true, "engines": []}"#;
+        artifact::write_atomic(folder.path().join("bert-qa/eval.json"), evaluation).unwrap();
+        assert_eq!(collect(folder.path(), None).unwrap().len(), 1);
     }
 
     #[test]

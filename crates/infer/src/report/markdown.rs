@@ -8,6 +8,7 @@ use crate::report::page::{fastest, most};
 use crate::report::summary::summary;
 use crate::scenario;
 use crate::table::{Grid, figure, grouped};
+use crate::timing_page::SCENARIOS;
 use crate::timing_text;
 
 /// The whole report, without pictures.
@@ -57,8 +58,11 @@ fn whole(chapter: &Chapter) -> String {
     let departed = chapter.rows.iter().filter_map(|row| row.departed());
     text += &departed.map(|departed| format!("- {}.\n", plain(&departed))).collect::<String>();
     text += &chapter.notes.iter().map(|note| format!("- Note: {}\n", plain(note))).collect::<String>();
-    for grid in &chapter.validation {
-        let _ = write!(text, "\n### Validation\n\n{}:\n\n{}", plain(&grid.caption), table(grid));
+    if !chapter.validation.is_empty() || !chapter.details.is_empty() {
+        text += "\n### Validation\n";
+    }
+    for grid in chapter.validation.iter().chain(&chapter.details) {
+        let _ = write!(text, "\n{}:\n\n{}", plain(&grid.caption), table(grid));
     }
     if !chapter.timing.is_empty() {
         let latencies = chapter.timing.iter().flat_map(|batch| &batch.engines).map(|engine| &engine.series.latency_ms);
@@ -68,7 +72,7 @@ fn whole(chapter: &Chapter) -> String {
     if let Some(grid) = scenario::grid(&chapter.scenarios, &chapter.items) {
         let remarks = std::iter::once(scenario::HOW.to_owned()).chain(scenario::remarks(&chapter.scenarios));
         let remarks: String = remarks.map(|remark| format!("- {}\n", plain(&remark))).collect();
-        let _ = write!(text, "\n### {}\n\n{}\n{remarks}", plain(&grid.caption), table(&grid));
+        let _ = write!(text, "\n### {SCENARIOS}\n\n{}\n{remarks}", table(&grid));
     }
     let placed: Vec<String> = chapter
         .rows

@@ -75,11 +75,11 @@ fn recipes(report: &Report) -> Vec<Recipe> {
     if let Some(command) = mark("weights").and_then(|mark| training::command(&mark.path, &mark.sha256)) {
         recipes.push(Recipe::new("Training", command));
     }
-    let providers: Vec<&str> =
-        report.engines.iter().filter_map(|engine| engine.row.engine.strip_prefix("ort:")).collect();
+    // The first is the framework, which is always there.
+    let engines: Vec<&str> = report.engines.iter().skip(1).map(|engine| engine.row.engine.as_str()).collect();
     let batches: Vec<String> = report.head.timing.iter().map(|timing| timing.batch.to_string()).collect();
     let mut command = format!("cargo xtask eval mnist --threads {} --seconds {}", settings.threads, settings.seconds);
-    for (option, values) in [("--batches", batches.join(",")), ("--providers", providers.join(","))] {
+    for (option, values) in [("--batches", batches.join(",")), ("--engines", engines.join(","))] {
         if !values.is_empty() {
             command += &format!(" {option} {values}");
         }

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use artifact::Digest;
 use serde_json::Value;
 
-use crate::network::page::{agreements, validation};
+use crate::network::page::{agreements, details, validation};
 use crate::network::report::Report;
 use crate::report::chapter::{Chapter, Claim, Recipe};
 use crate::report::collect::{Source, title};
-use crate::report::other::{grid, squad_claims};
+use crate::report::other::{random_claim, squad, squad_claims};
 use crate::timing_page::SCENARIOS;
 
 pub(super) fn chapter(source: &Source<'_>) -> Result<Chapter, String> {
@@ -18,6 +18,7 @@ pub(super) fn chapter(source: &Source<'_>) -> Result<Chapter, String> {
     chapter.criterion = format!("No engine strays further from float64 than {} may.", report.reference);
     chapter.claims = claims(&report);
     chapter.validation = validation(&report);
+    chapter.details = vec![details(&report)];
     let sentences = agreements(&report);
     chapter.remark = Some(sentences.join(" ")).filter(|text| !text.is_empty());
     if let Some(squad) = Squad::beside(source) {
@@ -63,7 +64,7 @@ impl Squad {
         }
         let engines = self.value.get("engines").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         chapter.claims.extend(squad_claims(engines));
-        chapter.validation.extend(grid("SQuAD, by the official definition", engines));
+        chapter.validation.push(squad(engines));
         if let Some(file) = self.value.get("squad").and_then(Value::as_str) {
             chapter.recipes.push(Recipe::new("SQuAD", format!("cargo xtask eval {} --squad {file}", chapter.id)));
         }
@@ -72,11 +73,11 @@ impl Squad {
 
 /// What the engine does that agrees least.
 fn claims(report: &Report) -> Vec<Claim> {
-    let mut claims = Vec::new();
+    let mut claims: Vec<Claim> = report.random_init.map(random_claim).into_iter().collect();
     let agreements = || report.engines.iter().filter_map(|engine| engine.agreement.as_ref());
     if let Some(least) = agreements().min_by_key(|found| found.same) {
-        let what = format!("Same result under every engine, of {} {}", least.items, report.items);
-        claims.push(Claim::new(&what, least.same.to_string()));
+        let value = format!("{} of {} {}", least.same, least.items, report.items);
+        claims.push(Claim::new("Same result under every engine", value));
     }
     let shares = report.engines.iter().filter_map(|engine| engine.verification.as_ref());
     let worst = shares.flat_map(|found| found.cases.iter().map(|case| case.error / found.limit)).reduce(f64::max);

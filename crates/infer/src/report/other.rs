@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::report::chapter::{Chapter, Claim, Recipe};
 use crate::report::collect::{Source, title};
 use crate::subject::{BatchTiming, Row};
-use crate::table::{Grid, figure};
+use crate::table::{Grid, figure, grouped};
 
 /// The fields of an engine that the timing and the placement show.
 const KNOWN: [&str; 8] = ["engine", "error", "library", "load_ms", "first_run_ms", "placement", "usage", "departure"];
@@ -22,7 +22,8 @@ pub(super) fn chapter(source: &Source<'_>, value: &Value) -> Result<Chapter, Str
         None => "Every engine ran; this evaluation measures, and does not judge.",
     }
     .to_owned();
-    chapter.claims = squad_claims(engines);
+    let seed = value.get("random_init").and_then(Value::as_u64);
+    chapter.claims = seed.map(random_claim).into_iter().chain(squad_claims(engines)).collect();
     chapter.notes = field(value, "notes").unwrap_or_default();
     chapter.rows = engines.iter().filter_map(row).collect();
     chapter.timing = field::<Vec<BatchTiming>>(value, "timing").unwrap_or_default();
@@ -36,13 +37,18 @@ pub(super) fn chapter(source: &Source<'_>, value: &Value) -> Result<Chapter, Str
     if !chapter.passed && chapter.failures.is_empty() {
         chapter.failures.push(format!("{} says that it did not pass", source.path.display()));
     }
-    if let Some(seed) = value.get("random_init").and_then(Value::as_u64) {
+    if let Some(seed) = seed {
         chapter
             .notes
             .push(format!("the weights are random (seed {seed}), so that what the network says means nothing"));
     }
-    chapter.validation.extend(grid("What the evaluation found for every engine", engines));
-    let command = field(value, "command").unwrap_or_else(|| format!("cargo xtask eval {}", source.id));
+    let questions = value.get("squad").and_then(Value::as_str);
+    match questions {
+        Some(_) => chapter.validation.push(squad(engines)),
+        None => chapter.validation.extend(grid("What the evaluation found for every engine", engines)),
+    }
+    let squad = questions.map(|file| format!(" --squad {file}")).unwrap_or_default();
+    let command = field(value, "command").unwrap_or_else(|| format!("cargo xtask eval {}{squad}", source.id));
     for figure in ["Validation", "Timing", "Where it ran"] {
         chapter.recipes.push(Recipe::new(figure, command.clone()));
     }
@@ -51,6 +57,31 @@ pub(super) fn chapter(source: &Source<'_>, value: &Value) -> Result<Chapter, Str
 
 fn field<T: DeserializeOwned>(value: &Value, name: &str) -> Option<T> {
     serde_json::from_value(value.get(name)?.clone()).ok()
+}
+
+/// What stands first of a network whose weights are random.
+pub(super) fn random_claim(seed: u64) -> Claim {
+    Claim::new("Weights", format!("random (seed {seed}): what it says means nothing"))
+}
+
+/// SQuAD's figures, engine by engine.
+pub(super) fn squad(engines: &[Value]) -> Grid {
+    let rows = engines.iter().map(|engine| {
+        let number = |name: &str| field::<f64>(engine, name);
+        let share = |name: &str| number(name).map_or_else(|| "-".to_owned(), |share| format!("{share:.2} %"));
+        let unusable = engine.get("unusable").and_then(Value::as_array).map(Vec::len);
+        let count = |count: Option<usize>| count.map_or_else(|| "-".to_owned(), |count| grouped(&count.to_string()));
+        vec![
+            engine.get("engine").and_then(Value::as_str).unwrap_or_default().to_owned(),
+            share("exact_match"),
+            share("f1"),
+            number("questions_per_second").map_or_else(|| "-".to_owned(), figure),
+            count(field(engine, "questions")),
+            count(unusable),
+        ]
+    });
+    let headings = ["engine", "exact match", "F1", "questions/s", "questions", "cannot be asked"];
+    Grid::new("SQuAD, by the official definition; what cannot be asked counts as wrong", &headings, rows.collect())
 }
 
 /// The figures of question answering, by the first engine.
@@ -123,7 +154,7 @@ fn leaves(path: &str, value: &Value, found: &mut Vec<(String, String)>) {
         }
         Value::Number(number) => {
             let text = match (number.as_u64(), number.as_f64()) {
-                (Some(whole), _) => crate::table::grouped(&whole.to_string()),
+                (Some(whole), _) => grouped(&whole.to_string()),
                 (None, Some(small)) if small != 0.0 && small.abs() < 1e-3 => format!("{small:.2e}"),
                 (None, Some(real)) => figure(real),
                 (None, None) => number.to_string(),

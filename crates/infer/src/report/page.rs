@@ -1,7 +1,7 @@
 //! The report as one page that needs no network.
 
 use crate::html::{
-    Page, attribute, chapter as chapter_html, command, escape, paragraph, part, repeat, table, verdict, words,
+    Page, attribute, chapter as chapter_html, command, escape, folded, paragraph, part, repeat, table, verdict, words,
 };
 use crate::report::chapter::{Chapter, Leader};
 use crate::report::collect::Evidence;
@@ -102,7 +102,8 @@ fn whole(chapter: &Chapter) -> String {
     if !chapter.validation.is_empty() {
         let tables: String = chapter.validation.iter().map(table).collect();
         let remark = chapter.remark.as_deref().map(paragraph).unwrap_or_default();
-        html += &own("Validation", &(tables + &remark));
+        let details: String = chapter.details.iter().map(|grid| folded(&grid.caption, &table(grid))).collect();
+        html += &own("Validation", &(tables + &remark + &details));
     }
     html += &chapter.parts.iter().map(|(heading, body)| own(heading, body)).collect::<String>();
     if !chapter.timing.is_empty() {

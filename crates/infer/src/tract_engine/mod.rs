@@ -128,7 +128,8 @@ impl Engine for TractEngine {
         let nodes = plan.model().nodes().iter().filter(|node| !node.inputs.is_empty());
         let node_names: Vec<String> = nodes.map(|node| format!("{} ({})", node.name, node.op.name())).collect();
         let part = PlacementPart {
-            provider: "the CPU".to_owned(),
+            // tract times no node; there is nowhere else to be.
+            provider: "the CPU, its only place".to_owned(),
             nodes: node_names.len(),
             node_share: 1.0,
             time_share: 1.0,

@@ -32,7 +32,10 @@ pub fn execute(arguments: &EvalAllArgs) -> Result<ExitCode> {
         let images = arguments.images.clone();
         alexnet::execute(&EvalAlexnetArgs { measure: measure.clone(), images, ..defaults()? })
     };
-    let bert = || bert_qa::execute(&EvalBertQaArgs { measure: measure.clone(), ..defaults()? });
+    let bert = || {
+        let hf_dir = arguments.hf_dir.clone();
+        bert_qa::execute(&EvalBertQaArgs { measure: measure.clone(), hf_dir, ..defaults()? })
+    };
     let networks: [(&str, &dyn Fn() -> Result<ExitCode>); 3] =
         [("mnist", &mnist), ("alexnet", &alexnet), ("bert-qa", &bert)];
     let mut failed = Vec::new();
