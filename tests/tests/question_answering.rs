@@ -150,6 +150,38 @@ fn every_output_is_compared_with_float64_and_timed() {
     assert!(errors.contains("--squad"), "{errors}");
 }
 
+/// One weight inside the network is another than Burn's. That is told, and beside a right file the node is named.
+#[test]
+fn the_node_where_a_file_departs_is_named() {
+    const WEIGHT: &str = "bert.encoder.layer.1.intermediate.dense.weight";
+    let folder = tempfile::tempdir().unwrap();
+    let good = export(folder.path());
+    let mut model = onnx_model::Model::load(&good).unwrap();
+    let weight = model.graph.initializers.iter_mut().find(|tensor| tensor.name == WEIGHT).unwrap();
+    let mut values = weight.to_vec::<f32>().unwrap();
+    values[0] += 0.5;
+    *weight = onnx_model::Tensor::from_slice(WEIGHT, weight.dims.clone(), &values).unwrap();
+    let (changed, out) = (folder.path().join("changed.onnx"), folder.path().join("eval.json"));
+    fs::write(&changed, model.encode().unwrap()).unwrap();
+    let evaluate = |against: Option<&Path>| {
+        let mut command = program("infer");
+        command.args(["eval", "bert-qa", "--hf-dir", FOLDER, "--seconds", "0.01", "--batches", "1", "--bisect"]);
+        command.arg("--model").arg(&changed).arg("--out").arg(&out);
+        command.args(against.iter().flat_map(|path| [Path::new("--against"), path]));
+        let ended = run(&mut command);
+        assert!(!ended.succeeded, "{ended:?}");
+        (json(&fs::read_to_string(&out).unwrap()), ended.output)
+    };
+    let (report, text) = evaluate(None);
+    assert_eq!(report["engines"][1]["departure"], Value::Null);
+    assert!(text.contains("changed.onnx strays by ") && text.contains("--bisect --against OTHER"), "{text}");
+    let (report, text) = evaluate(Some(&good));
+    let departure = &report["engines"][1]["departure"];
+    assert!(departure["name"].as_str().unwrap().contains("layer/1/intermediate"), "{text}");
+    // One token of one sequence shows it.
+    assert_eq!(departure["sizes"], serde_json::json!({"batch": 1, "sequence": 1}));
+}
+
 #[test]
 fn squad_is_judged_alike_in_both_engines() {
     let folder = tempfile::tempdir().unwrap();

@@ -199,9 +199,9 @@ pub fn built_in(_loaded: &Runtime) -> Result<Vec<String>, EngineError> {
 pub fn try_provider(runtime: &Runtime, options: &SessionOptions) -> Result<(), EngineError> {
     let engine = options.provider.engine_name();
     let failed = |error: ort::Error| run_error(&engine, &error);
-    // What another provider leaves to the CPU does not show that it works. XNNPACK and others of those known here run more
-    // than this addition, and what they leave is told where they are used.
-    let alone = matches!(options.provider, Provider::Other(_));
+    // What a provider leaves to the CPU does not show that it works. XNNPACK has no addition, and what it leaves is told where
+    // it is used.
+    let alone = !matches!(options.provider, Provider::Cpu | Provider::Xnnpack);
     let mut builder = builder(runtime, options)
         .and_then(|builder| Ok(if alone { builder.with_disable_cpu_fallback()? } else { builder }))
         .map_err(failed)?;
