@@ -67,3 +67,23 @@ pub fn batch(pixels: Vec<f32>) -> Result<NamedTensor, EngineError> {
     })?;
     Ok(NamedTensor::new(INPUT, tensor))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// By hand, with ImageNet's means and deviations: the disc in the middle is (230, 120, 40), the corner (0, 0, 255).
+    #[test]
+    fn the_made_up_picture_is_a_disc_before_a_slope() {
+        let picture = made_up_picture();
+        let plane = IMAGE_SIZE * IMAGE_SIZE;
+        assert_eq!(picture.len(), 3 * plane);
+        let at = |place: usize| [0, 1, 2].map(|channel| picture[channel * plane + place]);
+        let expected = |rgb: [f32; 3]| {
+            let [r, g, b] = rgb.map(|value| value / 255.0);
+            [(r - 0.485) / 0.229, (g - 0.456) / 0.224, (b - 0.406) / 0.225]
+        };
+        assert_eq!(at(IMAGE_SIZE / 2 * IMAGE_SIZE + IMAGE_SIZE / 2), expected([230.0, 120.0, 40.0]));
+        assert_eq!(at(0), expected([0.0, 0.0, 255.0]));
+    }
+}
