@@ -186,7 +186,8 @@ mod tests {
         let chapter = chapter(&source, &value).unwrap();
         assert!(!chapter.passed && chapter.failures == ["ort:cpu failed: no"]);
         assert_eq!((chapter.threads, chapter.rows.len()), (Some(2), 2));
-        assert_eq!(chapter.claims, [Claim::new("F1", "88.50 %")]);
+        let random = Claim::new("Weights", "random (seed 7): what it says means nothing");
+        assert_eq!(chapter.claims, [random, Claim::new("F1", "88.50 %")]);
         assert!(chapter.notes[0].contains("seed 7"));
         let grid = &chapter.validation[0];
         assert_eq!(grid.headings, ["engine", "f1", "predictions a", "difference max absolute"]);

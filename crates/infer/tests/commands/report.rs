@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::page::{assert_accessible, assert_renders, assert_well_formed};
 use crate::setting::{Setting, text};
@@ -137,4 +137,61 @@ fn an_evaluation_in_its_usual_place_renews_the_page() {
     );
     // A page alone shows them as well.
     assert!(std::fs::read_to_string(setting.path("artifacts/mnist/eval.html")).unwrap().contains("single-stream"));
+}
+
+/// The chapters of AlexNet and BERT, with everything that they can show: made of MNIST's evaluation in their form, since the
+/// networks themselves are large.
+#[test]
+fn chapters_of_other_networks_render_with_all_that_they_can_hold() {
+    let setting = evaluated();
+    let scenarios = |engine: &str| {
+        json!({"scenario": "single-stream", "engine": engine, "batch": 1, "items": 20, "seconds": 1.5, "items_per_second": 13.3,
+               "latency_ms": null, "p90_bound_ms": null, "shortfalls": ["it lasted 1.5 s, and MLPerf asks for 600 s"]})
+    };
+    let mnist = std::fs::read(setting.path("results/mnist/eval.json")).unwrap();
+    let evaluation = |network: &str, items: &str| {
+        let mut value: Value = serde_json::from_slice(&mnist).unwrap();
+        let fields = value.as_object_mut().unwrap();
+        fields.retain(|name, _| !["training", "reference"].contains(&name.as_str()));
+        fields.insert("network".to_owned(), network.into());
+        fields.insert("items".to_owned(), items.into());
+        fields.insert("reference".to_owned(), "burn".into());
+        fields.insert("random_init".to_owned(), 41.into());
+        fields.insert("command".to_owned(), format!("cargo xtask eval {network} --seconds 0.05").into());
+        fields.insert("scenarios".to_owned(), json!([scenarios("burn"), scenarios("ort:cpu")]));
+        let engines = fields["engines"].as_array_mut().unwrap();
+        engines[0]["agreement"] = Value::Null;
+        let differing =
+            json!([{"item": "a/very/long/path/to/a <picture>.jpg", "reference": "tench", "found": "goldfish"}]);
+        engines[1]["agreement"] = json!({"items": 9, "same": 8, "same_top5": 9, "differing": differing});
+        value
+    };
+    for (network, items) in [("alexnet", "pictures"), ("bert-qa", "questions")] {
+        let path = setting.path(&format!("results/{network}/eval.json"));
+        artifact::write_atomic(path, evaluation(network, items).to_string()).unwrap();
+    }
+    let model = artifact::sha256_file(setting.model()).unwrap().to_string();
+    let squad = json!({"network": "bert-qa", "squad": "dev.json", "fingerprint": {"files": {"model": {"sha256": model}}}, "engines": [
+        {"engine": "ort:cpu", "questions": 10570, "unusable": [], "exact_match": 80.5, "f1": 88.25, "questions_per_second": 2.5},
+        {"engine": "burn", "error": "no memory"}]});
+    artifact::write_atomic(setting.path("results/bert-qa/squad.json"), squad.to_string()).unwrap();
+    let output = report(&setting, &[]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let page = written(&setting, "index.html");
+    assert_well_formed(&page);
+    assert_accessible(&page);
+    assert_renders(&setting.path("results/report/index.html"));
+    let markdown = written(&setting, "report.md");
+    for part in [
+        "random (seed 41)",
+        "8 of 9 pictures",
+        "goldfish",
+        "The worst of all outputs",
+        "What these runs lack",
+        "80.50 %",
+    ] {
+        assert!(page.contains(part), "{part} is missing");
+        // The document has the remarks themselves.
+        assert!(markdown.contains(part) || part.starts_with("What"), "{part} is missing in\n{markdown}");
+    }
 }

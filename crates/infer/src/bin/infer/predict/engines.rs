@@ -114,7 +114,7 @@ impl Opened {
 
 /// Those that cannot be opened, a line each.
 pub fn failures(failed: &[Unopened]) -> String {
-    failed.iter().map(|failed| format!("FAILED: {}\\n", failed.error)).collect()
+    failed.iter().map(|failed| format!("FAILED: {}\n", failed.error)).collect()
 }
 
 /// Fails if an engine could not be opened.
