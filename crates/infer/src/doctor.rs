@@ -69,12 +69,15 @@ pub fn examine(libraries: &mut Libraries) -> Diagnosis {
     }
     let mut providers = Vec::new();
     for provider in asked {
-        let finding = |library, failure: Option<String>, usable| Finding {
+        let finding = |library: Option<Library>, failure: Option<String>, usable| Finding {
+            how_to_get: match (&provider, &library) {
+                (Provider::Other(_), Some(_)) => "the hardware and the driver that it is for",
+                _ => provider.how_to_get(),
+            },
             provider: provider.clone(),
             library,
             usable,
             failure,
-            how_to_get: provider.how_to_get(),
         };
         let before = providers.len();
         for probe in &usable {
