@@ -126,21 +126,17 @@ fn merge_agreeing(axes: Vec<String>, modules: Modules<'_>, traces: &[Trace]) -> 
         let place = || FailedOperation { name: "an input".to_string(), ..FailedOperation::default() };
         merger.explain_shape(*id, |run| run.shape_of_value(run.trace.inputs[position]), &place)?;
     }
-    for position in 0..base.leaves.len() {
-        let id = base.leaves[position];
-        let name = || format!("a constant made in forward and used by {}", base.user(modules, id));
-        let place = || FailedOperation { name: name(), ..FailedOperation::default() };
-        merger.explain_shape(id, |run| run.shape_of_value(run.leaves[position]), &place)?;
-        if base.trace.values.contains_key(&id) {
-            let samples: Vec<_> = runs.iter().filter_map(|run| run.trace.values.get(&run.leaves[position])).collect();
-            let shape = merger.shapes.get(&id).cloned().unwrap_or_default();
-            let user = || Box::new(base.user(modules, id));
-            constants.insert(id, constants::explain(&samples, &shape, merger.solver, &axes, user)?);
-        }
-    }
+    // A constant's size may be one that an operation before it made, and which is known by then.
     let mut operations = Vec::new();
-    for index in 0..base.live.len() {
+    let mut leaves = base.leaves.iter().enumerate().peekable();
+    for (index, live) in base.live.iter().enumerate() {
+        while let Some((position, id)) = leaves.next_if(|(_, id)| live.inputs().any(|input| input.id == **id)) {
+            merger.leaf(position, *id, &mut constants)?;
+        }
         operations.push(merger.operation(index)?);
+    }
+    for (position, id) in leaves {
+        merger.leaf(position, *id, &mut constants)?;
     }
     let shapes = merger.shapes;
     let trace = base.trace;
@@ -305,6 +301,29 @@ struct Merger<'a> {
 }
 
 impl Merger<'_> {
+    /// The shape of a tensor that no operation computes, and the rule behind its values.
+    fn leaf(
+        &mut self,
+        position: usize,
+        id: TensorId,
+        constants: &mut HashMap<TensorId, Constant>,
+    ) -> Result<(), ExportError> {
+        let (runs, modules) = (self.runs, self.modules);
+        let Some(base) = runs.first() else {
+            return Err(ExportError::Internal { message: "no run".to_string() });
+        };
+        let name = || format!("a constant made in forward and used by {}", base.user(modules, id));
+        let place = || FailedOperation { name: name(), ..FailedOperation::default() };
+        self.explain_shape(id, |run| run.shape_of_value(run.leaves[position]), &place)?;
+        if base.trace.values.contains_key(&id) {
+            let samples: Vec<_> = runs.iter().filter_map(|run| run.trace.values.get(&run.leaves[position])).collect();
+            let shape = self.shapes.get(&id).cloned().unwrap_or_default();
+            let user = || Box::new(base.user(modules, id));
+            constants.insert(id, constants::explain(&samples, &shape, self.solver, self.axes, user)?);
+        }
+        Ok(())
+    }
+
     fn explain_shape(
         &mut self,
         id: TensorId,
