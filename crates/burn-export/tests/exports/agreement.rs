@@ -107,12 +107,13 @@ pub fn compare(case: &Case<'_>, opset: i64) -> Result<(), Stop> {
     Ok(())
 }
 
-/// The row's own for f32. Narrower types are as much coarser as a few of their roundings are; f64 stays near f32 only
-/// where ONNX has an attribute, which is an f32, or a runtime a polynomial of that precision.
+/// The row's own for f32. Narrower types are as much coarser as several of their roundings are. In f64 only attributes
+/// are rounded, which are f32 in ONNX.
 pub fn tolerance(case: &Case<'_>) -> f64 {
     match case.float {
         DType::F16 => 16.0 * f64::exp2(-11.0),
         DType::BF16 => 16.0 * f64::exp2(-8.0),
+        DType::F64 => 4.0 * f64::exp2(-24.0),
         _ => case.row.tolerance,
     }
 }
