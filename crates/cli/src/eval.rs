@@ -80,6 +80,10 @@ pub struct EngineArgs {
     /// An option of a provider, by the name that ONNX Runtime's documentation gives it. May be repeated.
     #[arg(long = "provider-option", value_name = "PROVIDER.OPTION=VALUE")]
     pub provider_options: Vec<ProviderOption>,
+    /// Give every engine of ONNX Runtime a session for each size of its inputs, in which the dynamic axes are fixed, for
+    /// providers that are right at one size alone, such as xnnpack and dnnl of Debian 13. It takes as many times the memory.
+    #[arg(long)]
+    pub session_per_size: bool,
 }
 
 /// How a network is measured.

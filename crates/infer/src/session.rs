@@ -1,6 +1,7 @@
 //! Networks in ONNX Runtime.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -27,6 +28,9 @@ pub struct SessionOptions {
     pub threads: usize,
     /// How far ONNX Runtime may rewrite the graph.
     pub optimization: Optimization,
+    /// Whether each size of the inputs has a session of its own, in which the dynamic axes are fixed. It takes as many times
+    /// the memory, and is for providers that are right at one size alone.
+    pub per_size: bool,
 }
 
 /// How far ONNX Runtime may rewrite the graph.
@@ -50,6 +54,8 @@ pub struct Session {
     options: SessionOptions,
     runtime: Runtime,
     session: OrtSession,
+    /// The sessions for each size, if each has one of its own.
+    fixed: BTreeMap<Vec<(String, i64)>, OrtSession>,
     signature: Signature,
 }
 
@@ -61,6 +67,7 @@ impl Default for SessionOptions {
             provider_options: ProviderOptions::new(),
             threads: 1,
             optimization: Optimization::All,
+            per_size: false,
         }
     }
 }
@@ -81,7 +88,38 @@ impl Session {
             inputs: session.inputs().iter().map(|outlet| tensor_info(outlet.name(), outlet.dtype())).collect(),
             outputs: session.outputs().iter().map(|outlet| tensor_info(outlet.name(), outlet.dtype())).collect(),
         };
-        Ok(Self { name, path, options, runtime: runtime.clone(), session, signature })
+        Ok(Self { name, path, options, runtime: runtime.clone(), session, fixed: BTreeMap::new(), signature })
+    }
+
+    /// The session for inputs of these sizes.
+    fn session_for(&mut self, inputs: &[NamedTensor]) -> Result<&mut OrtSession, EngineError> {
+        let sizes = self.sizes(inputs);
+        if sizes.is_empty() {
+            return Ok(&mut self.session);
+        }
+        match self.fixed.entry(sizes) {
+            Entry::Occupied(session) => Ok(session.into_mut()),
+            Entry::Vacant(place) => {
+                let session = fixed(&self.runtime, &self.options, place.key())
+                    .and_then(|mut builder| builder.commit_from_file(&self.path))
+                    .map_err(|error| load_error(&self.name, &self.path, &error))?;
+                Ok(place.insert(session))
+            }
+        }
+    }
+
+    /// The sizes of the dynamic axes by their names, if each size has a session of its own.
+    fn sizes(&self, inputs: &[NamedTensor]) -> Vec<(String, i64)> {
+        let mut sizes = BTreeMap::new();
+        for declared in self.signature.inputs.iter().filter(|_| self.options.per_size) {
+            let given = inputs.iter().find(|input| input.name == declared.name).map(|input| input.tensor.shape());
+            for (dimension, &size) in declared.shape.iter().zip(given.unwrap_or_default()) {
+                if let (Dimension::Named(name), Ok(size @ 1..)) = (dimension, i64::try_from(size)) {
+                    sizes.insert(name.clone(), size);
+                }
+            }
+        }
+        sizes.into_iter().collect()
     }
 
     /// What the file says about itself: producer, description and the metadata map.
@@ -129,14 +167,15 @@ impl Engine for Session {
     }
 
     fn run(&mut self, inputs: &[NamedTensor]) -> Result<Vec<NamedTensor>, EngineError> {
-        run(&mut self.session, &self.name, inputs)
+        let name = self.name.clone();
+        run(self.session_for(inputs)?, &name, inputs)
     }
 
     /// Loads the network once more with the library's profiler on: it costs time, so the timed session goes without.
     fn placement(&mut self, inputs: &[NamedTensor]) -> Result<Placement, EngineError> {
         let folder = tempfile::tempdir().map_err(FileError::new("create", std::env::temp_dir()))?;
         let failed = |error: ort::Error| load_error(&self.name, &self.path, &error);
-        let mut session = builder(&self.runtime, &self.options)
+        let mut session = fixed(&self.runtime, &self.options, &self.sizes(inputs))
             .and_then(|builder| Ok(builder.with_profiling(folder.path().join("profile"))?))
             .and_then(|mut builder| builder.commit_from_file(&self.path))
             .map_err(failed)?;
@@ -168,6 +207,15 @@ fn builder(runtime: &Runtime, options: &SessionOptions) -> ort::Result<SessionBu
         .with_intra_threads(options.threads)?
         .with_inter_threads(1)?;
     options.provider.register(&mut builder, options.threads, &options.provider_options)?;
+    Ok(builder)
+}
+
+/// A builder of sessions in which dynamic axes have these sizes.
+fn fixed(runtime: &Runtime, options: &SessionOptions, sizes: &[(String, i64)]) -> ort::Result<SessionBuilder> {
+    let mut builder = builder(runtime, options)?;
+    for (axis, size) in sizes {
+        builder = builder.with_dimension_override(axis, *size)?;
+    }
     Ok(builder)
 }
 

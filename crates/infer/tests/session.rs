@@ -60,6 +60,33 @@ fn every_element_type_goes_in_and_comes_out() {
     assert_eq!(session().run(&reversed).unwrap(), expected);
 }
 
+/// What a session has run does not matter, nor whether each size has one of its own.
+#[test]
+fn a_session_per_size_gives_the_same() {
+    let options = SessionOptions { per_size: true, ..SessionOptions::default() };
+    let mut session = Session::open(&runtime(), fixture(), options).unwrap();
+    let twice = |input: NamedTensor| {
+        let shape = [2, 2];
+        let doubled: Elements = match input.tensor.elements() {
+            Elements::F32(x) => [x.as_slice(), x].concat().into(),
+            Elements::F64(x) => [x.as_slice(), x].concat().into(),
+            Elements::F16(x) => [x.as_slice(), x].concat().into(),
+            Elements::I64(x) => [x.as_slice(), x].concat().into(),
+            Elements::I32(x) => [x.as_slice(), x].concat().into(),
+            Elements::I8(x) => [x.as_slice(), x].concat().into(),
+            Elements::U8(x) => [x.as_slice(), x].concat().into(),
+            Elements::Bool(x) => [x.as_slice(), x].concat().into(),
+        };
+        NamedTensor::new(input.name, Tensor::new(shape, doubled).unwrap())
+    };
+    let small = self::session().run(&inputs()).unwrap();
+    for _ in 0..2 {
+        assert_eq!(session.run(&inputs()).unwrap(), small);
+        let large = session.run(&inputs().into_iter().map(twice).collect::<Vec<_>>()).unwrap();
+        assert_eq!(large, small.clone().into_iter().map(twice).collect::<Vec<_>>());
+    }
+}
+
 #[test]
 fn an_empty_batch_gives_empty_outputs() {
     let empty = |name: &str, elements: Elements| NamedTensor::new(name, Tensor::new([0, 2], elements).unwrap());

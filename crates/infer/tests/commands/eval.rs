@@ -307,6 +307,16 @@ fn tract_runs_the_network() {
     }
 }
 
+#[test]
+fn a_session_for_each_size_is_told() {
+    let setting = Setting::new();
+    let output = setting.infer("eval", &[&QUICK[..], &["--session-per-size"]].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("has a session for each size of its inputs"));
+    let report = report(&setting);
+    assert_eq!((&report["engines"][1]["agreement"]["agreeing"], &report["passed"]), (&DIGITS.into(), &true.into()));
+}
+
 /// A quick run says what MLPerf would ask for; all the figures are there.
 #[test]
 fn mlperfs_scenarios_are_run_and_say_what_they_lack() {

@@ -64,10 +64,11 @@ pub fn execute(arguments: &EvalBertQaArgs) -> Result<ExitCode> {
 
 /// Asks every question of every engine.
 fn ask(arguments: &EvalBertQaArgs, questions: &Path, out_path: &Path) -> Result<ExitCode> {
-    if !arguments.measure.engines.provider_options.is_empty() {
-        bail!("--provider-option does not go with --squad");
+    let engines = &arguments.measure.engines;
+    if !engines.provider_options.is_empty() || engines.session_per_size {
+        bail!("--provider-option and --session-per-size do not go with --squad");
     }
-    let names = asked(&arguments.measure.engines)?;
+    let names = asked(engines)?;
     let squad_path = questions;
     keep_inputs(arguments, squad_path, out_path)?;
     let mut questions = squad::read(squad_path)?;

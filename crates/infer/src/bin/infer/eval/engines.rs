@@ -90,6 +90,7 @@ impl Starter<'_> {
                     provider: provider.clone(),
                     provider_options: options_for(self.arguments, provider),
                     threads: self.threads,
+                    per_size: self.arguments.session_per_size,
                     ..SessionOptions::default()
                 };
                 let library = self.libraries.borrow_mut().for_provider(provider)?;

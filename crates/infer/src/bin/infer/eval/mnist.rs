@@ -29,7 +29,7 @@ use models::mnist_digits::{Digits, PIXELS};
 
 use super::engines::{Starter, asked};
 use super::search::Judged;
-use super::{batches, scenarios, settings, write_page};
+use super::{batches, scenarios, session_note, settings, write_page};
 
 /// The batch sizes that are timed unless others are asked for.
 const BATCHES: [usize; 4] = [1, 8, 64, 256];
@@ -108,7 +108,7 @@ fn evaluate(arguments: &EvalMnistArgs, digits: &Digits) -> Result<Report> {
     field.finish();
 
     let mut notes = notes(&field.everyone(), &fingerprint);
-    notes.extend(Field::thread_notes(measure.threads()));
+    notes.extend(Field::thread_notes(measure.threads()).into_iter().chain(session_note(&measure.engines)));
     if measure.bisect {
         let (expected, verifications) = (&expected, verifications.as_slice());
         let judged = Judged { starter: &starter, names: &names, expected, verifications, network: "mnist" };

@@ -57,9 +57,18 @@ fn settings(measure: &MeasureArgs) -> Settings {
     }
 }
 
+/// What a reader should know of the sessions.
+fn session_note(engines: &EngineArgs) -> Option<String> {
+    engines.session_per_size.then(|| {
+        "every engine of ONNX Runtime has a session for each size of its inputs, in which the dynamic axes are fixed \
+         (--session-per-size), and need not be right with one for all"
+            .to_owned()
+    })
+}
+
 /// The options that repeat a measurement, each after a space.
 fn repeating(measure: &MeasureArgs) -> String {
-    let EngineArgs { engines, providers, provider_options } = &measure.engines;
+    let EngineArgs { engines, providers, provider_options, session_per_size } = &measure.engines;
     let batches = measure.batches.iter().map(usize::to_string).collect();
     let scenarios = scenarios(&measure.scenario).iter().map(|scenario| scenario.name().to_owned()).collect();
     let lists: [(&str, Vec<String>); 4] = [
@@ -74,6 +83,9 @@ fn repeating(measure: &MeasureArgs) -> String {
     }
     for ProviderOption { provider, key, value } in provider_options {
         options += &format!(" --provider-option {provider}.{key}={value}");
+    }
+    if *session_per_size {
+        options += " --session-per-size";
     }
     options + &format!(" --threads {} --seconds {}", measure.threads(), measure.seconds)
 }

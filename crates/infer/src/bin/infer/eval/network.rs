@@ -26,7 +26,7 @@ use infer::worker::{EngineSpec, Weights};
 
 use super::engines::{Starter, asked};
 use super::search::Judged;
-use super::{batches, repeating, scenarios, settings, write_page};
+use super::{batches, repeating, scenarios, session_note, settings, write_page};
 
 /// A network that is evaluated, and what is special about it.
 pub trait Network {
@@ -161,7 +161,7 @@ fn evaluate<N: Network>(network: &N, measure: &MeasureArgs) -> Result<Report> {
     let scenarios = field.scenarios(&wanted, measure.seconds, &timing, |size| network.timed(size))?;
     field.finish();
     let mut notes = network.notes();
-    notes.extend(Field::thread_notes(threads));
+    notes.extend(Field::thread_notes(threads).into_iter().chain(session_note(&measure.engines)));
     if measure.bisect {
         let judged = Judged {
             starter: &starter,

@@ -25,7 +25,7 @@ use infer::worker::remote::Launcher;
 
 use super::engines::{Starter, asked};
 use super::search::{Plain, Search};
-use super::write_page;
+use super::{session_note, write_page};
 
 /// ONNX Runtime on the CPU with the graph as it is: what the file means.
 const REFERENCE: &str = "ort:cpu, graph as it is";
@@ -82,7 +82,7 @@ fn evaluate(model: &Path, arguments: &EvalOnnxArgs, fingerprint: Fingerprint) ->
     let seed = metadata.as_ref().and_then(|metadata| metadata.entries.get("weights.random_init"));
     let random =
         |seed: &String| format!("the weights are random (seed {seed}): what this network computes means nothing");
-    let mut notes = Vec::from_iter(seed.map(random));
+    let mut notes = Vec::from_iter(seed.map(random).into_iter().chain(session_note(&arguments.engines)));
     let progress = Progress::new("comparing");
     let total = candidates.len().max(1) as f64;
     for (index, candidate) in candidates.iter_mut().enumerate() {
