@@ -1,9 +1,10 @@
 //! A program in Burn: on the capture device, and on the CPU with floats of 32 or 64 bits.
 
 use burn::module::{Module, Param};
-use burn::tensor::activation::{gelu, leaky_relu, log_softmax, relu, sigmoid, silu, softmax, tanh};
+use burn::tensor::activation::*;
+use burn::tensor::kind::Basic;
 use burn::tensor::module::*;
-use burn::tensor::ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions, PadMode};
+use burn::tensor::ops::{AvgPoolOptions, ConvOptions, ConvTransposeOptions, MaxPoolOptions, PadMode};
 use burn::tensor::{Bool, DType, Device, Float, FloatDType, Int, IntDType, Slice, Tensor, TensorData};
 
 use super::operation::{
@@ -141,6 +142,9 @@ fn apply(operation: &Operation, operands: Vec<Value>, cursor: &mut Cursor<'_>, d
             Along::Softmax => softmax(x, *at),
             Along::LogSoftmax => log_softmax(x, *at),
             Along::CumSum => x.cumsum(*at),
+            Along::CumProd => x.cumprod(*at),
+            Along::CumMax => x.cummax(*at),
+            Along::CumMin => x.cummin(*at),
             Along::Sort => x.sort(*at),
             Along::SortDescending => x.sort_descending(*at),
         })),
@@ -152,6 +156,7 @@ fn apply(operation: &Operation, operands: Vec<Value>, cursor: &mut Cursor<'_>, d
             x => numbers!(x, x => match reduction {
                 Reduction::Sum => x.sum_dim(*at),
                 Reduction::Mean => x.mean_dim(*at),
+                Reduction::Prod => x.prod_dim(*at),
                 Reduction::Max => x.max_dim(*at),
                 _ => x.min_dim(*at),
             }),
@@ -221,6 +226,17 @@ fn apply(operation: &Operation, operands: Vec<Value>, cursor: &mut Cursor<'_>, d
             Value::Float(each!(float(x), x => batch_norm(x, gain, bias, mean, variance, 1e-5)))
         }
         Operation::Conv(_, stride, padding) => convolution(float(x), *stride, *padding, cursor),
+        Operation::ConvTranspose(_, stride) => transposed(float(x), *stride, cursor),
+        Operation::AdaptivePool(windows) => Value::Float(match float(x) {
+            Ranked::Three(x) => Ranked::Three(adaptive_avg_pool1d(x, *windows)),
+            Ranked::Four(x) => Ranked::Four(adaptive_avg_pool2d(x, [*windows; 2])),
+            x => panic!("a pooling of rank {}", x.dims().len()),
+        }),
+        Operation::SliceAssign(at, start) => match (x, next()) {
+            (Value::Float(x), Value::Float(y)) => Value::Float(pair!(x, y, x, y => overwritten(x, y, *at, *start))),
+            (Value::Int(x), Value::Int(y)) => Value::Int(pair!(x, y, x, y => overwritten(x, y, *at, *start))),
+            (x, y) => Value::Bool(pair!(truth(x), truth(y), x, y => overwritten(x, y, *at, *start))),
+        },
         Operation::Pool(kind, kernel, stride, padding) => pooling(*kind, float(x), *kernel, *stride, *padding),
         other => indexed::run(other, x.clone(), next).unwrap_or_else(|| moved(other, x, &dims)),
     }
@@ -299,6 +315,13 @@ fn function_of<const D: usize>(function: Function, x: Tensor<D>) -> Tensor<D> {
         Function::Log => (x.abs() + 0.5).log(),
         Function::Sqrt => (x.abs() + 0.5).sqrt(),
         Function::Recip => (x.abs() + 0.5).recip(),
+        Function::LogSigmoid => log_sigmoid(x),
+        Function::HardSigmoid => hard_sigmoid(x, 0.25, 0.5),
+        Function::Softplus => softplus(x, 1.0),
+        Function::Elu => elu(x, 1.0),
+        Function::Atan => x.atan(),
+        Function::Asinh => x.asinh(),
+        Function::Log1p => x.abs().log1p(),
     }
 }
 
@@ -311,11 +334,13 @@ fn reduce_all(reduction: Reduction, x: Value) -> Value {
         Value::Float(x) => Value::Float(Ranked::One(any!(x, x => match reduction {
             Reduction::Sum => x.sum(),
             Reduction::Mean => x.mean(),
+            Reduction::Prod => x.prod(),
             Reduction::Max => x.max(),
             _ => x.min(),
         }))),
         Value::Int(x) => Value::Int(Ranked::One(any!(x, x => match reduction {
             Reduction::Sum => x.sum(),
+            Reduction::Prod => x.prod(),
             Reduction::Max => x.max(),
             _ => x.min(),
         }))),
@@ -326,12 +351,15 @@ fn arithmetic_of(arithmetic: Arithmetic, x: Value, y: Value) -> Value {
     if arithmetic == Arithmetic::Div {
         return Value::Float(pair!(float(x), float(y), x, y => x / (y.abs() + 0.5)));
     }
+    if arithmetic == Arithmetic::Hypot {
+        return Value::Float(pair!(float(x), float(y), x, y => x.hypot(y)));
+    }
     two_numbers!(x, y, x, y => match arithmetic {
         Arithmetic::Add => x + y,
         Arithmetic::Sub => x - y,
         Arithmetic::Mul => x * y,
         Arithmetic::Max => x.max_pair(y),
-        Arithmetic::Min | Arithmetic::Div => x.min_pair(y),
+        Arithmetic::Min | Arithmetic::Div | Arithmetic::Hypot => x.min_pair(y),
     })
 }
 
@@ -412,6 +440,33 @@ fn convolution(x: Ranked<Float>, stride: usize, padding: usize, cursor: &mut Cur
         }
         _ => panic!("a convolution of rank {}", x.dims().len()),
     })
+}
+
+fn transposed(x: Ranked<Float>, stride: usize, cursor: &mut Cursor<'_>) -> Value {
+    Value::Float(match x {
+        Ranked::Three(x) => {
+            let place = cursor.place(3);
+            let (weight, bias) = (cursor.layers.three[place].val(), cursor.vector());
+            let options = ConvTransposeOptions::new([stride], [0], [0], [1], 1);
+            Ranked::Three(conv_transpose1d(x, weight, Some(bias), options))
+        }
+        Ranked::Four(x) => {
+            let place = cursor.place(4);
+            let (weight, bias) = (cursor.layers.four[place].val(), cursor.vector());
+            let options = ConvTransposeOptions::new([stride; 2], [0; 2], [0; 2], [1; 2], 1);
+            Ranked::Four(conv_transpose2d(x, weight, Some(bias), options))
+        }
+        _ => panic!("a convolution of rank {}", x.dims().len()),
+    })
+}
+
+fn overwritten<const D: usize, K: Basic>(x: Tensor<D, K>, y: Tensor<D, K>, at: usize, start: usize) -> Tensor<D, K> {
+    let end = start + y.dims()[at];
+    let slices: [Slice; D] = std::array::from_fn(|axis| match axis == at {
+        true => Slice::new(start as isize, Some(end as isize), 1),
+        false => Slice::new(0, None, 1),
+    });
+    x.slice_assign(slices, y)
 }
 
 fn pooling(kind: Pooling, x: Ranked<Float>, kernel: usize, stride: usize, padding: usize) -> Value {

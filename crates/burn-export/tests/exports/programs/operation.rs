@@ -91,6 +91,12 @@ pub enum Operation {
     Conv(usize, usize, usize),
     /// A pooling: its kind, kernel, stride, padding.
     Pool(Pooling, usize, usize, usize),
+    /// A transposed convolution to three channels: kernel, stride.
+    ConvTranspose(usize, usize),
+    /// Averages over this many windows along each axis after the first two.
+    AdaptivePool(usize),
+    /// The second tensor written over the first along an axis, from this place on.
+    SliceAssign(usize, usize),
     /// Rows of a table, by the indices' remainder.
     Embedding,
     /// What lies at places along an axis: the second tensor's, in any shape, by their remainder.
@@ -157,6 +163,14 @@ pub enum Function {
     Sqrt,
     /// Of the absolute value and a half.
     Recip,
+    LogSigmoid,
+    HardSigmoid,
+    Softplus,
+    Elu,
+    Atan,
+    Asinh,
+    /// Of the absolute value.
+    Log1p,
 }
 
 /// Step functions.
@@ -175,6 +189,9 @@ pub enum Along {
     Softmax,
     LogSoftmax,
     CumSum,
+    CumProd,
+    CumMax,
+    CumMin,
     Sort,
     SortDescending,
 }
@@ -184,6 +201,7 @@ pub enum Along {
 pub enum Reduction {
     Sum,
     Mean,
+    Prod,
     Max,
     Min,
     /// Of truths.
@@ -202,6 +220,8 @@ pub enum Arithmetic {
     Div,
     Max,
     Min,
+    /// Of floats.
+    Hypot,
 }
 
 /// Comparisons.
@@ -255,6 +275,7 @@ impl Operation {
             | Self::Gather(_)
             | Self::GatherNd
             | Self::SelectAssign(..)
+            | Self::SliceAssign(..)
             | Self::ScatterNd(_)
             | Self::Bitwise(_)
             | Self::ShiftBy(_) => 2,
@@ -286,6 +307,11 @@ impl Operation {
                 weight.resize(x.shape.len(), *kernel);
                 vec![weight, vec![3]]
             }
+            Self::ConvTranspose(kernel, _) => {
+                let mut weight = vec![size(1), 3];
+                weight.resize(x.shape.len(), *kernel);
+                vec![weight, vec![3]]
+            }
             Self::Embedding => vec![vec![ROWS as usize, 4]],
             _ => Vec::new(),
         }
@@ -306,7 +332,9 @@ impl Operation {
         let extreme = |reduction: &Reduction| matches!(reduction, Reduction::Max | Reduction::Min);
         match self {
             // Burn sorts a NaN with a sign before everything else.
-            Self::Along(Along::Sort | Along::SortDescending, _)
+            Self::Along(Along::Sort | Along::SortDescending | Along::CumMax | Along::CumMin, _)
+            | Self::Arithmetic(Arithmetic::Hypot)
+            | Self::AdaptivePool(_)
             | Self::TopK(..)
             | Self::Round(Rounding::Sign)
             | Self::ArgMax(_)
@@ -412,6 +440,11 @@ impl Function {
             Self::Log => (x.bound + 0.5).ln().abs().max(0.7),
             Self::Sqrt => (x.bound + 0.5).sqrt(),
             Self::Recip => 2.0,
+            Self::LogSigmoid | Self::Softplus => x.bound + 0.7,
+            Self::HardSigmoid => 1.0,
+            Self::Elu => x.bound.max(1.0),
+            Self::Atan => 1.6,
+            Self::Asinh | Self::Log1p => (2.0 * x.bound + 2.0).ln(),
         };
         let grid = match self {
             Self::Neg | Self::Abs | Self::Relu => x.grid,
@@ -429,7 +462,8 @@ impl Along {
             Self::Softmax => x.of(x.kind, 1.0, None),
             Self::LogSoftmax => x.of(x.kind, 2.0 * x.bound + size.ln(), None),
             Self::CumSum => x.of(x.kind, x.bound * size, x.grid),
-            Self::Sort | Self::SortDescending => x.clone(),
+            Self::CumProd => x.of(x.kind, x.bound.max(1.0).powf(size), None),
+            Self::CumMax | Self::CumMin | Self::Sort | Self::SortDescending => x.clone(),
         })
     }
 }
@@ -440,6 +474,10 @@ impl Reduction {
             (Self::Any | Self::All, Kind::Bool) => Some(x.clone()),
             (Self::Sum, Kind::Float | Kind::Int) => Some(x.of(x.kind, x.bound * count as f64, x.grid)),
             (Self::Mean, Kind::Float) => Some(x.of(x.kind, x.bound, None)),
+            (Self::Prod, Kind::Float | Kind::Int) => {
+                let grid = if x.kind == Kind::Int { x.grid } else { None };
+                Some(x.of(x.kind, x.bound.max(1.0).powf(count as f64), grid))
+            }
             (Self::Max | Self::Min, Kind::Float | Kind::Int) => Some(x.clone()),
             _ => None,
         }
@@ -463,6 +501,8 @@ impl Arithmetic {
             Self::Div if x.kind == Kind::Float => (x.bound * 2.0, None),
             Self::Div => return None,
             Self::Max | Self::Min => (x.bound.max(y.bound), finer),
+            Self::Hypot if x.kind == Kind::Float => (x.bound + y.bound, None),
+            Self::Hypot => return None,
         };
         Some(x.of(x.kind, bound, grid).shaped(shape))
     }

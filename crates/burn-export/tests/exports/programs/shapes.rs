@@ -68,6 +68,14 @@ impl Operation {
                 let grid = x.grid.zip(y.grid).map(|(left, right)| left.max(right));
                 return Some(x.of(x.kind, x.bound.max(y.bound), grid).shaped(shape));
             }
+            Self::SliceAssign(at, start) => {
+                let y = y.filter(|y| y.kind == x.kind && y.shape.len() == rank)?;
+                let same = |(place, (left, right)): (usize, (&Size, &Size))| place == *at || left.same(right);
+                shape.iter().zip(&y.shape).enumerate().all(same).then_some(())?;
+                shape[*at].holds(&y.shape[*at], *start).then_some(())?;
+                let grid = x.grid.zip(y.grid).map(|(left, right)| left.max(right));
+                return Some(x.of(x.kind, x.bound.max(y.bound), grid));
+            }
             Self::Unfold(step) if x.kind == Kind::Float && rank < 4 => {
                 let windows = |size: usize| Some(size.checked_sub(3)? / step + 1);
                 shape[rank - 1] = shape[rank - 1].map(|text| format!("(({text} - 3) / {step} + 1)"), windows)?;
@@ -101,6 +109,21 @@ impl Operation {
                 let taps = channels * kernel.pow(rank as u32 - 2);
                 let made = x.of(x.kind, x.bound * taps as f64 + 1.0, None).with(1, Size::fixed(3));
                 windows(made, *kernel, *stride, *padding)
+            }
+            Self::ConvTranspose(kernel, stride) if float && rank >= 3 => {
+                let channels = x.shape[1].value()?;
+                let taps = channels * kernel.pow(rank as u32 - 2);
+                let mut made = x.of(x.kind, x.bound * taps as f64 + 1.0, None).with(1, Size::fixed(3));
+                for size in made.shape.iter_mut().skip(2) {
+                    let text = |text: &str| format!("(({text} - 1) * {stride} + {kernel})");
+                    *size = size.map(text, |size| Some((size - 1) * stride + kernel))?;
+                }
+                Some(made)
+            }
+            Self::AdaptivePool(windows) if float && rank >= 3 => {
+                let mut made = x.of(x.kind, x.bound, None);
+                made.shape.iter_mut().skip(2).for_each(|size| *size = Size::fixed(*windows));
+                Some(made)
             }
             Self::Pool(kind, kernel, stride, padding) if float && rank >= 3 => {
                 let grid = if *kind == Pooling::Max { x.grid } else { None };

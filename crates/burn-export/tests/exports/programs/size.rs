@@ -44,6 +44,11 @@ impl Size {
         self.at == other.at
     }
 
+    /// Whether so much more than the other has room at every point.
+    pub fn holds(&self, other: &Self, more: usize) -> bool {
+        self.at.iter().zip(&other.at).all(|(size, other)| other + more <= *size)
+    }
+
     /// Made from one size; none if that is not legal at some point.
     pub fn map(&self, text: impl FnOnce(&str) -> String, of: impl Fn(usize) -> Option<usize>) -> Option<Self> {
         let mut at = self.at;

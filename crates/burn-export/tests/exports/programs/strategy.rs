@@ -15,7 +15,7 @@ type Gene = (usize, [usize; 3], [usize; 3]);
 
 /// Programs of one to eight steps at one of these opsets.
 pub fn programs(opsets: std::ops::RangeInclusive<i64>) -> impl Strategy<Value = Program> {
-    let gene = (0usize..1000, [0usize..16, 0usize..16, 0usize..16], [0usize..8, 0usize..8, 0usize..8]);
+    let gene = (0usize..1000, [0usize..24, 0usize..16, 0usize..16], [0usize..8, 0usize..8, 0usize..8]);
     (vec(0usize..6, 15), vec(gene, 1..=8), opsets).prop_map(|(sizes, genes, opset)| {
         let mut program = Program { inputs: declare(&sizes), steps: Vec::new(), opset };
         for gene in genes {
@@ -87,7 +87,7 @@ fn is_fused_wrongly(program: &Program, operation: &Operation, operand: usize) ->
     *operation == Operation::LayerNorm && program.opset < 17 && matches!(made_by, Some(Operation::Convert(_)))
 }
 
-/// A step of each kind, from the rank of its operand and three numbers below 16.
+/// A step of each kind, from the rank of its operand and three numbers, the first below 24 and the others below 16.
 pub const KINDS: &[fn(usize, [usize; 3]) -> Operation] = &[
     |_, [a, ..]| Operation::Function(FUNCTIONS[a % FUNCTIONS.len()]),
     |_, [a, ..]| Operation::AddScalar(eighths(a)),
@@ -98,7 +98,8 @@ pub const KINDS: &[fn(usize, [usize; 3]) -> Operation] = &[
         Operation::Round(all[a % all.len()])
     },
     |rank, [a, b, _]| {
-        let all = [Along::Softmax, Along::LogSoftmax, Along::CumSum, Along::Sort, Along::SortDescending];
+        use Along::*;
+        let all = [Softmax, LogSoftmax, CumSum, CumProd, CumMax, CumMin, Sort, SortDescending];
         Operation::Along(all[a % all.len()], signed(rank, b))
     },
     |rank, [a, b, _]| Operation::Reduce(REDUCTIONS[a % REDUCTIONS.len()], signed(rank, b)),
@@ -106,7 +107,7 @@ pub const KINDS: &[fn(usize, [usize; 3]) -> Operation] = &[
     |rank, [a, ..]| Operation::ArgMax(signed(rank, a)),
     |_, [a, ..]| {
         use Arithmetic::*;
-        Operation::Arithmetic([Add, Sub, Mul, Div, Max, Min][a % 6])
+        Operation::Arithmetic([Add, Sub, Mul, Div, Max, Min, Hypot][a % 7])
     },
     |_, [a, ..]| Operation::Compare(COMPARISONS[a % COMPARISONS.len()]),
     |_, [a, b, _]| Operation::CompareScalar(COMPARISONS[a % COMPARISONS.len()], eighths(b)),
@@ -160,20 +161,47 @@ pub const KINDS: &[fn(usize, [usize; 3]) -> Operation] = &[
     |_, [a, ..]| Operation::ShiftBy(a % 2 == 0),
     |_, [a, b, c]| Operation::Interpolate(a % 3 + 1, b % 3 + 1, c % 2 == 1),
     |_, [a, ..]| Operation::Attention(a % 2 == 1),
+    |_, [a, b, _]| Operation::ConvTranspose(a % 3 + 1, b % 2 + 1),
+    |_, [a, ..]| Operation::AdaptivePool(a % 3 + 1),
+    |rank, [a, b, _]| Operation::SliceAssign(a % rank, b % 3),
 ];
 
 const UPDATES: [Update; 4] = [Update::Add, Update::Mul, Update::Min, Update::Max];
 
 const LOGICS: [Logic; 3] = [Logic::And, Logic::Or, Logic::Xor];
 
-const FUNCTIONS: [Function; 16] = {
+const FUNCTIONS: &[Function] = {
     use Function::*;
-    [Neg, Abs, Relu, Square, LeakyRelu, Gelu, Silu, Sigmoid, Tanh, Erf, Sin, Cos, Exp, Log, Sqrt, Recip]
+    &[
+        Neg,
+        Abs,
+        Relu,
+        Square,
+        LeakyRelu,
+        Gelu,
+        Silu,
+        Sigmoid,
+        Tanh,
+        Erf,
+        Sin,
+        Cos,
+        Exp,
+        Log,
+        Sqrt,
+        Recip,
+        LogSigmoid,
+        HardSigmoid,
+        Softplus,
+        Elu,
+        Atan,
+        Asinh,
+        Log1p,
+    ]
 };
 
-const REDUCTIONS: [Reduction; 6] = {
+const REDUCTIONS: [Reduction; 7] = {
     use Reduction::*;
-    [Sum, Mean, Max, Min, Any, All]
+    [Sum, Mean, Max, Min, Any, All, Prod]
 };
 
 const COMPARISONS: [Comparison; 6] = {
