@@ -92,6 +92,12 @@ impl DynamicAxis {
         (largest >= self.nth(0)).then_some(largest)
     }
 
+    /// All legal sizes, if there are `most` at most.
+    pub(crate) fn few_sizes(&self, most: usize) -> Option<Vec<usize>> {
+        let count = self.highest / self.multiple_of - self.lowest.div_ceil(self.multiple_of);
+        (count < most).then(|| (0..=count).map(|index| self.nth(index)).collect())
+    }
+
     /// The sizes to trace at. `position` is the axis's place among the dynamic ones: each has a base of its own, so
     /// that products and sums of axes stay distinguishable.
     pub(crate) fn trace_sizes(&self, position: usize, spread: Spread) -> TraceSizes {
@@ -161,6 +167,7 @@ mod tests {
             [63, 64, 95, 96, 500].map(|size| axis.at_most(size)),
             [None, Some(64), Some(64), Some(96), Some(96)]
         );
+        assert_eq!([axis.few_sizes(1), axis.few_sizes(2)], [None, Some(vec![64, 96])]);
         let (first, last) = (5, 4);
         assert!(!dynamic(Axis::dynamic("x").range(first..=last)).is_possible());
     }

@@ -137,7 +137,10 @@ pub enum ExportError {
         message: String,
     },
     /// `forward` panicked while it was recorded.
-    #[error("forward panicked at {sizes}: {message}; narrow the axis with `Axis::range` if such sizes are not legal")]
+    #[error(
+        "forward panicked at {sizes}: {message}; narrow the axis with `Axis::range` if such sizes are not legal, and give one \
+         name to axes that have to be equal"
+    )]
     ForwardPanicked {
         /// The sizes of the dynamic axes.
         sizes: String,

@@ -382,7 +382,8 @@ impl Merger<'_> {
             let alone = moved.iter().all(|axis| responsible.contains(&AxisId(*axis))) && moved.len() < 2;
             alone.then(|| format!("{text} at {}", shown.join(", ")))
         });
-        let mut pairs: Vec<String> = pairs.collect();
+        let mut known = HashSet::new();
+        let mut pairs: Vec<String> = pairs.filter(|pair| known.insert(pair.clone())).collect();
         if pairs.len() > MOST {
             pairs.truncate(MOST);
             pairs.push("...".to_string());

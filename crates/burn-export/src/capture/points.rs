@@ -14,7 +14,8 @@ pub(crate) const MOST_ELEMENTS: u64 = 1 << 28;
 /// The most elements of such an input at sizes far out, which are lowered for it: 64 MiB of float32.
 const MOST_FAR_OUT: u64 = 1 << 24;
 
-/// The base sizes, each axis alone at several sizes, and all axes together at the lowest and at three fresh ones.
+/// The base sizes, each axis alone at several sizes, all axes together at the lowest and at three fresh ones, and every
+/// combination of the sizes of axes that have few.
 ///
 /// # Errors
 /// When an input has more than [`MOST_ELEMENTS`] even at sizes close to the lowest.
@@ -47,14 +48,38 @@ fn plan(signature: &Signature, spread: Spread) -> Result<Vec<Vec<i64>>, ExportEr
         points.extend(alone.into_iter().map(at));
     }
     if sizes.len() > 1 {
-        // Over short ranges the sizes below are the base again: the lowest of all axes tell a product from a sum.
         points.push(sizes.iter().map(|size| size.lowest as i64).collect());
+    }
+    for point in combinations(signature, &base) {
+        if !points.contains(&point) {
+            points.push(point);
+        }
     }
     points.extend((0..3).map(|turn| sizes.iter().map(|size| size.together[turn] as i64).collect()));
     match points.iter().find_map(|point| too_large(signature, point, MOST_ELEMENTS)) {
         Some(error) => Err(error),
         None => Ok(points),
     }
+}
+
+/// Every combination of the sizes of axes that have few, while the others keep their base.
+///
+/// Over short ranges the sizes that are tried together are the base or the ends again, which cannot tell a product from a
+/// sum.
+fn combinations(signature: &Signature, base: &[i64]) -> Vec<Vec<i64>> {
+    const FEW: usize = 8;
+    const MOST: usize = 64;
+    let mut points = vec![base.to_vec()];
+    for (position, axis) in signature.axes.iter().enumerate() {
+        let Some(sizes) = axis.few_sizes(FEW.min(MOST / points.len())) else { continue };
+        let at = |point: &Vec<i64>, size: usize| {
+            let mut point = point.clone();
+            point[position] = size as i64;
+            point
+        };
+        points = points.iter().flat_map(|point| sizes.iter().map(|size| at(point, *size))).collect();
+    }
+    points
 }
 
 /// The largest legal size up to `size` that fits, where all that are smaller than a fitting one fit too.

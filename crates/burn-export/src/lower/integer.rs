@@ -78,11 +78,22 @@ impl Lowering<'_> {
     fn shift_scalar(&mut self, op: &ScalarOpIr, left: bool) -> Result<()> {
         let x = self.value(&op.lhs)?;
         let bits = self.whole_scalar(0, op.rhs)?;
-        if !(0..=62).contains(&bits) {
-            return Err(self.refuse(format!("a shift by {bits} bits is wider than the type; shift by fewer")));
+        let dtype = self.b.dtype(x);
+        let width = dtype.bits().unwrap_or_default() as i64;
+        if !(0..width).contains(&bits) {
+            return Err(
+                self.refuse(format!("a shift by {bits} bits is not within the {width} of its type; shift by fewer"))
+            );
         }
-        let power = self.b.whole(self.b.dtype(x), 1 << bits);
-        let out = self.scale(x, power, left);
+        let out = if !left && bits == width - 1 && Self::is_signed(dtype) {
+            // Only the sign is left. Its power of two would be negative.
+            let (zero, minus_one) = (self.b.whole(dtype, 0), self.b.whole(dtype, -1));
+            let negative = self.b.compare("Less", x, zero);
+            self.b.choose(negative, minus_one, zero)
+        } else {
+            let power = self.b.whole(dtype, 1 << bits);
+            self.scale(x, power, left)
+        };
         self.bind(&op.out, out)
     }
 

@@ -192,9 +192,13 @@ impl Solver {
         let mut basis = vec![Dim::fixed(1)];
         basis.extend(axes.iter().cloned());
         for (position, left) in axes.iter().enumerate() {
-            basis.extend(axes[position..].iter().map(|right| left * right));
+            basis.extend(axes[position + 1..].iter().map(|right| left * right));
         }
-        self.combination(samples, &basis)
+        // Where an axis has two sizes only, its square is no size of its own.
+        self.combination(samples, &basis).or_else(|| {
+            basis.extend(axes.iter().map(|axis| axis * axis));
+            self.combination(samples, &basis)
+        })
     }
 
     /// A rounded-down quotient of the sizes at hand; `None` also when several fit that differ elsewhere.

@@ -157,6 +157,14 @@ fn products_over_short_ranges() {
         })
         .right(&pairs);
     }
+    // The differences of these products cancel out where all axes are lowest.
+    let two = |name: &str| Axis::dynamic(name).range(1..=2);
+    let corners: Vec<[usize; 3]> = (0..8).map(|index| [1 + index / 4, 1 + index / 2 % 2, 1 + index % 2]).collect();
+    Case::new("products that cancel out", [two("n"), two("m"), two("k")], |x: Tensor<3>| {
+        let [n, m, k] = x.dims();
+        Tensor::<1, Int>::arange(0..(n * m + 10 - n * k) as i64, &x.device())
+    })
+    .right(&corners);
     let short = |name: &str| Axis::dynamic(name).range(1..=3);
     let triples: Vec<[usize; 3]> = (0..27).map(|index| [1 + index / 9, 1 + index / 3 % 3, 1 + index % 3]).collect();
     Case::new("three", [short("n"), short("m"), short("k")], |x: Tensor<3>| {
@@ -230,6 +238,24 @@ fn slices_whose_bounds_follow_an_axis() {
         let [n, m] = x.dims();
         let table = Tensor::<1, Int>::arange(0..9000, &x.device()).float();
         table.clone().slice(0..n).reshape([n, 1]) + table.slice(m..2 * m).reshape([1, m])
+    })
+    .right(&FREE);
+    case("written over at every second row", |x| {
+        let [n, m] = x.dims();
+        let value = x.clone().slice(0..n.div_ceil(2)).neg();
+        x.slice_assign(s![..;2, 0..m], value)
+    })
+    .right(&FREE);
+    two("written over backwards, from the second row on", |x| {
+        let [n, m] = x.dims();
+        let value = x.clone().slice(0..(n - 1).div_ceil(2)).neg();
+        x.slice_assign(s![1..n;-2, 0..m], value)
+    })
+    .right(&from_two);
+    case("written over at steps of both axes", |x| {
+        let [n, m] = x.dims();
+        let value = x.clone().slice([0..n.div_ceil(3), 0..m.div_ceil(2)]).neg();
+        x.slice_assign(s![..;3, ..;-2], value)
     })
     .right(&FREE);
     case("written over", |x| {
@@ -349,6 +375,11 @@ fn constants_that_follow_an_axis() {
     case("one over the root of a size", |x| {
         let [_, m] = x.dims();
         x * (1.0 / (m as f64).sqrt())
+    })
+    .right(&FREE);
+    Case::new("sizes as an output", free(), |x: Tensor<2>| {
+        let [n, m] = x.dims();
+        Tensor::<1, Int>::from_ints([n as i64, (n * m) as i64, 3], &x.device())
     })
     .right(&FREE);
     case("sizes as data", |x| {
@@ -553,4 +584,43 @@ fn many_axes_on_one_input() {
         x.permute([0, 2, 4, 6, 1, 3, 5, 7]).reshape([even, odd]) * sum as f32
     })
     .right(&[[1; 8], [2, 3, 1, 4, 2, 1, 3, 2], [1, 1, 1, 1, 1, 1, 1, 60], [3, 1, 2, 1, 5, 1, 2, 2]]);
+}
+
+type Three = (Tensor<2>, Tensor<2>, Tensor<3>);
+
+#[test]
+fn axes_shared_between_inputs() {
+    let axis = |name: &str| Axis::dynamic(name);
+    let forward = |(x, y, z): Three| {
+        let ([n, m], [_, k], [batch, _, l]) = (x.dims(), y.dims(), z.dims());
+        let product = x.matmul(y).unsqueeze::<3>().matmul(z);
+        let numbers = Tensor::<1, Int>::arange(0..(n * l) as i64, &product.device()).float().reshape([1, n, l]);
+        // More elements than any input has.
+        let long = (product.clone() + numbers).reshape([batch * n, l]).repeat_dim(0, m);
+        (long / (m * k) as f32, product.sum_dim(0).reshape([l, n]))
+    };
+    for opset in [Opset::V11, Opset::V17] {
+        let model = OnnxExporter::new()
+            .opset(opset)
+            .input("x", [axis("n"), axis("m")])
+            .input("y", [axis("m"), axis("k")])
+            .input("z", [axis("batch"), axis("k"), axis("l")])
+            .output("long")
+            .output("turned")
+            .export(&Nothing::new(), |_: &Nothing, inputs: Three| forward(inputs))
+            .unwrap_or_else(|error| panic!("{error}"));
+        let bytes = model.to_bytes().unwrap_or_else(|error| panic!("{error}"));
+        let mut runner = Runner::new(&bytes).unwrap_or_else(|error| panic!("{error}"));
+        for [n, m, k, batch, l] in [[1; 5], [1, 2, 3, 4, 5], [31, 1, 2, 1, 7], [2, 40, 1, 3, 1], [5, 4, 3, 2, 1]] {
+            let (x, y, z) = (uniform(1, &[n, m]), uniform(2, &[m, k]), uniform(3, &[batch, k, l]));
+            let found = runner.run(&[("x", &x), ("y", &y), ("z", &z)]).unwrap_or_else(|error| panic!("{error}"));
+            let device = Device::flex();
+            let inputs = (Tensor::from_data(x, &device), Tensor::from_data(y, &device), Tensor::from_data(z, &device));
+            let (long, turned) = forward(inputs);
+            for (found, expected) in found.iter().zip([long.into_data(), turned.into_data()]) {
+                let text = difference(found, &expected, 1e-4).map(|difference| difference.to_string());
+                assert_eq!(text, None, "n {n}, m {m}, k {k}, batch {batch}, l {l}, opset {opset}");
+            }
+        }
+    }
 }

@@ -127,13 +127,39 @@ fn a_panic_tells_the_sizes_and_what_burn_said() {
         x
     });
     insta::assert_snapshot!(text, @r#"
-    the export stopped at the capture: forward panicked at n = 526: no more than 512 rows; narrow the axis with `Axis::range` if such sizes are not legal
+    the export stopped at the capture: forward panicked at n = 526: no more than 512 rows; narrow the axis with `Axis::range` if such sizes are not legal, and give one name to axes that have to be equal
     parameters  4 tensors, 96 bytes
     "#);
 }
 
 #[test]
 fn shapes_are_those_of_the_operands() {
+    let text = failure(Opset::V11, |_: &Net, x: Tensor<2, Int>| x.bitwise_left_shift_scalar(64));
+    insta::assert_snapshot!(text.error.to_string(), @"Int::BitwiseLeftShiftScalar([n, 3]): a shift by 64 bits is not within the 64 of its type; shift by fewer");
     let text = failure(Opset::V11, |_: &Net, x: Tensor<2, Int>| x.clone().bitwise_left_shift(x));
     insta::assert_snapshot!(text.error.to_string(), @r#"Int::BitwiseLeftShift([n, 3], [n, 3]): needs opset 12 or later, this export is for opset 11; choose it with `.opset(Opset::V12)`"#);
+}
+
+#[test]
+fn functions_that_read_values_are_found() {
+    let reads = |name: &str, operation: &dyn Fn(Tensor<2>) -> Tensor<2>| {
+        let text = between(Opset::V17, operation);
+        assert!(text.starts_with("forward reads the value of a tensor at n = 3"), "{name}: {text}");
+    };
+    reads("into_scalar", &|x| {
+        let sum: f32 = x.clone().sum().into_scalar();
+        x / sum
+    });
+    reads("one_hot", &|x| {
+        let codes: Tensor<3> = x.clone().one_hot(3);
+        x + codes.sum_dim(2).squeeze_dim(2)
+    });
+    reads("nonzero", &|x| {
+        let places = x.clone().greater_elem(0.0).nonzero();
+        x * places.len() as f32
+    });
+    reads("argwhere", &|x| {
+        let places = x.clone().greater_elem(0.0).argwhere();
+        x * places.dims()[0] as f32
+    });
 }

@@ -5,7 +5,7 @@ use burn::nn::pool::AvgPool1dConfig;
 use burn::tensor::activation::softmax;
 use burn::tensor::module::{attention, interpolate};
 use burn::tensor::ops::{AttentionModuleOptions, InterpolateMode, InterpolateOptions, PadMode};
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{DType, Int, Tensor};
 use burn_export::Axis;
 
 use super::{Case, FREE, free, from};
@@ -103,5 +103,18 @@ fn attention_between_axes() {
             attention(x, keys.clone(), keys, None, None, options())
         })
         .right(&shapes);
+    }
+}
+
+#[test]
+fn shifts_up_to_the_sign() {
+    for bits in [0i32, 1, 31, 62, 63] {
+        let name = format!("{bits} bits");
+        Case::new(&name, free(), move |x: Tensor<2>| {
+            let whole = (x * 1000.0).cast(DType::F64).int().cast(DType::I64);
+            let shifted = whole.clone().bitwise_left_shift_scalar(bits);
+            Tensor::cat(vec![whole.bitwise_right_shift_scalar(bits), shifted], 0)
+        })
+        .right(&FREE);
     }
 }
