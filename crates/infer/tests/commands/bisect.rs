@@ -213,4 +213,8 @@ fn a_file_that_is_not_of_these_weights_is_told_and_bisected_against_one_that_is(
     assert_eq!(departure["only_when_fused"], false);
     let (_, shown) = evaluate_mnist(&setting, &path, &["--against", path.to_str().unwrap()]);
     assert!(shown.contains("no reference for --bisect"), "{shown}");
+    // What was found out before stays, whatever becomes of the search.
+    let (report, shown) = evaluate_mnist(&setting, &path, &["--against", "no/such.onnx"]);
+    assert!(shown.contains("nothing was bisected: ") && shown.contains("no/such.onnx"), "{shown}");
+    assert_eq!(report["engines"][1]["verification"]["passed"], false);
 }

@@ -10,7 +10,7 @@ use infer::engine_name::EngineName;
 use infer::libraries::Libraries;
 use infer::provider::{Provider, ProviderOptions};
 use infer::session::SessionOptions;
-use infer::subject::Subject;
+use infer::subject::{Row, Subject};
 use infer::worker::EngineSpec;
 use infer::worker::remote::{Launcher, RemoteEngine};
 
@@ -106,6 +106,26 @@ impl Starter<'_> {
     }
 }
 
+/// What may help engines that ran where they were asked to, and then failed: they may be right at one size alone.
+pub fn size_hint<'a>(arguments: &EngineArgs, rows: impl IntoIterator<Item = &'a Row>) -> Option<String> {
+    let names: Vec<&str> =
+        rows.into_iter().filter(|row| row.error.is_some() && is_placed(row)).map(|row| row.engine.as_str()).collect();
+    (!arguments.session_per_size && !names.is_empty()).then(|| {
+        format!(
+            "{} may be right at each size by itself; --session-per-size gives each one a session of its own",
+            names.join(", ")
+        )
+    })
+}
+
+/// Whether another provider than the CPU's ran a node.
+fn is_placed(row: &Row) -> bool {
+    let provider = row.engine.strip_prefix("ort:").and_then(|name| Provider::try_from(name.to_owned()).ok());
+    let Some(provider) = provider.filter(|provider| *provider != Provider::Cpu) else { return false };
+    let mut parts = row.placement.iter().flat_map(|placement| &placement.parts);
+    parts.any(|part| part.nodes > 0 && provider.is_called(&part.provider))
+}
+
 /// The options given for a provider.
 fn options_for(arguments: &EngineArgs, provider: &Provider) -> ProviderOptions {
     let given = arguments.provider_options.iter().filter(|option| is_for(option, provider));
@@ -115,4 +135,45 @@ fn options_for(arguments: &EngineArgs, provider: &Provider) -> ProviderOptions {
 /// Whether an option is for this provider, whichever of its names it goes by.
 fn is_for(option: &ProviderOption, provider: &Provider) -> bool {
     Provider::try_from(option.provider.clone()).is_ok_and(|named| named == *provider)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use infer::engine::{Placement, PlacementPart};
+
+    #[test]
+    fn an_engine_that_failed_on_its_provider_gets_a_hint() {
+        let row = |engine: &str, ran_on: &str, error: Option<&str>| {
+            let part = PlacementPart {
+                provider: ran_on.to_owned(),
+                nodes: 2,
+                node_share: 1.0,
+                time_share: 1.0,
+                node_names: Vec::new(),
+            };
+            let mut row =
+                Subject::new(engine, None, Err(EngineError::Run { engine: String::new(), reason: String::new() })).row;
+            row.error = error.map(str::to_owned);
+            row.placement = Some(Placement { parts: vec![part] });
+            row
+        };
+        let arguments = |session_per_size| EngineArgs {
+            engines: Vec::new(),
+            providers: Vec::new(),
+            provider_options: Vec::new(),
+            session_per_size,
+        };
+        let rows = [
+            row("burn", "Flex", Some("no")),
+            row("ort:cpu", "CPUExecutionProvider", Some("no")),
+            row("ort:azure", "CPUExecutionProvider", Some("no node ran there")),
+            row("ort:openvino", "OpenVINOExecutionProvider", None),
+            row("ort:dnnl", "DnnlExecutionProvider", Some("not a valid reshape")),
+        ];
+        let hint = size_hint(&arguments(false), &rows).unwrap();
+        assert!(hint.starts_with("ort:dnnl may be right at each size by itself"), "{hint}");
+        assert_eq!(size_hint(&arguments(true), &rows), None);
+        assert_eq!(size_hint(&arguments(false), &rows[..4]), None);
+    }
 }

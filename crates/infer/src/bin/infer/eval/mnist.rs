@@ -27,7 +27,7 @@ use infer::worker::EngineSpec;
 use infer::worker::remote::Launcher;
 use models::mnist_digits::{Digits, PIXELS};
 
-use super::engines::{Starter, asked};
+use super::engines::{Starter, asked, size_hint};
 use super::search::Judged;
 use super::{batches, scenarios, session_note, settings, write_page};
 
@@ -112,8 +112,9 @@ fn evaluate(arguments: &EvalMnistArgs, digits: &Digits) -> Result<Report> {
     if measure.bisect {
         let (expected, verifications) = (&expected, verifications.as_slice());
         let judged = Judged { starter: &starter, names: &names, expected, verifications, network: "mnist" };
-        notes.extend(judged.bisect(&mut field.candidates, measure.against.as_deref())?);
+        notes.extend(judged.bisect(&mut field.candidates, measure.against.as_deref()));
     }
+    notes.extend(size_hint(&measure.engines, field.candidates.iter().map(|candidate| &candidate.row)));
     for (outcome, verification) in outcomes.iter_mut().zip(verifications) {
         outcome.verification = verification;
     }

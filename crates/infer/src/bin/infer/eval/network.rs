@@ -24,7 +24,7 @@ use infer::tensor::{ElementType, NamedTensor};
 use infer::worker::remote::{Launcher, RemoteEngine};
 use infer::worker::{EngineSpec, Weights};
 
-use super::engines::{Starter, asked};
+use super::engines::{Starter, asked, size_hint};
 use super::search::Judged;
 use super::{batches, repeating, scenarios, session_note, settings, write_page};
 
@@ -170,9 +170,10 @@ fn evaluate<N: Network>(network: &N, measure: &MeasureArgs) -> Result<Report> {
             verifications: &verifications,
             network: N::NAME,
         };
-        notes.extend(judged.bisect(&mut field.candidates, measure.against.as_deref())?);
+        notes.extend(judged.bisect(&mut field.candidates, measure.against.as_deref()));
     }
 
+    notes.extend(size_hint(&measure.engines, field.candidates.iter().map(|candidate| &candidate.row)));
     let judged = verifications.into_iter().zip(agreements);
     let judged = std::iter::once((None, None)).chain(judged);
     let engines: Vec<EngineReport> = field

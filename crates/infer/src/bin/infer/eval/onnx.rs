@@ -23,7 +23,7 @@ use infer::subject::{Subject, time};
 use infer::tensor::NamedTensor;
 use infer::worker::remote::Launcher;
 
-use super::engines::{Starter, asked};
+use super::engines::{Starter, asked, size_hint};
 use super::search::{Plain, Search};
 use super::{session_note, write_page};
 
@@ -112,16 +112,21 @@ fn evaluate(model: &Path, arguments: &EvalOnnxArgs, fingerprint: Fingerprint) ->
         .zip(differences)
         .map(|(subject, differences)| EngineReport { row: subject.row.clone(), differences })
         .collect();
+    notes.extend(size_hint(&arguments.engines, engines.iter().map(|engine| &engine.row)));
     drop(subjects);
     if arguments.bisect {
         // The models are loaded once more, with more outputs; these engines have done their work.
         drop((reference, candidates));
-        let search = Search::new(&starter, other.unwrap_or(model), signature.clone(), arguments.tolerance)?;
+        let search = Search::new(&starter, other.unwrap_or(model), signature.clone(), arguments.tolerance);
         for (report, engine) in engines.iter_mut().skip(1).zip(&asked) {
             let Some(inputs) = trigger(report, &cases, arguments.tolerance) else { continue };
-            match search.departure(engine, inputs) {
+            let found = match &search {
+                Ok(search) => search.departure(engine, inputs).map_err(|error| cli::failure::sentence(&error)),
+                Err(error) => Err(cli::failure::sentence(error.as_ref())),
+            };
+            match found {
                 Ok(departure) => report.row.departure = departure,
-                Err(error) => notes.push(format!("{engine} cannot be bisected: {}", cli::failure::sentence(&error))),
+                Err(reason) => notes.push(format!("{engine} cannot be bisected: {reason}")),
             }
         }
     }

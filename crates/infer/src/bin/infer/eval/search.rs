@@ -92,11 +92,13 @@ pub struct Judged<'a> {
 impl Judged<'_> {
     /// Finds where each engine departs that strays too far from the framework, and writes it into its row. The reference is
     /// `against`, or the file itself, under ONNX Runtime with the graph as it is; it must be right itself. Gives what a
-    /// reader should know where no node can be named.
-    ///
-    /// # Errors
-    /// When a file cannot be read, or the reference not run.
-    pub fn bisect(&self, subjects: &mut [Subject], against: Option<&Path>) -> Result<Vec<String>> {
+    /// reader should know where no node can be named: what was found out before stays, whatever becomes of the search.
+    pub fn bisect(&self, subjects: &mut [Subject], against: Option<&Path>) -> Vec<String> {
+        self.search(subjects, against)
+            .unwrap_or_else(|error| vec![format!("nothing was bisected: {}", cli::failure::sentence(error.as_ref()))])
+    }
+
+    fn search(&self, subjects: &mut [Subject], against: Option<&Path>) -> Result<Vec<String>> {
         let strays = |found: &Option<Verification>| found.as_ref().is_some_and(|found| !found.passed);
         if !self.verifications.iter().any(strays) {
             return Ok(Vec::new());
