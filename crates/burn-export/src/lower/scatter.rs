@@ -25,6 +25,16 @@ impl Lowering<'_> {
         self.b.since(lowest).then_some(name)
     }
 
+    /// The type in which old and new values meet. Booleans are int32, where "add" is "or". Halves are f32: with a
+    /// reduction, ONNX Runtime loads a scatter of them, and fails when it runs.
+    fn combined_as(&self, dtype: DataType, update: &IndexingUpdateOp) -> DataType {
+        match dtype {
+            DataType::Bool => DataType::I32,
+            DataType::F16 | DataType::BF16 if self.update(update).is_some() => DataType::F32,
+            other => other,
+        }
+    }
+
     fn scatter_elements(
         &mut self,
         x: ValueId,
@@ -33,12 +43,9 @@ impl Lowering<'_> {
         value: ValueId,
         update: &IndexingUpdateOp,
     ) -> Result<ValueId> {
-        // Booleans are scattered as int32: "add" on them is "or".
         let dtype = self.b.dtype(x);
-        let (x, value) = match dtype {
-            DataType::Bool => (self.b.cast(x, DataType::I32), self.b.cast(value, DataType::I32)),
-            _ => (x, self.b.cast(value, dtype)),
-        };
+        let combined = self.combined_as(dtype, update);
+        let (x, value) = (self.b.cast(x, combined), self.b.cast(value, combined));
         if let Some(out) = self.accumulate(x, axis, indices, value, update)? {
             return Ok(self.b.cast(out, dtype));
         }
@@ -74,6 +81,8 @@ impl Lowering<'_> {
         let (x, indices) = (self.value(&op.data)?, self.value(&op.indices)?);
         let value = self.value(&op.values)?;
         let indices = self.b.cast(indices, DataType::I64);
+        let combined = self.combined_as(self.b.dtype(x), &op.reduction);
+        let (x, value) = (self.b.cast(x, combined), self.b.cast(value, combined));
         let kind = (self.b.dtype(x), self.b.shape(x));
         let inputs = [x.into(), indices.into(), value.into()];
         let out = match self.update(&op.reduction) {
