@@ -37,12 +37,24 @@ impl Usage {
         let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 * 1e-6;
         // Linux counts in KiB, macOS in bytes.
         let unit = if cfg!(target_os = "macos") { 1 } else { 1024 };
+        let this = who == libc::RUSAGE_SELF;
         Some(Self {
-            peak_memory: u64::try_from(usage.ru_maxrss).ok()? * unit,
-            resident_memory: if who == libc::RUSAGE_SELF { resident_memory() } else { None },
+            peak_memory: match peak_memory().filter(|_| this) {
+                Some(peak) => peak,
+                None => u64::try_from(usage.ru_maxrss).ok()? * unit,
+            },
+            resident_memory: if this { resident_memory() } else { None },
             cpu_seconds: seconds(usage.ru_utime) + seconds(usage.ru_stime),
         })
     }
+}
+
+/// The most memory that this program held since it was started, from Linux's `VmHWM`. What `getrusage` tells is no less than
+/// what the process that started it held at that moment, since a child begins as its parent.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
 }
 
 /// The pages of this process that are in memory, from the second number of Linux's `statm`.

@@ -43,6 +43,18 @@ fn a_worker_does_what_its_engine_does() {
     assert_eq!(engine.run(&input).unwrap(), outputs);
 }
 
+/// A child begins as its parent; what the parent holds is not the worker's.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_memory_of_a_worker_is_its_own() {
+    let setting = Setting::new();
+    let held = std::hint::black_box(vec![1_u8; 600 << 20]);
+    let mut engine = start(env!("CARGO_BIN_EXE_infer"), &setting, LONG).unwrap();
+    let peak = engine.usage().unwrap().unwrap().peak_memory;
+    assert!((1 << 20..300 << 20).contains(&peak), "{peak}");
+    drop(held);
+}
+
 #[test]
 fn a_crash_is_told_with_its_signal_and_the_last_words() {
     let message = failure(fixture("crash.sh"), LONG);
