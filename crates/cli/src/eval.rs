@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::train::positive;
+use crate::train::{positive, threads};
 
 /// Validate an ONNX file on real data.
 #[derive(Debug, Clone, Args)]
@@ -42,7 +42,7 @@ pub struct EvalOnnxArgs {
     #[command(flatten)]
     pub engines: EngineArgs,
     /// Threads inside one operation, for every engine.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = positive, requires = "onnx")]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = threads, requires = "onnx")]
     pub threads: usize,
     /// The least time to spend on the timing, in seconds; up to twice as long where that brings an engine the runs that a
     /// percentile takes (p90 29, p99 299).
@@ -95,7 +95,7 @@ pub struct MeasureArgs {
     /// Threads inside one operation, for every engine that is timed but tract, which has one.
     ///
     /// [default: 1; for SQuAD all cores]
-    #[arg(long, value_name = "N", value_parser = positive)]
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
     /// The batch sizes to time, separated by commas. The latency of one item is always timed.
     ///

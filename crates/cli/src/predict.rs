@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::train::positive;
+use crate::train::{positive, threads};
 
 /// Show what a network makes of an input, under ONNX Runtime and in Burn.
 #[derive(Debug, Clone, Args)]
@@ -141,6 +141,6 @@ pub struct Engines {
     #[arg(long = "engine", value_name = "NAME,…", value_delimiter = ',', default_value = "burn,ort:cpu")]
     pub names: Vec<String>,
     /// Threads inside one operation; all cores by default.
-    #[arg(long, value_name = "N", value_parser = positive)]
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
 }

@@ -82,7 +82,7 @@ pub struct Recipe {
     #[arg(long)]
     pub no_cuda: bool,
     /// Worker threads; all cores by default. The weights do not depend on it.
-    #[arg(long, value_name = "N", value_parser = positive)]
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
     /// Use only the first N training images.
     #[arg(long, value_name = "N", value_parser = positive)]
@@ -115,12 +115,23 @@ pub enum Device {
     Cuda,
 }
 
+/// More than any machine's cores.
+const MOST_THREADS: usize = 1024;
+
 /// A whole number above zero.
 pub(crate) fn positive(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) => Err("it must be at least 1".to_owned()),
         Ok(number) => Ok(number),
         Err(error) => Err(error.to_string()),
+    }
+}
+
+/// A number of threads: far more than cores only wait for each other.
+pub(crate) fn threads(text: &str) -> Result<usize, String> {
+    match positive(text)? {
+        count if count <= MOST_THREADS => Ok(count),
+        _ => Err(format!("it must be at most {MOST_THREADS}")),
     }
 }
 

@@ -7,7 +7,7 @@ use std::ffi::CStr;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use artifact::runtime::{RuntimeError, RuntimeLibrary, RuntimeOrigin, locate};
+use artifact::runtime::{DYLIB_VARIABLE, RuntimeError, RuntimeLibrary, RuntimeOrigin, locate};
 use ort::environment::Environment;
 use ort::logging::LogLevel;
 
@@ -92,7 +92,10 @@ impl Runtime {
             return Err(LibraryError::Telemetry);
         }
         let RuntimeLibrary { path, origin } = library;
-        let unusable = |reason: String| LibraryError::Unusable { path: path.clone(), reason: one_line(&reason) };
+        let named = std::env::var_os(DYLIB_VARIABLE).is_some_and(|value| path.as_os_str() == value);
+        let hint = if named { format!("; {DYLIB_VARIABLE} names it: correct it or unset it") } else { String::new() };
+        let unusable =
+            |reason: String| LibraryError::Unusable { path: path.clone(), reason: one_line(&reason) + &hint };
         let builder = ort::init_from(&path).map_err(|error| {
             unusable(match error {
                 ort::LoadDynamicError::Dlopen { error, .. } => {

@@ -81,7 +81,7 @@ impl Session {
         let path = path.as_ref().to_owned();
         let name = options.provider.engine_name();
         readable(&path)?;
-        let failed = |error: ort::Error| load_error(&name, &path, &error);
+        let failed = |error: ort::Error| with_options(load_error(&name, &path, &error), &options.provider_options);
         let session =
             builder(runtime, &options).and_then(|mut builder| builder.commit_from_file(&path)).map_err(failed)?;
         let signature = Signature {
@@ -208,6 +208,19 @@ fn builder(runtime: &Runtime, options: &SessionOptions) -> ort::Result<SessionBu
         .with_inter_threads(1)?;
     options.provider.register(&mut builder, options.threads, &options.provider_options)?;
     Ok(builder)
+}
+
+/// An error of loading, with the options that the user gave the provider: a misspelt one is a likely cause, and not every
+/// provider says so.
+fn with_options(error: EngineError, options: &ProviderOptions) -> EngineError {
+    match error {
+        EngineError::Load { engine, path, reason } if !options.is_empty() => {
+            let given: Vec<String> = options.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            let reason = format!("{reason} (with the provider options {})", given.join(", "));
+            EngineError::Load { engine, path, reason }
+        }
+        other => other,
+    }
 }
 
 /// A builder of sessions in which dynamic axes have these sizes.

@@ -206,7 +206,7 @@ pub fn time(
                 if index == 0 {
                     base = Some(series.clone());
                 }
-                let items_per_second = items as f64 * 1e3 / series.latency_ms.p50;
+                let items_per_second = items as f64 * 1e3 / series.latency_ms.mean;
                 engines.push(EngineTiming { items_per_second, speedup, series });
             }
             (Err(error), Some(subject)) => subject.fail_at(&error, items),

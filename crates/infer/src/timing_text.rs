@@ -6,6 +6,10 @@ use crate::statistics::{Median, Summary, enough};
 use crate::subject::{BatchTiming, Row};
 use crate::table::{Grid, Table, figure, grouped};
 
+/// What the columns mean.
+pub const HOW: &str = "the rate is items over the whole time; times as fast: the median over turns that followed each other, with \
+                       its 95 % interval, so that it need not be the quotient of the two p50";
+
 /// The times as a table; `items` is what a batch consists of, such as `images`.
 pub fn timing(timing: &[BatchTiming], threads: usize, items: &str) -> String {
     let rate = format!("{items}/s");
@@ -33,7 +37,7 @@ pub fn timing(timing: &[BatchTiming], threads: usize, items: &str) -> String {
     };
     let told = too_few(timing.iter().flat_map(|batch| &batch.engines).map(|engine| &engine.series.latency_ms));
     let told = told.map(|why| format!("{why}\n")).unwrap_or_default();
-    format!("Timing with {threads}, engines taking turns\n{}{told}", table.render())
+    format!("Timing with {threads}, engines taking turns\n{}{HOW}\n{told}", table.render())
 }
 
 /// Why some percentiles are dashes; `None` if none is.

@@ -14,11 +14,14 @@ pub fn page(report: &Report) -> String {
     body += &report.notes.iter().map(|note| paragraph(&format!("Note: {note}."))).collect::<String>();
     body += &section("The model", &about(report));
     body += &section("Validation", &table(&validation(report)));
-    body += &section("Timing", &timing_page::timing(std::slice::from_ref(&report.timing), "runs"));
+    body += &section("Timing", &timing_page::timing(std::slice::from_ref(&report.timing), "items"));
     body += &section("Where it ran", &timing_page::placement(report.engines.iter().map(|engine| &engine.row)));
     body += &section("Measured on", &timing_page::machine(&report.fingerprint, Some(report.threads)));
     let shapes: String = report.sizes.iter().map(|(axis, size)| format!(" --shape {axis}={size}")).collect();
-    let repeat = format!("cargo xtask eval --onnx {model}{shapes} --threads {}", report.threads);
+    // The first is the reference.
+    let engines: Vec<&str> = report.engines.iter().skip(1).map(|engine| engine.row.engine.as_str()).collect();
+    let engines = if engines.is_empty() { String::new() } else { format!(" --engines {}", engines.join(",")) };
+    let repeat = format!("cargo xtask eval --onnx {model}{shapes}{engines} --threads {}", report.threads);
     body += &section("To repeat it", &command(&repeat));
     document(&format!("{model}: evaluation"), &body)
 }

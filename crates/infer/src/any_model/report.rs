@@ -89,7 +89,7 @@ impl Report {
         let mut parts = vec![
             format!("Takes\n{inputs}Gives\n{}", listed(&self.signature.outputs)),
             self.differences_text(),
-            timing_text::timing(std::slice::from_ref(&self.timing), self.threads, "runs"),
+            timing_text::timing(std::slice::from_ref(&self.timing), self.threads, "items"),
             timing_text::machine(&self.fingerprint.machine, self.engines.iter().map(|engine| &engine.row)),
         ];
         parts.extend(self.departures().map(|departure| format!("{departure}.\n")));

@@ -41,6 +41,8 @@ pub struct Contents {
     pub files: BTreeMap<String, (Digest, u64)>,
     /// What is neither folder nor plain file, such as a link: nothing that could be shipped.
     pub odd: Vec<String>,
+    /// Folders that hold nothing.
+    pub empty: Vec<String>,
 }
 
 /// Reads and hashes everything below `folder`. Links are not followed.
@@ -51,7 +53,9 @@ pub fn contents(folder: &Path) -> Result<Contents, FileError> {
     let mut contents = Contents::default();
     let mut open = vec![(folder.to_owned(), String::new())];
     while let Some((here, prefix)) = open.pop() {
+        let mut holds_nothing = true;
         for entry in std::fs::read_dir(&here).map_err(FileError::new("read", &here))? {
+            holds_nothing = false;
             let entry = entry.map_err(FileError::new("read", &here))?;
             let path = entry.path();
             let about = std::fs::symlink_metadata(&path).map_err(FileError::new("read", &path))?;
@@ -63,6 +67,9 @@ pub fn contents(folder: &Path) -> Result<Contents, FileError> {
             } else {
                 contents.odd.push(name);
             }
+        }
+        if holds_nothing {
+            contents.empty.push(prefix);
         }
     }
     Ok(contents)

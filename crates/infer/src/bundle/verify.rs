@@ -70,6 +70,7 @@ pub fn verify(
 fn files(folder: &Path, manifest: &Manifest, found: &Contents) -> Vec<String> {
     let mut problems: Vec<String> =
         found.odd.iter().map(|path| format!("{path} is no plain file, and may lead elsewhere")).collect();
+    problems.extend(found.empty.iter().map(|path| format!("{path} is an empty folder: it does not belong here")));
     for path in found.files.keys() {
         if !manifest.files.contains_key(path) && path != MANIFEST && path != SUMS {
             problems.push(format!("{path} is not in the manifest: it does not belong here"));

@@ -1,5 +1,7 @@
 //! The chapter of the MNIST CNN.
 
+use std::path::Path;
+
 use models::mnist_digits::Digits;
 
 use crate::html::paragraph;
@@ -11,6 +13,11 @@ use crate::report::collect::{Source, title};
 use crate::table::grouped;
 use crate::timing_page::SCENARIOS;
 
+/// Where the files lie unless the user says otherwise.
+const MODEL: &str = "artifacts/mnist/mnist.onnx";
+const WEIGHTS: &str = "artifacts/mnist/model.safetensors";
+const OUT: &str = "artifacts/mnist/eval.json";
+
 /// All test images of MNIST.
 const TEST_IMAGES: usize = 10_000;
 
@@ -21,7 +28,7 @@ pub(super) fn chapter(source: &Source<'_>, digits: Option<&Digits>) -> Result<Ch
     chapter.criterion =
         format!("Every engine gives the same digit as {} for all {images} test images.", report.reference.engine);
     chapter.claims = claims(&report, &images);
-    chapter.recipes = recipes(&report);
+    chapter.recipes = recipes(&report, source.path);
     chapter.items = "images".to_owned();
     chapter.validation = vec![validation(&report)];
     chapter.remark = Some(LIMIT.to_owned());
@@ -68,9 +75,14 @@ fn claims(report: &Report, images: &str) -> Vec<Claim> {
     claims
 }
 
-fn recipes(report: &Report) -> Vec<Recipe> {
+fn recipes(report: &Report, source: &Path) -> Vec<Recipe> {
     let mark = |role: &str| report.head.fingerprint.files.get(role);
     let settings = &report.head.settings;
+    let place = |role: &str, option: &str, usual: &str| {
+        let path = mark(role).map(|mark| mark.path.display().to_string()).filter(|path| path != usual);
+        path.map(|path| format!(" {option} {path}")).unwrap_or_default()
+    };
+    let (weights, model) = (place("weights", "--weights", WEIGHTS), place("model", "--out", MODEL));
     let mut recipes = Vec::new();
     if let Some(command) = mark("weights").and_then(|mark| training::command(&mark.path, &mark.sha256)) {
         recipes.push(Recipe::new("Training", command));
@@ -87,15 +99,12 @@ fn recipes(report: &Report) -> Vec<Recipe> {
     if report.reference.images != TEST_IMAGES {
         command += &format!(" --limit {}", report.reference.images);
     }
-    for (role, option, usual) in [
-        ("model", "--model", "artifacts/mnist/mnist.onnx"),
-        ("weights", "--weights", "artifacts/mnist/model.safetensors"),
-    ] {
-        if let Some(path) = mark(role).map(|mark| mark.path.display().to_string()).filter(|path| path != usual) {
-            command += &format!(" {option} {path}");
-        }
+    command += &place("model", "--model", MODEL);
+    command += &weights;
+    if source != Path::new(OUT) {
+        command += &format!(" --out {}", source.display());
     }
-    recipes.push(Recipe::new("The ONNX file", "cargo xtask export mnist"));
+    recipes.push(Recipe::new("The ONNX file", format!("cargo xtask export mnist{weights}{model}")));
     for figure in ["Validation", "Confusion", "The digits that were misread", "Timing", "Where it ran"] {
         recipes.push(Recipe::new(figure, command.clone()));
     }

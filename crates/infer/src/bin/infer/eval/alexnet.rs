@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use cli::eval::EvalAlexnetArgs;
+use cli::export::ExportModel;
 use infer::alexnet::check_signature;
 use infer::alexnet::evaluate::Pictures;
 use infer::engine::EngineError;
@@ -17,7 +18,7 @@ use infer::worker::remote::RemoteEngine;
 use models::alexnet::IMAGE_SIZE;
 use models::imagenet::Labels;
 
-use super::network::{self, Network, weights};
+use super::network::{self, Network, unusual, weights};
 use crate::predict::alexnet::pictures;
 
 struct AlexNet<'a> {
@@ -86,6 +87,11 @@ impl Network for AlexNet<'_> {
     }
 
     fn options(&self) -> String {
-        self.arguments.images.iter().map(|path| format!(" --image {}", path.display())).collect()
+        let images = self.arguments.images.iter().map(|path| format!(" --image {}", path.display()));
+        let files = [
+            unusual("--model", &self.arguments.model, ExportModel::Alexnet.default_out()),
+            unusual("--weights", &self.arguments.weights, ExportModel::Alexnet.default_weights()),
+        ];
+        images.chain(files).collect()
     }
 }

@@ -88,6 +88,7 @@ pub fn execute<N: Network>(network: &N, measure: &MeasureArgs, out: &Path) -> Re
     let mut file = AtomicFile::create(out)?;
     let earlier = measure.compare.as_deref().map(earlier::<N>).transpose()?;
     let mut report = evaluate(network, measure)?;
+    report.command += &unusual("--out", out, &Path::new("artifacts").join(N::NAME).join("eval.json"));
     if let (Some(path), Some(earlier)) = (&measure.compare, &earlier) {
         report.head.compare(path.clone(), &earlier.head);
     }
@@ -102,6 +103,11 @@ pub fn execute<N: Network>(network: &N, measure: &MeasureArgs, out: &Path) -> Re
     }
     let slower = measure.fail_if_slower && report.head.is_slower();
     Ok(if report.head.passed && !slower { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// An option that names a file, unless the file is where it usually is.
+pub fn unusual(option: &str, path: &Path, usual: &Path) -> String {
+    if path == usual { String::new() } else { format!(" {option} {}", path.display()) }
 }
 
 /// A report to compare with; read before the work, so that a wrong one is known at once.

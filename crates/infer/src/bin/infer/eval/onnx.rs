@@ -27,6 +27,9 @@ use super::engines::{Starter, asked, size_hint};
 use super::search::{Plain, Search};
 use super::{session_note, write_page};
 
+/// The axis that counts items, if the model has one of this name.
+const BATCH_AXIS: &str = "batch";
+
 /// ONNX Runtime on the CPU with the graph as it is: what the file means.
 const REFERENCE: &str = "ort:cpu, graph as it is";
 
@@ -67,7 +70,10 @@ fn evaluate(model: &Path, arguments: &EvalOnnxArgs, fingerprint: Fingerprint) ->
     let plain = Plain::new(&starter)?;
     let other = arguments.against.as_deref();
     let name = other.map_or_else(|| REFERENCE.to_owned(), |path| format!("{REFERENCE}, {}", path.display()));
-    let started = launcher.engine(&plain.spec(other.unwrap_or(model)))?;
+    let compared = other.unwrap_or(model);
+    let started = launcher.engine(&plain.spec(compared)).with_context(|| {
+        format!("there is nothing to compare engines with (is {} an ONNX file?)", compared.display())
+    })?;
     let (signature, metadata) = (started.signature().clone(), started.loaded().metadata.clone());
     let given: Sizes = arguments.shapes.iter().map(|shape| (shape.axis.clone(), shape.size)).collect();
     let sizes = base_sizes(&signature, &given)?;
@@ -102,7 +108,8 @@ fn evaluate(model: &Path, arguments: &EvalOnnxArgs, fingerprint: Fingerprint) ->
     let progress = Progress::new("timing");
     let least = Duration::from_secs_f64(arguments.seconds);
     let mut subjects: Vec<&mut Subject> = std::iter::once(&mut reference).chain(&mut candidates).collect();
-    let timing = time(&mut subjects, &sample, 1, least, |share| progress.set(share));
+    let items = sizes.get(BATCH_AXIS).copied().unwrap_or(1);
+    let timing = time(&mut subjects, &sample, items, least, |share| progress.set(share));
     drop(progress);
     subjects.iter_mut().for_each(|subject| subject.finish());
 

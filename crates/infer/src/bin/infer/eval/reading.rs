@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use cli::eval::EvalBertQaArgs;
+use cli::export::ExportModel;
 use infer::engine::EngineError;
 use infer::engine_name::EngineName;
 use infer::field::Field;
@@ -18,7 +19,7 @@ use infer::worker::remote::RemoteEngine;
 use models::bert::BertConfig;
 use models::question_answering::{QaTokenizer, WindowOptions};
 
-use super::network::{self, Network, weights};
+use super::network::{self, Network, unusual, weights};
 use crate::bert::text_side;
 
 /// Questions with the texts that hold their answers: the article's, and the same one with more around it, so that a batch
@@ -114,6 +115,8 @@ impl Network for Bert<'_> {
     }
 
     fn options(&self) -> String {
-        format!(" --sequence {}", self.sequence)
+        let model = unusual("--model", &self.arguments.model, ExportModel::BertQa.default_out());
+        let folder = unusual("--hf-dir", &self.arguments.hf_dir, ExportModel::BertQa.default_weights());
+        format!(" --sequence {}{model}{folder}", self.sequence)
     }
 }
