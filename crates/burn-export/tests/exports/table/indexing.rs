@@ -40,6 +40,8 @@ fn slices() -> Vec<Row> {
         .chain(kinds!("slice step", [x, "n,6" => 2], x.slice(s![.., 0..6;2])))
         .chain(kinds!("slice reversed", [x, "n,6" => 2], x.slice(s![.., 1..5;-1])))
         .chain(kinds!("slice_assign", [x, "n,5" => 2, v, "n,2" => 2], x.slice_assign(s![.., 1..3], v)))
+        .chain(kinds!("slice_assign step", [x, "n,6" => 2, v, "n,3" => 2], x.slice_assign(s![.., 0..6;2], v)))
+        .chain(kinds!("slice_assign reversed", [x, "n,6" => 2, v, "n,4" => 2], x.slice_assign(s![.., 1..5;-1], v)))
         .collect()
 }
 
