@@ -123,6 +123,7 @@ impl DynamicAxis {
             lowest: self.nth(0),
             near: (1..=neighbours).map(|shift| self.nth(base + shift)).chain([self.nth(0)]).collect(),
             far: far.collect(),
+            far_together: [523, 61].map(|shift| self.nth(base + shift + 3 * position)),
             together: together.map(|index| self.nth(index)),
         }
     }
@@ -145,6 +146,8 @@ pub(crate) struct TraceSizes {
     pub(crate) near: Vec<usize>,
     /// Such sizes that may be lowered where inputs would be too large.
     pub(crate) far: Vec<usize>,
+    /// Sizes of which the first is tried, while every other axis is as far out, that keeps inputs small.
+    pub(crate) far_together: [usize; 2],
     /// Sizes tried while every other axis changes too.
     pub(crate) together: [usize; 3],
 }

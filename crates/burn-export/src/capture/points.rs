@@ -14,8 +14,8 @@ pub(crate) const MOST_ELEMENTS: u64 = 1 << 28;
 /// The most elements of such an input at sizes far out, which are lowered for it: 64 MiB of float32.
 const MOST_FAR_OUT: u64 = 1 << 24;
 
-/// The base sizes, each axis alone at several sizes, all axes together at the lowest and at three fresh ones, and every
-/// combination of the sizes of axes that have few.
+/// The base sizes, each axis alone at several sizes, all axes together at the lowest, far out, and at three fresh ones,
+/// and every combination of the sizes of axes that have few.
 ///
 /// # Errors
 /// When an input has more than [`MOST_ELEMENTS`] even at sizes close to the lowest.
@@ -49,6 +49,9 @@ fn plan(signature: &Signature, spread: Spread) -> Result<Vec<Vec<i64>>, ExportEr
     }
     if sizes.len() > 1 {
         points.push(sizes.iter().map(|size| size.lowest as i64).collect());
+        // A branch may ask for several axes to be long.
+        let mut far = (0..2).map(|turn| sizes.iter().map(|size| size.far_together[turn] as i64).collect());
+        points.extend(far.find(|point: &Vec<i64>| too_large(signature, point, MOST_FAR_OUT).is_none()));
     }
     for point in combinations(signature, &base) {
         if !points.contains(&point) {
