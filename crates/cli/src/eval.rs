@@ -231,8 +231,8 @@ pub struct EvalAlexnetArgs {
 Examples:
   cargo xtask eval all --engines ort:cpu,ort:openvino,tract --image photographs/
 
-Each network's report goes to its folder below artifacts, and artifacts/report/index.html shows all. The exit status is 0 only
-if all passed.")]
+Each network's report goes to its folder below artifacts, and artifacts/report/index.html shows all. candle, if it is asked
+for, runs BERT alone. The exit status is 0 only if all passed.")]
 pub struct EvalAllArgs {
     /// A picture or a folder of pictures for AlexNet; may be given several times.
     #[arg(long = "image", value_name = "PATH")]

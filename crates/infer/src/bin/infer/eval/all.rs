@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use clap::Parser;
 use cli::eval::{EvalAlexnetArgs, EvalAllArgs, EvalBertQaArgs, EvalMnistArgs};
+use infer::candle_bert;
 
 use super::{alexnet, bert_qa, mnist};
 
@@ -27,10 +28,16 @@ pub fn execute(arguments: &EvalAllArgs) -> Result<ExitCode> {
             "--json, --compare and --against are for one network; the reports of all are in their folders below artifacts"
         );
     }
-    let mnist = || mnist::execute(&EvalMnistArgs { measure: measure.clone(), ..defaults()? });
+    // candle has BERT alone.
+    let without_candle = || {
+        let mut measure = measure.clone();
+        measure.engines.engines.retain(|name| name != candle_bert::NAME);
+        measure
+    };
+    let mnist = || mnist::execute(&EvalMnistArgs { measure: without_candle(), ..defaults()? });
     let alexnet = || {
         let images = arguments.images.clone();
-        alexnet::execute(&EvalAlexnetArgs { measure: measure.clone(), images, ..defaults()? })
+        alexnet::execute(&EvalAlexnetArgs { measure: without_candle(), images, ..defaults()? })
     };
     let bert = || {
         let hf_dir = arguments.hf_dir.clone();
