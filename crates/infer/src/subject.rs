@@ -65,7 +65,7 @@ pub struct BatchTiming {
 /// The times of one engine at one batch size.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EngineTiming {
-    /// Items a second at the median time.
+    /// Items a second over the whole time.
     pub items_per_second: f64,
     /// How many times as fast as the reference; `None` for the reference itself.
     pub speedup: Option<Median>,

@@ -117,7 +117,7 @@ pub fn timing(timing: &[BatchTiming], items: &str) -> String {
     bars("Latency", &format!("The median, {spread}. A line without an end goes on. Shorter is better."), &latency)
         + &bars(
             &format!("Throughput in {items} a second"),
-            "At the median, with a line over the same runs. Longer is better.",
+            "Over the whole time, with a line from the slow runs to the fastest. Longer is better.",
             &throughput,
         )
         + &folded(
