@@ -85,7 +85,7 @@ pub struct Leader {
     pub batch: usize,
     /// The median time of a run.
     pub p50_ms: f64,
-    /// Items a second at that time.
+    /// Items a second, over the whole time.
     pub items_per_second: f64,
     /// The engine from which it cannot be told apart by the times, if there is one.
     pub level_with: Option<String>,
