@@ -70,7 +70,8 @@ pub struct EvalOnnxArgs {
 #[derive(Debug, Clone, Args)]
 pub struct EngineArgs {
     /// What runs the file, separated by commas: tract, and ort: with a provider, as in ort:cpu; for BERT also candle, which
-    /// runs the weights. Burn, where it has the network, is always there to compare with. [default: ort:cpu]
+    /// runs the weights. Burn, where it has the network, is always there to compare with. [default: ort:cpu; with --onnx every
+    /// engine that works here and can load the file]
     #[arg(long, visible_alias = "engine", value_name = "NAME,…", value_delimiter = ',')]
     pub engines: Vec<String>,
     /// ONNX Runtime's execution providers, separated by commas: cpu, cuda, tensorrt, dnnl, openvino, xnnpack, or any other that

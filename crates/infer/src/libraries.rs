@@ -72,6 +72,19 @@ impl Libraries {
         self.probes.get_or_insert_with(|| candidates.iter().map(|path| (path.clone(), launcher.probe(path))).collect())
     }
 
+    /// The providers that work in one of the libraries, the CPU's first.
+    pub fn working(&mut self) -> Vec<Provider> {
+        let mut working = vec![Provider::Cpu];
+        for found in
+            self.probes().iter().filter_map(|(_, probe)| probe.as_ref().ok()).flat_map(|probe| &probe.providers)
+        {
+            if found.failure.is_none() && !working.contains(&found.provider) {
+                working.push(found.provider.clone());
+            }
+        }
+        working
+    }
+
     /// The library for a provider: the first one for the CPU, else the first in which the provider works, else the
     /// first that was built with it. One that is not known here goes to the first library, if none has it: the runtime then
     /// says in its own words what it lacks.

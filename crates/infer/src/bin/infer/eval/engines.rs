@@ -46,6 +46,11 @@ pub fn asked(arguments: &EngineArgs) -> Result<Vec<EngineName>> {
     Ok(engines)
 }
 
+/// Whether the user leaves the choice of engines open.
+pub fn is_any(arguments: &EngineArgs) -> bool {
+    arguments.engines.is_empty() && arguments.providers.is_empty() && arguments.provider_options.is_empty()
+}
+
 /// What starts engines on an ONNX file, each in a process of its own.
 pub struct Starter<'a> {
     /// Starts processes.

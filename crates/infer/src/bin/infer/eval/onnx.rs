@@ -14,6 +14,7 @@ use infer::any_model::inputs::{Sizes, base_sizes, elements};
 use infer::any_model::page::page;
 use infer::any_model::report::{EngineReport, Report};
 use infer::engine::Engine;
+use infer::engine_name::EngineName;
 use infer::fingerprint::Fingerprint;
 use infer::libraries::Libraries;
 use infer::memory::require_room;
@@ -23,7 +24,7 @@ use infer::subject::{Subject, time};
 use infer::tensor::NamedTensor;
 use infer::worker::remote::Launcher;
 
-use super::engines::{Starter, asked, size_hint};
+use super::engines::{Starter, asked, is_any, size_hint};
 use super::search::{Plain, Search};
 use super::{session_note, write_page};
 
@@ -57,9 +58,15 @@ pub fn execute(model: &Path, arguments: &EvalOnnxArgs) -> Result<ExitCode> {
 }
 
 fn evaluate(model: &Path, arguments: &EvalOnnxArgs, fingerprint: Fingerprint) -> Result<Report> {
-    let asked = asked(&arguments.engines)?;
+    let mut asked = asked(&arguments.engines)?;
     let launcher = Launcher::this_program().context("this program cannot be started again")?;
-    let libraries = RefCell::new(Libraries::find(Path::new(crate::DATASETS), launcher.clone())?);
+    let mut libraries = Libraries::find(Path::new(crate::DATASETS), launcher.clone())?;
+    // Unless the user chooses, every engine of this machine has a try.
+    let every = is_any(&arguments.engines);
+    if every {
+        asked = libraries.working().into_iter().map(EngineName::Ort).chain([EngineName::Tract]).collect();
+    }
+    let libraries = RefCell::new(libraries);
     let starter = Starter {
         launcher: &launcher,
         libraries: &libraries,
@@ -89,10 +96,21 @@ fn evaluate(model: &Path, arguments: &EvalOnnxArgs, fingerprint: Fingerprint) ->
     let random =
         |seed: &String| format!("the weights are random (seed {seed}): what this network computes means nothing");
     let mut notes = Vec::from_iter(seed.map(random).into_iter().chain(session_note(&arguments.engines)));
+    candidates.iter_mut().for_each(|candidate| candidate.start(&sample));
+    if every {
+        // What cannot load the file, or run it at all, is told and is no failure.
+        let mut kept = Vec::new();
+        for (engine, candidate) in asked.into_iter().zip(candidates) {
+            match &candidate.row.error {
+                Some(error) => notes.push(format!("{engine} is left out: {error}")),
+                None => kept.push((engine, candidate)),
+            }
+        }
+        (asked, candidates) = kept.into_iter().unzip();
+    }
     let progress = Progress::new("comparing");
     let total = candidates.len().max(1) as f64;
     for (index, candidate) in candidates.iter_mut().enumerate() {
-        candidate.start(&sample);
         let (differences, refused) = differences(reference.required()?, candidate, &cases)?;
         for refusal in refused {
             let note = format!("the model does not run at {refusal}");
