@@ -78,24 +78,31 @@ fn scatter(blocks: &[f64]) -> f64 {
     median(&distances).map_or(0.0, |median| median.value / middle)
 }
 
+impl Change {
+    /// The change as a row: engine, batch, both times in milliseconds, the change, the noise and the verdict.
+    pub fn cells(&self) -> [String; 7] {
+        let verdict = match self.verdict {
+            Verdict::Same => "same",
+            Verdict::Slower => "SLOWER",
+            Verdict::Faster => "faster",
+        };
+        [
+            self.engine.clone(),
+            self.batch.to_string(),
+            figure(self.before_ms),
+            figure(self.now_ms),
+            format!("{:+.1} %", 100.0 * self.change),
+            format!("{:.1} %", 100.0 * self.threshold),
+            verdict.to_owned(),
+        ]
+    }
+}
+
 /// The changes as a table.
 pub fn text(changes: &[Change]) -> String {
     let mut table = Table::new(["engine", "batch", "before ms", "now ms", "change", "noise", "verdict"]);
     for change in changes {
-        table.row([
-            change.engine.clone(),
-            change.batch.to_string(),
-            figure(change.before_ms),
-            figure(change.now_ms),
-            format!("{:+.1} %", 100.0 * change.change),
-            format!("{:.1} %", 100.0 * change.threshold),
-            match change.verdict {
-                Verdict::Same => "same",
-                Verdict::Slower => "SLOWER",
-                Verdict::Faster => "faster",
-            }
-            .to_owned(),
-        ]);
+        table.row(change.cells());
     }
     table.render()
 }

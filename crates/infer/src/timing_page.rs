@@ -4,7 +4,6 @@ use crate::fingerprint::{Fingerprint, Library};
 use crate::html::{Bar, bars, escape, facts, folded, paragraph, table};
 use crate::measured::{Comparison, Head};
 use crate::provider::Provider;
-use crate::regression::{Change, Verdict};
 use crate::scenario::{self, ScenarioResult};
 use crate::statistics::enough;
 use crate::subject::{BatchTiming, Row};
@@ -44,23 +43,7 @@ pub fn scenarios(results: &[ScenarioResult], items: &str) -> Option<String> {
 
 /// The changes since an earlier report.
 fn changes(compared: &Comparison) -> String {
-    let row = |change: &Change| {
-        vec![
-            change.engine.clone(),
-            change.batch.to_string(),
-            figure(change.before_ms),
-            figure(change.now_ms),
-            format!("{:+.1} %", 100.0 * change.change),
-            format!("{:.1} %", 100.0 * change.threshold),
-            match change.verdict {
-                Verdict::Same => "same",
-                Verdict::Slower => "slower",
-                Verdict::Faster => "faster",
-            }
-            .to_owned(),
-        ]
-    };
-    let rows: Vec<Vec<String>> = compared.changes.iter().map(row).collect();
+    let rows: Vec<Vec<String>> = compared.changes.iter().map(|change| change.cells().into()).collect();
     let headings = ["engine", "batch", "before ms", "now ms", "change", "noise", "verdict"];
     let caption = format!("Against {}; a change counts beyond the noise", compared.with.display());
     table(&Grid::new(caption, &headings, rows))
