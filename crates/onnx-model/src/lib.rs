@@ -8,6 +8,7 @@
 //! - **Operators**: [`schema`] has the signature of every operator of opsets 11 to 28.
 //! - **Checks**: [`Model::check`] finds what breaks a rule of ONNX, with the node and the reason, and infers the type
 //!   and symbolic shape of every value.
+//! - **Exactness**: [`float64`] makes of a model one that computes the same function in float64.
 //! - **Text**: `Display` prints a graph line by line, for people and for snapshot tests.
 //!
 //! # A first model
@@ -68,6 +69,7 @@ mod check;
 mod codec;
 mod data_type;
 mod external;
+pub mod float64;
 mod graph;
 mod infer;
 mod load;

@@ -11,7 +11,7 @@ mod structure;
 pub use problem::{CheckError, Place, Problem};
 pub(crate) use signature::bind_types;
 
-use crate::infer::{self, Types};
+use crate::infer::{self, Known, Types};
 use crate::{Model, model};
 
 impl Model {
@@ -26,6 +26,12 @@ impl Model {
         structure::check(self)?;
         infer::model(self)
     }
+}
+
+/// Checks a model, and returns what is known of the values of each of its graphs.
+pub(crate) fn known(model: &Model) -> Result<Known<'_>, CheckError> {
+    structure::check(model)?;
+    infer::known(model)
 }
 
 /// The opset of ONNX's own operators, which must be one that the operator table covers; `None` when the model does not

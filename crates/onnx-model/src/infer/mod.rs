@@ -11,11 +11,11 @@ mod conv;
 mod dispatch;
 mod dtype;
 mod elements;
-mod extent;
+pub(crate) mod extent;
 mod index;
 mod matmul;
 mod normalise;
-mod op;
+pub(crate) mod op;
 mod reduce;
 mod regions;
 mod reshape;
@@ -40,12 +40,21 @@ const MAX_ELEMENTS: u64 = 64;
 
 /// Infers the types of a model whose names and order are in order.
 pub fn model(model: &Model) -> Result<Types, CheckError> {
-    let mut inference = Inference { opset: model.opset(), scopes: Vec::new() };
-    inference.scopes.push(HashMap::new());
-    inference.fill(&model.graph, None)?;
-    let values = inference.scopes.pop().unwrap_or_default();
+    let values = known(model)?.remove(&(&raw const model.graph)).unwrap_or_default();
     let typed = values.into_iter().filter_map(|(name, value)| Some((name.to_owned(), tensor_type(&value)?)));
     Ok(typed.collect())
+}
+
+/// What is known of the values of each graph of a model, by the graph's address in it.
+pub(crate) type Known<'a> = HashMap<*const Graph, HashMap<&'a str, Value>>;
+
+/// What is known of every value of a model whose names and order are in order, those of subgraphs as well.
+pub(crate) fn known(model: &Model) -> Result<Known<'_>, CheckError> {
+    let mut inference = Inference { opset: model.opset(), scopes: vec![HashMap::new()], known: Known::new() };
+    inference.fill(&model.graph, None)?;
+    let values = inference.scopes.pop().unwrap_or_default();
+    inference.known.insert(&raw const model.graph, values);
+    Ok(inference.known)
 }
 
 struct Inference<'a> {
@@ -53,6 +62,8 @@ struct Inference<'a> {
     opset: Option<i64>,
     /// What is known, the main graph's values first and then those of each subgraph.
     scopes: Vec<HashMap<&'a str, Value>>,
+    /// What was known of the subgraphs that are done.
+    known: Known<'a>,
 }
 
 impl<'a> Inference<'a> {
@@ -62,7 +73,9 @@ impl<'a> Inference<'a> {
         self.fill(graph, Some(arguments))?;
         let outputs = graph.outputs.iter().map(|output| self.find(&output.name).cloned().unwrap_or_default());
         let outputs = outputs.collect();
-        self.scopes.pop();
+        if let Some(values) = self.scopes.pop() {
+            self.known.insert(graph, values);
+        }
         Ok(outputs)
     }
 

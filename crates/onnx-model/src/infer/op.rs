@@ -67,6 +67,14 @@ impl Op<'_> {
         }
     }
 
+    /// A number among the attributes or its default.
+    pub fn float(&self, name: &str) -> Option<f32> {
+        match self.attribute(name) {
+            Some(Attribute::Float(value)) => Some(*value),
+            _ => None,
+        }
+    }
+
     /// A truth value among the attributes; `false` when it is absent and has no default.
     pub fn flag(&self, name: &str) -> bool {
         self.int(name).unwrap_or(0) != 0

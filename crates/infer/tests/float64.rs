@@ -1,0 +1,138 @@
+//! `onnx_model::float64` under ONNX Runtime, against PyTorch in float64.
+//!
+//! `fixtures/float64.bin` holds small networks with inputs and expected outputs; `fixtures/float64.py` wrote it and tells how.
+
+use std::path::Path;
+
+use infer::engine::Engine;
+use infer::runtime::Runtime;
+use infer::session::{Optimization, Session, SessionOptions};
+use infer::tensor::{Elements, NamedTensor, Tensor};
+use onnx_model::float64::to_float64;
+use onnx_model::{DataType, Model};
+
+/// Of the largest value of an output. Sums of some hundred products in another order differ by some hundred times
+/// 2^-53 = 1.1e-16 of it at most, and commonly by a few times; functions of one value are off by a few units in the last place.
+const TOLERANCE: f64 = 1e-14;
+
+/// What rounding to float32, 6e-8, leaves of the networks themselves, by the same reasoning with the largest factor.
+const SINGLE_TOLERANCE: f64 = 1e-5;
+
+struct Case {
+    name: String,
+    model: Model,
+    inputs: Vec<NamedTensor>,
+    expected: Vec<NamedTensor>,
+}
+
+fn cases() -> Vec<Case> {
+    let mut rest: &[u8] = include_bytes!("fixtures/float64.bin");
+    let mut next = || {
+        let (length, tail) = rest.split_first_chunk::<4>()?;
+        let (bytes, tail) = tail.split_at(u32::from_le_bytes(*length) as usize);
+        rest = tail;
+        Some(Model::decode(bytes.to_vec()).unwrap())
+    };
+    let mut cases = Vec::new();
+    while let Some(model) = next() {
+        let values = next().expect("values follow each network").graph.initializers;
+        let named: Vec<NamedTensor> = values.iter().map(tensor).collect();
+        let is_input = |value: &NamedTensor| model.graph.inputs.iter().any(|input| input.name == value.name);
+        let (inputs, expected) = named.into_iter().partition(is_input);
+        cases.push(Case { name: model.graph.name.clone(), model, inputs, expected });
+    }
+    cases
+}
+
+fn tensor(tensor: &onnx_model::Tensor) -> NamedTensor {
+    let elements: Elements = match tensor.dtype {
+        DataType::F32 => tensor.to_vec::<f32>().unwrap().into(),
+        DataType::F64 => tensor.to_vec::<f64>().unwrap().into(),
+        DataType::I64 => tensor.to_vec::<i64>().unwrap().into(),
+        DataType::I32 => tensor.to_vec::<i32>().unwrap().into(),
+        DataType::I8 => tensor.to_vec::<i8>().unwrap().into(),
+        DataType::U8 => tensor.to_vec::<u8>().unwrap().into(),
+        DataType::Bool => tensor.to_vec::<bool>().unwrap().into(),
+        other => panic!("{other} is not handled"),
+    };
+    let shape: Vec<usize> = tensor.dims.iter().map(|&size| usize::try_from(size).unwrap()).collect();
+    NamedTensor::new(&tensor.name, Tensor::new(shape, elements).unwrap())
+}
+
+fn widened(value: &NamedTensor) -> NamedTensor {
+    match value.tensor.elements() {
+        Elements::F32(_) => {
+            let tensor = Tensor::new(value.tensor.shape(), value.tensor.to_f64()).unwrap();
+            NamedTensor::new(&value.name, tensor)
+        }
+        _ => value.clone(),
+    }
+}
+
+fn run(model: &Model, inputs: &[NamedTensor]) -> Result<Vec<NamedTensor>, String> {
+    let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/onnxruntime");
+    let runtime = Runtime::load(&fetched).unwrap_or_else(|error| panic!("{error}"));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.onnx");
+    model.save(&path).unwrap();
+    let options = SessionOptions { optimization: Optimization::None, ..SessionOptions::default() };
+    let mut session = Session::open(&runtime, &path, options).map_err(|error| error.to_string())?;
+    session.run(inputs).map_err(|error| error.to_string())
+}
+
+/// The largest difference between the outputs, as a share of the largest value of an output.
+fn difference(found: &[NamedTensor], expected: &[NamedTensor]) -> Result<f64, String> {
+    let mut worst = 0.0_f64;
+    for expected in expected {
+        let found = found.iter().find(|value| value.name == expected.name).ok_or("an output is missing")?;
+        if found.tensor.shape() != expected.tensor.shape() {
+            return Err(format!("the shape is {:?}, not {:?}", found.tensor.shape(), expected.tensor.shape()));
+        }
+        let (found, expected) = (found.tensor.to_f64(), expected.tensor.to_f64());
+        let largest = expected.iter().fold(f64::MIN_POSITIVE, |most, value| most.max(value.abs()));
+        for (found, expected) in found.iter().zip(&expected) {
+            // What is no number is no agreement.
+            let difference = (found - expected).abs() / largest;
+            worst = if difference.is_nan() { f64::INFINITY } else { worst.max(difference) };
+        }
+    }
+    Ok(worst)
+}
+
+/// The failures of all cases, so that one does not hide the others.
+fn failures(examine: impl Fn(&Case) -> Result<(), String>) -> Vec<String> {
+    let cases = cases();
+    assert!(cases.len() > 100, "the networks were not found");
+    let failures = cases.iter().filter_map(|case| Some(format!("{}: {}", case.name, examine(case).err()?)));
+    failures.collect()
+}
+
+#[test]
+fn every_form_agrees_with_pytorch_in_float64() {
+    let failures = failures(|case| {
+        let exact = to_float64(&case.model).map_err(|error| error.to_string())?;
+        exact.check().map_err(|error| error.to_string())?;
+        let inputs: Vec<NamedTensor> = case.inputs.iter().map(widened).collect();
+        let outputs = run(&exact, &inputs)?;
+        for (output, expected) in outputs.iter().zip(&case.expected) {
+            if std::mem::discriminant(output.tensor.elements()) != std::mem::discriminant(expected.tensor.elements()) {
+                return Err(format!("{} has another element type", output.name));
+            }
+        }
+        match difference(&outputs, &case.expected)? {
+            share if share <= TOLERANCE => Ok(()),
+            share => Err(format!("the outputs differ by {share:e}")),
+        }
+    });
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// That the expected outputs are those of the networks, and not of others that PyTorch calls by the same name.
+#[test]
+fn the_networks_themselves_differ_by_rounding_alone() {
+    let failures = failures(|case| match difference(&run(&case.model, &case.inputs)?, &case.expected)? {
+        share if share <= SINGLE_TOLERANCE => Ok(()),
+        share => Err(format!("the outputs differ by {share:e}")),
+    });
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}

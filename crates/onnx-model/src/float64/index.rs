@@ -1,0 +1,52 @@
+//! Operators that compare positions, and the mean.
+
+use super::forms::{Reason, Step};
+use super::writer::Expr;
+use crate::DataType;
+
+/// One value.
+type One<'w> = Result<Expr<'w>, Reason>;
+
+pub fn mean<'w>(step: &Step<'_, 'w>) -> One<'w> {
+    let inputs = step.inputs();
+    Ok(step.writer.sum(&inputs) / inputs.len() as f64)
+}
+
+pub fn non_zero<'w>(step: &Step<'_, 'w>) -> One<'w> {
+    Ok(step.writer.node("NonZero", &[step.input(0).cast(DataType::Bool)], &[]))
+}
+
+/// Where `positions` equals the position along a new axis that `rest` axes follow, of which there are `depth`.
+fn matches<'w>(positions: Expr<'w>, depth: Expr<'w>, rest: usize) -> Expr<'w> {
+    let mut sizes = vec![1; rest + 1];
+    sizes[0] = -1;
+    positions.equal(positions.writer().range(depth).reshape(&sizes))
+}
+
+pub fn hardmax<'w>(step: &Step<'_, 'w>) -> One<'w> {
+    let x = step.input(0);
+    let (rank, axis) = (step.rank(0)? as i64, step.int("axis"));
+    let axis = if axis < 0 { axis + rank } else { axis };
+    // Up to opset 12 all axes from this one on are one.
+    let flat = step.writer.opset < 13;
+    let rows = match flat {
+        true => step.writer.node("Flatten", &[x], &[("axis", axis.into())]),
+        false => x,
+    };
+    let (axis, rank) = if flat { (1, 2) } else { (axis, rank) };
+    let first = step.writer.node("ArgMax", &[rows], &[("axis", axis.into())]);
+    let found = matches(first, rows.shape().gather(axis, 0), (rank - 1 - axis) as usize).cast(DataType::F64);
+    Ok(if flat { found.reshape_to(x.shape()) } else { found })
+}
+
+pub fn one_hot<'w>(step: &Step<'_, 'w>) -> One<'w> {
+    let rank = step.rank(0)? as i64;
+    let axis = step.int("axis");
+    let axis = if axis < 0 { axis + rank + 1 } else { axis };
+    let indices = step.input(0).cast(DataType::I64);
+    // A depth is a scalar or a vector of one.
+    let depth = step.input(1).cast(DataType::I64).reshape(&[]);
+    let positions = indices.less(0).select(indices + depth, indices).unsqueeze(&[axis]);
+    let values = step.input(2);
+    Ok(matches(positions, depth, (rank - axis) as usize).select(values.gather(1, 0), values.gather(0, 0)))
+}
