@@ -68,7 +68,7 @@ pub fn hard_swish<'w>(step: &Step<'_, 'w>) -> One<'w> {
 }
 
 /// `1 / (1 + e^-x)`. ONNX Runtime's own kernel loses digits where the result is small.
-fn logistic(x: Expr<'_>) -> Expr<'_> {
+pub fn logistic(x: Expr<'_>) -> Expr<'_> {
     let small = (-x.abs()).exp();
     x.less(0.0).select(small, 1.0) / (1.0 + small)
 }
@@ -83,7 +83,7 @@ pub fn swish<'w>(step: &Step<'_, 'w>) -> One<'w> {
 }
 
 /// `log(1 + e^x)`.
-fn soft_plus(x: Expr<'_>) -> Expr<'_> {
+pub fn soft_plus(x: Expr<'_>) -> Expr<'_> {
     x.max(0.0) + log1p((-x.abs()).exp())
 }
 
@@ -96,9 +96,13 @@ pub fn mish<'w>(step: &Step<'_, 'w>) -> One<'w> {
     Ok(x * soft_plus(x).tanh())
 }
 
+/// `x / (1 + |x|)`.
+pub fn soft_sign(x: Expr<'_>) -> Expr<'_> {
+    x / (1.0 + x.abs())
+}
+
 pub fn softsign<'w>(step: &Step<'_, 'w>) -> One<'w> {
-    let x = step.input(0);
-    Ok(x / (1.0 + x.abs()))
+    Ok(soft_sign(step.input(0)))
 }
 
 pub fn thresholded_relu<'w>(step: &Step<'_, 'w>) -> One<'w> {

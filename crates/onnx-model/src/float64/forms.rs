@@ -1,7 +1,7 @@
 //! Which formula stands for which operator.
 
 use super::writer::{Expr, Writer};
-use super::{activation, correlate, erf, index, normalise, pool, quantise, trigonometry};
+use super::{activation, correlate, erf, index, normalise, pool, quantise, recurrent, resize, trigonometry};
 use crate::infer::extent::Extent;
 use crate::infer::op::Op;
 use crate::{DataType, Tensor};
@@ -115,6 +115,10 @@ pub fn write<'w>(step: &Step<'_, 'w>) -> Result<Option<Vec<Expr<'w>>>, Reason> {
         "OneHot" => vec![index::one_hot(step)?],
         "DequantizeLinear" => vec![quantise::dequantize(step)?],
         "DynamicQuantizeLinear" => quantise::dynamic(step)?,
+        "GRU" => recurrent::gated(step)?,
+        "LSTM" => recurrent::long_short(step)?,
+        "RNN" => recurrent::simple(step)?,
+        "Resize" => vec![resize::resize(step)?],
         "QuantizeLinear" => vec![quantise::quantize(step)?],
         "BatchNormalization" if trains(step) => return Err("it gathers statistics, as in training"),
         "Dropout" if drops(step) => return Err("it may drop values at random, as in training"),

@@ -29,6 +29,8 @@ mod native;
 mod normalise;
 mod pool;
 mod quantise;
+mod recurrent;
+mod resize;
 mod rewrite;
 mod trigonometry;
 mod widen;

@@ -1,0 +1,139 @@
+//! Images of another size, axis after axis.
+
+use super::forms::{Reason, Step};
+use super::writer::{Expr, Operand};
+use crate::DataType;
+use crate::infer::extent::Extent;
+
+/// One value.
+type One<'w> = Result<Expr<'w>, Reason>;
+
+/// An axis of the image.
+struct Axis<'w> {
+    /// The sizes before and after, integers.
+    from: Expr<'w>,
+    to: Expr<'w>,
+    /// How many times as large it becomes.
+    scale: Expr<'w>,
+}
+
+pub fn resize<'w>(step: &Step<'_, 'w>) -> One<'w> {
+    let text = |name, default| step.op.string(name).unwrap_or(default);
+    if step.op.flag("antialias") {
+        return Err("it smooths what it shrinks");
+    }
+    if text("keep_aspect_ratio_policy", "stretch") != "stretch" {
+        return Err("its sizes follow from one another");
+    }
+    let x = step.input(0);
+    let rank = step.rank(0)?;
+    let axes: Vec<i64> = match step.op.ints("axes") {
+        Some(axes) => axes.iter().map(|axis| if *axis < 0 { axis + rank as i64 } else { *axis }).collect(),
+        None => (0..rank as i64).collect(),
+    };
+    // Up to opset 12 scales are always there, and empty where sizes hold.
+    let given = |position| step.op.input(position).is_some() && !is_empty(step, position);
+    let by_sizes = given(3);
+    let mut result = x;
+    for (index, &axis) in axes.iter().enumerate() {
+        if stays(step, by_sizes, index, axis as usize) {
+            continue;
+        }
+        let from = x.shape().gather(axis, 0);
+        let axis_of = match by_sizes {
+            true => {
+                let to = step.input(3).gather(index as i64, 0);
+                Axis { from, to, scale: to.cast(DataType::F64) / from.cast(DataType::F64) }
+            }
+            false => {
+                let scale = step.input(2).gather(index as i64, 0);
+                // ONNX Runtime multiplies the size in float32.
+                let size = from.cast(DataType::F32) * scale.cast(DataType::F32);
+                Axis { from, to: size.floor().cast(DataType::I64), scale }
+            }
+        };
+        result = along(step, result, axis, (rank as i64 - 1 - axis) as usize, &axis_of)?;
+    }
+    Ok(result)
+}
+
+fn is_empty(step: &Step, position: usize) -> bool {
+    step.op.dims(position).is_some_and(|dims| dims[..] == [Some(Extent::known(0))])
+}
+
+/// Whether an axis keeps its size, as far as that is known.
+fn stays(step: &Step, by_sizes: bool, index: usize, axis: usize) -> bool {
+    match by_sizes {
+        true => {
+            let size = step.op.dims(0).and_then(|dims| dims[axis].clone());
+            let sizes = step.op.elements(3).and_then(|sizes| sizes.get(index).cloned().flatten());
+            size.is_some() && size == sizes
+        }
+        false => {
+            let scales = step.op.input(2).and_then(|value| value.floats.as_ref());
+            scales.is_some_and(|scales| scales.get(index) == Some(&1.0))
+        }
+    }
+}
+
+/// The image with another size along one axis, which `rest` axes follow.
+fn along<'w>(step: &Step<'_, 'w>, x: Expr<'w>, axis: i64, rest: usize, sizes: &Axis<'w>) -> One<'w> {
+    let last = sizes.from - 1;
+    let place = coordinates(step, sizes)?;
+    let within = |place: Expr<'w>| {
+        let lifted = place.less(0).select(0, place);
+        lifted.greater(last).select(last, lifted)
+    };
+    let at = |place: Expr<'w>| x.gather(within(place.cast(DataType::I64)), axis);
+    if step.op.string("mode").unwrap_or("nearest") == "nearest" {
+        let place = match step.op.string("nearest_mode").unwrap_or("round_prefer_floor") {
+            "round_prefer_floor" => (place - 0.5).ceil(),
+            "round_prefer_ceil" => (place + 0.5).floor(),
+            "floor" => place.floor(),
+            "ceil" => place.ceil(),
+            _ => return Err("the way in which it rounds is not known"),
+        };
+        return Ok(at(place));
+    }
+    if !step.output.is_some_and(|dtype| matches!(dtype, DataType::F32 | DataType::F16 | DataType::BF16 | DataType::F64))
+    {
+        return Err("it interpolates integers");
+    }
+    let mut column = vec![1; rest + 1];
+    column[0] = -1;
+    if step.op.string("mode") == Some("linear") {
+        let place = place.max(0.0).min(last.cast(DataType::F64));
+        let low = place.floor();
+        let weight = (place - low).reshape(&column);
+        return Ok(at(low) * (1.0 - weight) + at(low + 1.0) * weight);
+    }
+    if step.op.flag("exclude_outside") {
+        return Err("it leaves out what lies outside of the image");
+    }
+    let low = place.floor();
+    let part = (place - low).reshape(&column);
+    let a = step.real("cubic_coeff_a");
+    let near = |t: Expr<'w>| ((a + 2.0) * t - (a + 3.0)) * t * t + 1.0;
+    let far = |t: Expr<'w>| ((a * t - 5.0 * a) * t + 8.0 * a) * t - 4.0 * a;
+    let rest = 1.0 - part;
+    Ok(at(low - 1.0) * far(part + 1.0)
+        + at(low) * near(part)
+        + at(low + 1.0) * near(rest)
+        + at(low + 2.0) * far(rest + 1.0))
+}
+
+/// Where each position of the result lies in the image, in float64.
+fn coordinates<'w>(step: &Step<'_, 'w>, sizes: &Axis<'w>) -> One<'w> {
+    let position = step.writer.range(sizes.to).cast(DataType::F64);
+    let (from, to) = (sizes.from.cast(DataType::F64), sizes.to.cast(DataType::F64));
+    let half = (position + 0.5) / sizes.scale - 0.5;
+    Ok(match step.op.string("coordinate_transformation_mode").unwrap_or("half_pixel") {
+        "half_pixel" => half,
+        "pytorch_half_pixel" => to.greater(1.0).select(half, 0.0.expr(step.writer)),
+        "half_pixel_symmetric" => (from * 0.5) * (1.0 - to / (from * sizes.scale)) + half,
+        "asymmetric" => position / sizes.scale,
+        "align_corners" => position * ((from - 1.0) / (to - 1.0).max(1.0)),
+        "tf_half_pixel_for_nn" => (position + 0.5) / sizes.scale,
+        _ => return Err("it takes a part of the image"),
+    })
+}
