@@ -15,6 +15,7 @@ Examples:
   cargo xtask eval mnist --engines ort:cpu,ort:openvino,tract
   cargo xtask eval bert-qa --squad dev-v1.1.json
   cargo xtask eval --onnx model.onnx --shape batch=8 --engines ort:cpu,tract
+  cargo xtask eval --onnx model.onnx --batches 1,8,64 --compare earlier.json --fail-if-slower
   cargo xtask eval --onnx new.onnx --against old.onnx --bisect    where two files part ways")]
 #[command(args_conflicts_with_subcommands = true, arg_required_else_help = true)]
 pub struct EvalArgs {
@@ -28,43 +29,45 @@ pub struct EvalArgs {
 
 /// Options for an ONNX file from anywhere.
 ///
-/// It runs on seeded random inputs. The reference is ONNX Runtime on the CPU with no optimisation of the graph, on the same
-/// file or on the one that --against names.
+/// The reference is ONNX Runtime on the CPU with no optimisation of the graph, on the same file or on the one that --against
+/// names. In float64 it says how far float32 strays, and an engine may stray 16 times as far.
 #[derive(Debug, Clone, Args)]
 pub struct EvalOnnxArgs {
-    /// Compare and time every engine on this ONNX file, whatever network it is.
+    /// Compare and time every engine on this ONNX file, whatever network it is. The options below are for it.
     #[arg(long, value_name = "FILE")]
     pub onnx: Option<PathBuf>,
     /// The size of a dynamic axis; 1 if not given. An axis without a name is INPUT.INDEX, as in `x.0`. May be repeated.
     #[arg(long = "shape", value_name = "AXIS=SIZE", requires = "onnx")]
     pub shapes: Vec<AxisSize>,
-    /// What runs the file.
-    #[command(flatten)]
-    pub engines: EngineArgs,
-    /// Threads inside one operation, for every engine.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = threads, requires = "onnx")]
-    pub threads: usize,
-    /// The least time to spend on the timing, in seconds; up to twice as long where that brings an engine the runs that a
-    /// percentile takes (p90 29, p99 299).
-    #[arg(long, value_name = "SECONDS", default_value_t = 3.0, value_parser = seconds, requires = "onnx")]
-    pub seconds: f64,
-    /// The largest difference from the reference that passes, relative to the largest value of the same output.
-    #[arg(long, value_name = "SHARE", default_value_t = 1e-3, value_parser = share, requires = "onnx")]
-    pub tolerance: f64,
-    /// Take another ONNX file under ONNX Runtime for the reference: one that should compute the same.
-    #[arg(long, value_name = "FILE", requires = "onnx")]
-    pub against: Option<PathBuf>,
-    /// Where an engine differs, find the first node whose output departs from the reference, and the smallest sizes of the
-    /// dynamic axes that show it.
-    #[arg(long, requires = "onnx")]
-    pub bisect: bool,
+    /// The dynamic axis that counts items, which --batches and the scenarios change.
+    ///
+    /// [default: `batch`, `batch_size` or `N`, or the first axis of the first input if that is dynamic]
+    #[arg(long, value_name = "AXIS", requires = "onnx")]
+    pub batch_axis: Option<String>,
+    /// Inputs of your own, which are validated besides random ones, and whose sizes are the default for --shape: a .safetensors file with a tensor for each
+    /// input by its name, or a folder with ONNX's input_0.pb, input_1.pb, …. May be repeated.
+    #[arg(long = "inputs", value_name = "PATH", requires = "onnx")]
+    pub inputs: Vec<PathBuf>,
+    /// Let engines stray from the reference by this share of the largest value of an output, however far float32 strays.
+    ///
+    /// [default: 16 times as far as float32 strays from float64; 1e-3 where an operator has no float64 under ONNX Runtime]
+    #[arg(long, value_name = "SHARE", value_parser = share, requires = "onnx")]
+    pub tolerance: Option<f64>,
     /// Where the report goes, as JSON with every sample; a page for browsers is put beside it.
-    #[arg(long, value_name = "FILE", default_value = "artifacts/report/onnx.json", requires = "onnx")]
+    #[arg(long, value_name = "FILE", default_value = EvalOnnxArgs::OUT, requires = "onnx")]
     pub out: PathBuf,
-    /// Print the report as JSON instead of tables.
-    #[arg(long, requires = "onnx")]
-    pub json: bool,
+    /// How it is measured.
+    #[command(flatten)]
+    pub measure: MeasureArgs,
 }
+
+impl EvalOnnxArgs {
+    /// Where the report goes unless the user says otherwise.
+    pub const OUT: &str = "artifacts/report/onnx.json";
+}
+
+/// How long an engine may take for an answer unless the user says otherwise, in seconds.
+pub const TIMEOUT: u64 = 600;
 
 /// The engines that are asked for.
 #[derive(Debug, Clone, Args)]
@@ -100,7 +103,7 @@ pub struct MeasureArgs {
     pub threads: Option<usize>,
     /// The batch sizes to time, separated by commas. The latency of one item is always timed.
     ///
-    /// [default: 1,8,64,256 for mnist, 1,4,16 for alexnet, 1,4 for bert-qa]
+    /// [default: 1,8,64,256 for mnist, 1,4,16 for alexnet, 1,4 for bert-qa; with --onnx the size that --shape gives]
     #[arg(long, value_name = "N,…", value_delimiter = ',', value_parser = positive)]
     pub batches: Vec<usize>,
     /// The least time to spend on each batch size, in seconds; up to twice as long where that brings an engine the runs that
@@ -117,13 +120,17 @@ pub struct MeasureArgs {
     /// Fail if an engine has become slower than in the report that --compare names.
     #[arg(long, requires = "compare")]
     pub fail_if_slower: bool,
-    /// Where an engine strays too far from float64, find the first node whose output departs from that of the graph as it is,
+    /// How long an engine may take to load, or to answer, before it counts as hung and is ended, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = TIMEOUT as f64, value_parser = timeout)]
+    pub timeout: f64,
+    /// Where an engine strays too far, find the first node whose output departs from that of the graph as it is,
     /// under ONNX Runtime with no optimisation, and the smallest part of the inputs that shows it.
     #[arg(long)]
     pub bisect: bool,
-    /// Take the nodes of another file for --bisect to compare with: an export of the same weights that is right. Without it
-    /// the file is its own reference, which shows where an engine departs from the file.
-    #[arg(long, value_name = "FILE", requires = "bisect")]
+    /// Take another ONNX file for the reference: an export of the same weights that is right. Its nodes are what --bisect
+    /// compares with, and with --onnx its outputs are what engines are judged by. Without it the file is its own reference,
+    /// which shows where an engine departs from the file.
+    #[arg(long, value_name = "FILE")]
     pub against: Option<PathBuf>,
     /// Print the report as JSON instead of tables.
     #[arg(long)]
@@ -352,9 +359,18 @@ fn share(text: &str) -> Result<f64, String> {
 /// # Errors
 /// When it is none, or is longer than an hour.
 pub fn seconds(text: &str) -> Result<f64, String> {
+    duration(text, 3600.0)
+}
+
+/// A duration above zero and at most a day.
+fn timeout(text: &str) -> Result<f64, String> {
+    duration(text, 86_400.0)
+}
+
+fn duration(text: &str, most: f64) -> Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(number) if number.is_finite() && number > 0.0 && number <= 3600.0 => Ok(number),
-        Ok(_) => Err("it must be above 0 and at most 3600".to_owned()),
+        Ok(number) if number > 0.0 && number <= most => Ok(number),
+        Ok(_) => Err(format!("it must be above 0 and at most {most}")),
         Err(error) => Err(error.to_string()),
     }
 }

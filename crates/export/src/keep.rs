@@ -22,14 +22,8 @@ pub fn if_verified(
         anyhow!(sentence(error.as_ref()).replace(&beside, &place))
     };
     let verification = verify(staged.path()).map_err(renamed)?;
-    if let Some(case) = verification.failure() {
-        bail!(
-            "{} strays by {:.3e} at {} from the network in float64, and {:.3e} is the limit: the file is not kept",
-            verification.engine,
-            case.error,
-            case.label,
-            verification.limit
-        );
+    if let Some(failed) = verification.failed(&verification.engine) {
+        bail!("{failed}: the file is not kept");
     }
     staged.commit()?;
     Ok(verification)
@@ -37,18 +31,30 @@ pub fn if_verified(
 
 #[cfg(test)]
 mod tests {
-    use infer::verify::Case;
+    use infer::verify::{Case, OutputError, Rule};
     use onnx_model::{External, Graph, Model, SaveOptions, Tensor};
 
     use super::*;
 
     fn verification(error: f64) -> Verification {
-        let case =
-            Case { label: "batch 1".to_owned(), error, native_error: 0.25, difference: 0.0, outputs: Vec::new() };
+        let output = OutputError {
+            output: "y".to_owned(),
+            absolute: error,
+            limit: 1.0,
+            relative: error,
+            ulp: error,
+            cosine: None,
+            not_finite: 0,
+            native: 0.25,
+            form: None,
+        };
+        let label = "batch 1".to_owned();
+        let case = Case { label, error, native_error: 0.25, difference: 0.0, outputs: vec![output] };
         Verification {
             engine: "ort:cpu".to_owned(),
+            framework: "burn".to_owned(),
+            rule: Rule::default(),
             passed: error <= 1.0,
-            limit: 1.0,
             native_error: 0.25,
             cases: vec![case],
         }
@@ -105,7 +111,7 @@ mod tests {
         let target = folder.path().join("mnist.onnx");
         std::fs::write(&target, b"earlier").unwrap();
         let strays = if_verified(staged(&target, 0), &target, |_| Ok(verification(2.0))).unwrap_err().to_string();
-        assert!(strays.contains("ort:cpu strays by 2.000e0 at batch 1"), "{strays}");
+        assert!(strays.contains("ort:cpu strays by 2.00e0 from float64 in `y` (batch 1)"), "{strays}");
         let said = if_verified(staged(&target, 0), &target, |path| bail!("{} does not load", path.display()));
         assert_eq!(said.unwrap_err().to_string(), format!("{} does not load", target.display()));
         assert_eq!(std::fs::read(&target).unwrap(), b"earlier");

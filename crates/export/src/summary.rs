@@ -151,9 +151,9 @@ impl Summary {
         }
         text += &table.render();
         text += &format!(
-            "limit {:.2e}: {FACTOR} times the largest error of Burn's own float32, or {FLOOR_ULP} units in the last place \
-             if that is more\n",
-            self.verification.limit
+            "limit {:.2e}: {FACTOR} times the largest error of Burn's own float32 in the same output, or {FLOOR_ULP} units in \
+             the last place if that is more\n",
+            self.verification.limit()
         );
         let Seconds { load, export, write, verify } = self.seconds;
         text += &format!(

@@ -74,17 +74,6 @@ impl Difference {
     }
 }
 
-/// The largest `|result - exact|` over all elements, infinite if one of them is not finite or the lengths differ.
-pub fn max_error(result: &[f64], exact: &[f64]) -> f64 {
-    if result.len() != exact.len() {
-        return f64::INFINITY;
-    }
-    result.iter().zip(exact).fold(0.0, |most, (a, b)| {
-        let error = (a - b).abs();
-        if error.is_nan() { f64::INFINITY } else { most.max(error) }
-    })
-}
-
 /// The cosine of the angle between two vectors; `None` if one of them is zero everywhere or holds what is no number.
 pub fn cosine(a: &[f64], b: &[f64]) -> Option<f64> {
     let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
@@ -130,9 +119,6 @@ mod tests {
         let (nan, infinity) = (f32::NAN, f32::INFINITY);
         let difference = Difference::between(&[nan, infinity, infinity, 1.0], &[nan, infinity, -infinity, nan], 4);
         assert_eq!(difference.not_finite, 2);
-        assert_eq!(max_error(&[f64::NAN], &[0.0]), f64::INFINITY);
-        assert_eq!(max_error(&[], &[0.0]), f64::INFINITY);
-        assert_eq!(max_error(&[1.0, 2.0], &[1.5, 2.0]), 0.5);
     }
 
     #[test]

@@ -74,8 +74,12 @@ impl FromStr for EngineName {
     }
 }
 
-/// The engine that a name was meant to be: a framework, or a provider without `ort:` before it.
+/// The engine that a name was meant to be: the same in small letters, a framework, or a provider without `ort:` before it.
 fn like(name: &str) -> Option<String> {
+    let small = name.to_ascii_lowercase();
+    if small != name && small.parse::<EngineName>().is_ok() {
+        return Some(small);
+    }
     let framework = meant(name, ["burn", candle_bert::NAME, tract_engine::NAME]).map(str::to_owned);
     framework
         .or_else(|| meant(name, Provider::KNOWN.iter().map(Provider::name)).map(|provider| format!("ort:{provider}")))
@@ -97,6 +101,7 @@ mod tests {
         for (name, message) in [
             ("cpu", "there is no engine `cpu`; did you mean `ort:cpu`?"),
             ("Burn", "there is no engine `Burn`; did you mean `burn`?"),
+            ("ORT:CPU", "there is no engine `ORT:CPU`; did you mean `ort:cpu`?"),
             ("tracr", "there is no engine `tracr`; did you mean `tract`?"),
             ("ort:cdua", "there is no provider `cdua`; did you mean `cuda`?"),
             ("ort:gpu", "there is no provider `gpu`; did you mean `cuda`?"),

@@ -20,14 +20,22 @@ pub struct Field {
 /// What the framework makes of cases in float32, and in float64 on `exact`.
 ///
 /// # Errors
-/// When it fails.
+/// When it fails, or gives what is no finite number.
 pub fn expect(
     framework: &mut Subject,
     exact: &mut dyn Engine,
     cases: Vec<(String, Vec<NamedTensor>)>,
 ) -> Result<Expected, EngineError> {
     let progress = Progress::new("exact results");
-    Expected::of(framework.required()?, exact, cases, |share| progress.set(share))
+    let expected = Expected::of(framework.required()?, exact, cases, |share| progress.set(share))?;
+    match expected.not_finite() {
+        // The same infinity under every engine proves nothing.
+        Some(case) => Err(EngineError::Run {
+            engine: framework.row.engine.clone(),
+            reason: format!("it gives values that are no finite numbers ({case}), with which nothing can be compared"),
+        }),
+        None => Ok(expected),
+    }
 }
 
 impl Field {

@@ -16,10 +16,14 @@ use crate::timing_text;
 pub struct Head {
     /// The network: `mnist`.
     pub network: String,
-    /// Whether every engine ran, gave the framework's result for every item, and strayed no further than float32 does.
+    /// Whether all that was asked for ran, gave the framework's result for every item, and strayed no further than float32
+    /// does.
     pub passed: bool,
     /// What a reader should know before they trust the figures.
     pub notes: Vec<String>,
+    /// What was asked for and is too large for this machine, in sentences; the rest was done.
+    #[serde(default)]
+    pub unfit: Vec<String>,
     /// The times, one entry a batch size.
     pub timing: Vec<BatchTiming>,
     /// MLPerf's scenarios, if they were asked for.
@@ -62,6 +66,10 @@ impl Head {
         }
         if earlier.settings.threads != self.settings.threads {
             self.notes.push(format!("{} was measured with another number of threads", with.display()));
+        }
+        let model = |head: &Self| head.fingerprint.files.get("model").map(|mark| mark.sha256);
+        if model(earlier) != model(self) {
+            self.notes.push(format!("{} was measured with another model file", with.display()));
         }
         self.compared = Some(Comparison { with, changes: changes(&earlier.timing, &self.timing) });
     }

@@ -35,6 +35,19 @@ pub fn require_room(what: &str, elements: &[(ElementType, usize)]) -> Result<(),
     }
 }
 
+/// The batch sizes whose inputs this machine can hold, and what is to be said of the others. `elements` tells what the inputs
+/// of a batch hold.
+pub fn fitting(batches: &[usize], elements: impl Fn(usize) -> Vec<(ElementType, usize)>) -> (Vec<usize>, Vec<String>) {
+    let (mut fit, mut unfit) = (Vec::new(), Vec::new());
+    for &size in batches {
+        match require_room(&format!("batch {size}"), &elements(size)) {
+            Ok(()) => fit.push(size),
+            Err(error) => unfit.push(cli::failure::sentence(&error)),
+        }
+    }
+    (fit, unfit)
+}
+
 /// Bounds what this process may hold, and makes it the first that the system ends when memory runs out.
 ///
 /// # Errors
@@ -53,6 +66,13 @@ pub fn confine(bytes: u64) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_batch_that_cannot_fit_leaves_the_others() {
+        let (fit, unfit) = fitting(&[1, usize::MAX, 8], |size| vec![(ElementType::Float, size.saturating_mul(784))]);
+        assert_eq!((fit, unfit.len()), (vec![1, 8], 1));
+        assert!(unfit[0].contains("does not fit in memory"), "{unfit:?}");
+    }
 
     #[test]
     fn what_cannot_fit_is_refused_in_a_sentence() {

@@ -1,9 +1,9 @@
-//! Models as bytes.
+//! Models and tensors as bytes.
 
 use bytes::Bytes;
 
-use crate::Model;
 use crate::proto::{self, DecodeError, EncodeError, Layout};
+use crate::{Model, Tensor};
 
 impl Model {
     /// The model as the bytes of an `.onnx` file. The same model always gives the same bytes.
@@ -26,5 +26,15 @@ impl Model {
     /// When the bytes are no model, or one with parts that this crate does not read.
     pub fn decode(bytes: impl Into<Bytes>) -> Result<Self, DecodeError> {
         proto::decode_model(bytes.into())
+    }
+}
+
+impl Tensor {
+    /// Reads the bytes of a `.pb` file with one tensor, as the data of ONNX's own tests are kept. It shares `bytes`.
+    ///
+    /// # Errors
+    /// When the bytes are no tensor, or one that this crate does not read.
+    pub fn decode(bytes: impl Into<Bytes>) -> Result<Self, DecodeError> {
+        proto::decode_tensor(bytes.into())
     }
 }

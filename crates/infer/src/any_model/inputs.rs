@@ -66,6 +66,13 @@ pub fn dynamic_axes(signature: &Signature) -> Vec<String> {
     axes
 }
 
+/// The dynamic axis that counts items: `batch`, `batch_size` or `N`, or else the first axis of the first input.
+pub fn batch_axis(signature: &Signature) -> Option<String> {
+    let axes = dynamic_axes(signature);
+    let named = ["batch", "batch_size", "N"].into_iter().find(|name| axes.iter().any(|axis| axis == name));
+    named.map(str::to_owned).or_else(|| axis_name(signature.inputs.first()?, 0))
+}
+
 fn axis_name(input: &TensorInfo, index: usize) -> Option<String> {
     match input.shape.get(index)? {
         Dimension::Fixed(_) => None,
@@ -167,6 +174,18 @@ mod tests {
             ],
             outputs: Vec::new(),
         }
+    }
+
+    #[test]
+    fn items_are_counted_along_the_axis_of_that_name_or_the_first() {
+        let of = |axes: [Dimension; 2]| {
+            let input = TensorInfo { name: "x".to_owned(), element: None, shape: axes.to_vec() };
+            batch_axis(&Signature { inputs: vec![input], outputs: Vec::new() })
+        };
+        let named = |name: &str| Dimension::Named(name.to_owned());
+        assert_eq!(of([named("sequence"), named("batch_size")]).as_deref(), Some("batch_size"));
+        assert_eq!(of([Dimension::Unknown, named("width")]).as_deref(), Some("x.0"));
+        assert_eq!(of([Dimension::Fixed(1), named("width")]), None);
     }
 
     #[test]

@@ -1,6 +1,8 @@
-//! A model from anywhere: inputs made up for it, and its engines compared with one another.
+//! A model from anywhere: what it is, inputs made up for it, and its outputs compared.
 
+pub mod about;
 pub mod compare;
+pub mod given;
 pub mod inputs;
-pub mod page;
-pub mod report;
+pub mod sweep;
+pub mod widened;

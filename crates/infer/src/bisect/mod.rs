@@ -193,7 +193,7 @@ impl Pair {
         let compared = values.iter().filter_map(|name| {
             let expected = expected.get(of(&expected, name)?)?;
             let found = of(&found, name).and_then(|place| found.get(place)).map(|found| &found.tensor);
-            Some(difference(name, expected, found))
+            Some(difference(expected, found))
         });
         Ok(compared.collect())
     }

@@ -89,7 +89,7 @@ pub(crate) fn validation(report: &Report) -> Grid {
                 agreement.map_or_else(dash, |found| scientific(found.difference.max_relative)),
                 agreement.map_or_else(dash, |found| format!("{:.1}", found.difference.max_ulp)),
                 strays.map_or_else(dash, scientific),
-                verification.map_or_else(dash, |found| scientific(found.limit)),
+                verification.map_or_else(dash, |found| scientific(found.limit())),
             ]
         })
         .collect();

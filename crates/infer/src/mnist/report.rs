@@ -53,7 +53,7 @@ impl Report {
 
     /// Each thing that went wrong, in a sentence.
     pub fn failures(&self) -> Vec<String> {
-        let mut failures = Vec::new();
+        let mut failures = self.head.unfit.clone();
         for EngineReport { row, outcome } in &self.engines {
             failures.extend(row.error.clone());
             if let Some(agreement) = &outcome.agreement {
@@ -65,14 +65,7 @@ impl Report {
                     failures.push(format!("{count} outputs of {} are no numbers", row.engine));
                 }
             }
-            if let Some((verification, case)) =
-                outcome.verification.as_ref().and_then(|verification| Some((verification, verification.failure()?)))
-            {
-                failures.push(format!(
-                    "{} strays by {:.2e} from float64 ({}), and {:.2e} is the limit",
-                    row.engine, case.error, case.label, verification.limit
-                ));
-            }
+            failures.extend(outcome.verification.as_ref().and_then(|found| found.failed(&row.engine)));
         }
         failures
     }
@@ -115,7 +108,7 @@ impl Report {
                     "{}: strays by {:.2e} from float64 at batch 1, 2, 7 and 64; limit {:.2e}, Burn's float32 {:.2e}\n",
                     row.engine,
                     verification.cases.iter().fold(0.0, |most: f64, case| most.max(case.error)),
-                    verification.limit,
+                    verification.limit(),
                     verification.native_error,
                 );
             }

@@ -7,11 +7,12 @@ use crate::timing_page::{self, departures};
 
 /// The whole page.
 pub fn page(report: &Report) -> String {
-    let passed = format!("No engine strays further from float64 than {} may.", report.reference);
+    let passed = format!("{}.", report.rule().criterion(&report.reference));
     let mut body = report.warning().map(|warning| paragraph(&format!("{warning}."))).unwrap_or_default();
     body += &verdict(&passed, &report.failures());
     body += &departures(report.engines.iter().map(|engine| &engine.row));
     body += &report.head.notes.iter().map(|note| paragraph(&format!("Note: {note}."))).collect::<String>();
+    body += &report.file.as_ref().map(|file| section("The model", &file.html())).unwrap_or_default();
     let tables: String = validation(report).iter().map(table).collect();
     let sentences: String = agreements(report).iter().map(|sentence| paragraph(sentence)).collect();
     let details = details(report);
@@ -24,7 +25,7 @@ pub fn page(report: &Report) -> String {
     body +=
         &section("Measured on", &timing_page::machine(&report.head.fingerprint, Some(report.head.settings.threads)));
     body += &section("To repeat it", &command(&report.command));
-    document(&format!("{}: evaluation", report.head.network), &body)
+    document(&format!("{}: evaluation", report.name()), &body)
 }
 
 /// How far every engine strays from float64 at most, and the items whose results differ.
@@ -48,20 +49,25 @@ fn worst(report: &Report) -> Grid {
     let rows = report.engines.iter().filter_map(|engine| {
         let verification = engine.verification.as_ref()?;
         let precise = |value: Option<f64>| value.map_or_else(dash, |value| format!("{value:.2e}"));
-        Some(vec![
-            engine.row.engine.clone(),
-            engine.agreement.as_ref().map_or_else(dash, |found| format!("{} of {}", found.same, found.items)),
+        let same = engine.agreement.as_ref().map_or_else(dash, |found| format!("{} of {}", found.same, found.items));
+        let mut cells = vec![engine.row.engine.clone()];
+        cells.extend(report.has_task().then_some(same));
+        cells.extend([
             precise(engine.most(|output| output.absolute)),
-            precise(Some(verification.limit)),
+            precise(Some(verification.limit())),
             precise(engine.most(|output| output.relative)),
             engine.most(|output| output.ulp).map_or_else(dash, |ulp| format!("{ulp:.1}")),
             engine.least_cosine().map_or_else(dash, |cosine| format!("{cosine:.9}")),
             if verification.passed { "yes" } else { "no" }.to_owned(),
-        ])
+        ]);
+        Some(cells)
     });
     let same = format!("same {}", report.items);
-    let headings = ["engine", &same, "error", "limit", "relative", "ULP", "cosine", "within the limit"];
-    Grid::new(format!("The worst of all outputs, against {} in float64", report.reference), &headings, rows.collect())
+    let task = report.has_task().then_some(same.as_str());
+    let figures = ["error", "limit", "relative", "ULP", "cosine", "within the limit"];
+    let headings: Vec<&str> = ["engine"].into_iter().chain(task).chain(figures).collect();
+    let exact = report.rule().exact(&report.reference);
+    Grid::new(format!("The worst of all outputs, against {exact}"), &headings, rows.collect())
 }
 
 /// How far every output of every case strays from float64.
@@ -76,7 +82,7 @@ pub(crate) fn details(report: &Report) -> Grid {
                     output.output.clone(),
                     case.label.clone(),
                     format!("{:.2e}", output.absolute),
-                    format!("{:.2e}", verification.limit),
+                    format!("{:.2e}", output.limit),
                     format!("{:.2e}", output.native),
                     format!("{:.2e}", output.relative),
                     format!("{:.1}", output.ulp),
@@ -88,7 +94,7 @@ pub(crate) fn details(report: &Report) -> Grid {
     }
     let native = format!("{} in float32", report.reference);
     let headings = ["engine", "output", "inputs", "error", "limit", &native, "relative", "ULP", "cosine", "no numbers"];
-    Grid::new(format!("Every output, against {} in float64", report.reference), &headings, rows)
+    Grid::new(format!("Every output, against {}", report.rule().exact(&report.reference)), &headings, rows)
 }
 
 /// The items for which an engine gives another result than the framework, if there are any.

@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::Agreement;
+use crate::any_model::about::About;
 use crate::measured::Head;
 use crate::subject::Row;
 use crate::table::{Table, figure};
-use crate::verify::Verification;
+use crate::verify::{Rule, Verification};
 
 /// Everything that an evaluation found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -14,6 +15,9 @@ pub struct Report {
     /// What every report has.
     #[serde(flatten)]
     pub head: Head,
+    /// The file, where nothing else is known of the network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<About>,
     /// The seed of the weights, if they are random and the results mean nothing.
     pub random_init: Option<u64>,
     /// What an item is: `pictures`, `questions`.
@@ -49,14 +53,7 @@ impl EngineReport {
             let (differing, all) = (agreement.differing.len(), agreement.items);
             failures.push(format!("{} differs for {differing} of {all} {items}", self.row.engine));
         }
-        if let Some(verification) = &self.verification
-            && let Some(case) = verification.failure()
-        {
-            failures.push(format!(
-                "{} strays by {:.2e} from float64 ({}), and {:.2e} is the limit",
-                self.row.engine, case.error, case.label, verification.limit
-            ));
-        }
+        failures.extend(self.verification.as_ref().and_then(|found| found.failed(&self.row.engine)));
         failures
     }
 
@@ -76,7 +73,24 @@ impl EngineReport {
 impl Report {
     /// Each thing that went wrong, in a sentence.
     pub fn failures(&self) -> Vec<String> {
-        self.engines.iter().flat_map(|engine| engine.failures(&self.items)).collect()
+        let engines = self.engines.iter().flat_map(|engine| engine.failures(&self.items));
+        self.head.unfit.iter().cloned().chain(engines).collect()
+    }
+
+    /// What a reader calls it: the network, or the file.
+    pub fn name(&self) -> String {
+        let model = self.head.fingerprint.files.get("model").filter(|_| self.file.is_some());
+        model.map_or_else(|| self.head.network.clone(), |mark| mark.path.display().to_string())
+    }
+
+    /// What errors are measured from.
+    pub fn rule(&self) -> Rule {
+        self.engines.iter().find_map(|engine| engine.verification.as_ref()).map(|found| found.rule).unwrap_or_default()
+    }
+
+    /// Whether the network has a task, by whose items engines are compared.
+    pub fn has_task(&self) -> bool {
+        self.file.is_none()
     }
 
     /// What stands above results of random weights.
@@ -87,13 +101,14 @@ impl Report {
     /// Tables for the terminal.
     pub fn text(&self) -> String {
         let mut parts: Vec<String> = self.warning().iter().map(|warning| format!("{warning}.\n")).collect();
+        parts.extend(self.file.as_ref().map(About::text));
         parts.push(self.validation_text());
         parts.extend(self.engines.iter().filter_map(|engine| self.differing_text(engine)));
         let rows: Vec<&Row> = self.engines.iter().map(|engine| &engine.row).collect();
         parts.extend(self.head.texts(&rows, &self.items));
         let failures = self.failures();
         parts.push(match failures.is_empty() {
-            true => format!("Passed: no engine strays further from float64 than {} may.\n", self.reference),
+            true => format!("Passed. {}.\n", self.rule().criterion(&self.reference)),
             false => failures.iter().map(|failure| format!("FAILED: {failure}.\n")).collect(),
         });
         parts.join("\n")
@@ -101,34 +116,36 @@ impl Report {
 
     fn validation_text(&self) -> String {
         let same = format!("same {}", self.items);
-        let headings =
-            ["engine", &same, "same top 5", "error", "limit", "relative", "ULP", "cosine", "load ms", "first run ms"];
-        let mut table = Table::new(headings);
+        let task = if self.has_task() { vec![same.as_str(), "same top 5"] } else { Vec::new() };
+        let figures = ["error", "limit", "relative", "ULP", "cosine", "load ms", "first run ms"];
+        let mut table = Table::new(["engine"].into_iter().chain(task).chain(figures));
         let dash = || "-".to_owned();
         for engine in &self.engines {
             let agreement = engine.agreement.as_ref();
             let of = |count: usize, all: usize| format!("{count} of {all}");
             let precise = |value: Option<f64>| value.map_or_else(dash, |value| format!("{value:.2e}"));
-            table.row([
-                engine.row.engine.clone(),
-                agreement.map_or_else(dash, |found| of(found.same, found.items)),
-                agreement
-                    .and_then(|found| Some((found.same_top5?, found.items)))
-                    .map_or_else(dash, |(count, all)| of(count, all)),
+            let mut cells = vec![engine.row.engine.clone()];
+            if self.has_task() {
+                let top5 = agreement.and_then(|found| Some((found.same_top5?, found.items)));
+                cells.push(agreement.map_or_else(dash, |found| of(found.same, found.items)));
+                cells.push(top5.map_or_else(dash, |(count, all)| of(count, all)));
+            }
+            cells.extend([
                 precise(engine.most(|output| output.absolute)),
-                precise(engine.verification.as_ref().map(|found| found.limit)),
+                precise(engine.verification.as_ref().map(Verification::limit)),
                 precise(engine.most(|output| output.relative)),
                 engine.most(|output| output.ulp).map_or_else(dash, figure),
                 engine.least_cosine().map_or_else(dash, |cosine| format!("{cosine:.7}")),
                 engine.row.load_ms.map_or_else(dash, figure),
                 engine.row.first_run_ms.map_or_else(dash, figure),
             ]);
+            table.row(cells);
         }
         let cases = self.engines.iter().find_map(|engine| Some(engine.verification.as_ref()?.cases.as_slice()));
         let labels: Vec<&str> = cases.unwrap_or_default().iter().map(|case| case.label.as_str()).collect();
         format!(
-            "Validation against {} in float64; the worst of every output at: {}\n{}",
-            self.reference,
+            "Validation against {}; the worst of every output at: {}\n{}",
+            self.rule().exact(&self.reference),
             labels.join("; "),
             table.render()
         )

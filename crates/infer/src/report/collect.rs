@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::report::chapter::Chapter;
-use crate::report::{any_model, mnist, network, other};
+use crate::report::{mnist, network, other};
 
 /// What is known of a network: its evaluation, or why that cannot be read.
 pub type Evidence = Result<Chapter, Unreadable>;
@@ -136,12 +136,11 @@ impl Source<'_> {
 
 fn chapter(source: &Source<'_>, digits: Option<&Digits>) -> Result<Chapter, String> {
     let value: Value = source.parse()?;
-    match (value.get("network").and_then(Value::as_str), value.get("signature")) {
-        (Some("mnist"), _) => mnist::chapter(source, digits),
-        (Some(_), _) if value.get("command").is_some() => network::chapter(source),
-        (Some(_), _) => other::chapter(source, &value),
-        (None, Some(_)) => any_model::chapter(source),
-        (None, None) => Err("is no evaluation: it names no network".to_owned()),
+    match value.get("network").and_then(Value::as_str) {
+        Some("mnist") => mnist::chapter(source, digits),
+        Some(_) if value.get("command").is_some() => network::chapter(source),
+        Some(_) => other::chapter(source, &value),
+        None => Err("is no evaluation: it names no network".to_owned()),
     }
 }
 

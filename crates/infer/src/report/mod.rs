@@ -2,7 +2,6 @@
 //!
 //! Everything in it is read from the `eval.json` files. Nothing is measured here.
 
-mod any_model;
 mod chapter;
 mod collect;
 mod date;

@@ -11,11 +11,15 @@ use crate::report::chapter::{Chapter, Claim, Recipe};
 use crate::report::collect::{Source, title};
 use crate::report::other::{random_claim, squad, squad_claims};
 use crate::timing_page::SCENARIOS;
+use crate::verify::Rule;
 
 pub(super) fn chapter(source: &Source<'_>) -> Result<Chapter, String> {
     let report: Report = source.parse()?;
-    let mut chapter = source.chapter(&title(source.id));
-    chapter.criterion = format!("No engine strays further from float64 than {} may.", report.reference);
+    let mut chapter = source.chapter(&match report.file {
+        Some(_) if source.id == report.head.network => format!("The file {}", report.name()),
+        _ => title(source.id),
+    });
+    chapter.criterion = format!("{}.", report.rule().criterion(&report.reference));
     chapter.claims = claims(&report);
     chapter.validation = validation(&report);
     chapter.details = vec![details(&report)];
@@ -28,7 +32,14 @@ pub(super) fn chapter(source: &Source<'_>) -> Result<Chapter, String> {
     for figure in ["Validation", "Timing", "Where it ran"].into_iter().chain(scenarios) {
         chapter.recipes.push(Recipe::new(figure, report.command.clone()));
     }
-    chapter.recipes.push(Recipe::new("The ONNX file", format!("cargo xtask export {}", source.id)));
+    match &report.file {
+        Some(file) => {
+            chapter.parts.push(("The model".to_owned(), file.html()));
+            let entries = file.metadata.iter().flat_map(|metadata| &metadata.entries);
+            chapter.notes.extend(entries.filter(|(key, _)| *key == "warning").map(|(_, warning)| warning.clone()));
+        }
+        None => chapter.recipes.push(Recipe::new("The ONNX file", format!("cargo xtask export {}", source.id))),
+    }
     chapter.passed = report.head.passed;
     chapter.failures = report.failures();
     chapter.notes.extend(report.warning().into_iter().chain(report.head.notes));
@@ -79,10 +90,15 @@ fn claims(report: &Report) -> Vec<Claim> {
         let value = format!("{} of {} {}", least.same, least.items, report.items);
         claims.push(Claim::new("Same result under every engine", value));
     }
-    let shares = report.engines.iter().filter_map(|engine| engine.verification.as_ref());
-    let worst = shares.flat_map(|found| found.cases.iter().map(|case| case.error / found.limit)).reduce(f64::max);
-    if let Some(worst) = worst {
-        claims.push(Claim::new("Farthest from float64", format!("{:.0} % of what float32 may stray", 100.0 * worst)));
+    let verifications = report.engines.iter().filter_map(|engine| engine.verification.as_ref());
+    let used = verifications.filter_map(|found| Some(found.worst()?.1.used())).reduce(f64::max);
+    if let Some(used) = used {
+        let (what, limit) = match report.rule() {
+            Rule::Float32(_) => ("Farthest from float64", "what float32 may stray"),
+            Rule::Share(_) => ("Farthest from float64", "the limit"),
+            Rule::Apart(_) => ("Farthest from the reference", "the limit"),
+        };
+        claims.push(Claim::new(what, format!("{:.0} % of {limit}", 100.0 * used)));
     }
     claims
 }

@@ -51,20 +51,19 @@ pub const ASKED: &str = "the library";
 /// How long a process may take to end after its last answer.
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// How long an engine may take for an answer, unless the user says otherwise: a large network takes minutes to load.
+const PATIENCE: Duration = Duration::from_secs(cli::eval::TIMEOUT);
+
 /// The end of what a worker prints that is kept, for the case that it crashes.
 const COMPLAINT: usize = 4096;
 
 impl Launcher {
-    /// This program, with ten minutes of patience and the memory that this machine has.
+    /// This program, with [`PATIENCE`] and the memory that this machine has.
     ///
     /// # Errors
     /// When the system does not tell where this program is.
     pub fn this_program() -> std::io::Result<Self> {
-        Ok(Self {
-            program: std::env::current_exe()?,
-            patience: Duration::from_secs(600),
-            memory: Machine::this().memory,
-        })
+        Ok(Self { program: std::env::current_exe()?, patience: PATIENCE, memory: Machine::this().memory })
     }
 
     /// Starts a worker for an engine and loads the network.

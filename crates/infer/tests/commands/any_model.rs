@@ -3,6 +3,8 @@
 use std::process::Output;
 
 use onnx_model::{DataType, Dim, Graph, Model, Node, Tensor, ValueInfo};
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
 use serde_json::Value;
 
 use crate::page::assert_well_formed;
@@ -28,7 +30,11 @@ fn a_network_is_compared_at_every_size_and_timed() {
     let output = evaluate(&setting, &["--onnx", model.to_str().unwrap(), "--shape", "batch=3"]);
     assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
     let shown = text(&output.stdout);
-    for part in ["input: float [batch, 1, 28, 28]", "ort:cpu, graph as it is", "Passed: every engine agrees"] {
+    for part in [
+        "input: float [batch, 1, 28, 28]",
+        "ort:cpu (graph as it is)",
+        "Passed. No engine strays more than 16 times as far",
+    ] {
         assert!(shown.contains(part), "{part} is missing in\n{shown}");
     }
     let report = report(&setting);
@@ -36,13 +42,23 @@ fn a_network_is_compared_at_every_size_and_timed() {
     // The reference runs the ten nodes as they are; optimisation fuses some.
     assert_eq!(reference["placement"]["parts"][0]["nodes"], 10);
     assert!(optimized["placement"]["parts"][0]["nodes"].as_u64().unwrap() < 10);
-    let differences = optimized["differences"].as_array().unwrap();
-    let cases: Vec<&str> = differences.iter().map(|difference| difference["case"].as_str().unwrap()).collect();
-    assert_eq!(cases, ["batch=3", "batch=1", "batch=2", "batch=7"]);
+    let cases = optimized["verification"]["cases"].as_array().unwrap();
+    let labels: Vec<&str> = cases.iter().map(|case| case["label"].as_str().unwrap()).collect();
+    assert_eq!(labels, ["batch=3", "batch=1", "batch=2", "batch=7"]);
+    // The limit is what float32 itself strays from float64, sixteen times.
+    let output = &cases[0]["outputs"][0];
+    let native = optimized["verification"]["native_error"].as_f64().unwrap();
+    assert!(native > 0.0 && native < 1e-5, "{native}");
+    assert_eq!(
+        (&optimized["verification"]["rule"], output["limit"].as_f64()),
+        (&serde_json::json!({"float32": 16.0}), Some(16.0 * native))
+    );
+    let batches: Vec<&Value> = report["timing"].as_array().unwrap().iter().map(|timing| &timing["batch"]).collect();
+    assert_eq!(batches, [1, 3]);
     // Every engine of this machine has run: ONNX Runtime with each provider that works here, and tract.
-    let engines = report["timing"]["engines"].as_array().unwrap();
+    let engines = report["timing"][0]["engines"].as_array().unwrap();
     let names: Vec<&str> = engines.iter().map(|engine| engine["engine"].as_str().unwrap()).collect();
-    assert_eq!(names[..2], ["ort:cpu, graph as it is", "ort:cpu"]);
+    assert_eq!(names[..2], ["ort:cpu (graph as it is)", "ort:cpu"]);
     assert_eq!(names.last(), Some(&"tract"));
     assert_well_formed(&std::fs::read_to_string(setting.path("onnx.html")).unwrap());
     assert!(setting.leftovers().is_empty());
@@ -56,11 +72,12 @@ fn every_element_type_is_made_up() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert_eq!(output.stdout, std::fs::read(setting.path("onnx.json")).unwrap());
     let report = report(&setting);
-    assert_eq!(report["metadata"]["entries"]["colour"], "green");
+    assert_eq!(report["file"]["metadata"]["entries"]["colour"], "green");
     // Eight outputs at the batch sizes 1, 2 and 7, exactly the same from exact operations.
-    let differences = report["engines"][1]["differences"].as_array().unwrap();
-    assert_eq!(differences.len(), 24);
-    assert!(differences.iter().all(|difference| difference["max_absolute"] == 0.0 && difference["same_form"] == true));
+    let cases = report["engines"][1]["verification"]["cases"].as_array().unwrap();
+    let outputs: Vec<&Value> = cases.iter().flat_map(|case| case["outputs"].as_array().unwrap()).collect();
+    assert_eq!((cases.len(), outputs.len()), (3, 24));
+    assert!(outputs.iter().all(|output| output["absolute"] == 0.0 && output["form"] == Value::Null));
 }
 
 /// tract has no determinant. That is its row, and the other engine's row is there.
@@ -87,9 +104,10 @@ fn an_engine_that_cannot_run_a_model_leaves_the_others() {
     let error = tract["error"].as_str().unwrap();
     assert!(error.contains("odd.onnx") && error.contains("heart.det"), "{error}");
     assert_eq!(ort["error"], Value::Null);
-    assert_eq!(ort["differences"].as_array().unwrap().len(), 3);
-    let timed: Vec<&Value> = report["timing"]["engines"].as_array().unwrap().iter().map(|row| &row["engine"]).collect();
-    assert_eq!(timed, ["ort:cpu, graph as it is", "ort:cpu"]);
+    assert_eq!(ort["verification"]["cases"].as_array().unwrap().len(), 3);
+    let timed: Vec<&Value> =
+        report["timing"][0]["engines"].as_array().unwrap().iter().map(|row| &row["engine"]).collect();
+    assert_eq!(timed, ["ort:cpu (graph as it is)", "ort:cpu"]);
 }
 
 #[test]
@@ -108,11 +126,94 @@ fn bad_input_is_one_clear_sentence() {
     assert_eq!(message, "error: the model has no dynamic axis `bacth`; it has batch\n");
     assert!(failure(&["--onnx", model, "--shape", "batch"]).contains("AXIS=SIZE"));
     assert!(failure(&["--onnx", model, "--shape", "batch=0"]).contains("at least 1"));
-    assert!(failure(&["--onnx", model, "--shape", "batch=99999999999999"]).contains("does not fit in memory"));
+    let message = failure(&["--onnx", model, "--batch-axis", "bacth"]);
+    assert_eq!(message, "error: --batch-axis: the model has no dynamic axis `bacth`; it has batch\n");
+    assert!(failure(&["--onnx", model, "--inputs", "no/such.safetensors"]).contains("no/such.safetensors"));
+    let message = failure(&["--onnx", model, "--inputs", weights]);
+    assert!(message.contains("the input `input` is missing; there is conv1.bias"), "{message}");
+    assert!(failure(&["--onnx", model, "--compare", weights]).contains("is no report of `eval onnx`"));
     assert!(failure(&["--onnx", model, "--engines", "onnxruntime"]).contains("there is no engine `onnxruntime`"));
     assert!(failure(&["--onnx", model, "--tolerance", "2"]).contains("at most 1"));
     assert!(failure(&["--shape", "batch=2"]).contains("--onnx"));
     assert!(failure(&[]).contains("Usage"));
     assert!(!setting.path("onnx.json").exists());
     assert!(setting.leftovers().is_empty(), "{:?}", setting.leftovers());
+}
+
+/// Sizes that no machine holds are a sentence, and what fits is evaluated.
+#[test]
+fn sizes_that_do_not_fit_leave_the_others() {
+    let setting = Setting::new();
+    let model = setting.model();
+    let output = evaluate(&setting, &["--onnx", model.to_str().unwrap(), "--shape", "batch=99999999999999"]);
+    let shown = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{shown}{}", text(&output.stderr));
+    assert!(shown.contains("FAILED: batch=99999999999999 does not fit in memory"), "{shown}");
+    let report = report(&setting);
+    let cases = report["engines"][1]["verification"]["cases"].as_array().unwrap();
+    assert_eq!(cases.iter().map(|case| &case["label"]).collect::<Vec<_>>(), ["batch=1", "batch=2", "batch=7"]);
+    assert_eq!(report["timing"][0]["batch"], 1);
+}
+
+/// The user's own inputs, batches, scenarios and a comparison with an earlier report: the same options as for a network.
+#[test]
+fn a_file_is_measured_as_a_network_is() {
+    let setting = Setting::new();
+    let model = setting.model();
+    let digits: Vec<u8> = (0..5 * 784).flat_map(|pixel| (pixel as f32 / 4000.0).to_le_bytes()).collect();
+    let view = TensorView::new(Dtype::F32, vec![5, 1, 28, 28], &digits).unwrap();
+    let inputs = setting.path("digits.safetensors");
+    safetensors::serialize_to_file([("input", view)], None, &inputs).unwrap();
+    let model = ["--onnx", model.to_str().unwrap(), "--inputs", inputs.to_str().unwrap(), "--engines", "ort:cpu"];
+    let options = [&model[..], &["--batches", "1,4", "--scenario", "offline"]].concat();
+    let output = evaluate(&setting, &options);
+    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+    let first = report(&setting);
+    let cases = first["engines"][1]["verification"]["cases"].as_array().unwrap();
+    let labels: Vec<&str> = cases.iter().map(|case| case["label"].as_str().unwrap()).collect();
+    // Their size is the default, and the largest batch is swept too.
+    assert_eq!(labels[1..], ["batch=5", "batch=1", "batch=2", "batch=7", "batch=4"]);
+    assert!(labels[0].ends_with("digits.safetensors"), "{labels:?}");
+    assert_eq!((&first["scenarios"][0]["scenario"], &first["items"]), (&"offline".into(), &"items".into()));
+    let command = first["command"].as_str().unwrap();
+    assert!(command.contains(" --batches 1,4 --scenario offline --threads 1"), "{command}");
+    let earlier = setting.path("earlier.json");
+    std::fs::rename(setting.path("onnx.json"), &earlier).unwrap();
+    let options = [&options[..], &["--compare", earlier.to_str().unwrap()]].concat();
+    let output = evaluate(&setting, &options);
+    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+    let changes = report(&setting)["compared"]["changes"].as_array().unwrap().len();
+    assert_eq!(changes, 4);
+}
+
+/// A share that the user names takes the place of what float32 strays.
+#[test]
+fn a_tolerance_of_the_users_own_is_the_limit() {
+    let setting = Setting::new();
+    let model = setting.model();
+    let options = ["--onnx", model.to_str().unwrap(), "--engines", "ort:cpu", "--tolerance", "1e-12"];
+    let output = evaluate(&setting, &options);
+    let shown = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{shown}{}", text(&output.stderr));
+    assert!(shown.contains("FAILED: ort:cpu strays by ") && shown.contains("from float64 in `output`"), "{shown}");
+    assert_eq!(report(&setting)["engines"][1]["verification"]["rule"], serde_json::json!({"share": 1e-12}));
+}
+
+/// Without a form in float64 there is a limit all the same, and it is told why.
+#[test]
+fn an_operator_without_float64_is_named() {
+    let setting = Setting::new();
+    let graph = Graph::new("noisy")
+        .input(ValueInfo::new("x", DataType::F32, [Dim::symbol("batch"), Dim::Known(4)]))
+        .output(ValueInfo::new("y", DataType::F32, [Dim::symbol("batch"), Dim::Known(4)]))
+        .node(Node::new("QuickGelu").domain("com.microsoft").named("act").input("x").output("y"));
+    let path = setting.path("gelu.onnx");
+    let mut model = Model::new(17, graph);
+    model.opset_imports.insert("com.microsoft".to_owned(), 1);
+    std::fs::write(&path, model.encode().unwrap()).unwrap();
+    let output = evaluate(&setting, &["--onnx", path.to_str().unwrap(), "--engines", "ort:cpu"]);
+    let shown = text(&output.stdout);
+    assert!(output.status.success(), "{shown}{}", text(&output.stderr));
+    assert!(shown.contains("float64 does not say how far") && shown.contains("QuickGelu"), "{shown}");
+    assert!(shown.contains("by more than 1.0e-3 of the largest value"), "{shown}");
 }

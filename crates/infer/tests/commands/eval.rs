@@ -340,14 +340,27 @@ fn mlperfs_scenarios_are_run_and_say_what_they_lack() {
 }
 
 #[test]
-fn a_batch_that_does_not_fit_in_memory_is_refused_before_the_work() {
+fn a_batch_that_does_not_fit_in_memory_leaves_the_others() {
     let setting = Setting::new();
-    let message = setting.failure("eval", &["--seconds", "3600", "--batches", "99999999999"]);
-    assert!(
-        message.starts_with("error: batch 99999999999 does not fit in memory: its inputs alone take "),
-        "{message}"
-    );
-    assert!(!setting.path("eval.json").exists() && setting.leftovers().is_empty());
+    let output = setting.infer("eval", &[&QUICK[..], &["--batches", "99999999999,2"]].concat());
+    let sentence = "batch 99999999999 does not fit in memory: its inputs alone take ";
+    let (shown, told) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{shown}{told}");
+    // It is told at once, and stands in the report.
+    assert!(told.starts_with(&format!("warning: {sentence}")), "{told}");
+    assert!(shown.contains(&format!("FAILED: {sentence}")), "{shown}");
+    let report = report(&setting);
+    assert_eq!((&report["passed"], report["unfit"].as_array().unwrap().len()), (&false.into(), 1));
+    let timed: Vec<&Value> = report["timing"].as_array().unwrap().iter().map(|timing| &timing["batch"]).collect();
+    assert_eq!(timed, [1, 3, 2]);
+    assert_eq!(report["timing"][1]["engines"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn an_engine_that_gives_no_answer_in_time_is_told_of() {
+    let setting = Setting::new();
+    let message = setting.failure("eval", &["--timeout", "0.001"]);
+    assert!(message.contains("it gave no answer within 0.001 s and was ended"), "{message}");
 }
 
 #[test]

@@ -1,10 +1,16 @@
 //! Tensors: the format has seven places for their values, this crate one.
 
 use bytes::Bytes;
+use prost::Message as _;
 
 use super::decode::{DecodeError, data_type, unsigned};
 use super::messages as proto;
 use crate::{DataType, ExternalData, Tensor, TensorData};
+
+/// Reads a tensor by itself; it shares `bytes`.
+pub fn decode_tensor(bytes: Bytes) -> Result<Tensor, DecodeError> {
+    tensor(proto::Tensor::decode(bytes)?)
+}
 
 pub fn tensor(message: proto::Tensor) -> Result<Tensor, DecodeError> {
     let place = format!("tensor {:?}", message.name);

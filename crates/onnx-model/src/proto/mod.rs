@@ -12,5 +12,6 @@ mod stream;
 
 pub use decode::DecodeError;
 pub(crate) use decode::decode_model;
+pub(crate) use decode_tensor::decode_tensor;
 pub use encode::EncodeError;
 pub(crate) use stream::{Layout, MAX_PROTOBUF_BYTES};

@@ -14,7 +14,6 @@ use infer::field::{Field, expect};
 use infer::fingerprint::Fingerprint;
 use infer::libraries::Libraries;
 use infer::measured::Head;
-use infer::memory::require_room;
 use infer::mnist::evaluate::{Outcome, cases, timed_batch, validate};
 use infer::mnist::page::page;
 use infer::mnist::report::{EngineReport, Report};
@@ -24,12 +23,11 @@ use infer::progress::Progress;
 use infer::subject::Subject;
 use infer::tensor::ElementType;
 use infer::worker::EngineSpec;
-use infer::worker::remote::Launcher;
 use models::mnist_digits::{Digits, PIXELS};
 
 use super::engines::{Starter, asked, size_hint};
 use super::search::Judged;
-use super::{batches, scenarios, session_note, settings, write_page};
+use super::{batches, held, launcher, scenarios, session_note, settings, write_page};
 
 /// The batch sizes that are timed unless others are asked for.
 const BATCHES: [usize; 4] = [1, 8, 64, 256];
@@ -69,11 +67,9 @@ fn earlier(path: &Path) -> Result<Report> {
 fn evaluate(arguments: &EvalMnistArgs, digits: &Digits) -> Result<Report> {
     let EvalMnistArgs { model, weights, measure, .. } = arguments;
     let asked = asked(&measure.engines)?;
-    let batches = batches(&measure.batches, &BATCHES);
-    for size in &batches {
-        require_room(&format!("batch {size}"), &[(ElementType::Float, size.saturating_mul(PIXELS))])?;
-    }
-    let launcher = Launcher::this_program().context("this program cannot be started again")?;
+    let needs = |size: usize| vec![(ElementType::Float, size.saturating_mul(PIXELS))];
+    let (batches, unfit) = held(&batches(&measure.batches, &BATCHES), needs);
+    let launcher = launcher(measure)?;
     let libraries = RefCell::new(Libraries::find(Path::new(crate::DATASETS), launcher.clone())?);
     let burn = |exact| EngineSpec::BurnMnist { weights: weights.clone(), threads: measure.threads(), exact };
     let native = launcher.engine(&burn(false)).context("no usable weights (`cargo xtask train` makes them)")?;
@@ -111,7 +107,7 @@ fn evaluate(arguments: &EvalMnistArgs, digits: &Digits) -> Result<Report> {
     notes.extend(Field::thread_notes(measure.threads()).into_iter().chain(session_note(&measure.engines)));
     if measure.bisect {
         let (expected, verifications) = (&expected, verifications.as_slice());
-        let judged = Judged { starter: &starter, names: &names, expected, verifications, network: "mnist" };
+        let judged = Judged { starter: &starter, names: &names, expected, verifications, network: Some("mnist") };
         notes.extend(judged.bisect(&mut field.candidates, measure.against.as_deref()));
     }
     notes.extend(size_hint(&measure.engines, field.candidates.iter().map(|candidate| &candidate.row)));
@@ -130,8 +126,10 @@ fn evaluate(arguments: &EvalMnistArgs, digits: &Digits) -> Result<Report> {
         training: fingerprint.files.get("weights").map(|mark| history(weights, &mark.sha256)).unwrap_or_default(),
         head: Head {
             network: "mnist".to_owned(),
-            passed: engines.iter().all(|engine| engine.row.error.is_none() && engine.outcome.passed()),
+            passed: unfit.is_empty()
+                && engines.iter().all(|engine| engine.row.error.is_none() && engine.outcome.passed()),
             notes,
+            unfit,
             timing,
             scenarios,
             compared: None,

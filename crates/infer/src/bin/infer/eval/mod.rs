@@ -12,13 +12,17 @@ mod search;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use artifact::{FileError, write_atomic};
 use cli::eval::{EngineArgs, EvalArgs, EvalNetwork, MeasureArgs, ProviderOption, ScenarioName};
 use infer::measured::Settings;
+use infer::memory::fitting;
 use infer::scenario::Scenario;
 use infer::session::SessionOptions;
+use infer::tensor::ElementType;
+use infer::worker::remote::Launcher;
 
 /// Evaluates, prints and writes the report. The exit status says whether every engine passed.
 pub fn execute(arguments: &EvalArgs) -> Result<ExitCode> {
@@ -37,6 +41,13 @@ fn write_page(report: &Path, page: &str) -> Result<PathBuf, FileError> {
     let path = report.with_extension("html");
     write_atomic(&path, page)?;
     Ok(path)
+}
+
+/// What starts engines, with the patience that is asked for.
+fn launcher(measure: &MeasureArgs) -> Result<Launcher> {
+    let patience = Duration::from_secs_f64(measure.timeout);
+    let launcher = Launcher::this_program().context("this program cannot be started again")?;
+    Ok(Launcher { patience, ..launcher })
 }
 
 /// MLPerf's scenarios that are asked for.
@@ -88,6 +99,13 @@ fn repeating(measure: &MeasureArgs) -> String {
         options += " --session-per-size";
     }
     options + &format!(" --threads {} --seconds {}", measure.threads(), measure.seconds)
+}
+
+/// The batch sizes that this machine can hold, and what is said of the others, at once and in the report.
+fn held(batches: &[usize], elements: impl Fn(usize) -> Vec<(ElementType, usize)>) -> (Vec<usize>, Vec<String>) {
+    let (fit, unfit) = fitting(batches, elements);
+    unfit.iter().for_each(|sentence| eprintln!("warning: {sentence}"));
+    (fit, unfit)
 }
 
 /// The batch sizes in the order given, each once, the latency of one item first; `usual` if none is given.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use artifact::{AtomicFile, FileError};
 use cli::eval::MeasureArgs;
 use infer::engine::EngineError;
@@ -15,18 +15,17 @@ use infer::field::{Field, expect};
 use infer::fingerprint::Fingerprint;
 use infer::libraries::Libraries;
 use infer::measured::Head;
-use infer::memory::require_room;
 use infer::network::Agreement;
 use infer::network::page::page;
 use infer::network::report::{EngineReport, Report};
 use infer::subject::Subject;
 use infer::tensor::{ElementType, NamedTensor};
-use infer::worker::remote::{Launcher, RemoteEngine};
+use infer::worker::remote::RemoteEngine;
 use infer::worker::{EngineSpec, Weights};
 
 use super::engines::{Starter, asked, size_hint};
 use super::search::Judged;
-use super::{batches, repeating, scenarios, session_note, settings, write_page};
+use super::{batches, held, launcher, repeating, scenarios, session_note, settings, write_page};
 
 /// A network that is evaluated, and what is special about it.
 pub trait Network {
@@ -84,11 +83,28 @@ pub fn weights(seed: Option<u64>, path: &Path) -> Weights {
 
 /// Evaluates, prints and writes the report. The exit status says whether every engine passed.
 pub fn execute<N: Network>(network: &N, measure: &MeasureArgs, out: &Path) -> Result<ExitCode> {
+    if measure.against.is_some() && !measure.bisect {
+        bail!("--against is for --bisect, which is not asked for");
+    }
+    conclude(N::NAME, measure, out, || {
+        let mut report = evaluate(network, measure)?;
+        report.command += &unusual("--out", out, &Path::new("artifacts").join(N::NAME).join("eval.json"));
+        Ok(report)
+    })
+}
+
+/// Has `evaluate` make a report, compares it with an earlier one, prints and writes it. The exit status says whether
+/// everything passed.
+pub fn conclude(
+    name: &str,
+    measure: &MeasureArgs,
+    out: &Path,
+    evaluate: impl FnOnce() -> Result<Report>,
+) -> Result<ExitCode> {
     // A report that cannot be written is known before the minutes that it takes.
     let mut file = AtomicFile::create(out)?;
-    let earlier = measure.compare.as_deref().map(earlier::<N>).transpose()?;
-    let mut report = evaluate(network, measure)?;
-    report.command += &unusual("--out", out, &Path::new("artifacts").join(N::NAME).join("eval.json"));
+    let earlier = measure.compare.as_deref().map(|path| earlier(name, path)).transpose()?;
+    let mut report = evaluate()?;
     if let (Some(path), Some(earlier)) = (&measure.compare, &earlier) {
         report.head.compare(path.clone(), &earlier.head);
     }
@@ -111,24 +127,21 @@ pub fn unusual(option: &str, path: &Path, usual: &Path) -> String {
 }
 
 /// A report to compare with; read before the work, so that a wrong one is known at once.
-fn earlier<N: Network>(path: &Path) -> Result<Report> {
+fn earlier(name: &str, path: &Path) -> Result<Report> {
     let bytes = std::fs::read(path).map_err(FileError::new("read", path))?;
-    let report = serde_json::from_slice::<Report>(&bytes).ok().filter(|report| report.head.network == N::NAME);
-    report.with_context(|| format!("{} is no report of `eval {}`", path.display(), N::NAME))
+    let report = serde_json::from_slice::<Report>(&bytes).ok().filter(|report| report.head.network == name);
+    report.with_context(|| format!("{} is no report of `eval {name}`", path.display()))
 }
 
 fn evaluate<N: Network>(network: &N, measure: &MeasureArgs) -> Result<Report> {
     let asked = asked(&measure.engines)?;
     let threads = measure.threads();
-    let batches = batches(&measure.batches, N::BATCHES);
-    for &size in &batches {
-        require_room(&format!("batch {size}"), &network.elements(size))?;
-    }
+    let (batches, unfit) = held(&batches(&measure.batches, N::BATCHES), |size| network.elements(size));
     let model = network.model();
     std::fs::File::open(model)
         .map_err(FileError::new("open", model))
         .with_context(|| format!("no usable model ({})", N::EXPORT))?;
-    let launcher = Launcher::this_program().context("this program cannot be started again")?;
+    let launcher = launcher(measure)?;
     let libraries = RefCell::new(Libraries::find(Path::new(crate::DATASETS), launcher.clone())?);
     let starter = Starter { launcher: &launcher, libraries: &libraries, model, threads, arguments: &measure.engines };
     let engines = asked.into_iter().filter(|engine| *engine != EngineName::Burn);
@@ -174,7 +187,7 @@ fn evaluate<N: Network>(network: &N, measure: &MeasureArgs) -> Result<Report> {
             names: &names,
             expected: &expected,
             verifications: &verifications,
-            network: N::NAME,
+            network: Some(N::NAME),
         };
         notes.extend(judged.bisect(&mut field.candidates, measure.against.as_deref()));
     }
@@ -191,14 +204,16 @@ fn evaluate<N: Network>(network: &N, measure: &MeasureArgs) -> Result<Report> {
     Ok(Report {
         head: Head {
             network: N::NAME.to_owned(),
-            passed: engines.iter().all(|engine| engine.failures(N::ITEMS).is_empty()),
+            passed: unfit.is_empty() && engines.iter().all(|engine| engine.failures(N::ITEMS).is_empty()),
             notes,
+            unfit,
             timing,
             scenarios,
             compared: None,
             settings: settings(measure),
             fingerprint,
         },
+        file: None,
         random_init: seed,
         items: N::ITEMS.to_owned(),
         reference: field.reference.row.engine.clone(),

@@ -34,6 +34,12 @@ impl Plain {
         Ok(Self { library: starter.libraries.borrow_mut().for_provider(&options.provider)?, options })
     }
 
+    /// The engine for a file that is not timed, with all the cores.
+    pub fn fast_spec(&self, model: &Path) -> EngineSpec {
+        let options = SessionOptions { threads: infer::fingerprint::cores(), ..self.options.clone() };
+        EngineSpec::Ort { library: self.library.clone(), model: model.to_owned(), options }
+    }
+
     /// The engine for a file.
     pub fn spec(&self, model: &Path) -> EngineSpec {
         EngineSpec::Ort { library: self.library.clone(), model: model.to_owned(), options: self.options.clone() }
@@ -41,31 +47,35 @@ impl Plain {
 }
 
 /// Two files whose nodes are compared: the one that engines run, and the one that is right. They may be the same.
-pub struct Search<'a> {
+struct Search<'a> {
     starter: &'a Starter<'a>,
     plain: Plain,
     model: Model,
     against: Model,
     /// What the models take.
     pub signature: Signature,
-    /// The largest difference that passes, as a share of the largest value.
-    pub tolerance: f64,
 }
 
 impl<'a> Search<'a> {
     /// Loads both files with their weights.
-    pub fn new(starter: &'a Starter, against: &Path, signature: Signature, tolerance: f64) -> Result<Self> {
+    pub fn new(starter: &'a Starter, against: &Path, signature: Signature) -> Result<Self> {
         let load = |path: &Path| Model::load(path).with_context(|| format!("{} cannot be bisected", path.display()));
         let (model, against) = (load(starter.model)?, load(against)?);
-        Ok(Self { starter, plain: Plain::new(starter)?, model, against, signature, tolerance })
+        Ok(Self { starter, plain: Plain::new(starter)?, model, against, signature })
     }
 
-    /// The first node at which an engine departs on these inputs; `None` if no node does.
-    pub fn departure(&self, engine: &EngineName, inputs: &[NamedTensor]) -> Result<Option<Departure>, BisectError> {
+    /// The first node at which an engine departs on these inputs by more than `tolerance` of its largest value; `None` if no
+    /// node does.
+    pub fn departure(
+        &self,
+        engine: &EngineName,
+        inputs: &[NamedTensor],
+        tolerance: f64,
+    ) -> Result<Option<Departure>, BisectError> {
         let _progress = Progress::new(&format!("bisecting {engine}"));
         let suspect = |path: &Path| self.starter.spec(engine, path);
         let reference = |path: &Path| Ok::<_, EngineError>(self.plain.spec(path));
-        let trigger = Trigger { signature: self.signature.clone(), inputs: inputs.to_vec(), tolerance: self.tolerance };
+        let trigger = Trigger { signature: self.signature.clone(), inputs: inputs.to_vec(), tolerance };
         bisect(
             self.starter.launcher,
             &Side { model: &self.model, engine: &suspect },
@@ -85,8 +95,8 @@ pub struct Judged<'a> {
     pub expected: &'a Expected,
     /// How they did, in the order of their names.
     pub verifications: &'a [Option<Verification>],
-    /// The name of the network, for a hint.
-    pub network: &'a str,
+    /// The name of a network that can be exported anew, for a hint.
+    pub network: Option<&'a str>,
 }
 
 impl Judged<'_> {
@@ -111,19 +121,19 @@ impl Judged<'_> {
         let judged = self.expected.judge(&mut reference)?;
         let signature = reference.signature().clone();
         drop(reference);
-        if let Some(case) = judged.failure() {
-            return Ok(vec![self.no_reference(file, against.is_some(), case.error)]);
+        if let Some((_, worst)) = judged.failure() {
+            return Ok(vec![self.no_reference(file, against.is_some(), worst.absolute)]);
         }
-        let search = Search::new(self.starter, file, signature, self.expected.share().max(LEAST))?;
+        let search = Search::new(self.starter, file, signature)?;
         let mut notes = Vec::new();
         for ((name, subject), found) in self.names.iter().zip(subjects).zip(self.verifications) {
-            let worst = found.as_ref().and_then(Verification::failure);
-            let Some(inputs) = worst.and_then(|case| self.expected.inputs(&case.label)) else { continue };
-            match search.departure(name, inputs) {
+            let Some((case, worst)) = found.as_ref().and_then(Verification::failure) else { continue };
+            let Some(inputs) = self.expected.inputs(&case.label) else { continue };
+            let tolerance = self.expected.share_of(&worst.output).max(LEAST);
+            match search.departure(name, inputs, tolerance) {
                 Ok(Some(departure)) => subject.row.departure = Some(departure),
                 Ok(None) => notes.push(format!(
-                    "{name} strays, but no node by itself departs by more than {:.1e} of its largest value",
-                    search.tolerance
+                    "{name} strays, but no node by itself departs by more than {tolerance:.1e} of its largest value"
                 )),
                 Err(error) => notes.push(format!("{name} cannot be bisected: {}", cli::failure::sentence(&error))),
             }
@@ -134,12 +144,11 @@ impl Judged<'_> {
     fn no_reference(&self, file: &Path, given: bool, error: f64) -> String {
         let file = file.display();
         let strays = format!("with its graph as it is, under ort:cpu, {file} strays by {error:.2e} itself");
-        match given {
-            true => format!("{strays}: no reference for --bisect"),
-            false => format!(
+        match self.network.filter(|_| !given) {
+            None => format!("{strays}: no reference for --bisect"),
+            Some(network) => format!(
                 "{strays}, so the file differs from Burn's weights and not an engine from the file; to find its node: \
-                 `cargo xtask export {}` with the same weights and --out OTHER, then --bisect --against OTHER",
-                self.network
+                 `cargo xtask export {network}` with the same weights and --out OTHER, then --bisect --against OTHER"
             ),
         }
     }

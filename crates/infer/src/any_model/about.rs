@@ -1,0 +1,46 @@
+//! What a file from anywhere says of itself.
+
+use serde::{Deserialize, Serialize};
+
+use crate::any_model::inputs::Sizes;
+use crate::engine::{Signature, TensorInfo};
+use crate::html::{facts, words};
+use crate::session::Metadata;
+use crate::table::Grid;
+
+/// What a file takes and gives, and at which sizes it was measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct About {
+    /// What the model takes and gives.
+    pub signature: Signature,
+    /// What its file says about itself.
+    pub metadata: Option<Metadata>,
+    /// The sizes of the dynamic axes, unless they are swept.
+    pub sizes: Sizes,
+    /// The dynamic axis that counts items; `None` if there is none.
+    pub batch_axis: Option<String>,
+}
+
+impl About {
+    /// For the terminal.
+    pub fn text(&self) -> String {
+        let listed = |tensors: &[TensorInfo]| tensors.iter().map(|tensor| format!("  {tensor}\n")).collect::<String>();
+        format!("Takes\n{}Gives\n{}", listed(&self.signature.inputs), listed(&self.signature.outputs))
+    }
+
+    /// For a browser.
+    pub(crate) fn html(&self) -> String {
+        let rows = |kind: &str, tensors: &[TensorInfo]| {
+            tensors.iter().map(|tensor| vec![tensor.to_string(), kind.to_owned()]).collect::<Vec<_>>()
+        };
+        let mut rows_of_both = rows("input", &self.signature.inputs);
+        rows_of_both.extend(rows("output", &self.signature.outputs));
+        let mut html = words(&Grid::new("What it takes and gives", &["tensor", "kind"], rows_of_both));
+        if let Some(metadata) = &self.metadata {
+            let mut pairs = vec![("Written by", metadata.producer.clone()), ("Graph", metadata.graph.clone())];
+            pairs.extend(metadata.entries.iter().map(|(key, value)| (key.as_str(), value.clone())));
+            html += &facts(&pairs);
+        }
+        html
+    }
+}
