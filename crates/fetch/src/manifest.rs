@@ -22,7 +22,7 @@ pub struct Manifest {
     /// The files, as they lie below the data set's folder.
     #[serde(rename = "file")]
     pub files: Vec<FileEntry>,
-    /// Where they can be had; the first source that answers is taken.
+    /// Where they can be had; each file is taken from the first source that has it and answers.
     #[serde(rename = "source")]
     pub sources: Vec<Source>,
 }
@@ -68,10 +68,12 @@ pub enum Source {
         /// The folder in the archive that holds the files.
         folder: String,
     },
-    /// A wheel of the Python package index, through `pip download`.
+    /// A wheel of a Python package index, through `pip download`.
     Pip {
         /// The only platform that the wheel serves.
         platform: Option<String>,
+        /// The address of the index, where it is not the one that pip asks by itself.
+        index: Option<String>,
         /// Its name.
         package: String,
         /// Its exact version.
@@ -82,6 +84,9 @@ pub enum Source {
         tag: String,
         /// The folder in the wheel that holds the files.
         folder: String,
+        /// The last names of the files that the wheel has, where it does not have them all.
+        #[serde(default)]
+        files: Vec<String>,
     },
 }
 
@@ -130,6 +135,14 @@ impl Manifest {
                     file.name
                 )));
             }
+            if !manifest.sources.is_empty() && !manifest.sources.iter().any(|source| source.has(file)) {
+                return Err(malformed(format!("no source has `{}`", file.name)));
+            }
+        }
+        for name in manifest.sources.iter().flat_map(Source::part) {
+            if !manifest.files.iter().any(|file| file.base_name() == name) {
+                return Err(malformed(format!("a source has `{name}`, which is no file of the manifest")));
+            }
         }
         Ok(manifest)
     }
@@ -156,12 +169,29 @@ impl Source {
         }
     }
 
+    /// Whether the source has a file.
+    pub fn has(&self, file: &FileEntry) -> bool {
+        let part = self.part();
+        part.is_empty() || part.iter().any(|name| name == file.base_name())
+    }
+
+    /// The files that the source names; it has all if it names none.
+    fn part(&self) -> &[String] {
+        match self {
+            Self::Pip { files, .. } => files,
+            Self::Https { .. } | Self::Npm { .. } => &[],
+        }
+    }
+
     /// The source in a few words.
     pub fn describe(&self) -> String {
         match self {
             Self::Https { base, .. } => base.clone(),
             Self::Npm { package, version, .. } => format!("the npm package {package} {version}"),
-            Self::Pip { package, version, .. } => format!("the Python package {package} {version}"),
+            Self::Pip { package, version, index: None, .. } => format!("the Python package {package} {version}"),
+            Self::Pip { package, version, index: Some(index), .. } => {
+                format!("the Python package {package} {version} of {index}")
+            }
         }
     }
 }
@@ -212,6 +242,28 @@ mod tests {
         assert!(error.contains("every source must begin with https://"), "{error}");
         let error = with("bytes = 1", "https://example.org/").unwrap_err().to_string();
         assert!(error.contains("without the other"), "{error}");
+    }
+
+    #[test]
+    fn packages_may_share_the_files_and_leave_none_out() {
+        let digest = "0".repeat(64);
+        let file = |name: &str| format!("[[file]]\nname = 'lib/{name}'\nbytes = 1\nsha256 = '{digest}'\n");
+        let wheel = |package: &str, files: &str| {
+            format!(
+                "[[source]]\nkind = 'pip'\npackage = '{package}'\nversion = '1.0'\nsha256 = '{digest}'\ntag = 'any'\n\
+                 folder = 'lib'\nfiles = [{files}]\n"
+            )
+        };
+        let head = format!("title = 'T'\nlicence = 'MIT'\n{}{}", file("a.so"), file("b.so"));
+        let both = read(&format!("{head}{}{}", wheel("one", "'a.so'"), wheel("two", "'b.so'"))).unwrap();
+        let has: Vec<Vec<bool>> =
+            both.sources.iter().map(|source| both.files.iter().map(|file| source.has(file)).collect()).collect();
+        assert_eq!(has, [[true, false], [false, true]]);
+        let error = read(&format!("{head}{}", wheel("one", "'a.so'"))).unwrap_err().to_string();
+        assert!(error.contains("no source has `lib/b.so`"), "{error}");
+        let error = read(&format!("{head}{}", wheel("one", "'a.so', 'b.so', 'c.so'"))).unwrap_err().to_string();
+        assert!(error.contains("a source has `c.so`, which is no file of the manifest"), "{error}");
+        assert!(read(&format!("{head}{}", wheel("one", ""))).is_ok());
     }
 
     #[test]

