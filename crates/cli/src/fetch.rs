@@ -13,6 +13,7 @@ use clap::Args;
 Examples:
   cargo xtask fetch                        MNIST and the ONNX Runtime library
   cargo xtask fetch mnist
+  cargo xtask fetch onnxruntime-gpu cuda tensorrt   all that an NVIDIA GPU with its driver needs, 5 GB
   cargo xtask fetch --list                 what can be fetched, and what is here
   cargo xtask fetch mnist --from ~/Downloads   files had by hand, plain or as .gz")]
 pub struct FetchArgs {
