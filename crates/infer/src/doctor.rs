@@ -100,8 +100,7 @@ impl Diagnosis {
 
     /// For the terminal.
     pub fn text(&self) -> String {
-        let Machine { cpu, cores, kernel, features, .. } = &self.machine;
-        let mut text = format!("{cpu}, {cores} cores, {kernel}\n{}\n\n", features.join(" "));
+        let mut text = format!("{}\n{}\n\n", self.machine.in_words(), self.machine.features.join(" "));
         let mut table = Table::left(["provider", "compiled into", "usable here", "how to get it"]);
         for finding in &self.providers {
             table.row([

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use artifact::{Digest, FileError, sha256_file};
 use serde::{Deserialize, Serialize};
 
+use crate::gpus::Gpus;
+
 /// The machine, the program and the files of a measurement.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Fingerprint {
@@ -33,6 +35,9 @@ pub struct Machine {
     pub kernel: String,
     /// The architecture: `x86_64`.
     pub architecture: String,
+    /// NVIDIA's driver and its GPUs; `None` where there is none, and in reports older than this entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpus: Option<Gpus>,
 }
 
 /// A runtime library.
@@ -93,7 +98,14 @@ impl Machine {
             memory: memory(),
             kernel: kernel(),
             architecture: std::env::consts::ARCH.to_owned(),
+            gpus: Gpus::of_this_machine(),
         }
+    }
+
+    /// The machine in a few words: CPU, cores, kernel, GPUs.
+    pub fn in_words(&self) -> String {
+        let gpus = self.gpus.as_ref().map_or_else(String::new, |gpus| format!(", {gpus}"));
+        format!("{}, {} cores, {}{gpus}", self.cpu, self.cores, self.kernel)
     }
 }
 
@@ -136,7 +148,7 @@ fn features(cpuinfo: &str) -> Vec<String> {
 }
 
 /// The value of the first line `name : value`.
-fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+pub(crate) fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     text.lines().find_map(|line| {
         let (key, value) = line.split_once(':')?;
         (key.trim() == name).then(|| value.trim())
@@ -183,6 +195,20 @@ mod tests {
         assert!(features("").is_empty());
         assert_eq!(total_memory("MemTotal:       24576 kB\nMemFree: 1 kB\n"), Some(24576 * 1024));
         assert_eq!(total_memory("MemTotal: many kB"), None);
+    }
+
+    #[test]
+    fn a_report_without_gpus_is_that_of_a_machine_without_them() {
+        let mut machine = Machine { gpus: None, ..Machine::this() };
+        let json = serde_json::to_string(&machine).unwrap();
+        assert!(!json.contains("gpus"), "{json}");
+        assert_eq!(serde_json::from_str::<Machine>(&json).unwrap(), machine);
+        let without = machine.in_words();
+        machine.gpus = Some(Gpus { driver: "580.65.06".to_owned(), names: vec!["NVIDIA L4".to_owned()] });
+        assert_eq!(machine.in_words(), format!("{without}, NVIDIA L4 with driver 580.65.06"));
+        let json = serde_json::to_string(&machine).unwrap();
+        assert!(json.contains(r#""gpus":{"driver":"580.65.06","names":["NVIDIA L4"]}"#), "{json}");
+        assert_eq!(serde_json::from_str::<Machine>(&json).unwrap(), machine);
     }
 
     #[test]

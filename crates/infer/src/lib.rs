@@ -13,6 +13,7 @@ pub mod engine;
 pub mod engine_name;
 pub mod field;
 pub mod fingerprint;
+pub mod gpus;
 pub mod html;
 pub mod libraries;
 pub mod measured;

@@ -206,9 +206,12 @@ pub fn machine(fingerprint: &Fingerprint, threads: Option<usize>) -> String {
                 .map_or_else(|| "unknown".to_owned(), |bytes| format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30))),
         ),
         ("Kernel", machine.kernel.clone()),
+    ];
+    pairs.extend(machine.gpus.as_ref().map(|gpus| ("NVIDIA GPUs", gpus.to_string())));
+    pairs.extend([
         ("Threads in an operation", threads.map_or_else(|| "unknown".to_owned(), |count| count.to_string())),
         ("Program", fingerprint.program.clone()),
-    ];
+    ]);
     for (role, mark) in &fingerprint.files {
         pairs.push((role.as_str(), format!("{}, SHA-256 {}", mark.path.display(), mark.sha256)));
     }

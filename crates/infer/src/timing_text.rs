@@ -63,9 +63,9 @@ pub fn scenarios(results: &[ScenarioResult], items: &str) -> String {
 
 /// The machine in a line, and a line for each engine: library, placement, memory.
 pub fn machine<'a>(machine: &Machine, rows: impl IntoIterator<Item = &'a Row>) -> String {
-    let mut text = format!("{}, {} cores, {}", machine.cpu, machine.cores, machine.kernel);
+    let mut text = machine.in_words();
     if let Some(memory) = machine.memory {
-        text += &format!(", {:.0} GiB", memory as f64 / f64::from(1 << 30));
+        text += &format!(", {:.0} GiB of memory", memory as f64 / f64::from(1 << 30));
     }
     text.push('\n');
     for row in rows {

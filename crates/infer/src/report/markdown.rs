@@ -84,14 +84,7 @@ fn whole(chapter: &Chapter) -> String {
         let _ = write!(text, "\n### Where it ran\n\n{}", placed.concat());
     }
     if let Some(fingerprint) = &chapter.fingerprint {
-        let machine = &fingerprint.machine;
-        let _ = write!(
-            text,
-            "\n### Measured on\n\n- {}, {} cores, {}\n",
-            plain(&machine.cpu),
-            machine.cores,
-            plain(&machine.kernel)
-        );
+        let _ = write!(text, "\n### Measured on\n\n- {}\n", plain(&fingerprint.machine.in_words()));
         for (role, mark) in &fingerprint.files {
             let _ = writeln!(
                 text,

@@ -39,10 +39,7 @@ fn lead(evidence: &[Evidence]) -> String {
         .iter()
         .flatten()
         .filter_map(|chapter| chapter.fingerprint.as_ref())
-        .map(|fingerprint| {
-            let machine = &fingerprint.machine;
-            format!("{}, {} cores, {}", machine.cpu, machine.cores, machine.kernel)
-        })
+        .map(|fingerprint| fingerprint.machine.in_words())
         .collect();
     machines.dedup();
     match machines.as_slice() {
