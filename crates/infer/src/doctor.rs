@@ -71,7 +71,7 @@ pub fn examine(libraries: &mut Libraries) -> Diagnosis {
     for provider in asked {
         let finding = |library: Option<Library>, failure: Option<String>, usable| Finding {
             how_to_get: match (&provider, &library) {
-                (Provider::Other(_), Some(_)) => "the hardware and the driver that it is for",
+                (Provider::Other(name), Some(_)) if name != "azure" => "the hardware and the driver that it is for",
                 _ => provider.how_to_get(),
             },
             provider: provider.clone(),
@@ -137,6 +137,12 @@ fn usable(finding: &Finding) -> String {
     let own = failure.strip_prefix(&format!("{} failed: ", finding.provider.engine_name())).unwrap_or(failure);
     // What could not be loaded, and whose fault it is, stand at the end.
     let own = own.rsplit_once(" with error: ").map_or(own, |(_, cause)| cause);
+    if let Some(library) = own.strip_suffix(": cannot open shared object file: No such file or directory") {
+        return format!("no: {library} is missing");
+    }
+    if own.starts_with("This session contains graph nodes that are assigned to the default CPU EP") {
+        return "no: it takes no operation of a small model".to_owned();
+    }
     match own.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("no: {}…", own.get(..end).unwrap_or(own)),
         None => format!("no: {own}"),
@@ -163,6 +169,28 @@ mod tests {
         }
     }
 
+    /// In the words of glibc 2.36 and ONNX Runtime 1.31.1.
+    #[test]
+    fn the_usual_reasons_are_told_in_short() {
+        let told = |provider: Provider, failure: &str| usable(&finding(provider, Some(failure), true));
+        assert_eq!(
+            told(
+                Provider::Cuda,
+                "ort:cuda failed: 1 : FAIL : Failed to load library lib/libonnxruntime_providers_cuda.so with error: \
+                 libcuda.so.1: cannot open shared object file: No such file or directory"
+            ),
+            "no: libcuda.so.1 is missing"
+        );
+        assert_eq!(
+            told(
+                Provider::Other("azure".to_owned()),
+                "ort:azure failed: This session contains graph nodes that are assigned to the default CPU EP, but fallback to \
+                 CPU EP has been explicitly disabled by the user"
+            ),
+            "no: it takes no operation of a small model"
+        );
+    }
+
     #[test]
     fn the_table_says_what_works_and_how_to_get_the_rest() {
         let diagnosis = Diagnosis {
@@ -177,10 +205,7 @@ mod tests {
         let text = diagnosis.text();
         assert!(diagnosis.healthy());
         assert!(text.contains("cpu       ONNX Runtime 1.2.3  yes\n"), "{text}");
-        assert!(
-            text.contains("cuda      ONNX Runtime 1.2.3  no: no driver  cargo xtask fetch onnxruntime-gpu"),
-            "{text}"
-        );
+        assert!(text.contains("cuda      ONNX Runtime 1.2.3  no: no driver  an NVIDIA GPU with driver 580"), "{text}");
         assert!(
             text.contains("openvino  none here           no             cargo xtask fetch onnxruntime-openvino"),
             "{text}"

@@ -214,6 +214,9 @@ pub(crate) fn one_line(message: &str) -> String {
     // ONNX Runtime puts the place in its own source, and the condition there, in front of some messages.
     let place = ["[ONNXRuntimeError] : ", " was false. "].into_iter().filter(|_| text.starts_with('/'));
     let text = place.filter_map(|end| text.split_once(end)).next().map_or(text.as_str(), |(_, message)| message);
+    // What a call of CUDA says stands between the function's long signature and the names of machine and file.
+    let text =
+        text.split_once(" ; GPU=").map_or(text, |(said, _)| said.rsplit_once("] ").map_or(said, |(_, said)| said));
     // They end a sentence of ours, which has its own full stop.
     let text = text.trim_end_matches('.').to_owned();
     match text.char_indices().nth(LONGEST) {
@@ -256,6 +259,9 @@ mod tests {
         let failed = "/src/a.cc:65 Initialize()::<lambda()> status == Success was false. Failed to get an adapter";
         assert_eq!(one_line(failed), "Failed to get an adapter");
         assert_eq!(one_line("it was false. No."), "it was false. No");
+        let failed = "/src/cuda_call.cc:154 Status CudaCall(ERRTYPE, int) [with ERRTYPE = cudaError; Status = Status] CUDA failure \
+                      100: no CUDA-capable device is detected ; GPU=-1 ; hostname=box ; file=/src/a.cc ; line=280 ; expr=f(); ";
+        assert_eq!(one_line(failed), "CUDA failure 100: no CUDA-capable device is detected");
         let long = one_line(&"é".repeat(400));
         assert_eq!(long.chars().count(), 301);
         assert!(long.ends_with("é…"));

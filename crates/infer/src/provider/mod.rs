@@ -109,11 +109,14 @@ impl Provider {
         match self {
             Self::Cpu => "cargo xtask fetch onnxruntime",
             Self::OpenVino => "cargo xtask fetch onnxruntime-openvino (Linux x86-64)",
-            Self::Cuda => "cargo xtask fetch onnxruntime-gpu (Linux x86-64), an NVIDIA GPU, CUDA 13 and cuDNN 9",
+            Self::Cuda => {
+                "an NVIDIA GPU with driver 580 or newer; cargo xtask fetch onnxruntime-gpu cuda (Linux x86-64)"
+            }
             Self::TensorRt => {
-                "cargo xtask fetch onnxruntime-gpu (Linux x86-64), an NVIDIA GPU, CUDA 13, cuDNN 9 and TensorRT 10"
+                "an NVIDIA GPU with driver 580 or newer; cargo xtask fetch onnxruntime-gpu cuda tensorrt (Linux x86-64)"
             }
             Self::Dnnl | Self::Xnnpack => "on Debian 13: apt install libonnxruntime1.21",
+            Self::Other(name) if name == "azure" => "nothing: it asks services in the cloud, and computes nothing here",
             Self::Other(_) => "a library of ONNX Runtime that was built with it, named in ORT_DYLIB_PATH",
         }
     }
@@ -126,6 +129,24 @@ impl Provider {
         }
     }
 
+    /// The options with which a session is created: those given, and beside them what holds unless an option says otherwise.
+    fn with_defaults(&self, threads: usize, given: &ProviderOptions) -> ProviderOptions {
+        let threads = threads.to_string();
+        let defaults: &[(&str, &str)] = match self {
+            // TF32 has ten bits of mantissa, and a network is judged by what float32 loses.
+            Self::Cuda => &[("use_tf32", "0")],
+            // The number of threads holds for every engine.
+            Self::OpenVino => &[("device_type", "CPU"), ("num_of_threads", &threads)],
+            Self::Xnnpack => &[("intra_op_num_threads", &threads)],
+            Self::Cpu | Self::TensorRt | Self::Dnnl | Self::Other(_) => &[],
+        };
+        let mut options = given.clone();
+        for (key, value) in defaults {
+            options.entry((*key).to_owned()).or_insert_with(|| (*value).to_owned());
+        }
+        options
+    }
+
     /// Adds the provider to a session's options. That it cannot be added is an error.
     pub(crate) fn register(
         &self,
@@ -133,20 +154,14 @@ impl Provider {
         threads: usize,
         options: &ProviderOptions,
     ) -> ort::Result<()> {
-        // The number of threads holds for every engine, unless an option says otherwise.
-        let threads = threads.to_string();
+        let options = &self.with_defaults(threads, options);
         match self {
             Self::Cpu => Ok(()),
-            Self::Cuda => configured(CUDA::default(), &[], options).register(builder),
-            Self::TensorRt => configured(TensorRT::default(), &[], options).register(builder),
-            Self::Dnnl => configured(OneDNN::default(), &[], options).register(builder),
-            Self::OpenVino => {
-                let defaults = [("device_type", "CPU"), ("num_of_threads", &threads)];
-                configured(OpenVINO::default(), &defaults, options).register(builder)
-            }
-            Self::Xnnpack => {
-                configured(XNNPACK::default(), &[("intra_op_num_threads", &threads)], options).register(builder)
-            }
+            Self::Cuda => configured(CUDA::default(), options).register(builder),
+            Self::TensorRt => configured(TensorRT::default(), options).register(builder),
+            Self::Dnnl => configured(OneDNN::default(), options).register(builder),
+            Self::OpenVino => configured(OpenVINO::default(), options).register(builder),
+            Self::Xnnpack => configured(XNNPACK::default(), options).register(builder),
             Self::Other(name) => match name.as_str() {
                 "cann" => by_name::append_cann(builder, options),
                 "rocm" => by_name::append_rocm(builder, options),
@@ -169,14 +184,8 @@ fn known() -> impl Iterator<Item = &'static str> {
     VARIANTS.into_iter().chain(DOCUMENTED.iter().map(|found| found.name))
 }
 
-fn configured<P: ArbitrarilyConfigurableExecutionProvider>(
-    provider: P,
-    defaults: &[(&str, &str)],
-    options: &ProviderOptions,
-) -> P {
-    let defaults = defaults.iter().filter(|(key, _)| !options.contains_key(*key)).copied();
-    let given = options.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-    defaults.chain(given).fold(provider, |provider, (key, value)| provider.with_arbitrary_config(key, value))
+fn configured<P: ArbitrarilyConfigurableExecutionProvider>(provider: P, options: &ProviderOptions) -> P {
+    options.iter().fold(provider, |provider, (key, value)| provider.with_arbitrary_config(key, value))
 }
 
 impl fmt::Display for Provider {
@@ -254,6 +263,20 @@ mod tests {
         assert_eq!(parsed("rocnExecutionProvider"), Ok(Provider::Other("rocn".to_owned())));
         assert!(parsed("a b").unwrap_err().to_string().starts_with("`a b` is no name of a provider"));
         assert!(parsed("ExecutionProvider").is_err() && parsed("").is_err());
+    }
+
+    #[test]
+    fn options_have_defaults_that_the_user_may_override() {
+        let with = |provider: Provider, given: &[(&str, &str)]| {
+            let given = given.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+            let options = provider.with_defaults(2, &given).into_iter();
+            options.map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(with(Provider::Cuda, &[]), "use_tf32=0");
+        assert_eq!(with(Provider::Cuda, &[("use_tf32", "1"), ("device_id", "1")]), "device_id=1 use_tf32=1");
+        assert_eq!(with(Provider::OpenVino, &[("device_type", "GPU")]), "device_type=GPU num_of_threads=2");
+        assert_eq!(with(Provider::Xnnpack, &[]), "intra_op_num_threads=2");
+        assert_eq!(with(Provider::TensorRt, &[("trt_fp16_enable", "1")]), "trt_fp16_enable=1");
     }
 
     #[test]
