@@ -4,7 +4,7 @@
 //! share a product where there are few channels.
 
 use super::forms::{Reason, Step};
-use super::window::Window;
+use super::window::{Window, numbers};
 use super::writer::{Expr, Writer};
 
 /// One value.
@@ -25,31 +25,44 @@ struct Kernel<'w> {
 }
 
 /// The sizes of a weight, all of which must be known.
-fn weight_sizes(step: &Step) -> Result<Vec<i64>, Reason> {
-    let sizes: Option<Vec<i64>> = step.sizes(1)?.into_iter().collect();
+fn weight_sizes(step: &Step, position: usize) -> Result<Vec<i64>, Reason> {
+    let sizes: Option<Vec<i64>> = step.sizes(position)?.into_iter().collect();
     let sizes = sizes.ok_or("the sizes of its weight are not known")?;
     match sizes.len() {
-        3.. => Ok(sizes),
-        _ => Err("its weight has no spatial axes"),
+        3.. if sizes.iter().all(|size| (0..1 << 31).contains(size)) => Ok(sizes),
+        _ => Err("its weight has no spatial axes, or is too large"),
+    }
+}
+
+/// The number of groups.
+fn groups(step: &Step) -> Result<i64, Reason> {
+    match step.int("group") {
+        groups @ 1..=0x7fff_ffff => Ok(groups),
+        _ => Err("it has no groups"),
     }
 }
 
 pub fn conv<'w>(step: &Step<'_, 'w>) -> One<'w> {
-    let sizes = weight_sizes(step)?;
-    let (outputs, inputs, groups) = (sizes[0], sizes[1], step.int("group"));
-    let window = Window::new(step, sizes[2..].to_vec());
-    let weights = step.input(1).reshape(&[groups, outputs / groups, inputs, window.places()]).transpose(&[0, 1, 3, 2]);
-    let padded = window.padding(step, step.input(0)).around(step.input(0), 0.0);
+    of(step, step.input(0), step.input(1), 1, step.optional(2))
+}
+
+/// The convolution of `x` with `weight`, which comes from the input at `position`.
+pub fn of<'w>(step: &Step<'_, 'w>, x: Expr<'w>, weight: Expr<'w>, position: usize, bias: Option<Expr<'w>>) -> One<'w> {
+    let sizes = weight_sizes(step, position)?;
+    let (outputs, inputs, groups) = (sizes[0], sizes[1], groups(step)?);
+    let window = Window::new(step, sizes[2..].to_vec())?;
+    let weights = weight.reshape(&[groups, outputs / groups, inputs, window.places()]).transpose(&[0, 1, 3, 2]);
+    let padded = window.padding(step, x)?.around(x, 0.0);
     let result = correlate(&window, padded, &Kernel { weights, groups, inputs, outputs });
-    Ok(biased(step, result, window.axes()))
+    Ok(biased(result, bias, window.axes()))
 }
 
 /// The input with zeros between its elements, convolved with the kernel turned round.
 pub fn transposed<'w>(step: &Step<'_, 'w>) -> One<'w> {
     let writer = step.writer;
-    let sizes = weight_sizes(step)?;
-    let (inputs, outputs, groups) = (sizes[0], sizes[1], step.int("group"));
-    let window = Window::new(step, sizes[2..].to_vec());
+    let sizes = weight_sizes(step, 1)?;
+    let (inputs, outputs, groups) = (sizes[0], sizes[1], groups(step)?);
+    let window = Window::new(step, sizes[2..].to_vec())?;
     let axes = window.axes();
     let weights = step.input(1).reshape(&[groups, inputs / groups, outputs, window.places()]);
     let backwards: Vec<i64> = (0..window.places()).rev().collect();
@@ -61,7 +74,7 @@ pub fn transposed<'w>(step: &Step<'_, 'w>) -> One<'w> {
     let unchanged = writer.ints(&[0, 0]);
     let padded = spread.pad(writer.concat(&[unchanged, before, unchanged, after], 0), 0.0);
     let dense = Window { strides: vec![1; axes], ..window };
-    Ok(biased(step, correlate(&dense, padded, &kernel), axes))
+    Ok(biased(correlate(&dense, padded, &kernel), step.optional(2), axes))
 }
 
 /// What is added before and after the input of a transposed convolution when zeros lie after each of its elements: the
@@ -70,11 +83,11 @@ fn transposed_pads<'w>(step: &Step<'_, 'w>, window: &Window, x: Expr<'w>) -> Res
     let writer = step.writer;
     let axes = window.axes();
     let mode = step.op.string("auto_pad").unwrap_or("NOTSET");
-    let zeros = vec![0; 2 * axes];
-    let extra = step.op.ints("output_padding").unwrap_or(&zeros[..axes]);
+    let extra = numbers(step, "output_padding", axes, 0, 0)?;
     let holes: Vec<i64> =
         window.kernel.iter().zip(&window.dilations).map(|(size, dilation)| (size - 1) * dilation).collect();
-    let (before, after) = match step.op.ints("output_shape") {
+    let shape = step.op.ints("output_shape").map(|_| numbers(step, "output_shape", axes, 0, 0)).transpose()?;
+    let (before, after) = match shape {
         None if mode.starts_with("SAME") => {
             let total = (0..axes).map(|axis| (holes[axis] + 1 + extra[axis] - window.strides[axis]).max(0));
             let halves = total.map(|total| (total / 2, total - total / 2));
@@ -83,14 +96,14 @@ fn transposed_pads<'w>(step: &Step<'_, 'w>, window: &Window, x: Expr<'w>) -> Res
             (writer.ints(&before), writer.ints(&after))
         }
         None => {
-            let pads = step.op.ints("pads").filter(|_| mode == "NOTSET").unwrap_or(&zeros);
+            let pads = if mode == "NOTSET" { numbers(step, "pads", 2 * axes, 0, 0)? } else { vec![0; 2 * axes] };
             (writer.ints(&pads[..axes]), writer.ints(&pads[axes..]))
         }
         Some(shape) => {
             let strides = writer.ints(&window.strides);
-            let reach: Vec<i64> = holes.iter().zip(extra).map(|(hole, extra)| hole + 1 + extra).collect();
+            let reach: Vec<i64> = holes.iter().zip(&extra).map(|(hole, extra)| hole + 1 + extra).collect();
             let size = (x.shape().from(2) - 1) * strides + writer.ints(&reach);
-            let total = size - writer.ints(&shape[shape.len() - axes..]);
+            let total = size - writer.ints(&shape);
             let less = total / 2;
             if mode == "SAME_UPPER" { (less, total - less) } else { (total - less, less) }
         }
@@ -139,10 +152,9 @@ fn correlate<'w>(window: &Window, x: Expr<'w>, kernel: &Kernel<'w>) -> Expr<'w> 
     products.reduce(|sum, product| sum + product).unwrap_or(x).reshape_to(sizes)
 }
 
-/// With the bias of the node, one number a channel.
-fn biased<'w>(step: &Step<'_, 'w>, x: Expr<'w>, axes: usize) -> Expr<'w> {
-    let Some(bias) = step.optional(2) else { return x };
-    x + per_channel(bias, axes)
+/// With a bias of one number a channel.
+fn biased<'w>(x: Expr<'w>, bias: Option<Expr<'w>>, axes: usize) -> Expr<'w> {
+    bias.map_or(x, |bias| x + per_channel(bias, axes))
 }
 
 /// A vector of one number a channel, for values with this many spatial axes.

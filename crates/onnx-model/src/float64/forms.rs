@@ -1,9 +1,9 @@
 //! Which formula stands for which operator.
 
 use super::writer::{Expr, Writer};
-use super::{activation, correlate, erf, index, normalise, pool, quantise, recurrent, resize, trigonometry};
+use super::{activation, attention, correlate, erf, index, normalise, pool, quantise, recurrent, resize, trigonometry};
 use crate::infer::extent::Extent;
-use crate::infer::op::Op;
+use crate::infer::op::{self, Op};
 use crate::{DataType, Tensor};
 
 /// Why a node has no form.
@@ -61,6 +61,12 @@ impl<'w> Step<'_, 'w> {
         Ok(dims.iter().map(|size| size.as_ref().and_then(Extent::as_known)).collect())
     }
 
+    /// The attribute `name` as the position of an axis of `rank`.
+    pub fn axis(&self, name: &str, rank: usize) -> Result<i64, Reason> {
+        let position = op::axis(self.int(name), rank).map_err(|_| "its axis is outside of its input")?;
+        Ok(position as i64)
+    }
+
     /// The constant at `position`.
     pub fn constant(&self, position: usize) -> Option<&Tensor> {
         self.constants.get(position).copied().flatten()
@@ -109,6 +115,8 @@ pub fn write<'w>(step: &Step<'_, 'w>) -> Result<Option<Vec<Expr<'w>>>, Reason> {
         "LayerNormalization" => normalise::layer(step)?,
         "MeanVarianceNormalization" => vec![normalise::mean_variance(step)?],
         "RMSNormalization" => vec![normalise::root_mean_square(step)?],
+        "Attention" => attention::attention(step)?,
+        "RotaryEmbedding" => vec![attention::rotary(step)?],
         "Hardmax" => vec![index::hardmax(step)?],
         "Mean" => vec![index::mean(step)?],
         "NonZero" => vec![index::non_zero(step)?],
@@ -119,6 +127,8 @@ pub fn write<'w>(step: &Step<'_, 'w>) -> Result<Option<Vec<Expr<'w>>>, Reason> {
         "LSTM" => recurrent::long_short(step)?,
         "RNN" => recurrent::simple(step)?,
         "Resize" => vec![resize::resize(step)?],
+        "QLinearConv" => vec![quantise::conv(step)?],
+        "QLinearMatMul" => vec![quantise::matmul(step)?],
         "QuantizeLinear" => vec![quantise::quantize(step)?],
         "BatchNormalization" if trains(step) => return Err("it gathers statistics, as in training"),
         "Dropout" if drops(step) => return Err("it may drop values at random, as in training"),

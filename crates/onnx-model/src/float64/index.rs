@@ -25,8 +25,8 @@ fn matches<'w>(positions: Expr<'w>, depth: Expr<'w>, rest: usize) -> Expr<'w> {
 
 pub fn hardmax<'w>(step: &Step<'_, 'w>) -> One<'w> {
     let x = step.input(0);
-    let (rank, axis) = (step.rank(0)? as i64, step.int("axis"));
-    let axis = if axis < 0 { axis + rank } else { axis };
+    let rank = step.rank(0)?;
+    let (axis, rank) = (step.axis("axis", rank)?, rank as i64);
     // Up to opset 12 all axes from this one on are one.
     let flat = step.writer.opset < 13;
     let rows = match flat {
@@ -40,9 +40,8 @@ pub fn hardmax<'w>(step: &Step<'_, 'w>) -> One<'w> {
 }
 
 pub fn one_hot<'w>(step: &Step<'_, 'w>) -> One<'w> {
-    let rank = step.rank(0)? as i64;
-    let axis = step.int("axis");
-    let axis = if axis < 0 { axis + rank + 1 } else { axis };
+    let rank = step.rank(0)?;
+    let (axis, rank) = (step.axis("axis", rank + 1)?, rank as i64);
     let indices = step.input(0).cast(DataType::I64);
     // A depth is a scalar or a vector of one.
     let depth = step.input(1).cast(DataType::I64).reshape(&[]);

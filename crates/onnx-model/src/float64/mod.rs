@@ -21,6 +21,7 @@
 //! - The boxes and scores of `NonMaxSuppression` are rounded to float32: it takes nothing else.
 
 mod activation;
+mod attention;
 mod correlate;
 mod erf;
 mod forms;

@@ -16,9 +16,8 @@ fn moments<'w>(x: Expr<'w>, axes: &[i64], epsilon: f64) -> (Expr<'w>, Expr<'w>, 
 
 /// The axes from the attribute `axis` to the last.
 fn last_axes(step: &Step) -> Result<Vec<i64>, Reason> {
-    let axis = step.int("axis");
-    let first = if axis < 0 { axis } else { axis - step.rank(0)? as i64 };
-    Ok((first..0).collect())
+    let rank = step.rank(0)?;
+    Ok((step.axis("axis", rank)? - rank as i64..0).collect())
 }
 
 pub fn layer<'w>(step: &Step<'_, 'w>) -> Outputs<'w> {
@@ -43,18 +42,22 @@ pub fn instance<'w>(step: &Step<'_, 'w>) -> One<'w> {
     let rank = step.rank(0)?;
     let axes: Vec<i64> = (2..rank as i64).collect();
     let (rest, _, deviation) = moments(step.input(0), &axes, step.real("epsilon"));
-    Ok(scaled(step, rest / deviation, rank - 2))
+    Ok(scaled(step, rest / deviation, rank.saturating_sub(2)))
 }
 
 pub fn group<'w>(step: &Step<'_, 'w>) -> One<'w> {
     let x = step.input(0);
     let rank = step.rank(0)?;
     let (rest, _, deviation) = moments(x.reshape(&[0, step.int("num_groups"), -1]), &[2], step.real("epsilon"));
-    Ok(scaled(step, (rest / deviation).reshape_to(x.shape()), rank - 2))
+    Ok(scaled(step, (rest / deviation).reshape_to(x.shape()), rank.saturating_sub(2)))
 }
 
 pub fn mean_variance<'w>(step: &Step<'_, 'w>) -> One<'w> {
     let axes = step.op.ints("axes").unwrap_or_default();
+    let rank = step.rank(0)? as i64;
+    if axes.iter().any(|axis| !(-rank..rank).contains(axis)) {
+        return Err("an axis is outside of its input");
+    }
     let (rest, _, deviation) = moments(step.input(0), axes, 0.0);
     // The definition of the operator has this number.
     Ok(rest / (deviation + f64::from(1e-9f32)))
@@ -63,6 +66,9 @@ pub fn mean_variance<'w>(step: &Step<'_, 'w>) -> One<'w> {
 pub fn local_response<'w>(step: &Step<'_, 'w>) -> One<'w> {
     let x = step.input(0);
     let (rank, size) = (step.rank(0)?, step.int("size"));
+    if rank < 2 || !(1..1 << 14).contains(&size) {
+        return Err("it has no channels, or its size is too large");
+    }
     let mut pads = vec![0; 2 * rank];
     (pads[1], pads[rank + 1]) = ((size - 1) / 2, size / 2);
     let squares = x.square().pad_zeros(&pads);

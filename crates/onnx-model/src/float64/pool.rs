@@ -10,8 +10,8 @@ type One<'w> = Result<Expr<'w>, Reason>;
 
 pub fn average<'w>(step: &Step<'_, 'w>) -> One<'w> {
     let x = step.input(0);
-    let window = Window::new(step, kernel_shape(step)?);
-    let padding = window.padding(step, x);
+    let window = Window::new(step, kernel_shape(step)?)?;
+    let padding = window.padding(step, x)?;
     let sums = window.sums(padding.around(x, 0.0));
     let with_padding = step.op.flag("count_include_pad");
     if padding.extra.is_none() && (padding.none || with_padding) {
@@ -25,8 +25,8 @@ pub fn average<'w>(step: &Step<'_, 'w>) -> One<'w> {
 
 pub fn norm<'w>(step: &Step<'_, 'w>) -> One<'w> {
     let x = step.input(0);
-    let window = Window::new(step, kernel_shape(step)?);
-    let padding = window.padding(step, x);
+    let window = Window::new(step, kernel_shape(step)?)?;
+    let padding = window.padding(step, x)?;
     let p = step.int("p");
     Ok(root(window.sums(padding.around(power(x, p), 0.0)), p))
 }

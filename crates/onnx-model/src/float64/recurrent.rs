@@ -101,7 +101,7 @@ fn layer<'w>(step: &Step<'_, 'w>, gates: i64, states: usize, defaults: &[&str], 
         return Err("its activations have parameters");
     }
     let hidden = step.sizes(2)?.get(2).copied().flatten().or(step.op.int("hidden_size"));
-    let hidden = hidden.ok_or("the size of its state is not known")?;
+    let hidden = hidden.filter(|size| (1..1 << 31).contains(size)).ok_or("the size of its state is not known")?;
     let x = step.input(0);
     let backwards: &[bool] = match step.op.string("direction").unwrap_or("forward") {
         "forward" => &[false],

@@ -5,6 +5,12 @@ use super::forms::{Reason, Step};
 use super::writer::{Expr, Writer};
 use crate::DataType;
 
+/// Larger kernels are given up: each place of one costs several nodes.
+const MOST_PLACES: i64 = 1 << 14;
+
+/// Larger numbers are no strides or pads of any tensor.
+const MOST: i64 = 1 << 31;
+
 /// How a window moves, spatial axis by spatial axis.
 pub struct Window {
     pub kernel: Vec<i64>,
@@ -26,10 +32,15 @@ pub struct Padding<'w> {
 
 impl Window {
     /// The window of a node with attributes `strides` and `dilations`.
-    pub fn new(step: &Step, kernel: Vec<i64>) -> Self {
-        let ones = || vec![1; kernel.len()];
-        let list = |name| step.op.ints(name).map_or_else(ones, <[i64]>::to_vec);
-        Self { strides: list("strides"), dilations: list("dilations"), kernel }
+    pub fn new(step: &Step, kernel: Vec<i64>) -> Result<Self, Reason> {
+        let axes = kernel.len();
+        let list = |name| numbers(step, name, axes, 1, 1);
+        let window = Self { strides: list("strides")?, dilations: list("dilations")?, kernel };
+        let places = window.kernel.iter().try_fold(1_i64, |product, size| product.checked_mul((*size).max(0)));
+        match places {
+            Some(1..=MOST_PLACES) => Ok(window),
+            _ => Err("its kernel is empty or too large"),
+        }
     }
 
     /// The number of spatial axes.
@@ -48,20 +59,19 @@ impl Window {
     }
 
     /// The padding that the attributes `pads`, `auto_pad` and `ceil_mode` ask for.
-    pub fn padding<'w>(&self, step: &Step<'_, 'w>, x: Expr<'w>) -> Padding<'w> {
+    pub fn padding<'w>(&self, step: &Step<'_, 'w>, x: Expr<'w>) -> Result<Padding<'w>, Reason> {
         let writer = step.writer;
         let axes = self.axes();
         let mode = step.op.string("auto_pad").unwrap_or("NOTSET");
         if mode.starts_with("SAME") {
-            return self.same(writer, x, mode == "SAME_UPPER");
+            return Ok(self.same(writer, x, mode == "SAME_UPPER"));
         }
-        let zeros = vec![0; 2 * axes];
-        let pads = step.op.ints("pads").filter(|_| mode == "NOTSET").unwrap_or(&zeros);
+        let pads = if mode == "NOTSET" { numbers(step, "pads", 2 * axes, 0, 0)? } else { vec![0; 2 * axes] };
         let (before, after) = pads.split_at(axes);
         let none = pads.iter().all(|pad| *pad == 0);
         let (before, after) = (writer.ints(before), writer.ints(after));
         let extra = step.op.flag("ceil_mode").then(|| self.extra(writer, x, before, after));
-        Padding { before, after, extra, none, axes }
+        Ok(Padding { before, after, extra, none, axes })
     }
 
     /// What makes as many windows as there are strides in the input: it may depend on the input's size.
@@ -138,6 +148,15 @@ impl<'w> Padding<'w> {
             }
             None => padded,
         }
+    }
+}
+
+/// An attribute of `count` integers of which none is less than `least`, or as many times `absent`.
+pub fn numbers(step: &Step, name: &str, count: usize, absent: i64, least: i64) -> Result<Vec<i64>, Reason> {
+    let Some(values) = step.op.ints(name) else { return Ok(vec![absent; count]) };
+    match values.len() == count && values.iter().all(|value| (least..=MOST).contains(value)) {
+        true => Ok(values.to_vec()),
+        false => Err("its strides, dilations or pads do not fit its kernel"),
     }
 }
 

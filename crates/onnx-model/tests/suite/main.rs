@@ -4,6 +4,7 @@ mod agreement;
 mod codec;
 mod errors;
 mod files;
+mod float64;
 mod hostile;
 mod properties;
 mod schema;

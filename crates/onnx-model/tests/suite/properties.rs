@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use onnx_model::float64::to_float64;
 use onnx_model::{
     Attribute, DataType, Dim, ExternalData, Graph, Model, Node, Tensor, TensorData, TensorType, ValueInfo,
 };
@@ -139,7 +140,7 @@ proptest! {
             bytes[place] = *value;
         }
         if let Ok(model) = Model::decode(bytes) {
-            let _ = (model.check(), model.to_string(), model.encode());
+            let _ = (model.check(), model.to_string(), model.encode(), to_float64(&model));
         }
     }
 
@@ -174,7 +175,7 @@ proptest! {
                 *dim = u64::try_from(size).map_or(Dim::from("n"), Dim::Known);
             }
         }
-        let _ = model.check();
+        let _ = (model.check(), to_float64(&model));
     }
 }
 
