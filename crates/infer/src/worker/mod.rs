@@ -6,6 +6,7 @@
 
 pub mod remote;
 pub mod serve;
+mod surroundings;
 pub mod wire;
 
 use std::path::PathBuf;

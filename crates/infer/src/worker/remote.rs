@@ -1,5 +1,6 @@
 //! The side that asks.
 
+use std::ffi::OsString;
 use std::io::{BufReader, BufWriter, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -12,7 +13,7 @@ use crate::fingerprint::Machine;
 use crate::runtime::{TELEMETRY_VARIABLE, one_line};
 use crate::tensor::NamedTensor;
 use crate::usage::Usage;
-use crate::worker::{Answer, EngineSpec, Loaded, MEMORY_OPTION, Probe, Request, WORKER_COMMAND, wire};
+use crate::worker::{Answer, EngineSpec, Loaded, MEMORY_OPTION, Probe, Request, WORKER_COMMAND, surroundings, wire};
 
 /// How workers are started.
 #[derive(Debug, Clone)]
@@ -72,7 +73,7 @@ impl Launcher {
     /// When the worker cannot be started, crashes or hangs, or the engine cannot load the network.
     pub fn engine(&self, spec: &EngineSpec) -> Result<RemoteEngine, EngineError> {
         let memory = self.memory.filter(|_| !spec.reserves_addresses());
-        let mut worker = self.start(&spec.engine_name(), spec.threads(), memory)?;
+        let mut worker = self.start(&spec.engine_name(), spec.threads(), memory, surroundings::of_engine(spec))?;
         match worker.ask(&Request::Load(spec.clone()), &[])? {
             (Answer::Loaded(loaded), _) => Ok(RemoteEngine { worker, loaded }),
             _ => Err(worker.confused()),
@@ -84,14 +85,20 @@ impl Launcher {
     /// # Errors
     /// When it cannot be loaded, or crashes.
     pub fn probe(&self, library: &Path) -> Result<Probe, EngineError> {
-        let mut worker = self.start(ASKED, 1, None)?;
+        let mut worker = self.start(ASKED, 1, None, surroundings::of_library(library))?;
         match worker.ask(&Request::Probe(library.to_owned()), &[])? {
             (Answer::Probed(probe), _) => Ok(probe),
             _ => Err(worker.confused()),
         }
     }
 
-    fn start(&self, name: &str, threads: usize, memory: Option<u64>) -> Result<Worker, EngineError> {
+    fn start(
+        &self,
+        name: &str,
+        threads: usize,
+        memory: Option<u64>,
+        surroundings: Vec<(&str, OsString)>,
+    ) -> Result<Worker, EngineError> {
         let failed = |source: std::io::Error| EngineError::Worker {
             engine: name.to_owned(),
             reason: format!("its process cannot be started: {source}"),
@@ -104,6 +111,7 @@ impl Launcher {
             .env("RUST_BACKTRACE", "0")
             // oneDNN's threads are OpenMP's, which takes their number from here.
             .env("OMP_NUM_THREADS", threads.to_string())
+            .envs(surroundings)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use infer::engine::Engine;
 use infer::mnist::batch;
+use infer::provider::Provider;
+use infer::session::SessionOptions;
 use infer::worker::remote::{Launcher, RemoteEngine};
 use infer::worker::{EngineSpec, Weights};
 
@@ -41,6 +43,36 @@ fn a_worker_does_what_its_engine_does() {
     // A refusal is not the end of a worker.
     assert!(engine.run(&[]).unwrap_err().to_string().contains("1 input, and 0 were given"));
     assert_eq!(engine.run(&input).unwrap(), outputs);
+}
+
+/// What `cargo xtask fetch cuda` brought lies beside the library; without it nothing is changed.
+#[test]
+fn a_worker_finds_nvidias_libraries_that_were_fetched_beside_its_own() {
+    let datasets = tempfile::tempdir().unwrap();
+    let here = |name: &str| datasets.path().join(name).join(artifact::runtime::platform());
+    std::fs::create_dir_all(here("onnxruntime-gpu")).unwrap();
+    std::fs::write(here("onnxruntime-gpu").join("libonnxruntime_providers_cuda.so"), "").unwrap();
+    let library = here("onnxruntime-gpu").join("libonnxruntime.so.1.31.1");
+    let launcher = Launcher { program: fixture("surroundings.sh"), patience: LONG, memory: None };
+    let told = |provider: Option<Provider>| match provider {
+        None => launcher.probe(&library).unwrap_err().to_string(),
+        Some(provider) => {
+            let options = SessionOptions { provider, ..SessionOptions::default() };
+            let spec = EngineSpec::Ort { library: library.clone(), model: "any.onnx".into(), options };
+            launcher.engine(&spec).unwrap_err().to_string()
+        }
+    };
+    let cuda = here("cuda").display().to_string();
+    assert!(!told(None).contains(&cuda), "{}", told(None));
+    std::fs::create_dir_all(here("cuda")).unwrap();
+    let users = std::env::var("NVIDIA_TF32_OVERRIDE").unwrap_or_default();
+    let tensorrts = if users.is_empty() { "0" } else { users.as_str() };
+    for (provider, tf32) in
+        [(None, users.as_str()), (Some(Provider::Cuda), &users), (Some(Provider::TensorRt), tensorrts)]
+    {
+        let told = told(provider);
+        assert!(told.ends_with(&format!("its process ended with status 3: {cuda}, TF32 {tf32}").trim_end()), "{told}");
+    }
 }
 
 /// A child begins as its parent; what the parent holds is not the worker's.
