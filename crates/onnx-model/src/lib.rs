@@ -78,6 +78,7 @@ mod node;
 mod proto;
 mod save;
 pub mod schema;
+mod sort;
 mod stage;
 mod tensor;
 mod text;

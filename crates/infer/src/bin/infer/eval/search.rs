@@ -59,7 +59,11 @@ struct Search<'a> {
 impl<'a> Search<'a> {
     /// Loads both files with their weights.
     pub fn new(starter: &'a Starter, against: &Path, signature: Signature) -> Result<Self> {
-        let load = |path: &Path| Model::load(path).with_context(|| format!("{} cannot be bisected", path.display()));
+        let load = |path: &Path| {
+            let mut model = Model::load(path).with_context(|| format!("{} cannot be bisected", path.display()))?;
+            model.graph.sort();
+            Ok::<_, anyhow::Error>(model)
+        };
         let (model, against) = (load(starter.model)?, load(against)?);
         Ok(Self { starter, plain: Plain::new(starter)?, model, against, signature })
     }
