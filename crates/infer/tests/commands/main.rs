@@ -5,6 +5,7 @@ mod bisect;
 mod bundle;
 mod doctor;
 mod eval;
+mod float64;
 mod page;
 mod predict;
 mod report;

@@ -1,7 +1,9 @@
 //! Which formula stands for which operator.
 
 use super::writer::{Expr, Writer};
-use super::{activation, attention, correlate, erf, index, normalise, pool, quantise, recurrent, resize, trigonometry};
+use super::{
+    activation, attention, correlate, erf, grid, index, normalise, pool, quantise, recurrent, resize, trigonometry,
+};
 use crate::infer::extent::Extent;
 use crate::infer::op::{self, Op};
 use crate::{DataType, Tensor};
@@ -117,6 +119,7 @@ pub fn write<'w>(step: &Step<'_, 'w>) -> Result<Option<Vec<Expr<'w>>>, Reason> {
         "RMSNormalization" => vec![normalise::root_mean_square(step)?],
         "Attention" => attention::attention(step)?,
         "RotaryEmbedding" => vec![attention::rotary(step)?],
+        "GridSample" if step.writer.opset < 20 => vec![grid::sample(step)?],
         "Hardmax" => vec![index::hardmax(step)?],
         "Mean" => vec![index::mean(step)?],
         "NonZero" => vec![index::non_zero(step)?],

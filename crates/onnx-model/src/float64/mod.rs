@@ -18,6 +18,7 @@
 //!   kernel for, such as `Conv`, and what its kernel computes in another precision, such as `Shrink`, becomes a formula of
 //!   others at the model's own opset. Axes that are dynamic stay so.
 //! - Names of inputs and outputs are kept. Constants and attributes keep the value that they have in float32.
+//! - Where rounding chooses a pixel, as `Resize` to the nearest does, the place is computed in float32 as ONNX Runtime does.
 //! - The boxes and scores of `NonMaxSuppression` are rounded to float32: it takes nothing else.
 
 mod activation;
@@ -25,6 +26,7 @@ mod attention;
 mod correlate;
 mod erf;
 mod forms;
+mod grid;
 mod index;
 mod native;
 mod normalise;

@@ -1,4 +1,7 @@
 //! Images of another size, axis after axis.
+//!
+//! Where rounding chooses a pixel, the place is computed in float32 as ONNX Runtime does: an image of other pixels would tell
+//! nothing of the rounding of values. Where values are interpolated, it is in float64.
 
 use super::forms::{Reason, Step};
 use super::writer::{Expr, Operand};
@@ -13,8 +16,8 @@ struct Axis<'w> {
     /// The sizes before and after, integers.
     from: Expr<'w>,
     to: Expr<'w>,
-    /// How many times as large it becomes.
-    scale: Expr<'w>,
+    /// How many times as large it becomes; `None` where the sizes say so.
+    scale: Option<Expr<'w>>,
 }
 
 pub fn resize<'w>(step: &Step<'_, 'w>) -> One<'w> {
@@ -40,19 +43,16 @@ pub fn resize<'w>(step: &Step<'_, 'w>) -> One<'w> {
             continue;
         }
         let from = x.shape().gather(axis, 0);
-        let axis_of = match by_sizes {
-            true => {
-                let to = step.input(3).gather(index as i64, 0);
-                Axis { from, to, scale: to.cast(DataType::F64) / from.cast(DataType::F64) }
-            }
+        let sizes = match by_sizes {
+            true => Axis { from, to: step.input(3).gather(index as i64, 0), scale: None },
             false => {
                 let scale = step.input(2).gather(index as i64, 0);
                 // ONNX Runtime multiplies the size in float32.
                 let size = from.cast(DataType::F32) * scale.cast(DataType::F32);
-                Axis { from, to: size.floor().cast(DataType::I64), scale }
+                Axis { from, to: size.floor().cast(DataType::I64), scale: Some(scale) }
             }
         };
-        result = along(step, result, axis, (rank as i64 - 1 - axis) as usize, &axis_of)?;
+        result = along(step, result, axis, (rank as i64 - 1 - axis) as usize, &sizes)?;
     }
     Ok(result)
 }
@@ -79,16 +79,16 @@ fn stays(step: &Step, by_sizes: bool, index: usize, axis: usize) -> bool {
 /// The image with another size along one axis, which `rest` axes follow.
 fn along<'w>(step: &Step<'_, 'w>, x: Expr<'w>, axis: i64, rest: usize, sizes: &Axis<'w>) -> One<'w> {
     let last = sizes.from - 1;
-    let place = coordinates(step, sizes)?;
     let within = |place: Expr<'w>| {
         let lifted = place.less(0).select(0, place);
         lifted.greater(last).select(last, lifted)
     };
     let at = |place: Expr<'w>| x.gather(within(place.cast(DataType::I64)), axis);
     if step.op.string("mode").unwrap_or("nearest") == "nearest" {
+        let (place, half) = (coordinates(step, sizes, DataType::F32, 0.5f32)?, 0.5f32);
         let place = match step.op.string("nearest_mode").unwrap_or("round_prefer_floor") {
-            "round_prefer_floor" => (place - 0.5).ceil(),
-            "round_prefer_ceil" => (place + 0.5).floor(),
+            "round_prefer_floor" => (place - half).ceil(),
+            "round_prefer_ceil" => (place + half).floor(),
             "floor" => place.floor(),
             "ceil" => place.ceil(),
             _ => return Err("the way in which it rounds is not known"),
@@ -99,6 +99,7 @@ fn along<'w>(step: &Step<'_, 'w>, x: Expr<'w>, axis: i64, rest: usize, sizes: &A
     {
         return Err("it interpolates integers");
     }
+    let place = coordinates(step, sizes, DataType::F64, 0.5)?;
     let mut column = vec![1; rest + 1];
     column[0] = -1;
     if step.op.string("mode") == Some("linear") {
@@ -122,18 +123,24 @@ fn along<'w>(step: &Step<'_, 'w>, x: Expr<'w>, axis: i64, rest: usize, sizes: &A
         + at(low + 2.0) * far(rest + 1.0))
 }
 
-/// Where each position of the result lies in the image, in float64.
-fn coordinates<'w>(step: &Step<'_, 'w>, sizes: &Axis<'w>) -> One<'w> {
-    let position = step.writer.range(sizes.to).cast(DataType::F64);
-    let (from, to) = (sizes.from.cast(DataType::F64), sizes.to.cast(DataType::F64));
-    let half = (position + 0.5) / sizes.scale - 0.5;
+/// Where each position of the result lies in the image, in the arithmetic of `dtype`, in which `half` is 0.5.
+fn coordinates<'w>(step: &Step<'_, 'w>, sizes: &Axis<'w>, dtype: DataType, half: impl Operand<'w>) -> One<'w> {
+    let half = half.expr(step.writer);
+    let one = half + half;
+    let position = step.writer.range(sizes.to).cast(dtype);
+    let (from, to) = (sizes.from.cast(dtype), sizes.to.cast(dtype));
+    let scale = sizes.scale.map_or_else(|| to / from, |scale| scale.cast(dtype));
+    let centred = || (position + half) / scale - half;
     Ok(match step.op.string("coordinate_transformation_mode").unwrap_or("half_pixel") {
-        "half_pixel" => half,
-        "pytorch_half_pixel" => to.greater(1.0).select(half, 0.0.expr(step.writer)),
-        "half_pixel_symmetric" => (from * 0.5) * (1.0 - to / (from * sizes.scale)) + half,
-        "asymmetric" => position / sizes.scale,
-        "align_corners" => position * ((from - 1.0) / (to - 1.0).max(1.0)),
-        "tf_half_pixel_for_nn" => (position + 0.5) / sizes.scale,
+        "half_pixel" => centred(),
+        "pytorch_half_pixel" => to.greater(one).select(centred(), half - half),
+        "half_pixel_symmetric" => {
+            let offset = from * half * (one - to / (from * scale));
+            offset + (position + half) / scale - half
+        }
+        "asymmetric" => position / scale,
+        "align_corners" => position * (from - one) / (to - one).max(one),
+        "tf_half_pixel_for_nn" => (position + half) / scale,
         _ => return Err("it takes a part of the image"),
     })
 }

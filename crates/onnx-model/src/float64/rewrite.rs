@@ -132,6 +132,9 @@ impl<'a> Rewriter<'a, '_> {
             "ConstantOfShape" if node.attributes.is_empty() => {
                 node = node.attribute("value", Tensor::vector("", &[0.0f64]))
             }
+            "SequenceEmpty" => {
+                node.attributes.entry("dtype".to_owned()).or_insert(DataType::F64.into());
+            }
             "BlackmanWindow" | "HammingWindow" | "HannWindow" | "MelWeightMatrix" => {
                 node.attributes.entry("output_datatype".to_owned()).or_insert(DataType::F64.into());
             }
@@ -175,7 +178,7 @@ fn names_dtype(op_type: &str, attribute: &str) -> bool {
     matches!(
         (op_type, attribute),
         ("Cast", "to")
-            | ("EyeLike", "dtype")
+            | ("EyeLike" | "SequenceEmpty", "dtype")
             | ("BlackmanWindow" | "HammingWindow" | "HannWindow" | "MelWeightMatrix", "output_datatype")
     )
 }

@@ -2,7 +2,7 @@
 //!
 //! ONNX Runtime has the sine, cosine, hyperbolic tangent, exponential and logarithm in float64; the others follow.
 
-use std::f64::consts::FRAC_PI_2;
+use std::f64::consts::{FRAC_PI_2, LN_2};
 
 use super::forms::{Reason, Step};
 use super::writer::Expr;
@@ -46,13 +46,18 @@ pub fn asinh<'w>(step: &Step<'_, 'w>) -> One<'w> {
     let size = x.abs();
     // |x| + (sqrt(1 + x^2) - 1) without the difference; the quotient x^2 / (1 + sqrt(1 + x^2)) as a product.
     let rest = size * (size / (1.0 + (1.0 + size * size).sqrt()));
-    Ok(x.sign() * log1p(size + rest))
+    Ok(x.sign() * far_or(size, log1p(size + rest)))
 }
 
 pub fn acosh<'w>(step: &Step<'_, 'w>) -> One<'w> {
     let x = step.input(0);
     let above = x - 1.0;
-    Ok(log1p(above + (above * (x + 1.0)).sqrt()))
+    Ok(far_or(x, log1p(above + (above * (x + 1.0)).sqrt())))
+}
+
+/// `log(2 x)`, which both inverse functions are in float64 beyond 2^28, where squares may be infinite; elsewhere `near`.
+fn far_or<'w>(x: Expr<'w>, near: Expr<'w>) -> Expr<'w> {
+    x.greater(2f64.powi(28)).select(x.log() + LN_2, near)
 }
 
 pub fn atanh<'w>(step: &Step<'_, 'w>) -> One<'w> {

@@ -35,7 +35,7 @@ pub struct Expr<'w> {
     id: usize,
 }
 
-/// What stands beside a value in a formula: another value, a number in float64, or an integer.
+/// What stands beside a value in a formula: another value, a number, or an integer.
 pub trait Operand<'w> {
     /// It as a value.
     fn expr(self, writer: &'w Writer) -> Expr<'w>;
@@ -48,6 +48,12 @@ impl<'w> Operand<'w> for Expr<'w> {
 }
 
 impl<'w> Operand<'w> for f64 {
+    fn expr(self, writer: &'w Writer) -> Expr<'w> {
+        writer.constant(Tensor::scalar("", self))
+    }
+}
+
+impl<'w> Operand<'w> for f32 {
     fn expr(self, writer: &'w Writer) -> Expr<'w> {
         writer.constant(Tensor::scalar("", self))
     }
