@@ -135,21 +135,28 @@ fn spread<'w>(x: Expr<'w>, strides: &[i64]) -> Expr<'w> {
 fn correlate<'w>(window: &Window, x: Expr<'w>, kernel: &Kernel<'w>) -> Expr<'w> {
     let writer: &'w Writer = x.writer();
     let Kernel { groups, inputs, outputs, .. } = *kernel;
-    let views: Vec<_> = window.views(x).collect();
-    let spatial = views[0].shape().from(2);
+    // The runtime goes back from the result, first to the input of a node that was written last. So all products come before
+    // the sums, and each view beside its product: few of them are held at a time.
+    let mut views = window.views(x);
     let count = (SHARED / inputs.max(1)).clamp(1, window.places());
+    let mut spatial = None;
     let starts = (0..window.places()).step_by(count as usize);
     let products = starts.map(|start| {
         let end = (start + count).min(window.places());
-        let parts: Vec<_> =
-            views[start as usize..end as usize].iter().map(|view| view.reshape(&[0, groups, inputs, -1])).collect();
+        let parts = views.by_ref().take(count as usize).map(|view| {
+            spatial.get_or_insert_with(|| view.shape().from(2));
+            view.reshape(&[0, groups, inputs, -1])
+        });
+        let parts: Vec<_> = parts.collect();
         let seen = if parts.len() == 1 { parts[0] } else { writer.concat(&parts, 2) };
         let weights = kernel.weights.slice(&[start], &[end], &[2], &[1]);
         weights.reshape(&[groups, outputs / groups, (end - start) * inputs]).matmul(seen)
     });
+    let products: Vec<_> = products.collect();
+    let sum = products.into_iter().reduce(|sum, product| sum + product).unwrap_or(x);
     // The first dimension is the batch.
-    let sizes = writer.concat(&[writer.ints(&[0, outputs]), spatial], 0);
-    products.reduce(|sum, product| sum + product).unwrap_or(x).reshape_to(sizes)
+    let spatial = spatial.unwrap_or_else(|| x.shape().from(2));
+    sum.reshape_to(writer.concat(&[writer.ints(&[0, outputs]), spatial], 0))
 }
 
 /// With a bias of one number a channel.

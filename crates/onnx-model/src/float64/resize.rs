@@ -133,7 +133,7 @@ fn coordinates<'w>(step: &Step<'_, 'w>, sizes: &Axis<'w>, dtype: DataType, half:
     let centred = || (position + half) / scale - half;
     Ok(match step.op.string("coordinate_transformation_mode").unwrap_or("half_pixel") {
         "half_pixel" => centred(),
-        "pytorch_half_pixel" => to.greater(one).select(centred(), half - half),
+        "pytorch_half_pixel" => to.greater(one).select(centred(), 0i64.expr(step.writer).cast(dtype)),
         "half_pixel_symmetric" => {
             let offset = from * half * (one - to / (from * scale));
             offset + (position + half) / scale - half
