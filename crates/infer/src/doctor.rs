@@ -205,7 +205,10 @@ mod tests {
         let text = diagnosis.text();
         assert!(diagnosis.healthy());
         assert!(text.contains("cpu       ONNX Runtime 1.2.3  yes\n"), "{text}");
-        assert!(text.contains("cuda      ONNX Runtime 1.2.3  no: no driver  an NVIDIA GPU with driver 580"), "{text}");
+        assert!(
+            text.contains("cuda      ONNX Runtime 1.2.3  no: no driver  cargo xtask fetch onnxruntime-gpu cuda"),
+            "{text}"
+        );
         assert!(
             text.contains("openvino  none here           no             cargo xtask fetch onnxruntime-openvino"),
             "{text}"

@@ -109,11 +109,9 @@ impl Provider {
         match self {
             Self::Cpu => "cargo xtask fetch onnxruntime",
             Self::OpenVino => "cargo xtask fetch onnxruntime-openvino (Linux x86-64)",
-            Self::Cuda => {
-                "an NVIDIA GPU with driver 580 or newer; cargo xtask fetch onnxruntime-gpu cuda (Linux x86-64)"
-            }
+            Self::Cuda => "cargo xtask fetch onnxruntime-gpu cuda (Linux x86-64); NVIDIA's driver, 580 or newer",
             Self::TensorRt => {
-                "an NVIDIA GPU with driver 580 or newer; cargo xtask fetch onnxruntime-gpu cuda tensorrt (Linux x86-64)"
+                "cargo xtask fetch onnxruntime-gpu cuda tensorrt (Linux x86-64); NVIDIA's driver, 580 or newer"
             }
             Self::Dnnl | Self::Xnnpack => "on Debian 13: apt install libonnxruntime1.21",
             Self::Other(name) if name == "azure" => "nothing: it asks services in the cloud, and computes nothing here",
