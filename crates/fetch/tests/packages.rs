@@ -4,8 +4,11 @@ mod server;
 
 use std::fs;
 use std::io::{Cursor, Write};
+use std::path::Path;
 
 use artifact::{Digest, sha256_bytes};
+use clap::Parser;
+use cli::fetch::FetchArgs;
 use fetch::{Fetched, FileEntry, Manifest, Observer, Source, fetch};
 use server::{Server, serve};
 use zip::ZipWriter;
@@ -14,6 +17,13 @@ use zip::write::SimpleFileOptions;
 const PLATFORM: &str = "linux-x86_64";
 
 struct Silent;
+
+/// The command without any option.
+#[derive(Parser)]
+struct Plain {
+    #[command(flatten)]
+    fetch: FetchArgs,
+}
 
 impl Observer for Silent {
     fn source(&mut self, _source: &str) {}
@@ -127,4 +137,30 @@ fn a_package_that_fails_costs_its_own_files_alone() {
     assert!(error.contains("the Python package two 1.0") && !error.contains("package one"), "{error}");
     assert!(folder.path().join(PLATFORM).join("liba.so.1").is_file());
     assert!(!folder.path().join(PLATFORM).join("libb.so.1").exists());
+}
+
+/// Workers look for NVIDIA's libraries in the folder of the platform, and the two sets are large and not free: they come by their
+/// names alone.
+#[test]
+fn every_manifest_is_sound_and_nvidias_libraries_lie_where_they_are_looked_for() {
+    let datasets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets");
+    let mut names = Vec::new();
+    for entry in fs::read_dir(&datasets).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            Manifest::read(&path).unwrap();
+            names.push(path.file_stem().unwrap().to_string_lossy().into_owned());
+        }
+    }
+    for name in ["cuda", "tensorrt"] {
+        assert!(names.iter().any(|one| one == name), "{names:?}");
+        let manifest = Manifest::read(datasets.join(format!("{name}.toml"))).unwrap();
+        assert!(manifest.licence.contains("NVIDIA"), "{}", manifest.licence);
+        for file in &manifest.files {
+            assert_eq!(file.name, format!("{PLATFORM}/{}", file.base_name()));
+            assert_eq!(file.platform.as_deref(), Some(PLATFORM));
+        }
+    }
+    let plain = Plain::parse_from(["fetch"]).fetch.names;
+    assert_eq!(plain, ["mnist", "onnxruntime"]);
 }

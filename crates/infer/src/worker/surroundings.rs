@@ -75,6 +75,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_looked_for_can_be_fetched() {
+        let datasets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets");
+        for name in FETCHED {
+            assert!(datasets.join(format!("{name}.toml")).is_file(), "{name}");
+        }
+        let build = fs::read_to_string(datasets.join("onnxruntime-gpu.toml")).unwrap();
+        assert!(build.contains(FOR_NVIDIA));
+    }
+
+    #[test]
     fn what_was_fetched_is_found_beside_a_library_for_nvidias_gpus_alone() {
         let datasets = tempfile::tempdir().unwrap();
         let here = |name: &str| datasets.path().join(name).join(platform());
