@@ -9,7 +9,7 @@ use infer::runtime::Runtime;
 use infer::session::{Optimization, Session, SessionOptions};
 use infer::tensor::{Elements, NamedTensor, Tensor};
 use onnx_model::float64::to_float64;
-use onnx_model::{DataType, Model};
+use onnx_model::{DataType, Dim, Model};
 
 /// Of the largest value of an output. Sums of some hundred products in another order differ by some hundred times
 /// 2^-53 = 1.1e-16 of it at most, and all but one of the networks stay below 1e-14. The tangent is the quotient of the runtime's
@@ -126,6 +126,26 @@ fn every_form_agrees_with_pytorch_in_float64() {
         match difference(&outputs, &case.expected)? {
             share if share <= TOLERANCE => Ok(()),
             share => Err(format!("the outputs differ by {share:e}")),
+        }
+    });
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn an_empty_batch_gives_empty_outputs() {
+    let failures = failures(|case| {
+        let windows = ["Conv", "AveragePool", "LpPool"].iter().any(|operator| case.name.starts_with(operator));
+        let shape = case.model.graph.inputs[..].first().and_then(|input| input.ty.as_ref()?.shape.clone());
+        let Some([Dim::Symbol(_), ..]) = shape.as_deref().filter(|_| windows) else { return Ok(()) };
+        let exact = to_float64(&case.model).map_err(|error| error.to_string())?;
+        let empty = |value: &NamedTensor| {
+            let shape: Vec<usize> = std::iter::once(0).chain(value.tensor.shape()[1..].iter().copied()).collect();
+            NamedTensor::new(&value.name, Tensor::new(shape, Vec::<f64>::new()).unwrap())
+        };
+        let inputs: Vec<NamedTensor> = case.inputs.iter().map(empty).collect();
+        match run(&exact, &inputs)?.iter().zip(&case.expected).all(|(found, expected)| *found == empty(expected)) {
+            true => Ok(()),
+            false => Err("the output is not empty".to_owned()),
         }
     });
     assert!(failures.is_empty(), "{}", failures.join("\n"));

@@ -139,13 +139,18 @@ fn correlate<'w>(window: &Window, x: Expr<'w>, kernel: &Kernel<'w>) -> Expr<'w> 
     // the sums, and each view beside its product: few of them are held at a time.
     let mut views = window.views(x);
     let count = (SHARED / inputs.max(1)).clamp(1, window.places());
-    let mut spatial = None;
+    let mut sizes = None;
     let starts = (0..window.places()).step_by(count as usize);
     let products = starts.map(|start| {
         let end = (start + count).min(window.places());
         let parts = views.by_ref().take(count as usize).map(|view| {
-            spatial.get_or_insert_with(|| view.shape().from(2));
-            view.reshape(&[0, groups, inputs, -1])
+            // The product of the sizes by itself: an empty batch would leave a -1 without a meaning.
+            let (_, flat) = *sizes.get_or_insert_with(|| {
+                let spatial = view.shape().from(2);
+                let area = spatial.reduce("ReduceProd", &[0], true);
+                (spatial, writer.concat(&[writer.ints(&[0, groups, inputs]), area], 0))
+            });
+            view.reshape_to(flat)
         });
         let parts: Vec<_> = parts.collect();
         let seen = if parts.len() == 1 { parts[0] } else { writer.concat(&parts, 2) };
@@ -155,7 +160,7 @@ fn correlate<'w>(window: &Window, x: Expr<'w>, kernel: &Kernel<'w>) -> Expr<'w> 
     let products: Vec<_> = products.collect();
     let sum = products.into_iter().reduce(|sum, product| sum + product).unwrap_or(x);
     // The first dimension is the batch.
-    let spatial = spatial.unwrap_or_else(|| x.shape().from(2));
+    let spatial = sizes.map_or_else(|| x.shape().from(2), |(spatial, _)| spatial);
     sum.reshape_to(writer.concat(&[writer.ints(&[0, outputs]), spatial], 0))
 }
 
