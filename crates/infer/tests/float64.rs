@@ -2,6 +2,7 @@
 //!
 //! `fixtures/float64.bin` holds small networks with inputs and expected outputs; `fixtures/float64.py` wrote it and tells how.
 
+use std::cell::Cell;
 use std::path::Path;
 
 use infer::engine::Engine;
@@ -133,10 +134,16 @@ fn every_form_agrees_with_pytorch_in_float64() {
 
 #[test]
 fn an_empty_batch_gives_empty_outputs() {
+    let seen = Cell::new(0);
     let failures = failures(|case| {
         let windows = ["Conv", "AveragePool", "LpPool"].iter().any(|operator| case.name.starts_with(operator));
         let shape = case.model.graph.inputs[..].first().and_then(|input| input.ty.as_ref()?.shape.clone());
         let Some([Dim::Symbol(_), ..]) = shape.as_deref().filter(|_| windows) else { return Ok(()) };
+        // A weight that is an input is no batch.
+        if case.inputs.len() > 1 {
+            return Ok(());
+        }
+        seen.set(seen.get() + 1);
         let exact = to_float64(&case.model).map_err(|error| error.to_string())?;
         let empty = |value: &NamedTensor| {
             let shape: Vec<usize> = std::iter::once(0).chain(value.tensor.shape()[1..].iter().copied()).collect();
@@ -148,6 +155,7 @@ fn an_empty_batch_gives_empty_outputs() {
             false => Err("the output is not empty".to_owned()),
         }
     });
+    assert!(seen.get() > 40, "{} networks were run", seen.get());
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 

@@ -20,18 +20,35 @@ struct Kernel<'w> {
     groups: i64,
     /// Input channels of a group.
     inputs: i64,
-    /// Output channels of all groups.
-    outputs: i64,
+    /// Output channels of all groups, where they are known.
+    outputs: Option<i64>,
 }
 
-/// The sizes of a weight, all of which must be known.
-fn weight_sizes(step: &Step, position: usize) -> Result<Vec<i64>, Reason> {
-    let sizes: Option<Vec<i64>> = step.sizes(position)?.into_iter().collect();
-    let sizes = sizes.ok_or("the sizes of its weight are not known")?;
-    match sizes.len() {
-        3.. if sizes.iter().all(|size| (0..1 << 31).contains(size)) => Ok(sizes),
-        _ => Err("its weight has no spatial axes, or is too large"),
+/// What is known of the sizes of a weight.
+struct Sizes {
+    /// Of the first axis.
+    first: Option<i64>,
+    /// Of the second axis.
+    second: Option<i64>,
+    /// Of the spatial axes.
+    kernel: Vec<i64>,
+}
+
+/// The sizes of the weight at `position`; `kernel_shape` may say what the weight does not.
+fn weight_sizes(step: &Step, position: usize) -> Result<Sizes, Reason> {
+    let sizes = step.sizes(position)?;
+    if sizes.len() < 3 || sizes.iter().flatten().any(|size| !(0..1 << 31).contains(size)) {
+        return Err("its weight has no spatial axes, or is too large");
     }
+    let known = || sizes[2..].iter().copied().collect::<Option<Vec<i64>>>();
+    let said = || step.op.ints("kernel_shape").filter(|said| said.len() == sizes.len() - 2).map(<[i64]>::to_vec);
+    let kernel = known().or_else(said).ok_or("the sizes of its kernel are not known")?;
+    Ok(Sizes { first: sizes[0], second: sizes[1], kernel })
+}
+
+/// The channels of the input, which the weight need not tell.
+fn channels(step: &Step) -> Option<i64> {
+    step.sizes(0).ok()?.get(1).copied().flatten()
 }
 
 /// The number of groups.
@@ -49,9 +66,11 @@ pub fn conv<'w>(step: &Step<'_, 'w>) -> One<'w> {
 /// The convolution of `x` with `weight`, which comes from the input at `position`.
 pub fn of<'w>(step: &Step<'_, 'w>, x: Expr<'w>, weight: Expr<'w>, position: usize, bias: Option<Expr<'w>>) -> One<'w> {
     let sizes = weight_sizes(step, position)?;
-    let (outputs, inputs, groups) = (sizes[0], sizes[1], groups(step)?);
-    let window = Window::new(step, sizes[2..].to_vec())?;
-    let weights = weight.reshape(&[groups, outputs / groups, inputs, window.places()]).transpose(&[0, 1, 3, 2]);
+    let (outputs, groups) = (sizes.first, groups(step)?);
+    let inputs = sizes.second.or_else(|| Some(channels(step)? / groups)).ok_or("its channels are not known")?;
+    let window = Window::new(step, sizes.kernel)?;
+    let sizes = [groups, outputs.map_or(-1, |outputs| outputs / groups), inputs, window.places()];
+    let weights = weight.reshape(&sizes).transpose(&[0, 1, 3, 2]);
     let padded = window.padding(step, x)?.around(x, 0.0);
     let result = correlate(&window, padded, &Kernel { weights, groups, inputs, outputs });
     Ok(biased(result, bias, window.axes()))
@@ -61,13 +80,14 @@ pub fn of<'w>(step: &Step<'_, 'w>, x: Expr<'w>, weight: Expr<'w>, position: usiz
 pub fn transposed<'w>(step: &Step<'_, 'w>) -> One<'w> {
     let writer = step.writer;
     let sizes = weight_sizes(step, 1)?;
-    let (inputs, outputs, groups) = (sizes[0], sizes[1], groups(step)?);
-    let window = Window::new(step, sizes[2..].to_vec())?;
+    let (outputs, groups) = (sizes.second, groups(step)?);
+    let inputs = sizes.first.or_else(|| channels(step)).ok_or("its channels are not known")?;
+    let window = Window::new(step, sizes.kernel)?;
     let axes = window.axes();
-    let weights = step.input(1).reshape(&[groups, inputs / groups, outputs, window.places()]);
+    let weights = step.input(1).reshape(&[groups, inputs / groups, outputs.unwrap_or(-1), window.places()]);
     let backwards: Vec<i64> = (0..window.places()).rev().collect();
     let weights = weights.transpose(&[0, 2, 3, 1]).gather(writer.ints(&backwards), 2);
-    let kernel = Kernel { weights, groups, inputs: inputs / groups, outputs: outputs * groups };
+    let kernel = Kernel { weights, groups, inputs: inputs / groups, outputs: outputs.map(|outputs| outputs * groups) };
     let x = step.input(0);
     let (before, after) = transposed_pads(step, &window, x)?;
     let spread = spread(x, &window.strides);
@@ -155,13 +175,13 @@ fn correlate<'w>(window: &Window, x: Expr<'w>, kernel: &Kernel<'w>) -> Expr<'w> 
         let parts: Vec<_> = parts.collect();
         let seen = if parts.len() == 1 { parts[0] } else { writer.concat(&parts, 2) };
         let weights = kernel.weights.slice(&[start], &[end], &[2], &[1]);
-        weights.reshape(&[groups, outputs / groups, (end - start) * inputs]).matmul(seen)
+        weights.reshape(&[groups, outputs.map_or(-1, |outputs| outputs / groups), (end - start) * inputs]).matmul(seen)
     });
     let products: Vec<_> = products.collect();
     let sum = products.into_iter().reduce(|sum, product| sum + product).unwrap_or(x);
     // The first dimension is the batch.
     let spatial = sizes.map_or_else(|| x.shape().from(2), |(spatial, _)| spatial);
-    sum.reshape_to(writer.concat(&[writer.ints(&[0, outputs]), spatial], 0))
+    sum.reshape_to(writer.concat(&[writer.ints(&[0, outputs.unwrap_or(-1)]), spatial], 0))
 }
 
 /// With a bias of one number a channel.
