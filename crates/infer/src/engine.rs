@@ -136,12 +136,22 @@ pub enum EngineError {
         /// The engine's reason.
         reason: String,
     },
-    /// The engine's process said no, crashed, or hung.
+    /// The engine's process crashed, or hung and was ended.
+    #[error("{}", named(engine, reason))]
+    Gone {
+        /// The engine.
+        engine: String,
+        /// How it ended.
+        reason: String,
+        /// Whether it gave no answer in time.
+        hung: bool,
+    },
+    /// The engine's process said no.
     #[error("{}", named(engine, reason))]
     Worker {
         /// The engine.
         engine: String,
-        /// What it said, or how it ended.
+        /// What it said.
         reason: String,
     },
     /// Inputs that are too large for this machine.

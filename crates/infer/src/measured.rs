@@ -21,9 +21,9 @@ pub struct Head {
     pub passed: bool,
     /// What a reader should know before they trust the figures.
     pub notes: Vec<String>,
-    /// What was asked for and is too large for this machine, in sentences; the rest was done.
+    /// What was asked for and could not be done under any engine, such as a batch that does not fit in memory, in sentences.
     #[serde(default)]
-    pub unfit: Vec<String>,
+    pub undone: Vec<String>,
     /// The times, one entry a batch size.
     pub timing: Vec<BatchTiming>,
     /// MLPerf's scenarios, if they were asked for.
@@ -60,7 +60,7 @@ pub struct Comparison {
 
 impl Head {
     /// Compares the times with those of an earlier report, and notes what makes them hard to compare.
-    pub fn compare(&mut self, with: PathBuf, earlier: &Self) {
+    pub fn compare(&mut self, with: PathBuf, rows: &[Row], earlier: &Self, earlier_rows: &[Row]) {
         if earlier.fingerprint.machine != self.fingerprint.machine {
             self.notes.push(format!("{} was measured on another machine", with.display()));
         }
@@ -70,6 +70,15 @@ impl Head {
         let model = |head: &Self| head.fingerprint.files.get("model").map(|mark| mark.sha256);
         if model(earlier) != model(self) {
             self.notes.push(format!("{} was measured with another model file", with.display()));
+        }
+        for before in earlier_rows {
+            let now = rows.iter().find(|row| row.engine == before.engine);
+            let told = match now.map(|row| row.library == before.library) {
+                Some(true) => continue,
+                Some(false) => "with another version of its library",
+                None => "and is not here",
+            };
+            self.notes.push(format!("{} was measured in {} {told}", before.engine, with.display()));
         }
         self.compared = Some(Comparison { with, changes: changes(&earlier.timing, &self.timing) });
     }

@@ -214,6 +214,8 @@ pub(crate) fn one_line(message: &str) -> String {
     // ONNX Runtime puts the place in its own source, and the condition there, in front of some messages.
     let place = ["[ONNXRuntimeError] : ", " was false. "].into_iter().filter(|_| text.starts_with('/'));
     let text = place.filter_map(|end| text.split_once(end)).next().map_or(text.as_str(), |(_, message)| message);
+    let text = without_place(text);
+    let text = text.as_str();
     // What a call of CUDA says stands between the function's long signature and the names of machine and file.
     let text =
         text.split_once(" ; GPU=").map_or(text, |(said, _)| said.rsplit_once("] ").map_or(said, |(_, said)| said));
@@ -223,6 +225,34 @@ pub(crate) fn one_line(message: &str) -> String {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or(&text)),
         None => text,
     }
+}
+
+/// A message of ONNX Runtime without the place in its source that stands in the middle: path and line, and the signature of a
+/// function up to the `)` that closes it.
+fn without_place(text: &str) -> String {
+    let found = text.find(": /").filter(|start| text.get(*start..).is_some_and(|rest| rest.contains("onnxruntime")));
+    let parts = found.and_then(|start| {
+        let (before, rest) = text.split_at_checked(start + 2)?;
+        let (path, rest) = rest.split_once(' ')?;
+        let numbered = path.rsplit_once(':').is_some_and(|(_, line)| line.parse::<u32>().is_ok());
+        let message = rest.get(closing(rest)? + 1..)?.trim_start();
+        numbered.then(|| (before, message.strip_prefix("const ").unwrap_or(message)))
+    });
+    parts.map_or_else(|| text.to_owned(), |(before, message)| format!("{before}{message}"))
+}
+
+/// Where the first `(` of a text is closed.
+fn closing(text: &str) -> Option<usize> {
+    let mut depth = 0_usize;
+    for (place, letter) in text.char_indices() {
+        match letter {
+            '(' => depth += 1,
+            ')' if depth == 1 => return Some(place),
+            ')' => depth = depth.checked_sub(1)?,
+            _ => {}
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -254,6 +284,10 @@ mod tests {
     #[test]
     fn messages_become_one_line() {
         assert_eq!(one_line("a\n  b\tc "), "a b c");
+        let failed = "Exception during initialization: /onnxruntime_src/core/a.cc:294 onnxruntime::common::Status \
+                      onnxruntime::Save(const Env&, std::function<void(int)>) const no such file (2)";
+        assert_eq!(one_line(failed), "Exception during initialization: no such file (2)");
+        assert_eq!(one_line("cannot open: /models/onnxruntime.onnx (2)"), "cannot open: /models/onnxruntime.onnx (2)");
         let failed = "/src/core/a.cc:20 Get() [ONNXRuntimeError] : 1 : FAIL : no CUDA";
         assert_eq!(one_line(failed), "1 : FAIL : no CUDA");
         let failed = "/src/a.cc:65 Initialize()::<lambda()> status == Success was false. Failed to get an adapter";

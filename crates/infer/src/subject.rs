@@ -31,6 +31,9 @@ pub struct Row {
     pub engine: String,
     /// Why it could not do all; what it did is in the other fields.
     pub error: Option<String>,
+    /// Whether its process crashed or hung.
+    #[serde(default)]
+    pub lost: bool,
     /// Its runtime library.
     pub library: Option<Library>,
     /// Milliseconds that loading took. What an engine puts off until it is needed is not in it.
@@ -77,14 +80,15 @@ pub struct EngineTiming {
 impl Subject {
     /// An engine that was started, or why it was not.
     pub fn new(name: &str, provider: Option<Provider>, started: Result<RemoteEngine, EngineError>) -> Self {
-        let (engine, error) = match started {
-            Ok(engine) => (Some(engine), None),
-            Err(error) => (None, Some(cli::failure::sentence(&error))),
+        let (engine, error, lost) = match started {
+            Ok(engine) => (Some(engine), None, false),
+            Err(error) => (None, Some(cli::failure::sentence(&error)), matches!(error, EngineError::Gone { .. })),
         };
         let loaded = engine.as_ref().map(RemoteEngine::loaded);
         let row = Row {
             engine: name.to_owned(),
             error,
+            lost,
             library: loaded.and_then(|loaded| loaded.library.clone()),
             load_ms: loaded.map(|loaded| loaded.load_ms),
             first_run_ms: None,
@@ -123,13 +127,31 @@ impl Subject {
 
     fn fail(&mut self, error: &EngineError) {
         self.row.error.get_or_insert(cli::failure::sentence(error));
+        self.row.lost |= matches!(error, EngineError::Gone { .. });
         self.engine = None;
     }
 
-    /// As [`fail`](Self::fail), with the batch at which it happened.
+    /// Writes down what happened at a batch. The engine goes on with the next one, in a new process if its own crashed, as for
+    /// want of memory; only one that hangs is out.
     fn fail_at(&mut self, error: &EngineError, batch: usize) {
         self.row.error.get_or_insert(format!("{} (at batch {batch})", cli::failure::sentence(error)));
-        self.engine = None;
+        if let EngineError::Gone { hung, .. } = error {
+            self.row.lost = true;
+            let gone = self.engine.take();
+            self.engine = gone.filter(|_| !hung).and_then(|engine| engine.restarted().ok());
+        }
+    }
+
+    /// Runs inputs once. If the process is gone by that, it is started anew.
+    ///
+    /// # Errors
+    /// When the engine fails, or crashes or hangs.
+    pub fn try_run(&mut self, inputs: &[NamedTensor]) -> Result<Vec<NamedTensor>, EngineError> {
+        let result = self.required()?.run(inputs);
+        if let Err(EngineError::Gone { .. }) = &result {
+            self.engine = Some(self.required()?.restarted()?);
+        }
+        result
     }
 
     /// Measures the first run and finds out where the engine runs. That nothing ran on the provider asked for is an
@@ -178,15 +200,21 @@ pub fn time(
     least: Duration,
     progress: impl FnMut(f64),
 ) -> BatchTiming {
-    for subject in subjects.iter_mut() {
-        if let Some(Err(error)) = subject.engine.as_mut().map(|engine| engine.prepare(inputs)) {
+    let prepare = |subject: &mut Subject| match subject.engine.as_mut().map(|engine| engine.prepare(inputs)) {
+        Some(Ok(())) => true,
+        Some(Err(error)) => {
             subject.fail_at(&error, items);
+            false
         }
-    }
+        None => false,
+    };
+    let prepared: Vec<bool> = subjects.iter_mut().map(|subject| prepare(subject)).collect();
     let (indices, mut contenders): (Vec<usize>, Vec<Contender<'_>>) = subjects
         .iter_mut()
         .enumerate()
-        .filter_map(|(index, subject)| {
+        .zip(prepared)
+        .filter(|(_, prepared)| *prepared)
+        .filter_map(|((index, subject), _)| {
             let engine = subject.engine.as_mut()?;
             let name = engine.name().to_owned();
             Some((index, Contender { name, block: Box::new(move |runs| engine.block(runs)) }))

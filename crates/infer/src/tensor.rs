@@ -121,10 +121,28 @@ impl Tensor {
 }
 
 impl Tensor {
+    /// The elements of a type of whole numbers; `false` and `true` are 0 and 1. `None` for floating-point types.
+    pub fn to_i64(&self) -> Option<Vec<i64>> {
+        match &self.elements {
+            Elements::F32(_) | Elements::F64(_) | Elements::F16(_) => None,
+            Elements::I64(elements) => Some(elements.clone()),
+            Elements::I32(elements) => Some(elements.iter().map(|&x| x.into()).collect()),
+            Elements::I8(elements) => Some(elements.iter().map(|&x| x.into()).collect()),
+            Elements::U8(elements) => Some(elements.iter().map(|&x| x.into()).collect()),
+            Elements::Bool(elements) => Some(elements.iter().map(|&x| x.into()).collect()),
+        }
+    }
+
     /// The first elements along every axis, as many as `shape` says; `None` if it has other axes or longer ones.
     pub fn beginning(&self, shape: &[usize]) -> Option<Self> {
-        let fits = self.shape.len() == shape.len() && shape.iter().zip(&self.shape).all(|(kept, all)| kept <= all);
-        let places = fits.then(|| beginning(&self.shape, shape))?;
+        let fits = shape.iter().zip(&self.shape).all(|(kept, all)| kept <= all);
+        fits.then(|| self.cycled(shape))?
+    }
+
+    /// The first elements along every axis, as many as `shape` says, and from the start again where that is more than there
+    /// are; `None` if it has other axes.
+    pub fn cycled(&self, shape: &[usize]) -> Option<Self> {
+        let places = (self.shape.len() == shape.len()).then(|| places(&self.shape, shape))?;
         macro_rules! picked {
             ($elements:expr) => {
                 places.iter().filter_map(|&place| $elements.get(place).copied()).collect::<Vec<_>>().into()
@@ -144,11 +162,13 @@ impl Tensor {
     }
 }
 
-/// Where the first elements along every axis lie: as many as `kept` says, of a tensor of the shape `all`.
-fn beginning(all: &[usize], kept: &[usize]) -> Vec<usize> {
+/// Where the first elements along every axis lie in a tensor of the shape `all`: as many as `wanted` says, from the start again
+/// behind the last.
+fn places(all: &[usize], wanted: &[usize]) -> Vec<usize> {
     let mut places = vec![0];
-    for (&all, &kept) in all.iter().zip(kept) {
-        places = places.into_iter().flat_map(|place| (0..kept).map(move |index| place * all + index)).collect();
+    for (&all, &wanted) in all.iter().zip(wanted) {
+        let along = |place: usize| (0..wanted).filter_map(move |index| Some(place * all + index.checked_rem(all)?));
+        places = places.into_iter().flat_map(along).collect();
     }
     places
 }
@@ -251,6 +271,15 @@ mod tests {
         let error = Tensor::new([2, 3], vec![0_f32; 5]).unwrap_err();
         assert_eq!(error.to_string(), "the shape [2, 3] does not hold 5 elements");
         assert!(Tensor::new([usize::MAX, 2], vec![0_f32; 5]).is_err());
+    }
+
+    #[test]
+    fn elements_come_again_where_more_are_wanted() {
+        let tensor = Tensor::new([2, 3], (0..6).collect::<Vec<i64>>()).unwrap();
+        assert_eq!(tensor.cycled(&[3, 2]).unwrap(), Tensor::new([3, 2], vec![0_i64, 1, 3, 4, 0, 1]).unwrap());
+        assert_eq!(tensor.beginning(&[1, 2]).unwrap(), Tensor::new([1, 2], vec![0_i64, 1]).unwrap());
+        assert_eq!((tensor.beginning(&[3, 2]), tensor.cycled(&[6])), (None, None));
+        assert_eq!(Tensor::new([0], Vec::<i64>::new()).unwrap().cycled(&[2]), None);
     }
 
     #[test]

@@ -8,11 +8,17 @@
 //!
 //! Where a network has no float64, or the user names a share, a share of the largest value is the limit: see [`Rule`].
 
-use serde::{Deserialize, Serialize};
+mod rule;
+mod verdict;
+
+use half::f16;
+
+pub use rule::Rule;
+pub use verdict::{Case, OutputError, Verification};
 
 use crate::compare::{cosine, spacing};
 use crate::engine::{Engine, EngineError};
-use crate::tensor::{Elements, NamedTensor, Tensor};
+use crate::tensor::{ElementType, NamedTensor, Tensor};
 
 /// How many times as far as the framework's float32 an engine may stray from the exact result.
 ///
@@ -29,179 +35,10 @@ pub const LANES_FACTOR: f64 = 4.0 * FACTOR;
 /// What every engine may stray, in units in the last place of the largest value of the output.
 pub const FLOOR_ULP: f64 = 4.0;
 
-/// What errors are measured from, and how large they may be.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Rule {
-    /// From float64: the larger of this multiple of the framework's own error and [`FLOOR_ULP`].
-    Float32(f64),
-    /// From float64: this share of the largest value of the output.
-    Share(f64),
-    /// From the framework's float32, for want of a float64: this share of the largest value of the output.
-    Apart(f64),
-}
-
-impl Default for Rule {
-    fn default() -> Self {
-        Self::Float32(FACTOR)
-    }
-}
-
-impl Rule {
-    /// What errors are measured from: `burn in float64`.
-    pub fn exact(self, framework: &str) -> String {
-        match self {
-            Self::Float32(_) | Self::Share(_) => format!("{framework} in float64"),
-            Self::Apart(_) => framework.to_owned(),
-        }
-    }
-
-    /// What holds if all engines pass, in a sentence without its full stop.
-    pub fn criterion(self, framework: &str) -> String {
-        match self {
-            Self::Float32(multiple) => {
-                format!("No engine strays more than {multiple} times as far from float64 as {framework} in float32")
-            }
-            Self::Share(share) | Self::Apart(share) => {
-                let exact = self.exact(framework);
-                format!("No engine strays from {exact} by more than {share:.1e} of the largest value")
-            }
-        }
-    }
-}
-
-/// How an engine did on all cases.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Verification {
-    /// The engine.
-    pub engine: String,
-    /// The framework.
-    pub framework: String,
-    /// What it was judged by.
-    pub rule: Rule,
-    /// Whether every output of every case is within its limit.
-    pub passed: bool,
-    /// How far the framework's float32 strays at most over all cases and outputs.
-    #[serde(deserialize_with = "null_is_infinite")]
-    pub native_error: f64,
-    /// The cases in order.
-    pub cases: Vec<Case>,
-}
-
-/// One set of inputs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Case {
-    /// What the inputs are: `batch 7`.
-    pub label: String,
-    /// How far the engine strays at most; infinite where it gives something that is no number, or of another form.
-    #[serde(deserialize_with = "null_is_infinite")]
-    pub error: f64,
-    /// How far the framework's float32 strays at most.
-    #[serde(deserialize_with = "null_is_infinite")]
-    pub native_error: f64,
-    /// The largest difference between the engine and the framework's float32.
-    #[serde(deserialize_with = "null_is_infinite")]
-    pub difference: f64,
-    /// Each output in the order of the network.
-    pub outputs: Vec<OutputError>,
-}
-
-/// How far one output of a case strays from the exact result.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct OutputError {
-    /// The output.
-    pub output: String,
-    /// The largest `|result - exact|`.
-    #[serde(deserialize_with = "null_is_infinite")]
-    pub absolute: f64,
-    /// What it may be.
-    #[serde(deserialize_with = "null_is_infinite")]
-    pub limit: f64,
-    /// It, as a share of the largest value of the output.
-    #[serde(deserialize_with = "null_is_infinite")]
-    pub relative: f64,
-    /// It, in units in the last place of the largest value.
-    #[serde(deserialize_with = "null_is_infinite")]
-    pub ulp: f64,
-    /// The cosine of the angle between both as vectors; `None` if one of them is zero everywhere or no number.
-    pub cosine: Option<f64>,
-    /// Values that are infinite or no number and not the same in the exact result.
-    pub not_finite: usize,
-    /// The largest error of the framework's float32.
-    #[serde(deserialize_with = "null_is_infinite")]
-    pub native: f64,
-    /// Element type and shape, if they are not the framework's, with those: `int32 [2] and not float [2]`.
-    #[serde(default)]
-    pub form: Option<String>,
-}
-
-/// JSON has no infinity and writes `null`.
-fn null_is_infinite<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::INFINITY))
-}
-
-impl OutputError {
-    /// Whether the output is of the right form and within its limit. A limit that is no number proves nothing.
-    pub fn passed(&self) -> bool {
-        self.form.is_none() && self.limit.is_finite() && self.absolute <= self.limit
-    }
-
-    /// The share of the limit that the error takes.
-    pub fn used(&self) -> f64 {
-        match self.absolute {
-            0.0 if self.form.is_none() => 0.0,
-            absolute if self.limit.is_finite() => absolute / self.limit,
-            _ => f64::INFINITY,
-        }
-    }
-}
-
-impl Verification {
-    /// The output that comes nearest to its limit or is farthest beyond, with its case.
-    pub fn worst(&self) -> Option<(&Case, &OutputError)> {
-        let outputs = self.cases.iter().flat_map(|case| case.outputs.iter().map(move |output| (case, output)));
-        outputs.max_by(|(_, a), (_, b)| a.used().total_cmp(&b.used()).then(a.not_finite.cmp(&b.not_finite)))
-    }
-
-    /// The limit of the worst output; zero if there is none.
-    pub fn limit(&self) -> f64 {
-        self.worst().map_or(0.0, |(_, worst)| worst.limit)
-    }
-
-    /// As [`worst`](Self::worst), if an output is beyond its limit.
-    pub fn failure(&self) -> Option<(&Case, &OutputError)> {
-        self.worst().filter(|_| !self.passed)
-    }
-
-    /// What is wrong with the worst output, in a sentence without its full stop; `engine` is what the engine is called.
-    pub fn failed(&self, engine: &str) -> Option<String> {
-        let (Case { label, .. }, worst) = self.failure()?;
-        let output = &worst.output;
-        let exact = match self.rule {
-            Rule::Float32(_) | Rule::Share(_) => "float64",
-            Rule::Apart(_) => &self.framework,
-        };
-        Some(match worst {
-            OutputError { form: Some(form), .. } => format!("{engine} gives `{output}` as {form} ({label})"),
-            worst if worst.not_finite > 0 => {
-                format!(
-                    "{} values of `{output}` of {engine} are no numbers, unlike in {exact} ({label})",
-                    worst.not_finite
-                )
-            }
-            worst => format!(
-                "{engine} strays by {:.2e} from {exact} in `{output}` ({label}), and {:.2e} is the limit",
-                worst.absolute, worst.limit
-            ),
-        })
-    }
-}
-
 /// What the framework makes of a set of cases: what engines are judged by.
 pub struct Expected {
     rule: Rule,
     framework: String,
-    native_error: f64,
     cases: Vec<ExpectedCase>,
     outputs: Vec<ExpectedOutput>,
 }
@@ -218,11 +55,29 @@ struct ExpectedCase {
 /// An output over all cases.
 struct ExpectedOutput {
     name: String,
-    /// How far the framework's float32 strays.
+    /// Its element type.
+    element: ElementType,
+    /// How far the framework's float32 strays; zero for whole numbers and truth values.
     native_error: f64,
     /// The largest value.
     largest: f64,
+    /// The share of the largest value that is the limit, where float64 says nothing of this output.
+    share: Option<f64>,
     limit: f64,
+}
+
+impl ExpectedOutput {
+    /// The same with the limit of a rule. Whole numbers and truth values are the same or they are not.
+    fn limited(self, rule: Rule) -> Self {
+        let limit = match (rule, self.share) {
+            _ if !is_float(self.element) => 0.0,
+            (_, Some(share)) | (Rule::Share(share) | Rule::Apart(share), _) => share * self.largest,
+            (Rule::Float32(multiple), None) => {
+                (multiple * self.native_error).max(FLOOR_ULP * unit(self.element, self.largest))
+            }
+        };
+        Self { limit, ..self }
+    }
 }
 
 impl Expected {
@@ -274,23 +129,70 @@ impl Expected {
         let mut outputs: Vec<ExpectedOutput> = Vec::new();
         for case in &results {
             for exact in &case.exact {
-                let error = distance(case.native(native.name(), &exact.name)?, &exact.tensor);
+                let found = case.native(native.name(), &exact.name)?;
+                let element = found.elements().element_type();
+                let native_error = if is_float(element) { distance(found, &exact.tensor) } else { 0.0 };
                 let largest = magnitude(&exact.tensor.to_f64());
                 match outputs.iter_mut().find(|output| output.name == exact.name) {
                     Some(output) => {
-                        output.native_error = output.native_error.max(error);
+                        output.native_error = output.native_error.max(native_error);
                         output.largest = output.largest.max(largest);
                     }
                     None => {
                         let name = exact.name.clone();
-                        outputs.push(ExpectedOutput { name, native_error: error, largest, limit: 0.0 });
+                        outputs.push(ExpectedOutput { name, element, native_error, largest, share: None, limit: 0.0 });
                     }
                 }
             }
         }
-        let native_error = outputs.iter().fold(0.0, |most: f64, output| most.max(output.native_error));
-        let framework = native.name().to_owned();
-        Ok(Self { rule, framework, native_error, cases: results, outputs }.limited(rule))
+        Ok(Self { rule, framework: native.name().to_owned(), cases: results, outputs }.limited(rule))
+    }
+
+    /// The same under another name of the framework.
+    #[must_use]
+    pub fn called(self, framework: &str) -> Self {
+        Self { framework: framework.to_owned(), ..self }
+    }
+
+    /// Judges by `share` of the largest value what float64 says nothing of: an output in which float32 is infinite or of another
+    /// shape where float64 is not, which is then compared with float32; and one that is float64 in the network itself, where the
+    /// share is as much smaller as its units are. Gives the names of the former.
+    pub fn fall_back(mut self, share: f64) -> (Self, Vec<String>) {
+        let mut names = Vec::new();
+        for output in &mut self.outputs {
+            if !output.native_error.is_finite() {
+                names.push(output.name.clone());
+                (output.native_error, output.largest, output.share) = (0.0, 0.0, Some(share));
+                for case in &mut self.cases {
+                    let native = case.native.iter().flatten().find(|native| native.name == output.name).cloned();
+                    let exact = case.exact.iter_mut().find(|exact| exact.name == output.name);
+                    if let (Some(native), Some(exact)) = (native, exact) {
+                        output.largest = output.largest.max(magnitude(&native.tensor.to_f64()));
+                        *exact = native;
+                    }
+                }
+            } else if output.element == ElementType::Double && output.native_error == 0.0 {
+                output.share = Some(share * f64::EPSILON / f64::from(f32::EPSILON));
+            }
+        }
+        let rule = self.rule;
+        (self.limited(rule), names)
+    }
+
+    /// The outputs that are zero everywhere, or empty, in every case.
+    pub fn vacant(&self) -> Vec<&str> {
+        let zero = |name: &str| {
+            let mut values = self.cases.iter().flat_map(|case| &case.exact).filter(|output| output.name == name);
+            values.all(|output| output.tensor.to_f64().iter().all(|&value| value == 0.0))
+        };
+        self.outputs.iter().map(|output| output.name.as_str()).filter(|name| zero(name)).collect()
+    }
+
+    /// The output with the widest limit, and that as a share of its largest value.
+    pub fn widest(&self) -> Option<(&str, f64)> {
+        let shares = self.outputs.iter().filter(|output| output.largest > 0.0);
+        let shares = shares.map(|output| (output.name.as_str(), output.limit / output.largest));
+        shares.max_by(|(_, a), (_, b)| a.total_cmp(b))
     }
 
     /// Judges by another multiple of what the framework's float32 strays, where there is a float64.
@@ -312,25 +214,10 @@ impl Expected {
         self.limited(rule)
     }
 
-    /// The same with the limits of a rule. Whole numbers and truth values are the same or they are not.
-    fn limited(mut self, rule: Rule) -> Self {
-        let whole = |name: &str| {
-            let native = self.cases.first().and_then(|case| case.native("", name).ok());
-            native.is_some_and(|tensor| !is_float(tensor.elements()))
-        };
-        let limits: Vec<f64> = self
-            .outputs
-            .iter()
-            .map(|output| match rule {
-                Rule::Float32(multiple) if whole(&output.name) => multiple * output.native_error,
-                Rule::Float32(multiple) => (multiple * output.native_error).max(FLOOR_ULP * spacing(output.largest)),
-                Rule::Share(_) | Rule::Apart(_) if whole(&output.name) => 0.0,
-                Rule::Share(share) | Rule::Apart(share) => share * output.largest,
-            })
-            .collect();
-        self.outputs.iter_mut().zip(limits).for_each(|(output, limit)| output.limit = limit);
-        self.rule = rule;
-        self
+    /// The same with the limits of a rule.
+    fn limited(self, rule: Rule) -> Self {
+        let outputs = self.outputs.into_iter().map(|output| output.limited(rule)).collect();
+        Self { rule, outputs, ..self }
     }
 
     /// What an output may stray, as a share of its largest value; zero if all of that are zero.
@@ -341,8 +228,8 @@ impl Expected {
 
     /// How far the framework's float32 strays from float64 at most; infinite if it gives what is no number, or of another
     /// shape.
-    pub fn native_error(&self) -> f64 {
-        self.native_error
+    fn native_error(&self) -> f64 {
+        self.outputs.iter().fold(0.0, |most, output| most.max(output.native_error))
     }
 
     /// The first case in which the framework itself gives a value that is no finite number, in either precision.
@@ -387,7 +274,7 @@ impl Expected {
             framework: self.framework.clone(),
             rule: self.rule,
             passed: cases.iter().flat_map(|case| &case.outputs).all(OutputError::passed),
-            native_error: self.native_error,
+            native_error: self.native_error(),
             cases,
         })
     }
@@ -421,14 +308,28 @@ fn output<'a>(engine: &str, outputs: &'a [NamedTensor], name: &str) -> Result<&'
     })
 }
 
-fn is_float(elements: &Elements) -> bool {
-    matches!(elements, Elements::F32(_) | Elements::F64(_) | Elements::F16(_))
+fn is_float(element: ElementType) -> bool {
+    matches!(element, ElementType::Float | ElementType::Double | ElementType::Float16)
+}
+
+/// The distance from a magnitude to the next larger one of an element type; for whole numbers that of float32.
+fn unit(element: ElementType, magnitude: f64) -> f64 {
+    match element {
+        ElementType::Double => magnitude.next_up() - magnitude,
+        ElementType::Float16 => spacing(magnitude) * f64::from(f16::EPSILON) / f64::from(f32::EPSILON),
+        _ => spacing(magnitude),
+    }
 }
 
 /// How far an output strays from the exact one, and how far the framework's float32 does.
 fn strays(found: &Tensor, native: &Tensor, exact: &NamedTensor, limit: f64) -> OutputError {
     let exact_values = exact.tensor.to_f64();
-    let (values, absolute, largest) = (found.to_f64(), distance(found, &exact.tensor), magnitude(&exact_values));
+    let (values, largest) = (found.to_f64(), magnitude(&exact_values));
+    let element = native.elements().element_type();
+    let absolute = match is_float(element) {
+        true => distance(found, &exact.tensor),
+        false => unlike(found, native, &exact.tensor),
+    };
     let form = |tensor: &Tensor| format!("{} {:?}", tensor.elements().element_type(), tensor.shape());
     OutputError {
         output: exact.name.clone(),
@@ -438,7 +339,7 @@ fn strays(found: &Tensor, native: &Tensor, exact: &NamedTensor, limit: f64) -> O
             0.0 => 0.0,
             absolute => absolute / largest,
         },
-        ulp: absolute / spacing(largest),
+        ulp: absolute / unit(element, largest),
         cosine: cosine(&values, &exact_values),
         not_finite: values.iter().zip(&exact_values).filter(|&pair| differs(pair)).count(),
         native: distance(native, &exact.tensor),
@@ -465,6 +366,15 @@ fn distance(a: &Tensor, b: &Tensor) -> f64 {
     }
 }
 
+/// The largest difference of whole numbers from the exact ones, where they are not those of float32 either: a choice between
+/// two values that are nearly the same may fall either way. Infinite if shapes or types differ.
+fn unlike(found: &Tensor, native: &Tensor, exact: &Tensor) -> f64 {
+    let whole = [found, native, exact].map(|tensor| tensor.to_i64().filter(|_| tensor.shape() == found.shape()));
+    let [Some(found), Some(native), Some(exact)] = whole else { return f64::INFINITY };
+    let differences = found.iter().zip(native.iter().zip(&exact)).filter(|(found, (a, b))| found != a && found != b);
+    differences.fold(0.0, |most, (found, (_, exact))| most.max(found.abs_diff(*exact) as f64))
+}
+
 /// The largest finite value, without its sign.
 fn magnitude(values: &[f64]) -> f64 {
     values.iter().filter(|value| value.is_finite()).fold(0.0, |most, value| most.max(value.abs()))
@@ -474,7 +384,7 @@ fn magnitude(values: &[f64]) -> f64 {
 mod tests {
     use super::*;
     use crate::engine::{Placement, Signature};
-    use crate::tensor::Tensor;
+    use crate::tensor::{Elements, Tensor};
 
     /// Gives the same outputs whatever it is given.
     struct Giving(&'static str, Vec<NamedTensor>);
@@ -597,6 +507,43 @@ mod tests {
         assert!(judge(vec![-4.0, infinite].into(), vec![101_i64].into()).unwrap().contains("in `class`"));
         let form = judge(vec![-4.0, infinite].into(), vec![100_i32].into()).unwrap();
         assert_eq!(form, "tract gives `class` as int32 [1] and not int64 [1] (batch 2)");
+    }
+
+    /// Whole numbers are float32's or float64's: a choice between two that are nearly the same may fall either way.
+    #[test]
+    fn whole_numbers_are_those_of_either_precision() {
+        let judge = |class: i64| {
+            let (native, exact) = (vec![7_i64, 1 << 60], vec![9_i64, 1 << 60]);
+            let mut found = giving("tract", &[("class", vec![class, 1 << 60].into())]);
+            let (mut native, mut exact) =
+                (giving("a", &[("class", native.into())]), giving("b", &[("class", exact.into())]));
+            verify(&mut found, &mut native, &mut exact, &cases()).unwrap()
+        };
+        assert!(judge(7).passed && judge(9).passed);
+        assert_eq!((judge(8).passed, judge(8).cases[0].outputs[0].absolute), (false, 1.0));
+        // float64 cannot tell these apart.
+        let mut found = giving("tract", &[("class", vec![(1_i64 << 60) + 1].into())]);
+        let right = || giving("a", &[("class", vec![1_i64 << 60].into())]);
+        assert!(!verify(&mut found, &mut right(), &mut right(), &cases()).unwrap().passed);
+    }
+
+    #[test]
+    fn an_output_of_which_float64_says_nothing_has_a_limit_of_its_own() {
+        let native =
+            [("big", vec![f32::INFINITY, 2.0].into()), ("wide", vec![1.0_f64].into()), ("y", vec![1.5_f32].into())];
+        let exact = [("big", vec![1e40_f64, 2.0].into()), ("wide", vec![1.0_f64].into()), ("y", vec![1.0_f64].into())];
+        let expected = Expected::of(&mut giving("a", &native), &mut giving("b", &exact), cases(), |_| ()).unwrap();
+        let (expected, other) = expected.fall_back(0.25);
+        assert_eq!(other, ["big"]);
+        assert_eq!((expected.share_of("big"), expected.share_of("y")), (0.25, 2.0));
+        // The units of float64 are 2^29 times as fine.
+        assert_eq!(expected.share_of("wide"), 0.25 / 2.0_f64.powi(29));
+        assert_eq!(expected.widest(), Some(("y", 2.0)));
+        assert!(expected.judge(&mut giving("a", &native)).unwrap().passed);
+        assert!(expected.vacant().is_empty());
+        let zero = [("y", vec![0.0_f32].into()), ("none", Vec::<f32>::new().into())];
+        let expected = Expected::apart(0.1, &mut giving("a", &zero), cases(), |_| ()).unwrap();
+        assert_eq!(expected.vacant(), ["y", "none"]);
     }
 
     #[test]

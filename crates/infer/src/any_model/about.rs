@@ -22,6 +22,12 @@ pub struct About {
 }
 
 impl About {
+    /// The sizes of the axes that do not count items.
+    pub fn other_sizes(&self) -> Sizes {
+        let other = |(axis, _): &(&String, &usize)| Some(*axis) != self.batch_axis.as_ref();
+        self.sizes.iter().filter(other).map(|(axis, size)| (axis.clone(), *size)).collect()
+    }
+
     /// For the terminal.
     pub fn text(&self) -> String {
         let listed = |tensors: &[TensorInfo]| tensors.iter().map(|tensor| format!("  {tensor}\n")).collect::<String>();

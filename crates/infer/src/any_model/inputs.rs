@@ -122,6 +122,15 @@ pub fn cut(signature: &Signature, inputs: &[NamedTensor], sizes: &Sizes) -> Opti
     inputs.iter().map(kept).collect()
 }
 
+/// Inputs of these sizes out of others, which come again where there are too few. `None` where there are none.
+pub fn cycled(signature: &Signature, inputs: &[NamedTensor], sizes: &Sizes) -> Option<Vec<NamedTensor>> {
+    let one = |given: &NamedTensor| {
+        let info = signature.inputs.iter().find(|info| info.name == given.name)?;
+        Some(NamedTensor::new(&given.name, given.tensor.cycled(&shape(info, sizes))?))
+    };
+    inputs.iter().map(one).collect()
+}
+
 fn shape(input: &TensorInfo, sizes: &Sizes) -> Vec<usize> {
     let size = |index: usize| match input.shape.get(index) {
         Some(Dimension::Fixed(size)) => *size,

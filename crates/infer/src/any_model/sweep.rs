@@ -43,7 +43,8 @@ pub fn cases(
     Ok((cases, unfit))
 }
 
-fn label(sizes: &Sizes) -> String {
+/// What a case of these sizes is called.
+pub fn label(sizes: &Sizes) -> String {
     let axes: Vec<String> = sizes.iter().map(|(axis, size)| format!("{axis}={size}")).collect();
     if axes.is_empty() { "fixed sizes".to_owned() } else { axes.join(" ") }
 }

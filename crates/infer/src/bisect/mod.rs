@@ -51,6 +51,9 @@ pub struct Departure {
     pub name: String,
     /// Its operator.
     pub operator: String,
+    /// Nodes right before it of which no output could be compared, as the reference has none of the same name.
+    #[serde(default)]
+    pub unseen: usize,
     /// How its output differs at the smallest sizes.
     pub difference: OutputDifference,
     /// Whether the engine is right once every value is an output: it errs in what it makes of several nodes together.
@@ -117,12 +120,16 @@ pub fn bisect(
     let nodes = &suspect.model.graph.nodes;
     let maker = nodes.iter().position(|node| node.outputs.contains(value));
     let (Some(index), Some(difference)) = (maker, shown) else { return Ok(None) };
+    // What stands between the node and the last one before it that was compared.
+    let compared = |node: &Node| node.outputs.iter().any(|output| values.contains(output));
+    let unseen = nodes.iter().take(index).rev().take_while(|node| !compared(node)).count();
     let named = |node: &Node| if node.name.is_empty() { value.clone() } else { node.name.clone() };
     Ok(nodes.get(index).map(|node| Departure {
         index,
         nodes: nodes.len(),
         name: named(node),
         operator: node.op_type.clone(),
+        unseen,
         difference,
         only_when_fused: fused,
         sizes,
@@ -214,9 +221,15 @@ impl Departure {
             true => "; the engine is right when every value is an output, so it errs in a fusion that ends there",
             false => "",
         };
+        let unseen = match self.unseen {
+            0 => String::new(),
+            nodes => format!(
+                "; the {nodes} nodes before it may be the cause, as the reference has no values by the names of theirs"
+            ),
+        };
         let least = if sizes.is_empty() { String::new() } else { format!(" (seen down to {})", sizes.join(" ")) };
         format!(
-            "{engine} departs at node {index} of {nodes}, `{}` ({}): its output `{}` {how}{least}{fused}",
+            "{engine} departs at node {index} of {nodes}, `{}` ({}): its output `{}` {how}{least}{fused}{unseen}",
             self.name, self.operator, found.output
         )
     }

@@ -53,7 +53,7 @@ impl Report {
 
     /// Each thing that went wrong, in a sentence.
     pub fn failures(&self) -> Vec<String> {
-        let mut failures = self.head.unfit.clone();
+        let mut failures = self.head.undone.clone();
         for EngineReport { row, outcome } in &self.engines {
             failures.extend(row.error.clone());
             if let Some(agreement) = &outcome.agreement {

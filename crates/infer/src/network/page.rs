@@ -49,14 +49,15 @@ fn worst(report: &Report) -> Grid {
     let rows = report.engines.iter().filter_map(|engine| {
         let verification = engine.verification.as_ref()?;
         let precise = |value: Option<f64>| value.map_or_else(dash, |value| format!("{value:.2e}"));
+        let worst = engine.worst();
         let same = engine.agreement.as_ref().map_or_else(dash, |found| format!("{} of {}", found.same, found.items));
         let mut cells = vec![engine.row.engine.clone()];
         cells.extend(report.has_task().then_some(same));
         cells.extend([
-            precise(engine.most(|output| output.absolute)),
-            precise(Some(verification.limit())),
-            precise(engine.most(|output| output.relative)),
-            engine.most(|output| output.ulp).map_or_else(dash, |ulp| format!("{ulp:.1}")),
+            precise(worst.map(|output| output.absolute)),
+            precise(worst.map(|output| output.limit)),
+            precise(worst.map(|output| output.relative)),
+            worst.map_or_else(dash, |output| format!("{:.1}", output.ulp)),
             engine.least_cosine().map_or_else(dash, |cosine| format!("{cosine:.9}")),
             if verification.passed { "yes" } else { "no" }.to_owned(),
         ]);

@@ -1,5 +1,7 @@
 //! The result of an evaluation, as JSON and as tables.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use super::Agreement;
@@ -7,7 +9,7 @@ use crate::any_model::about::About;
 use crate::measured::Head;
 use crate::subject::Row;
 use crate::table::{Table, figure};
-use crate::verify::{Rule, Verification};
+use crate::verify::{OutputError, Rule, Verification};
 
 /// Everything that an evaluation found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -63,10 +65,9 @@ impl EngineReport {
         outputs.filter_map(|output| output.cosine).reduce(f64::min)
     }
 
-    /// The largest of a measure over all cases and outputs.
-    pub fn most(&self, measure: impl Fn(&crate::verify::OutputError) -> f64) -> Option<f64> {
-        let outputs = self.verification.as_ref()?.cases.iter().flat_map(|case| &case.outputs);
-        outputs.map(measure).reduce(f64::max)
+    /// The output that comes nearest to its limit or is farthest beyond.
+    pub fn worst(&self) -> Option<&OutputError> {
+        Some(self.verification.as_ref()?.worst()?.1)
     }
 }
 
@@ -74,7 +75,17 @@ impl Report {
     /// Each thing that went wrong, in a sentence.
     pub fn failures(&self) -> Vec<String> {
         let engines = self.engines.iter().flat_map(|engine| engine.failures(&self.items));
-        self.head.unfit.iter().cloned().chain(engines).collect()
+        self.head.undone.iter().cloned().chain(engines).collect()
+    }
+
+    /// Compares the times with those of an earlier report, and notes what makes them hard to compare.
+    pub fn compare(&mut self, with: PathBuf, earlier: &Self) {
+        let rows = |report: &Self| report.engines.iter().map(|engine| engine.row.clone()).collect::<Vec<_>>();
+        let others = |report: &Self| report.file.as_ref().map(|file| (file.other_sizes(), file.batch_axis.clone()));
+        if others(self) != others(earlier) {
+            self.head.notes.push(format!("{} was measured at other sizes of the inputs", with.display()));
+        }
+        self.head.compare(with, &rows(self), &earlier.head, &rows(earlier));
     }
 
     /// What a reader calls it: the network, or the file.
@@ -122,6 +133,7 @@ impl Report {
         let dash = || "-".to_owned();
         for engine in &self.engines {
             let agreement = engine.agreement.as_ref();
+            let worst = engine.worst();
             let of = |count: usize, all: usize| format!("{count} of {all}");
             let precise = |value: Option<f64>| value.map_or_else(dash, |value| format!("{value:.2e}"));
             let mut cells = vec![engine.row.engine.clone()];
@@ -131,10 +143,10 @@ impl Report {
                 cells.push(top5.map_or_else(dash, |(count, all)| of(count, all)));
             }
             cells.extend([
-                precise(engine.most(|output| output.absolute)),
-                precise(engine.verification.as_ref().map(Verification::limit)),
-                precise(engine.most(|output| output.relative)),
-                engine.most(|output| output.ulp).map_or_else(dash, figure),
+                precise(worst.map(|output| output.absolute)),
+                precise(worst.map(|output| output.limit)),
+                precise(worst.map(|output| output.relative)),
+                worst.map_or_else(dash, |output| figure(output.ulp)),
                 engine.least_cosine().map_or_else(dash, |cosine| format!("{cosine:.7}")),
                 engine.row.load_ms.map_or_else(dash, figure),
                 engine.row.first_run_ms.map_or_else(dash, figure),

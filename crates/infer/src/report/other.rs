@@ -99,6 +99,7 @@ fn row(engine: &Value) -> Option<Row> {
         Some(Row {
             engine: engine.get("engine")?.as_str()?.to_owned(),
             error: field(engine, "error"),
+            lost: false,
             library: None,
             load_ms: field(engine, "load_ms"),
             first_run_ms: field(engine, "first_run_ms"),

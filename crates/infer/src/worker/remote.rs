@@ -44,6 +44,8 @@ type Received = std::io::Result<Option<(Answer, Vec<NamedTensor>)>>;
 pub struct RemoteEngine {
     worker: Worker,
     loaded: Loaded,
+    launcher: Launcher,
+    spec: EngineSpec,
 }
 
 /// What a worker is called that is asked about a library.
@@ -75,7 +77,9 @@ impl Launcher {
         let memory = self.memory.filter(|_| !spec.reserves_addresses());
         let mut worker = self.start(&spec.engine_name(), spec.threads(), memory, surroundings::of_engine(spec))?;
         match worker.ask(&Request::Load(spec.clone()), &[])? {
-            (Answer::Loaded(loaded), _) => Ok(RemoteEngine { worker, loaded }),
+            (Answer::Loaded(loaded), _) => {
+                Ok(RemoteEngine { worker, loaded, launcher: self.clone(), spec: spec.clone() })
+            }
             _ => Err(worker.confused()),
         }
     }
@@ -153,9 +157,10 @@ impl Worker {
             Ok(Ok(None) | Err(_)) | Err(RecvTimeoutError::Disconnected) => Err(self.ended()),
             Err(RecvTimeoutError::Timeout) => {
                 self.end();
-                Err(EngineError::Worker {
+                Err(EngineError::Gone {
                     engine: self.name.clone(),
                     reason: format!("it gave no answer within {} s and was ended", self.patience.as_secs_f64()),
+                    hung: true,
                 })
             }
         }
@@ -169,12 +174,13 @@ impl Worker {
         let telling = |line: &&str| !line.trim().is_empty() && !line.starts_with("note: ");
         let last = words.lines().rev().find(telling).map(one_line);
         let how = status.map_or_else(|error| error.to_string(), |status| ending(&status));
-        EngineError::Worker {
+        EngineError::Gone {
             engine: self.name.clone(),
             reason: match last {
                 Some(last) => format!("its process {how}: {last}"),
                 None => format!("its process {how}"),
             },
+            hung: false,
         }
     }
 
@@ -235,6 +241,14 @@ impl RemoteEngine {
     /// What was loaded.
     pub fn loaded(&self) -> &Loaded {
         &self.loaded
+    }
+
+    /// The same engine in a new process, for when this one is gone.
+    ///
+    /// # Errors
+    /// As [`Launcher::engine`].
+    pub fn restarted(&self) -> Result<Self, EngineError> {
+        self.launcher.engine(&self.spec)
     }
 
     /// Keeps inputs in the worker for [`block`](Self::block).

@@ -217,3 +217,59 @@ fn an_operator_without_float64_is_named() {
     assert!(shown.contains("float64 does not say how far") && shown.contains("QuickGelu"), "{shown}");
     assert!(shown.contains("by more than 1.0e-3 of the largest value"), "{shown}");
 }
+
+/// A model that runs at one size alone is timed there, and what nobody asked for is no failure.
+#[test]
+fn a_model_of_one_size_is_timed_at_that() {
+    let setting = Setting::new();
+    let shape = Tensor::vector("four", &[4_i64, 2]);
+    let graph = Graph::new("tied")
+        .input(ValueInfo::new("x", DataType::F32, [Dim::symbol("batch"), Dim::Known(2)]))
+        .output(ValueInfo::new("y", DataType::F32, [Dim::Known(4), Dim::Known(2)]))
+        .node(Node::new("Reshape").input("x").input("four").output("y"))
+        .initializer(shape);
+    let path = setting.path("tied.onnx");
+    std::fs::write(&path, Model::new(11, graph).encode().unwrap()).unwrap();
+    let options = ["--onnx", path.to_str().unwrap(), "--shape", "batch=4", "--engines", "ort:cpu"];
+    let output = evaluate(&setting, &options);
+    let shown = text(&output.stdout);
+    assert!(output.status.success(), "{shown}{}", text(&output.stderr));
+    assert!(shown.contains("Note: the model does not run at batch=7"), "{shown}");
+    let timed: Vec<Value> =
+        report(&setting)["timing"].as_array().unwrap().iter().map(|row| row["batch"].clone()).collect();
+    assert_eq!(timed, [4]);
+    // Asked for, it is a failure that leaves the rest.
+    let output = evaluate(&setting, &[&options[..], &["--batches", "3"]].concat());
+    let shown = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{shown}");
+    assert!(shown.contains("FAILED: the model does not run at batch 3"), "{shown}");
+}
+
+/// Nothing was compared, so nothing passed.
+#[test]
+fn a_file_that_no_engine_runs_does_not_pass() {
+    let setting = Setting::new();
+    let (model, weights) = (setting.model(), setting.weights());
+    let options = ["--onnx", weights.to_str().unwrap(), "--against", model.to_str().unwrap()];
+    let output = evaluate(&setting, &options);
+    let shown = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{shown}{}", text(&output.stderr));
+    assert!(shown.contains("FAILED: no engine ran the file") && shown.contains("ort:cpu is left out"), "{shown}");
+}
+
+/// A reference that gives something else each time shows nothing.
+#[test]
+fn a_model_that_draws_random_numbers_is_refused_as_a_reference() {
+    let setting = Setting::new();
+    let graph = Graph::new("noisy")
+        .input(ValueInfo::new("x", DataType::F32, [Dim::symbol("batch")]))
+        .output(ValueInfo::new("y", DataType::F32, [Dim::symbol("batch")]))
+        .node(Node::new("RandomUniformLike").named("noise").input("x").output("y"));
+    let path = setting.path("noisy.onnx");
+    std::fs::write(&path, Model::new(11, graph).encode().unwrap()).unwrap();
+    let output = evaluate(&setting, &["--onnx", path.to_str().unwrap(), "--engines", "ort:cpu"]);
+    let shown = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{shown}{}", text(&output.stderr));
+    assert!(shown.contains("FAILED: the model gives other outputs each time it runs"), "{shown}");
+    assert!(shown.contains("float64 does not say how far") && shown.contains("RandomUniformLike"), "{shown}");
+}

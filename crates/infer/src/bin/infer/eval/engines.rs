@@ -113,8 +113,11 @@ impl Starter<'_> {
 
 /// What may help engines that ran where they were asked to, and then failed: they may be right at one size alone.
 pub fn size_hint<'a>(arguments: &EngineArgs, rows: impl IntoIterator<Item = &'a Row>) -> Option<String> {
-    let names: Vec<&str> =
-        rows.into_iter().filter(|row| row.error.is_some() && is_placed(row)).map(|row| row.engine.as_str()).collect();
+    let names: Vec<&str> = rows
+        .into_iter()
+        .filter(|row| row.error.is_some() && !row.lost && is_placed(row))
+        .map(|row| row.engine.as_str())
+        .collect();
     (!arguments.session_per_size && !names.is_empty()).then(|| {
         format!(
             "{} may be right at each size by itself; --session-per-size gives each one a session of its own",

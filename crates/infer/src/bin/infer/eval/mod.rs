@@ -17,7 +17,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use artifact::{FileError, write_atomic};
 use cli::eval::{EngineArgs, EvalArgs, EvalNetwork, MeasureArgs, ProviderOption, ScenarioName};
-use infer::measured::Settings;
+use infer::measured::{Head, Settings};
 use infer::memory::fitting;
 use infer::scenario::Scenario;
 use infer::session::SessionOptions;
@@ -77,6 +77,21 @@ fn session_note(engines: &EngineArgs) -> Option<String> {
     })
 }
 
+/// A word of a command as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "_-./=:,+@%".contains(letter);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
+/// What is said last where an engine has become slower and that is a failure.
+fn slower(measure: &MeasureArgs, head: &Head) -> Option<String> {
+    let failed = measure.fail_if_slower && head.is_slower();
+    failed.then(|| "FAILED: an engine has become slower than in the earlier report (--fail-if-slower).\n".to_owned())
+}
+
 /// The options that repeat a measurement, each after a space.
 fn repeating(measure: &MeasureArgs) -> String {
     let EngineArgs { engines, providers, provider_options, session_per_size } = &measure.engines;
@@ -121,7 +136,13 @@ fn batches(asked: &[usize], usual: &[usize]) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::batches;
+    use super::{batches, quoted};
+
+    #[test]
+    fn words_with_spaces_are_quoted() {
+        assert_eq!(quoted("artifacts/a-b.onnx"), "artifacts/a-b.onnx");
+        assert_eq!(quoted("a b'c"), r"'a b'\''c'");
+    }
 
     #[test]
     fn one_item_is_always_timed_and_no_size_twice() {

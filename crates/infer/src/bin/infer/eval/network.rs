@@ -25,7 +25,7 @@ use infer::worker::{EngineSpec, Weights};
 
 use super::engines::{Starter, asked, size_hint};
 use super::search::Judged;
-use super::{batches, held, launcher, repeating, scenarios, session_note, settings, write_page};
+use super::{batches, held, launcher, repeating, scenarios, session_note, settings, slower, write_page};
 
 /// A network that is evaluated, and what is special about it.
 pub trait Network {
@@ -106,19 +106,22 @@ pub fn conclude(
     let earlier = measure.compare.as_deref().map(|path| earlier(name, path)).transpose()?;
     let mut report = evaluate()?;
     if let (Some(path), Some(earlier)) = (&measure.compare, &earlier) {
-        report.head.compare(path.clone(), &earlier.head);
+        report.compare(path.clone(), earlier);
     }
     let json = serde_json::to_string(&report)? + "\n";
     file.write_all(json.as_bytes()).map_err(FileError::new("write", out))?;
     file.commit()?;
     let page = write_page(out, &page(&report))?;
     let all = crate::report::renew(out);
+    let slower = slower(measure, &report.head);
     match measure.json {
         true => crate::print(&json)?,
-        false => crate::print(&format!("{}Report: {}, {}\n{all}", report.text(), out.display(), page.display()))?,
+        false => {
+            let (text, slower) = (report.text(), slower.as_deref().unwrap_or_default());
+            crate::print(&format!("{text}{slower}Report: {}, {}\n{all}", out.display(), page.display()))?;
+        }
     }
-    let slower = measure.fail_if_slower && report.head.is_slower();
-    Ok(if report.head.passed && !slower { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if report.head.passed && slower.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// An option that names a file, unless the file is where it usually is.
@@ -136,7 +139,7 @@ fn earlier(name: &str, path: &Path) -> Result<Report> {
 fn evaluate<N: Network>(network: &N, measure: &MeasureArgs) -> Result<Report> {
     let asked = asked(&measure.engines)?;
     let threads = measure.threads();
-    let (batches, unfit) = held(&batches(&measure.batches, N::BATCHES), |size| network.elements(size));
+    let (batches, undone) = held(&batches(&measure.batches, N::BATCHES), |size| network.elements(size));
     let model = network.model();
     std::fs::File::open(model)
         .map_err(FileError::new("open", model))
@@ -204,9 +207,9 @@ fn evaluate<N: Network>(network: &N, measure: &MeasureArgs) -> Result<Report> {
     Ok(Report {
         head: Head {
             network: N::NAME.to_owned(),
-            passed: unfit.is_empty() && engines.iter().all(|engine| engine.failures(N::ITEMS).is_empty()),
+            passed: undone.is_empty() && engines.iter().all(|engine| engine.failures(N::ITEMS).is_empty()),
             notes,
-            unfit,
+            undone,
             timing,
             scenarios,
             compared: None,

@@ -9,9 +9,12 @@ use anyhow::{Context, Result, bail};
 use cli::eval::{AxisSize, EvalOnnxArgs};
 use cli::failure::sentence;
 use infer::any_model::about::About;
+use infer::any_model::compare::difference;
 use infer::any_model::given::inputs;
-use infer::any_model::inputs::{Sizes, base_sizes, batch_axis, dynamic_axes, elements, random_inputs, sizes_of};
-use infer::any_model::sweep::{Case, cases};
+use infer::any_model::inputs::{
+    Sizes, base_sizes, batch_axis, cycled, dynamic_axes, elements, random_inputs, sizes_of,
+};
+use infer::any_model::sweep::{Case, cases, label};
 use infer::any_model::widened::Widened;
 use infer::engine::{Engine, EngineError, Signature};
 use infer::engine_name::EngineName;
@@ -22,16 +25,17 @@ use infer::measured::Head;
 use infer::network::report::{EngineReport, Report};
 use infer::progress::Progress;
 use infer::subject::Subject;
-use infer::verify::{Expected, LANES_FACTOR};
+use infer::tensor::NamedTensor;
+use infer::verify::{Expected, FACTOR, LANES_FACTOR};
 use infer::worker::remote::{Launcher, RemoteEngine};
-use onnx_model::Model;
 use onnx_model::float64::to_float64;
+use onnx_model::{DataType, Model};
 use tempfile::TempDir;
 
 use super::engines::{Starter, asked, is_any, size_hint};
 use super::network::{conclude, unusual};
 use super::search::{Judged, Plain};
-use super::{batches, held, launcher, repeating, scenarios, session_note, settings};
+use super::{batches, held, launcher, quoted, repeating, scenarios, session_note, settings};
 
 /// What stands for the network's name.
 const NAME: &str = "onnx";
@@ -41,6 +45,12 @@ const REFERENCE: &str = "ort:cpu (graph as it is)";
 
 /// The share of the largest value that engines may differ by where nothing says how far float32 strays.
 const SHARE: f64 = 1e-3;
+
+/// How many times as coarsely as float32 float16 rounds.
+const HALF_UNITS: f64 = 8192.0;
+
+/// A limit of a larger share of the largest value says little.
+const WIDE: f64 = 1e-2;
 
 /// Evaluates, prints and writes the report. The exit status says whether every engine passed.
 pub fn execute(model: &Path, arguments: &EvalOnnxArgs) -> Result<ExitCode> {
@@ -81,23 +91,40 @@ fn evaluate(model: &Path, arguments: &EvalOnnxArgs) -> Result<Report> {
         sizes
     };
     let usual = axis.as_ref().and_then(|axis| sizes.get(axis)).copied().unwrap_or(1);
-    let (batches, mut unfit) = held(&batches(&measure.batches, &[usual]), |size| elements(&signature, &at(size)));
+    let (mut batches, mut undone) = held(&batches(&measure.batches, &[usual]), |size| elements(&signature, &at(size)));
     let largest = axis.as_deref().zip(batches.iter().max().copied());
     let (random, too_large) = cases(&signature, &sizes, largest)?;
-    unfit.extend(too_large);
+    undone.extend(too_large);
     let name = other.map_or_else(|| REFERENCE.to_owned(), |path| format!("{REFERENCE}, {}", path.display()));
     let mut reference = Subject::new(&name, None, Ok(started));
     let mut notes = Vec::from_iter(session_note(&measure.engines));
-    let cases = runnable(&mut reference, given.into_iter().chain(random).collect(), &mut notes)?;
+    let own = given.first().cloned();
+    let cases = runnable(&mut reference, given.into_iter().chain(random).collect(), &mut notes, &mut undone)?;
     let sample = cases.first().map(|(_, inputs)| inputs.clone()).unwrap_or_default();
+    undone.extend(wavering(&mut reference, &sample)?);
+    // What is timed has been run: the user's own inputs, or those of a case, or random ones of a size that no case has.
+    let tried: Vec<Case> =
+        cases.iter().filter(|(label, _)| own.as_ref().is_none_or(|(own, _)| own != label)).cloned().collect();
+    let made = |size: usize| {
+        let sizes = at(size);
+        let repeated = own.as_ref().and_then(|(_, inputs)| cycled(&signature, inputs, &sizes));
+        let case = || tried.iter().find(|(name, _)| *name == label(&sizes)).map(|(_, inputs)| inputs.clone());
+        repeated.or_else(case).map_or_else(|| random_inputs(&signature, &sizes, 0), Ok)
+    };
+    let mut timed = Vec::new();
+    for size in batches {
+        match reference.try_run(&made(size)?) {
+            Ok(_) => timed.push(size),
+            // Nobody asked for a single item in particular.
+            Err(_) if size == 1 && usual != 1 && !measure.batches.contains(&1) => {}
+            Err(error) => undone.push(format!("the model does not run at batch {size}: {}", sentence(&error))),
+        }
+    }
+    batches = timed;
 
     reference.start(&sample);
-    let expected = expected(
-        &Standard { launcher: &launcher, plain: &plain, file: compared, arguments },
-        &mut reference,
-        cases,
-        &mut notes,
-    )?;
+    let standard = Standard { launcher: &launcher, plain: &plain, file: compared, arguments };
+    let expected = expected(&standard, &mut reference, cases, &mut notes, &mut undone)?;
     let mut candidates: Vec<Subject> = names.iter().map(|engine| starter.start(engine, |_| Ok(()))).collect();
     candidates.iter_mut().for_each(|candidate| candidate.start(&sample));
     let mut names = names;
@@ -106,10 +133,11 @@ fn evaluate(model: &Path, arguments: &EvalOnnxArgs) -> Result<Report> {
     }
     let mut field = Field { reference, candidates };
     let verifications = field.judge(&expected);
-    let made = |size: usize| {
-        random_inputs(&signature, &at(size), 0)
-            .map_err(|error| EngineError::Run { engine: name.clone(), reason: error.to_string() })
-    };
+    if field.candidates.is_empty() {
+        undone.push("no engine ran the file, so that nothing was compared".to_owned());
+    }
+    let made =
+        |size: usize| made(size).map_err(|error| EngineError::Run { engine: name.clone(), reason: error.to_string() });
     let least = Duration::from_secs_f64(measure.seconds);
     let timing = field.time(&batches, least, made)?;
     let scenarios = field.scenarios(&scenarios(&measure.scenario), measure.seconds, &timing, made)?;
@@ -133,9 +161,9 @@ fn evaluate(model: &Path, arguments: &EvalOnnxArgs) -> Result<Report> {
     Ok(Report {
         head: Head {
             network: NAME.to_owned(),
-            passed: unfit.is_empty() && engines.iter().all(|engine| engine.failures(items).is_empty()),
+            passed: undone.is_empty() && engines.iter().all(|engine| engine.failures(items).is_empty()),
             notes,
-            unfit,
+            undone,
             timing,
             scenarios,
             compared: None,
@@ -153,8 +181,8 @@ fn evaluate(model: &Path, arguments: &EvalOnnxArgs) -> Result<Report> {
 
 /// Why there is nothing to compare engines with.
 fn no_reference(error: EngineError, file: &Path) -> anyhow::Error {
-    // A library that cannot be used is no fault of the file.
-    let hint = match error.to_string().contains(&file.display().to_string()) {
+    // Other reasons, such as an operator that is not known or a library that cannot be used, speak for themselves.
+    let hint = match error.to_string().contains("Protobuf") {
         true => format!(" (is {} an ONNX file?)", file.display()),
         false => String::new(),
     };
@@ -193,27 +221,43 @@ fn listed(axes: &[String]) -> String {
     if axes.is_empty() { "all sizes are fixed".to_owned() } else { format!("it has {}", axes.join(", ")) }
 }
 
-/// The cases that the reference runs. What it refuses is noted.
+/// The cases that the reference runs. What it refuses is noted, and what ends it is not passed over.
 ///
 /// # Errors
-/// When it refuses all.
-fn runnable(reference: &mut Subject, cases: Vec<Case>, notes: &mut Vec<String>) -> Result<Vec<Case>> {
+/// When it runs none.
+fn runnable(
+    reference: &mut Subject,
+    cases: Vec<Case>,
+    notes: &mut Vec<String>,
+    undone: &mut Vec<String>,
+) -> Result<Vec<Case>> {
     let mut kept = Vec::new();
     let mut refusal = None;
     for (label, inputs) in cases {
-        match reference.required()?.run(&inputs) {
+        match reference.try_run(&inputs) {
             Ok(_) => kept.push((label, inputs)),
             Err(error) => {
-                notes.push(format!("the model does not run at {label}: {}", sentence(&error)));
+                let list = if matches!(error, EngineError::Gone { .. }) { &mut *undone } else { &mut *notes };
+                list.push(format!("the model does not run at {label}: {}", sentence(&error)));
                 refusal.get_or_insert(error);
             }
         }
     }
     match refusal.filter(|_| kept.is_empty()) {
-        Some(error) => Err(anyhow::Error::new(error)
-            .context("the model runs at none of the sizes that were tried (--shape names others)")),
+        Some(error) => Err(anyhow::Error::new(error).context("the model runs on none of the inputs that were tried")),
         None => Ok(kept),
     }
+}
+
+/// What is said of a reference that gives other outputs for the same inputs.
+fn wavering(reference: &mut Subject, inputs: &[NamedTensor]) -> Result<Option<String>> {
+    let (once, again) = (reference.required()?.run(inputs)?, reference.required()?.run(inputs)?);
+    let same = once.iter().zip(&again).all(|(once, again)| difference(once, Some(&again.tensor)).within(0.0));
+    Ok((!same).then(|| {
+        "the model gives other outputs each time it runs, as one that draws random numbers does: nothing can be compared \
+         with it"
+            .to_owned()
+    }))
 }
 
 /// What engines are judged by.
@@ -231,52 +275,95 @@ fn expected(
     reference: &mut Subject,
     cases: Vec<Case>,
     notes: &mut Vec<String>,
+    undone: &mut Vec<String>,
 ) -> Result<Expected> {
     let progress = Progress::new("exact results");
     let tolerance = standard.arguments.tolerance;
-    let exact = standard.exact().and_then(|(_folder, mut exact)| {
-        let mut exact = Widened(&mut exact);
-        let expected = Expected::of(reference.required()?, &mut exact, cases.clone(), |share| progress.set(share))?;
-        match expected.native_error().is_finite() {
-            true => Ok(expected),
-            false => bail!("in float64 it gives outputs of another shape, or infinite ones"),
-        }
+    let share = tolerance.unwrap_or(SHARE);
+    let exact = standard.exact().and_then(|mut exact| {
+        let mut wide = Widened(&mut exact.engine);
+        let expected = Expected::of(reference.required()?, &mut wide, cases.clone(), |share| progress.set(share))?;
+        Ok((expected, exact.halves))
     });
     let expected = match exact {
-        Ok(expected) => match tolerance {
-            Some(share) => expected.share(share),
-            None => expected.multiple(LANES_FACTOR),
-        },
+        Ok((expected, halves)) => {
+            let (expected, other) = expected.fall_back(share);
+            for output in other {
+                notes.push(format!(
+                    "float32 gives `{output}` with infinite values or in a shape that float64 does not, so the limit there is \
+                     {share:.1e} of the largest value"
+                ));
+            }
+            match tolerance {
+                Some(share) => expected.share(share),
+                None if halves => {
+                    notes.push(format!(
+                        "the file holds float16, which rounds {HALF_UNITS} times as coarsely as float32, and an engine may compute in \
+                         it; --tolerance sets a limit of your own"
+                    ));
+                    expected.multiple(FACTOR * HALF_UNITS)
+                }
+                None => expected.multiple(LANES_FACTOR),
+            }
+        }
         Err(error) => {
-            let share = tolerance.unwrap_or(SHARE);
-            notes.push(format!(
+            let told = format!(
                 "float64 does not say how far this file may stray, so the limit is {share:.1e} of the largest value: {}",
                 sentence(error.as_ref())
-            ));
+            );
+            // That there is no float64 is in the nature of the file; that it crashes or hangs is not.
+            match error.downcast_ref::<EngineError>() {
+                Some(EngineError::Gone { .. }) => undone.push(told),
+                _ => notes.push(told),
+            }
             Expected::apart(share, reference.required()?, cases, |share| progress.set(share))?
         }
     };
     if let Some(case) = expected.not_finite() {
         notes.push(format!("the model itself gives values that are no finite numbers ({case})"));
     }
-    Ok(expected)
+    for output in expected.vacant() {
+        notes.push(format!(
+            "`{output}` is zero everywhere, or empty, in every case, so that its agreement proves little"
+        ));
+    }
+    if let Some((output, wide)) = expected.widest().filter(|(_, wide)| *wide > WIDE && tolerance.is_none()) {
+        notes.push(format!(
+            "what float32 strays makes the limit of `{output}` {:.0} % of its largest value, within which much can go wrong; \
+             --tolerance sets a limit of your own",
+            100.0 * wide
+        ));
+    }
+    Ok(expected.called(&reference.row.engine))
+}
+
+/// The file in float64, in a process of its own.
+struct Exact {
+    engine: RemoteEngine,
+    /// Whether the file itself has numbers of 16 bits.
+    halves: bool,
+    /// Where the rewritten file lies.
+    _folder: TempDir,
 }
 
 impl Standard<'_> {
-    /// The file rewritten to float64, in a process of its own, with the folder that it lies in.
-    fn exact(&self) -> Result<(TempDir, RemoteEngine)> {
-        let mut model = Model::load(self.file)?;
-        model.graph.sort();
-        let model = to_float64(&model)?;
+    /// Rewrites the file to float64 and loads it.
+    fn exact(&self) -> Result<Exact> {
         let folder = tempfile::tempdir().context("no place for the model in float64")?;
         let path = folder.path().join("float64.onnx");
-        model.save(&path)?;
+        // Both models are gone before the engine takes the memory for its own.
+        let halves = {
+            let mut model = Model::load(self.file)?;
+            model.graph.sort();
+            to_float64(&model)?.save(&path)?;
+            model.graph.initializers.iter().any(|tensor| matches!(tensor.dtype, DataType::F16 | DataType::BF16))
+        };
         let engine = self.launcher.engine(&self.plain.fast_spec(&path))?;
-        Ok((folder, engine))
+        Ok(Exact { engine, halves, _folder: folder })
     }
 }
 
-/// The engines that run the file. What cannot load it, or run it at all, is told and is no failure.
+/// The engines that run the file. What cannot load it, or refuses to run it, is told and is no failure; a crash is one.
 fn working(
     names: Vec<EngineName>,
     candidates: Vec<Subject>,
@@ -285,8 +372,8 @@ fn working(
     let mut kept = Vec::new();
     for (engine, candidate) in names.into_iter().zip(candidates) {
         match &candidate.row.error {
-            Some(error) => notes.push(format!("{engine} is left out: {error}")),
-            None => kept.push((engine, candidate)),
+            Some(error) if !candidate.row.lost => notes.push(format!("{engine} is left out: {error}")),
+            _ => kept.push((engine, candidate)),
         }
     }
     kept.into_iter().unzip()
@@ -295,13 +382,14 @@ fn working(
 /// The command that repeats it.
 fn command(model: &Path, arguments: &EvalOnnxArgs) -> String {
     let EvalOnnxArgs { shapes, batch_axis, inputs, tolerance, measure, .. } = arguments;
-    let mut command = format!("cargo xtask eval --onnx {}", model.display());
+    let quoted = |path: &Path| quoted(&path.display().to_string());
+    let mut command = format!("cargo xtask eval --onnx {}", quoted(model));
     for AxisSize { axis, size } in shapes {
         command += &format!(" --shape {axis}={size}");
     }
     command.extend(batch_axis.iter().map(|axis| format!(" --batch-axis {axis}")));
-    command.extend(inputs.iter().map(|path| format!(" --inputs {}", path.display())));
+    command.extend(inputs.iter().map(|path| format!(" --inputs {}", quoted(path))));
     command.extend(tolerance.iter().map(|share| format!(" --tolerance {share}")));
-    command.extend(measure.against.iter().map(|path| format!(" --against {}", path.display())));
+    command.extend(measure.against.iter().map(|path| format!(" --against {}", quoted(path))));
     command + &repeating(measure)
 }

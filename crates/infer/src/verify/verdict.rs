@@ -1,0 +1,132 @@
+//! How an engine did.
+
+use serde::{Deserialize, Serialize};
+
+use super::Rule;
+
+/// How an engine did on all cases.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Verification {
+    /// The engine.
+    pub engine: String,
+    /// The framework.
+    pub framework: String,
+    /// What it was judged by.
+    pub rule: Rule,
+    /// Whether every output of every case is within its limit.
+    pub passed: bool,
+    /// How far the framework's float32 strays at most over all cases and outputs.
+    #[serde(deserialize_with = "null_is_infinite")]
+    pub native_error: f64,
+    /// The cases in order.
+    pub cases: Vec<Case>,
+}
+
+/// One set of inputs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Case {
+    /// What the inputs are: `batch 7`.
+    pub label: String,
+    /// How far the engine strays at most; infinite where it gives something that is no number, or of another form.
+    #[serde(deserialize_with = "null_is_infinite")]
+    pub error: f64,
+    /// How far the framework's float32 strays at most.
+    #[serde(deserialize_with = "null_is_infinite")]
+    pub native_error: f64,
+    /// The largest difference between the engine and the framework's float32.
+    #[serde(deserialize_with = "null_is_infinite")]
+    pub difference: f64,
+    /// Each output in the order of the network.
+    pub outputs: Vec<OutputError>,
+}
+
+/// How far one output of a case strays from the exact result.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OutputError {
+    /// The output.
+    pub output: String,
+    /// The largest `|result - exact|`.
+    #[serde(deserialize_with = "null_is_infinite")]
+    pub absolute: f64,
+    /// What it may be.
+    #[serde(deserialize_with = "null_is_infinite")]
+    pub limit: f64,
+    /// It, as a share of the largest value of the output.
+    #[serde(deserialize_with = "null_is_infinite")]
+    pub relative: f64,
+    /// It, in units in the last place of the largest value.
+    #[serde(deserialize_with = "null_is_infinite")]
+    pub ulp: f64,
+    /// The cosine of the angle between both as vectors; `None` if one of them is zero everywhere or no number.
+    pub cosine: Option<f64>,
+    /// Values that are infinite or no number and not the same in the exact result.
+    pub not_finite: usize,
+    /// The largest error of the framework's float32.
+    #[serde(deserialize_with = "null_is_infinite")]
+    pub native: f64,
+    /// Element type and shape, if they are not the framework's, with those: `int32 [2] and not float [2]`.
+    #[serde(default)]
+    pub form: Option<String>,
+}
+
+/// JSON has no infinity and writes `null`.
+fn null_is_infinite<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::INFINITY))
+}
+
+impl OutputError {
+    /// Whether the output is of the right form and within its limit. A limit that is no number proves nothing.
+    pub fn passed(&self) -> bool {
+        self.form.is_none() && self.limit.is_finite() && self.absolute <= self.limit
+    }
+
+    /// The share of the limit that the error takes.
+    pub fn used(&self) -> f64 {
+        match self.absolute {
+            _ if self.form.is_some() || !self.limit.is_finite() => f64::INFINITY,
+            0.0 => 0.0,
+            absolute => absolute / self.limit,
+        }
+    }
+}
+
+impl Verification {
+    /// The output that comes nearest to its limit or is farthest beyond, with its case.
+    pub fn worst(&self) -> Option<(&Case, &OutputError)> {
+        let outputs = self.cases.iter().flat_map(|case| case.outputs.iter().map(move |output| (case, output)));
+        outputs.max_by(|(_, a), (_, b)| a.used().total_cmp(&b.used()).then(a.not_finite.cmp(&b.not_finite)))
+    }
+
+    /// The limit of the worst output; zero if there is none.
+    pub fn limit(&self) -> f64 {
+        self.worst().map_or(0.0, |(_, worst)| worst.limit)
+    }
+
+    /// As [`worst`](Self::worst), if an output is beyond its limit.
+    pub fn failure(&self) -> Option<(&Case, &OutputError)> {
+        self.worst().filter(|_| !self.passed)
+    }
+
+    /// What is wrong with the worst output, in a sentence without its full stop; `engine` is what the engine is called.
+    pub fn failed(&self, engine: &str) -> Option<String> {
+        let (Case { label, .. }, worst) = self.failure()?;
+        let output = &worst.output;
+        let exact = match self.rule {
+            Rule::Float32(_) | Rule::Share(_) => "float64",
+            Rule::Apart(_) => &self.framework,
+        };
+        Some(match worst {
+            OutputError { form: Some(form), .. } => format!("{engine} gives `{output}` as {form} ({label})"),
+            worst if worst.not_finite > 0 => {
+                format!(
+                    "{} values of `{output}` of {engine} are no numbers, unlike in {exact} ({label})",
+                    worst.not_finite
+                )
+            }
+            worst => format!(
+                "{engine} strays by {:.2e} from {exact} in `{output}` ({label}), and {:.2e} is the limit",
+                worst.absolute, worst.limit
+            ),
+        })
+    }
+}
