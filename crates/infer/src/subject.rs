@@ -185,9 +185,13 @@ fn elsewhere(provider: &Provider, placement: &Placement) -> Option<EngineError> 
     let missing = !placement.parts.iter().any(|part| provider.is_called(&part.provider) && part.nodes > 0);
     missing.then(|| {
         let parts = placement.parts.iter().map(|part| format!("{} on {}", part.nodes, part.provider));
+        let elsewhere = match parts.collect::<Vec<_>>() {
+            parts if parts.is_empty() => "the graph has none to run".to_owned(),
+            parts => parts.join(", "),
+        };
         EngineError::Run {
             engine: provider.engine_name(),
-            reason: format!("no node ran on {}: {}", provider.runtime_name(), parts.collect::<Vec<_>>().join(", ")),
+            reason: format!("no node ran on {}: {elsewhere}", provider.runtime_name()),
         }
     })
 }
