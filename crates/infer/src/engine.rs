@@ -19,7 +19,7 @@ pub trait Engine {
     /// What the network takes and gives.
     fn signature(&self) -> &Signature;
 
-    /// Computes every output, in the order of the signature.
+    /// Computes every output of a type that is handled here, in the order of the signature.
     ///
     /// # Errors
     /// When the inputs do not fit the network, or the engine fails.

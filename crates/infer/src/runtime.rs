@@ -136,6 +136,11 @@ impl Runtime {
         &self.version
     }
 
+    /// The second number of its version.
+    pub(crate) fn minor(&self) -> u32 {
+        self.version.split('.').nth(1).and_then(|minor| minor.parse().ok()).unwrap_or_default()
+    }
+
     /// What sessions are created in.
     pub(crate) fn environment(&self) -> &Environment {
         &self.environment

@@ -206,7 +206,7 @@ fn builder(runtime: &Runtime, options: &SessionOptions) -> ort::Result<SessionBu
         .with_optimization_level(level)?
         .with_intra_threads(options.threads)?
         .with_inter_threads(1)?;
-    options.provider.register(&mut builder, options.threads, &options.provider_options)?;
+    options.provider.register(&mut builder, runtime.minor(), options.threads, &options.provider_options)?;
     Ok(builder)
 }
 
@@ -295,7 +295,8 @@ fn run(session: &mut OrtSession, engine: &str, inputs: &[NamedTensor]) -> Result
         .collect::<ort::Result<_>>()
         .map_err(|error| run_error(engine, &error))?;
     let outputs = session.run(values).map_err(|error| run_error(engine, &error))?;
-    outputs.iter().map(|(name, value)| Ok(NamedTensor::new(name, extract(engine, name, &value)?))).collect()
+    let handled = outputs.iter().filter(|(name, value)| tensor_info(name, value.dtype()).element.is_some());
+    handled.map(|(name, value)| Ok(NamedTensor::new(name, extract(engine, name, &value)?))).collect()
 }
 
 fn run_error(engine: &str, error: &ort::Error) -> EngineError {

@@ -99,6 +99,12 @@ impl Report {
         self.engines.iter().find_map(|engine| engine.verification.as_ref()).map(|found| found.rule).unwrap_or_default()
     }
 
+    /// How far the framework's own float32 strays from float64; `None` where that was not found out.
+    fn native_error(&self) -> Option<f64> {
+        let found = self.engines.iter().find_map(|engine| engine.verification.as_ref())?;
+        matches!(found.rule, Rule::Float32(_) | Rule::Share(_)).then_some(found.native_error)
+    }
+
     /// Whether the network has a task, by whose items engines are compared.
     pub fn has_task(&self) -> bool {
         self.file.is_none()
@@ -131,7 +137,7 @@ impl Report {
         let figures = ["error", "limit", "relative", "ULP", "cosine", "load ms", "first run ms"];
         let mut table = Table::new(["engine"].into_iter().chain(task).chain(figures));
         let dash = || "-".to_owned();
-        for engine in &self.engines {
+        for (index, engine) in self.engines.iter().enumerate() {
             let agreement = engine.agreement.as_ref();
             let worst = engine.worst();
             let of = |count: usize, all: usize| format!("{count} of {all}");
@@ -143,7 +149,10 @@ impl Report {
                 cells.push(top5.map_or_else(dash, |(count, all)| of(count, all)));
             }
             cells.extend([
-                precise(worst.map(|output| output.absolute)),
+                precise(match index {
+                    0 => self.native_error(),
+                    _ => worst.map(|output| output.absolute),
+                }),
                 precise(worst.map(|output| output.limit)),
                 precise(worst.map(|output| output.relative)),
                 worst.map_or_else(dash, |output| figure(output.ulp)),

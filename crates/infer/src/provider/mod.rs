@@ -128,15 +128,16 @@ impl Provider {
     }
 
     /// The options with which a session is created: those given, and beside them what holds unless an option says otherwise.
-    fn with_defaults(&self, threads: usize, given: &ProviderOptions) -> ProviderOptions {
+    /// `minor` is the second number of the library's version.
+    fn with_defaults(&self, minor: u32, threads: usize, given: &ProviderOptions) -> ProviderOptions {
         let threads = threads.to_string();
         let defaults: &[(&str, &str)] = match self {
             // TF32 has ten bits of mantissa, and a network is judged by what float32 loses.
-            Self::Cuda => &[("use_tf32", "0")],
+            Self::Cuda if minor >= TF32_OPTION => &[("use_tf32", "0")],
             // The number of threads holds for every engine.
             Self::OpenVino => &[("device_type", "CPU"), ("num_of_threads", &threads)],
             Self::Xnnpack => &[("intra_op_num_threads", &threads)],
-            Self::Cpu | Self::TensorRt | Self::Dnnl | Self::Other(_) => &[],
+            Self::Cpu | Self::Cuda | Self::TensorRt | Self::Dnnl | Self::Other(_) => &[],
         };
         let mut options = given.clone();
         for (key, value) in defaults {
@@ -149,10 +150,11 @@ impl Provider {
     pub(crate) fn register(
         &self,
         builder: &mut SessionBuilder,
+        minor: u32,
         threads: usize,
         options: &ProviderOptions,
     ) -> ort::Result<()> {
-        let options = &self.with_defaults(threads, options);
+        let options = &self.with_defaults(minor, threads, options);
         match self {
             Self::Cpu => Ok(()),
             Self::Cuda => configured(CUDA::default(), options).register(builder),
@@ -168,6 +170,9 @@ impl Provider {
         }
     }
 }
+
+/// The version of ONNX Runtime, its second number, from which on the CUDA provider has the option `use_tf32`.
+const TF32_OPTION: u32 = 18;
 
 /// The names of those with a variant, in its order.
 const VARIANTS: [&str; 6] = ["cpu", "cuda", "tensorrt", "dnnl", "openvino", "xnnpack"];
@@ -267,11 +272,12 @@ mod tests {
     fn options_have_defaults_that_the_user_may_override() {
         let with = |provider: Provider, given: &[(&str, &str)]| {
             let given = given.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-            let options = provider.with_defaults(2, &given).into_iter();
+            let options = provider.with_defaults(32, 2, &given).into_iter();
             options.map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" ")
         };
         assert_eq!(with(Provider::Cuda, &[]), "use_tf32=0");
         assert_eq!(with(Provider::Cuda, &[("use_tf32", "1"), ("device_id", "1")]), "device_id=1 use_tf32=1");
+        assert!(Provider::Cuda.with_defaults(17, 2, &ProviderOptions::new()).is_empty());
         assert_eq!(with(Provider::OpenVino, &[("device_type", "GPU")]), "device_type=GPU num_of_threads=2");
         assert_eq!(with(Provider::Xnnpack, &[]), "intra_op_num_threads=2");
         assert_eq!(with(Provider::TensorRt, &[("trt_fp16_enable", "1")]), "trt_fp16_enable=1");

@@ -117,6 +117,7 @@ impl Engine for TractEngine {
         let outputs = plan.run(values).map_err(failed)?;
         let named = self.signature.outputs.iter().zip(outputs);
         named
+            .filter(|(declared, _)| declared.element.is_some())
             .map(|(declared, value)| Ok(NamedTensor::new(&declared.name, convert::from_tract(declared, &value)?)))
             .collect()
     }

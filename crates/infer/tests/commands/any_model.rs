@@ -234,7 +234,7 @@ fn a_model_of_one_size_is_timed_at_that() {
     let output = evaluate(&setting, &options);
     let shown = text(&output.stdout);
     assert!(output.status.success(), "{shown}{}", text(&output.stderr));
-    assert!(shown.contains("Note: the model does not run at batch=7"), "{shown}");
+    assert!(shown.contains("Note: the model does not run at batch=1; batch=2; batch=7: "), "{shown}");
     let timed: Vec<Value> =
         report(&setting)["timing"].as_array().unwrap().iter().map(|row| row["batch"].clone()).collect();
     assert_eq!(timed, [4]);
@@ -272,4 +272,26 @@ fn a_model_that_draws_random_numbers_is_refused_as_a_reference() {
     assert_eq!(output.status.code(), Some(1), "{shown}{}", text(&output.stderr));
     assert!(shown.contains("FAILED: the model gives other outputs each time it runs"), "{shown}");
     assert!(shown.contains("float64 does not say how far") && shown.contains("RandomUniformLike"), "{shown}");
+}
+
+/// What cannot be compared is told and leaves the rest.
+#[test]
+fn an_output_of_another_type_is_left_out() {
+    let setting = Setting::new();
+    let graph = Graph::new("counts")
+        .input(ValueInfo::new("x", DataType::F32, [Dim::symbol("batch")]))
+        .output(ValueInfo::new("y", DataType::F32, [Dim::symbol("batch")]))
+        .output(ValueInfo::new("n", DataType::U32, [Dim::symbol("batch")]))
+        .node(Node::new("Neg").input("x").output("y"))
+        .node(Node::new("Cast").input("x").output("n").attribute("to", DataType::U32));
+    let path = setting.path("counts.onnx");
+    std::fs::write(&path, Model::new(11, graph).encode().unwrap()).unwrap();
+    let output = evaluate(&setting, &["--onnx", path.to_str().unwrap(), "--engines", "ort:cpu,tract"]);
+    let shown = text(&output.stdout);
+    assert!(output.status.success(), "{shown}{}", text(&output.stderr));
+    assert!(shown.contains("Note: left out, since they are text") && shown.contains(": `n`."), "{shown}");
+    let report = report(&setting);
+    for engine in &report["engines"].as_array().unwrap()[1..] {
+        assert_eq!(engine["verification"]["cases"][0]["outputs"].as_array().unwrap().len(), 1, "{engine}");
+    }
 }

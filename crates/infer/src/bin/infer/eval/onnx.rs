@@ -102,6 +102,7 @@ fn evaluate(model: &Path, arguments: &EvalOnnxArgs) -> Result<Report> {
     let cases = runnable(&mut reference, given.into_iter().chain(random).collect(), &mut notes, &mut undone)?;
     let sample = cases.first().map(|(_, inputs)| inputs.clone()).unwrap_or_default();
     undone.extend(wavering(&mut reference, &sample)?);
+    notes.extend(unhandled(&signature, &mut undone));
     // What is timed has been run: the user's own inputs, or those of a case, or random ones of a size that no case has.
     let tried: Vec<Case> =
         cases.iter().filter(|(label, _)| own.as_ref().is_none_or(|(own, _)| own != label)).cloned().collect();
@@ -232,21 +233,46 @@ fn runnable(
     undone: &mut Vec<String>,
 ) -> Result<Vec<Case>> {
     let mut kept = Vec::new();
-    let mut refusal = None;
+    let (mut refused, mut reason) = (Vec::new(), None);
     for (label, inputs) in cases {
         match reference.try_run(&inputs) {
             Ok(_) => kept.push((label, inputs)),
+            Err(error @ EngineError::Gone { .. }) => {
+                undone.push(format!("the model does not run at {label}: {}", sentence(&error)));
+                reason.get_or_insert(error);
+            }
             Err(error) => {
-                let list = if matches!(error, EngineError::Gone { .. }) { &mut *undone } else { &mut *notes };
-                list.push(format!("the model does not run at {label}: {}", sentence(&error)));
-                refusal.get_or_insert(error);
+                refused.push(label);
+                reason.get_or_insert(error);
             }
         }
     }
-    match refusal.filter(|_| kept.is_empty()) {
-        Some(error) => Err(anyhow::Error::new(error).context("the model runs on none of the inputs that were tried")),
-        None => Ok(kept),
+    match reason {
+        Some(error) if kept.is_empty() => {
+            Err(anyhow::Error::new(error).context("the model runs on none of the inputs that were tried"))
+        }
+        Some(error) if !refused.is_empty() => {
+            notes.push(format!("the model does not run at {}: {}", refused.join("; "), sentence(&error)));
+            Ok(kept)
+        }
+        _ => Ok(kept),
     }
+}
+
+/// What is said of outputs whose types are not handled.
+fn unhandled(signature: &Signature, undone: &mut Vec<String>) -> Option<String> {
+    let others: Vec<String> = signature
+        .outputs
+        .iter()
+        .filter(|output| output.element.is_none())
+        .map(|output| format!("`{}`", output.name))
+        .collect();
+    if others.len() == signature.outputs.len() {
+        undone.push("the model has no output of a type that can be compared".to_owned());
+    }
+    (!others.is_empty()).then(|| {
+        format!("left out, since they are text, sequences or of a type that is not handled: {}", others.join(", "))
+    })
 }
 
 /// What is said of a reference that gives other outputs for the same inputs.

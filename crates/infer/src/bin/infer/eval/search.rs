@@ -115,7 +115,7 @@ impl Judged<'_> {
     fn search(&self, subjects: &mut [Subject], against: Option<&Path>) -> Result<Vec<String>> {
         let strays = |found: &Option<Verification>| found.as_ref().is_some_and(|found| !found.passed);
         if !self.verifications.iter().any(strays) {
-            return Ok(Vec::new());
+            return Ok(vec!["no engine strays too far, so there is nothing to bisect".to_owned()]);
         }
         // The models are loaded once more, with more outputs; these engines have done their work.
         subjects.iter_mut().for_each(Subject::stop);
