@@ -61,7 +61,7 @@ const PATIENCE: Duration = Duration::from_secs(cli::eval::TIMEOUT);
 const COMPLAINT: usize = 4096;
 
 impl Launcher {
-    /// This program, with [`PATIENCE`] and the memory that this machine has.
+    /// This program, with ten minutes of patience and the memory that this machine has.
     ///
     /// # Errors
     /// When the system does not tell where this program is.
