@@ -133,6 +133,28 @@ impl Tensor {
         }
     }
 
+    /// The same with zero, or `false`, at every place, in row-major order, that is not to be kept.
+    #[must_use]
+    pub fn keeping(&self, kept: impl Fn(usize) -> bool) -> Self {
+        macro_rules! kept {
+            ($elements:expr) => {{
+                let kept = |(place, &element)| if kept(place) { element } else { Default::default() };
+                $elements.iter().enumerate().map(kept).collect::<Vec<_>>().into()
+            }};
+        }
+        let elements: Elements = match &self.elements {
+            Elements::F32(elements) => kept!(elements),
+            Elements::F64(elements) => kept!(elements),
+            Elements::F16(elements) => kept!(elements),
+            Elements::I64(elements) => kept!(elements),
+            Elements::I32(elements) => kept!(elements),
+            Elements::I8(elements) => kept!(elements),
+            Elements::U8(elements) => kept!(elements),
+            Elements::Bool(elements) => kept!(elements),
+        };
+        Self { shape: self.shape.clone(), elements }
+    }
+
     /// The first elements along every axis, as many as `shape` says; `None` if it has other axes or longer ones.
     pub fn beginning(&self, shape: &[usize]) -> Option<Self> {
         let fits = shape.iter().zip(&self.shape).all(|(kept, all)| kept <= all);
@@ -280,6 +302,14 @@ mod tests {
         assert_eq!(tensor.beginning(&[1, 2]).unwrap(), Tensor::new([1, 2], vec![0_i64, 1]).unwrap());
         assert_eq!((tensor.beginning(&[3, 2]), tensor.cycled(&[6])), (None, None));
         assert_eq!(Tensor::new([0], Vec::<i64>::new()).unwrap().cycled(&[2]), None);
+    }
+
+    #[test]
+    fn what_is_not_kept_is_zero() {
+        let tensor = Tensor::new([2, 2], vec![1.0_f32, 2.0, 3.0, 4.0]).unwrap();
+        assert_eq!(tensor.keeping(|place| place == 2), Tensor::new([2, 2], vec![0.0_f32, 0.0, 3.0, 0.0]).unwrap());
+        let flags = Tensor::new([2], vec![true, true]).unwrap();
+        assert_eq!(flags.keeping(|place| place == 0), Tensor::new([2], vec![true, false]).unwrap());
     }
 
     #[test]

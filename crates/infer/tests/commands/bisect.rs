@@ -81,7 +81,7 @@ fn the_smallest_batch_that_shows_it_is_found() {
     let (report, shown) = part_ways(&setting, &file, &other, "ort:cpu");
     let departure = &report["engines"][1]["departure"];
     assert_eq!((&departure["name"], &departure["sizes"]["batch"]), (&"pool".into(), &2.into()));
-    assert!(shown.contains("(seen down to batch=2)"), "{shown}");
+    assert!(shown.contains("(seen down to batch=2, with "), "{shown}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use infer::progress::Progress;
 use infer::session::{Optimization, SessionOptions};
 use infer::subject::Subject;
 use infer::tensor::NamedTensor;
-use infer::verify::{Expected, Verification};
+use infer::verify::{Expected, OutputError, Verification};
 use infer::worker::EngineSpec;
 use onnx_model::Model;
 
@@ -68,18 +68,25 @@ impl<'a> Search<'a> {
         Ok(Self { starter, plain: Plain::new(starter)?, model, against, signature })
     }
 
-    /// The first node at which an engine departs on these inputs by more than `tolerance` of its largest value; `None` if no
-    /// node does.
+    /// The first node at which an engine departs on these inputs, which make it wrong at the output `worst`, by more than
+    /// `tolerance` of its largest value; `None` if no node does.
     pub fn departure(
         &self,
         engine: &EngineName,
         inputs: &[NamedTensor],
+        worst: &OutputError,
         tolerance: f64,
     ) -> Result<Option<Departure>, BisectError> {
         let _progress = Progress::new(&format!("bisecting {engine}"));
         let suspect = |path: &Path| self.starter.spec(engine, path);
         let reference = |path: &Path| Ok::<_, EngineError>(self.plain.spec(path));
-        let trigger = Trigger { signature: self.signature.clone(), inputs: inputs.to_vec(), tolerance };
+        let trigger = Trigger {
+            signature: self.signature.clone(),
+            inputs: inputs.to_vec(),
+            tolerance,
+            output: worst.output.clone(),
+            limit: worst.limit,
+        };
         bisect(
             self.starter.launcher,
             &Side { model: &self.model, engine: &suspect },
@@ -134,7 +141,7 @@ impl Judged<'_> {
             let Some((case, worst)) = found.as_ref().and_then(Verification::failure) else { continue };
             let Some(inputs) = self.expected.inputs(&case.label) else { continue };
             let tolerance = self.expected.share_of(&worst.output).max(LEAST);
-            match search.departure(name, inputs, tolerance) {
+            match search.departure(name, inputs, worst, tolerance) {
                 Ok(Some(departure)) => subject.row.departure = Some(departure),
                 Ok(None) => notes.push(format!(
                     "{name} strays, but no node by itself departs by more than {tolerance:.1e} of its largest value"
