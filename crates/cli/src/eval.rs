@@ -125,7 +125,8 @@ pub struct MeasureArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = TIMEOUT as f64, value_parser = timeout)]
     pub timeout: f64,
     /// Where an engine strays too far, find the first node whose output departs from that of the graph as it is,
-    /// under ONNX Runtime with no optimisation, and the smallest part of the inputs that shows it.
+    /// under ONNX Runtime with no optimisation, and the smallest part of the inputs that shows it, with as few values other
+    /// than zero as a search of seconds finds. These inputs are put beside the report, as a file for `--onnx FILE --inputs`.
     #[arg(long)]
     pub bisect: bool,
     /// Take another ONNX file for the reference: an export of the same weights that is right. Its nodes are what --bisect

@@ -1,14 +1,16 @@
-//! Inputs that a user gives.
+//! Inputs that a user gives, and such as are handed to one.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use artifact::FileError;
+use artifact::{FileError, write_atomic};
 use onnx_model::{DataType, Element};
+use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
 use crate::engine::{Dimension, Signature, TensorInfo};
-use crate::tensor::{Elements, NamedTensor, Tensor};
+use crate::tensor::{ElementType, Elements, NamedTensor, Tensor};
+use crate::worker::wire::to_bytes;
 
 /// Why a file or folder holds no inputs of a model.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +49,30 @@ pub fn inputs(path: &Path, signature: &Signature) -> Result<Vec<NamedTensor>, Gi
     signature.inputs.iter().map(|info| fitting(path, info, &given, &mut sizes)).collect()
 }
 
+/// Writes inputs as a `.safetensors` file that [`inputs`] reads: whole, or not at all.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write(path: &Path, inputs: &[NamedTensor]) -> Result<(), FileError> {
+    let wrong = |error| FileError::new("write", path)(std::io::Error::other(error));
+    let bytes: Vec<Vec<u8>> = inputs.iter().map(|input| to_bytes(input.tensor.elements())).collect();
+    let mut views = Vec::new();
+    for (NamedTensor { name, tensor }, bytes) in inputs.iter().zip(&bytes) {
+        let dtype = match tensor.elements().element_type() {
+            ElementType::Float => Dtype::F32,
+            ElementType::Double => Dtype::F64,
+            ElementType::Float16 => Dtype::F16,
+            ElementType::Int64 => Dtype::I64,
+            ElementType::Int32 => Dtype::I32,
+            ElementType::Int8 => Dtype::I8,
+            ElementType::Uint8 => Dtype::U8,
+            ElementType::Bool => Dtype::BOOL,
+        };
+        views.push((name, TensorView::new(dtype, tensor.shape().to_vec(), bytes).map_err(wrong)?));
+    }
+    write_atomic(path, safetensors::serialize(views, None).map_err(wrong)?)
+}
+
 /// The given input that the model declares as `info`. `sizes` are those of the named axes so far.
 fn fitting(
     path: &Path,
@@ -78,7 +104,7 @@ fn safetensors(path: &Path) -> Result<Vec<NamedTensor>, GivenError> {
     let bytes = std::fs::read(path).map_err(FileError::new("read", path))?;
     let file =
         SafeTensors::deserialize(&bytes).map_err(|error| wrong(format!("it is no .safetensors file ({error})")))?;
-    let one = |(name, view): (String, safetensors::tensor::TensorView<'_>)| {
+    let one = |(name, view): (String, TensorView<'_>)| {
         let dtype = match view.dtype() {
             Dtype::F32 => DataType::F32,
             Dtype::F64 => DataType::F64,
@@ -138,7 +164,6 @@ fn read(tensor: &onnx_model::Tensor) -> Result<Tensor, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tensor::ElementType;
 
     fn signature() -> Signature {
         let input = |name: &str, element, shape: Vec<Dimension>| TensorInfo { name: name.to_owned(), element, shape };
@@ -157,9 +182,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let floats: Vec<u8> = (0..x[0] * x[1]).flat_map(|value| (value as f32).to_le_bytes()).collect();
         let integers: Vec<u8> = (0..ids[0] * ids[1]).flat_map(|value| (value as i64).to_le_bytes()).collect();
-        let view = |dtype, shape: [usize; 2], bytes| {
-            safetensors::tensor::TensorView::new(dtype, shape.to_vec(), bytes).unwrap()
-        };
+        let view = |dtype, shape: [usize; 2], bytes| TensorView::new(dtype, shape.to_vec(), bytes).unwrap();
         let tensors = [("x", view(Dtype::F32, x, &floats)), ("ids", view(Dtype::I64, ids, &integers))];
         safetensors::serialize_to_file(tensors, None, &folder.path().join("inputs.safetensors")).unwrap();
         folder
@@ -172,6 +195,34 @@ mod tests {
         assert_eq!((found[0].name.as_str(), found[0].tensor.shape()), ("x", &[3, 2][..]));
         assert_eq!(found[0].tensor.to_f64(), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
         assert_eq!((found[1].name.as_str(), found[1].tensor.shape()), ("ids", &[3, 5][..]));
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let named = |name: &str, tensor| NamedTensor::new(name, tensor);
+        let given = [
+            named("float", Tensor::new([2, 1], vec![1.5_f32, -0.1]).unwrap()),
+            named("double", Tensor::new([2], vec![0.1_f64, f64::INFINITY]).unwrap()),
+            named("half", Tensor::new([1], vec![half::f16::from_f32(0.5)]).unwrap()),
+            named("long", Tensor::new([], vec![-3_i64]).unwrap()),
+            named("int", Tensor::new([1, 2], vec![-3_i32, i32::MAX]).unwrap()),
+            named("small", Tensor::new([1], vec![-3_i8]).unwrap()),
+            named("byte", Tensor::new([1], vec![200_u8]).unwrap()),
+            named("flags", Tensor::new([2], vec![true, false]).unwrap()),
+            named("none", Tensor::new([0, 3], Vec::<f32>::new()).unwrap()),
+        ];
+        let taken = |input: &NamedTensor| TensorInfo {
+            name: input.name.clone(),
+            element: Some(input.tensor.elements().element_type()),
+            shape: input.tensor.shape().iter().map(|&size| Dimension::Fixed(size)).collect(),
+        };
+        let signature = Signature { inputs: given.iter().map(taken).collect(), outputs: Vec::new() };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/inputs.safetensors");
+        write(&path, &given).unwrap();
+        assert_eq!(inputs(&path, &signature).unwrap(), given);
+        let error = write(&folder.path().join("new/inputs.safetensors/below"), &given).unwrap_err().to_string();
+        assert!(error.starts_with("cannot "), "{error}");
     }
 
     #[test]

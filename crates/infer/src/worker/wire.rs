@@ -91,7 +91,8 @@ fn exactly(input: impl Read, length: usize) -> io::Result<Vec<u8>> {
     if bytes.len() < length { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(bytes) }
 }
 
-fn to_bytes(elements: &Elements) -> Vec<u8> {
+/// The elements one after the other, little-endian.
+pub(crate) fn to_bytes(elements: &Elements) -> Vec<u8> {
     match elements {
         Elements::F32(elements) => elements.iter().flat_map(|x| x.to_le_bytes()).collect(),
         Elements::F64(elements) => elements.iter().flat_map(|x| x.to_le_bytes()).collect(),

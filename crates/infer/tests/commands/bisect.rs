@@ -95,6 +95,57 @@ fn where_nothing_departs_nothing_is_said() {
     assert!(!text(&output.stdout).contains("departs"));
 }
 
+/// Runs the command that a note gives for an engine, and gives the report and its case with those inputs.
+fn run_again(setting: &Setting, shown: &str, engine: &str) -> (Value, Value) {
+    let note = shown.split_once(&format!(" shows where {engine} departs: ")).unwrap().1;
+    let command = note.split('`').nth(1).unwrap();
+    let words: Vec<&str> = command.strip_prefix("cargo xtask ").unwrap().split(' ').collect();
+    let mut again = std::process::Command::new(env!("CARGO_BIN_EXE_infer"));
+    again.current_dir(setting.workspace()).args(&words).arg("--out").arg(setting.path("again.json"));
+    let output = again.output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}{}", text(&output.stdout), text(&output.stderr));
+    let report: Value = serde_json::from_slice(&std::fs::read(setting.path("again.json")).unwrap()).unwrap();
+    let inputs = words[words.iter().position(|word| *word == "--inputs").unwrap() + 1];
+    let cases = report["engines"][1]["verification"]["cases"].as_array().unwrap();
+    let case = cases.iter().find(|case| case["label"] == inputs).unwrap().clone();
+    (report, case)
+}
+
+/// The inputs are handed over with as few values as show it, and show it again. `c` departs by `0.5 b_1`, where `b_1` is
+/// `2 x_0 + 4 x_1` if that is positive: one positive element is enough.
+#[test]
+fn the_simplest_inputs_are_written_and_show_it_again() {
+    let setting = Setting::new();
+    let (file, other) = (save(&setting, "new.onnx", layers(4.5)), save(&setting, "old.onnx", layers(4.0)));
+    let (report, shown) = part_ways(&setting, &file, &other, "ort:cpu,tract");
+    for (engine, name) in [(1, "ort-cpu"), (2, "tract")] {
+        let departure = &report["engines"][engine]["departure"];
+        assert_eq!((&departure["nonzero"], &departure["elements"]), (&1.into(), &2.into()), "{shown}");
+        let path = setting.path(&format!("onnx.{name}.trigger.safetensors"));
+        assert_eq!(departure["trigger"], path.to_str().unwrap());
+        assert!(path.is_file());
+    }
+    assert!(shown.contains("(seen down to batch=1, with 1 of 2 input elements other than zero)"), "{shown}");
+    for engine in ["ort:cpu", "tract"] {
+        let (_, case) = run_again(&setting, &shown, engine);
+        let output = &case["outputs"][0];
+        assert!(output["absolute"].as_f64().unwrap() > output["limit"].as_f64().unwrap(), "{case}");
+    }
+    assert_eq!(setting.leftovers(), Vec::<String>::new());
+
+    // What was handed over for an earlier report misleads once that is gone.
+    part_ways(&setting, &file, &other, "tract");
+    assert!(!setting.path("onnx.ort-cpu.trigger.safetensors").exists());
+    assert!(setting.path("onnx.tract.trigger.safetensors").is_file());
+    // The user's own inputs stay, whatever they are called.
+    let own = setting.path("onnx.tract.trigger.safetensors");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_infer"));
+    command.current_dir(setting.workspace()).args(["eval", "--seconds", "0.01", "--engines", "tract"]);
+    command.arg("--inputs").arg(&own).arg("--out").arg(setting.path("onnx.json"));
+    let output = command.arg("--onnx").arg(&file).output().unwrap();
+    assert!(output.status.success() && own.is_file(), "{}{}", text(&output.stdout), text(&output.stderr));
+}
+
 /// What a convolution is scaled by: `x 2^-100 * w 2^67 * 2^66 * 2^-33` is `x w` without any rounding. ONNX Runtime folds the
 /// factor 2^66 into the weights of the convolution, where 2^133 is no float32 any more. It does not where the convolution's
 /// own result is an output.
@@ -152,6 +203,10 @@ fn an_error_that_exists_only_in_the_fused_graph_is_found() {
     assert_eq!((&report["engines"][2]["error"], &report["engines"][2]["departure"]), (&Value::Null, &Value::Null));
     let shown = text(&output.stdout);
     assert!(shown.contains("it errs in a fusion that ends there"), "{shown}");
+    // A weight that has become infinite makes no number even of zeros.
+    assert!(shown.contains("(seen down to batch=1, with nothing but zeros in the inputs)"), "{shown}");
+    let (report, case) = run_again(&setting, &shown, "ort:cpu");
+    assert_eq!((&report["passed"], &case["error"]), (&false.into(), &Value::Null), "{case}");
 }
 
 /// The network of the setting, with its first convolution as one that overflows when it is fused.
@@ -190,6 +245,10 @@ fn a_network_by_name_is_bisected_where_an_engine_departs_from_its_file() {
     assert!(shown.contains("ort:cpu departs at node 3 of 14, `stem.scale` (Mul)"), "{shown}");
     let page = std::fs::read_to_string(setting.path("eval.html")).unwrap();
     assert!(page.contains("ort:cpu departs at node 3 of 14"));
+    // The inputs can be run by the file alone.
+    assert_eq!(departure["trigger"], setting.path("eval.ort-cpu.trigger.safetensors").to_str().unwrap());
+    let (_, case) = run_again(&setting, &shown, "ort:cpu");
+    assert_eq!(case["error"], Value::Null, "{case}");
 }
 
 #[test]

@@ -27,6 +27,7 @@ use models::mnist_digits::{Digits, PIXELS};
 
 use super::engines::{Starter, asked, size_hint};
 use super::search::Judged;
+use super::trigger::{Again, hand_over};
 use super::{batches, held, launcher, scenarios, session_note, settings, slower, write_page};
 
 /// The batch sizes that are timed unless others are asked for.
@@ -44,6 +45,9 @@ pub fn execute(arguments: &EvalMnistArgs) -> Result<ExitCode> {
         let now = rows(&report);
         report.head.compare(path.clone(), &now, &earlier.head, &rows(earlier));
     }
+    let rows = report.engines.iter_mut().map(|engine| &mut engine.row);
+    let notes = hand_over(rows, &arguments.out, &arguments.model, &arguments.measure, Again::default());
+    report.head.notes.extend(notes);
     let json = serde_json::to_string(&report)? + "\n";
     out.write_all(json.as_bytes()).map_err(FileError::new("write", &arguments.out))?;
     out.commit()?;

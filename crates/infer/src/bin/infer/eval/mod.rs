@@ -9,6 +9,7 @@ mod network;
 mod onnx;
 mod reading;
 mod search;
+mod trigger;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

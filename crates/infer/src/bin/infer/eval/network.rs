@@ -25,6 +25,7 @@ use infer::worker::{EngineSpec, Weights};
 
 use super::engines::{Starter, asked, size_hint};
 use super::search::Judged;
+use super::trigger::{Again, hand_over};
 use super::{batches, held, launcher, repeating, scenarios, session_note, settings, slower, write_page};
 
 /// A network that is evaluated, and what is special about it.
@@ -86,19 +87,20 @@ pub fn execute<N: Network>(network: &N, measure: &MeasureArgs, out: &Path) -> Re
     if measure.against.is_some() && !measure.bisect {
         bail!("--against is for --bisect, which is not asked for");
     }
-    conclude(N::NAME, measure, out, || {
+    conclude(N::NAME, measure, out, Again::default(), || {
         let mut report = evaluate(network, measure)?;
         report.command += &unusual("--out", out, &Path::new("artifacts").join(N::NAME).join("eval.json"));
         Ok(report)
     })
 }
 
-/// Has `evaluate` make a report, compares it with an earlier one, prints and writes it. The exit status says whether
-/// everything passed.
+/// Has `evaluate` make a report, compares it with an earlier one, prints and writes it, with the inputs that engines are wrong
+/// about beside it. The exit status says whether everything passed.
 pub fn conclude(
     name: &str,
     measure: &MeasureArgs,
     out: &Path,
+    again: Again,
     evaluate: impl FnOnce() -> Result<Report>,
 ) -> Result<ExitCode> {
     // A report that cannot be written is known before the minutes that it takes.
@@ -108,6 +110,9 @@ pub fn conclude(
     if let (Some(path), Some(earlier)) = (&measure.compare, &earlier) {
         report.compare(path.clone(), earlier);
     }
+    let model = report.head.fingerprint.files.get("model").map(|mark| mark.path.clone());
+    let rows = report.engines.iter_mut().map(|engine| &mut engine.row);
+    report.head.notes.extend(hand_over(rows, out, &model.unwrap_or_default(), measure, again));
     let json = serde_json::to_string(&report)? + "\n";
     file.write_all(json.as_bytes()).map_err(FileError::new("write", out))?;
     file.commit()?;

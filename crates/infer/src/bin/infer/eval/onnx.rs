@@ -35,6 +35,7 @@ use tempfile::TempDir;
 use super::engines::{Starter, asked, is_any, size_hint};
 use super::network::{conclude, unusual};
 use super::search::{Judged, Plain};
+use super::trigger::Again;
 use super::{batches, held, launcher, quoted, repeating, scenarios, session_note, settings};
 
 /// What stands for the network's name.
@@ -54,7 +55,8 @@ const WIDE: f64 = 1e-2;
 
 /// Evaluates, prints and writes the report. The exit status says whether every engine passed.
 pub fn execute(model: &Path, arguments: &EvalOnnxArgs) -> Result<ExitCode> {
-    conclude(NAME, &arguments.measure, &arguments.out, || {
+    let again = Again { inputs: &arguments.inputs, tolerance: arguments.tolerance };
+    conclude(NAME, &arguments.measure, &arguments.out, again, || {
         let mut report = evaluate(model, arguments)?;
         report.command += &unusual("--out", &arguments.out, Path::new(EvalOnnxArgs::OUT));
         Ok(report)

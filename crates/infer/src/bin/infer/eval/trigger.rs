@@ -1,0 +1,109 @@
+//! The inputs that engines are wrong about, as files beside the report.
+
+use std::path::{Path, PathBuf};
+
+use cli::eval::{EngineArgs, MeasureArgs};
+use cli::failure::sentence;
+use infer::any_model::given::write;
+use infer::subject::Row;
+
+use super::{quoted, repeating};
+
+/// What the names of the files end in.
+const SUFFIX: &str = ".trigger.safetensors";
+
+/// What an evaluation was given that bears on running those inputs again.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Again<'a> {
+    /// The user's own inputs.
+    pub inputs: &'a [PathBuf],
+    /// The limit that the user set.
+    pub tolerance: Option<f64>,
+}
+
+/// Writes the inputs at which each engine departs beside the report `out`, and puts the path into its row. The files of an
+/// earlier report of that name are removed, unless they were this evaluation's own inputs. Gives what a reader should know.
+pub fn hand_over<'a>(
+    rows: impl Iterator<Item = &'a mut Row>,
+    out: &Path,
+    model: &Path,
+    measure: &MeasureArgs,
+    again: Again,
+) -> Vec<String> {
+    let mut notes = Vec::new();
+    for stale in earlier(out).into_iter().filter(|path| !again.inputs.iter().any(|given| same(given, path))) {
+        if let Err(error) = std::fs::remove_file(&stale) {
+            notes.push(format!("{} is of an earlier report and cannot be removed: {error}", stale.display()));
+        }
+    }
+    for row in rows {
+        let Some(departure) = row.departure.as_mut() else { continue };
+        let path = beside(out, &row.engine);
+        notes.push(match write(&path, &departure.inputs) {
+            Ok(()) => {
+                let command = command(model, &path, &row.engine, measure, again);
+                let note = format!("{} shows where {} departs: `{command}`", path.display(), row.engine);
+                departure.trigger = Some(path);
+                note
+            }
+            Err(error) => format!("the inputs that show where {} departs are lost: {}", row.engine, sentence(&error)),
+        });
+    }
+    notes
+}
+
+/// The command that runs an engine on inputs.
+fn command(model: &Path, inputs: &Path, engine: &str, measure: &MeasureArgs, again: Again) -> String {
+    let word = |path: &Path| quoted(&path.display().to_string());
+    let mut command = format!("cargo xtask eval --onnx {} --inputs {}", word(model), word(inputs));
+    command.extend(measure.against.iter().map(|path| format!(" --against {}", word(path))));
+    command.extend(again.tolerance.map(|share| format!(" --tolerance {share}")));
+    let engines = EngineArgs { engines: vec![engine.to_owned()], providers: Vec::new(), ..measure.engines.clone() };
+    let one = MeasureArgs { engines, batches: Vec::new(), scenario: Vec::new(), ..measure.clone() };
+    command + &repeating(&one)
+}
+
+/// The file for an engine: `onnx.ort-cpu.trigger.safetensors` beside `onnx.json`.
+fn beside(report: &Path, engine: &str) -> PathBuf {
+    let plain = |letter: char| if letter.is_ascii_alphanumeric() || letter == '_' { letter } else { '-' };
+    let engine: String = engine.chars().map(plain).collect();
+    report.with_file_name(format!("{}.{engine}{SUFFIX}", stem(report)))
+}
+
+fn stem(report: &Path) -> String {
+    report.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The files that are there beside a report for whatever engine.
+fn earlier(report: &Path) -> Vec<PathBuf> {
+    let folder = report.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let stem = stem(report) + ".";
+    let engine = |name: &str| Some(name.strip_prefix(&stem)?.strip_suffix(SUFFIX)?.to_owned());
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let named = |path: &PathBuf| path.file_name().and_then(|name| engine(name.to_str()?));
+    // A name with a dot in it is that of another report.
+    files.filter(|path| named(path).is_some_and(|engine| !engine.contains('.'))).collect()
+}
+
+fn same(one: &Path, other: &Path) -> bool {
+    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_go_by_the_report_and_the_engine() {
+        let folder = tempfile::tempdir().unwrap();
+        let report = folder.path().join("onnx.json");
+        assert_eq!(beside(&report, "ort:cpu"), folder.path().join("onnx.ort-cpu.trigger.safetensors"));
+        for name in ["onnx.ort-cpu", "onnx.tract", "onnx.new.tract", "other.tract", "onnx"] {
+            std::fs::write(folder.path().join(name.to_owned() + SUFFIX), b"").unwrap();
+        }
+        std::fs::write(folder.path().join("onnx.tract.safetensors"), b"").unwrap();
+        let mut found = earlier(&report);
+        found.sort();
+        assert_eq!(found, [beside(&report, "ort:cpu"), beside(&report, "tract")]);
+    }
+}
