@@ -71,7 +71,7 @@ impl ExpectedOutput {
     fn limited(self, rule: Rule) -> Self {
         let limit = match (rule, self.share) {
             _ if !is_float(self.element) => 0.0,
-            (_, Some(share)) | (Rule::Share(share) | Rule::Apart(share), _) => share * self.largest,
+            (Rule::Share(share) | Rule::Apart(share), _) | (Rule::Float32(_), Some(share)) => share * self.largest,
             (Rule::Float32(multiple), None) => {
                 (multiple * self.native_error).max(FLOOR_ULP * unit(self.element, self.largest))
             }
@@ -541,6 +541,9 @@ mod tests {
         assert_eq!(expected.widest(), Some(("y", 2.0)));
         assert!(expected.judge(&mut giving("a", &native)).unwrap().passed);
         assert!(expected.vacant().is_empty());
+        // A share of the user's own holds for all.
+        let expected = expected.share(0.5);
+        assert_eq!(["big", "wide", "y"].map(|output| expected.share_of(output)), [0.5; 3]);
         let zero = [("y", vec![0.0_f32].into()), ("none", Vec::<f32>::new().into())];
         let expected = Expected::apart(0.1, &mut giving("a", &zero), cases(), |_| ()).unwrap();
         assert_eq!(expected.vacant(), ["y", "none"]);

@@ -44,7 +44,8 @@ pub enum InputsError {
     Shape(#[from] ShapeError),
 }
 
-fn listed(axes: &[String]) -> String {
+/// The dynamic axes of a model in a part of a sentence.
+pub fn listed(axes: &[String]) -> String {
     match axes {
         [] => "all its sizes are fixed".to_owned(),
         axes => format!("it has {}", axes.join(", ")),

@@ -18,7 +18,7 @@ use infer::worker::remote::RemoteEngine;
 use models::alexnet::IMAGE_SIZE;
 use models::imagenet::Labels;
 
-use super::network::{self, Network, unusual, weights};
+use super::network::{self, Network, named, unusual, weights};
 use crate::predict::alexnet::pictures;
 
 struct AlexNet<'a> {
@@ -87,7 +87,7 @@ impl Network for AlexNet<'_> {
     }
 
     fn options(&self) -> String {
-        let images = self.arguments.images.iter().map(|path| format!(" --image {}", path.display()));
+        let images = self.arguments.images.iter().map(|path| named("--image", path));
         let files = [
             unusual("--model", &self.arguments.model, ExportModel::Alexnet.default_out()),
             unusual("--weights", &self.arguments.weights, ExportModel::Alexnet.default_weights()),

@@ -9,6 +9,7 @@ mod network;
 mod onnx;
 mod reading;
 mod search;
+mod standard;
 mod trigger;
 
 use std::path::{Path, PathBuf};

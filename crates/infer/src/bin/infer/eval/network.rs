@@ -20,13 +20,14 @@ use infer::network::page::page;
 use infer::network::report::{EngineReport, Report};
 use infer::subject::Subject;
 use infer::tensor::{ElementType, NamedTensor};
+use infer::verify::Verification;
 use infer::worker::remote::RemoteEngine;
 use infer::worker::{EngineSpec, Weights};
 
 use super::engines::{Starter, asked, size_hint};
 use super::search::Judged;
 use super::trigger::{Again, hand_over};
-use super::{batches, held, launcher, repeating, scenarios, session_note, settings, slower, write_page};
+use super::{batches, held, launcher, quoted, repeating, scenarios, session_note, settings, slower, write_page};
 
 /// A network that is evaluated, and what is special about it.
 pub trait Network {
@@ -131,7 +132,26 @@ pub fn conclude(
 
 /// An option that names a file, unless the file is where it usually is.
 pub fn unusual(option: &str, path: &Path, usual: &Path) -> String {
-    if path == usual { String::new() } else { format!(" {option} {}", path.display()) }
+    if path == usual { String::new() } else { named(option, path) }
+}
+
+/// An option that names a file, after a space, as a shell takes it.
+pub fn named(option: &str, path: &Path) -> String {
+    format!(" {option} {}", quoted(&path.display().to_string()))
+}
+
+/// What was found out about every engine: the framework, and the candidates with how each was judged.
+pub fn reports(
+    field: &mut Field,
+    judged: impl Iterator<Item = (Option<Verification>, Option<Agreement>)>,
+) -> Vec<EngineReport> {
+    let judged = std::iter::once((None, None)).chain(judged);
+    let report = |(subject, (verification, agreement)): (&mut Subject, _)| EngineReport {
+        row: subject.row.clone(),
+        verification,
+        agreement,
+    };
+    field.everyone().into_iter().zip(judged).map(report).collect()
 }
 
 /// A report to compare with; read before the work, so that a wrong one is known at once.
@@ -201,14 +221,7 @@ fn evaluate<N: Network>(network: &N, measure: &MeasureArgs) -> Result<Report> {
     }
 
     notes.extend(size_hint(&measure.engines, field.candidates.iter().map(|candidate| &candidate.row)));
-    let judged = verifications.into_iter().zip(agreements);
-    let judged = std::iter::once((None, None)).chain(judged);
-    let engines: Vec<EngineReport> = field
-        .everyone()
-        .iter()
-        .zip(judged)
-        .map(|(subject, (verification, agreement))| EngineReport { row: subject.row.clone(), verification, agreement })
-        .collect();
+    let engines = reports(&mut field, verifications.into_iter().zip(agreements));
     Ok(Report {
         head: Head {
             network: N::NAME.to_owned(),

@@ -12,46 +12,31 @@ use infer::any_model::about::About;
 use infer::any_model::compare::difference;
 use infer::any_model::given::inputs;
 use infer::any_model::inputs::{
-    Sizes, base_sizes, batch_axis, cycled, dynamic_axes, elements, random_inputs, sizes_of,
+    InputsError, Sizes, base_sizes, batch_axis, cycled, dynamic_axes, elements, listed, random_inputs, sizes_of,
 };
 use infer::any_model::sweep::{Case, cases, label};
-use infer::any_model::widened::Widened;
 use infer::engine::{Engine, EngineError, Signature};
 use infer::engine_name::EngineName;
 use infer::field::Field;
 use infer::fingerprint::Fingerprint;
 use infer::libraries::Libraries;
 use infer::measured::Head;
-use infer::network::report::{EngineReport, Report};
-use infer::progress::Progress;
+use infer::network::report::Report;
 use infer::subject::Subject;
 use infer::tensor::NamedTensor;
-use infer::verify::{Expected, FACTOR, LANES_FACTOR};
-use infer::worker::remote::{Launcher, RemoteEngine};
-use onnx_model::float64::to_float64;
-use onnx_model::{DataType, Model};
-use tempfile::TempDir;
 
 use super::engines::{Starter, asked, is_any, size_hint};
-use super::network::{conclude, unusual};
+use super::network::{conclude, named, reports, unusual};
 use super::search::{Judged, Plain};
+use super::standard::{Standard, expected};
 use super::trigger::Again;
-use super::{batches, held, launcher, quoted, repeating, scenarios, session_note, settings};
+use super::{batches, held, launcher, repeating, scenarios, session_note, settings};
 
 /// What stands for the network's name.
 const NAME: &str = "onnx";
 
 /// ONNX Runtime on the CPU with the graph as it is: what the file means.
 const REFERENCE: &str = "ort:cpu (graph as it is)";
-
-/// The share of the largest value that engines may differ by where nothing says how far float32 strays.
-const SHARE: f64 = 1e-3;
-
-/// How many times as coarsely as float32 float16 rounds.
-const HALF_UNITS: f64 = 8192.0;
-
-/// A limit of a larger share of the largest value says little.
-const WIDE: f64 = 1e-2;
 
 /// Evaluates, prints and writes the report. The exit status says whether every engine passed.
 pub fn execute(model: &Path, arguments: &EvalOnnxArgs) -> Result<ExitCode> {
@@ -114,10 +99,11 @@ fn evaluate(model: &Path, arguments: &EvalOnnxArgs) -> Result<Report> {
         let case = || tried.iter().find(|(name, _)| *name == label(&sizes)).map(|(_, inputs)| inputs.clone());
         repeated.or_else(case).map_or_else(|| random_inputs(&signature, &sizes, 0), Ok)
     };
+    let ran = |size: usize| own.is_none() && tried.iter().any(|(name, _)| *name == label(&at(size)));
     let mut timed = Vec::new();
     for size in batches {
-        match reference.try_run(&made(size)?) {
-            Ok(_) => timed.push(size),
+        match if ran(size) { Ok(()) } else { reference.try_run(&made(size)?).map(drop) } {
+            Ok(()) => timed.push(size),
             // Nobody asked for a single item in particular.
             Err(_) if size == 1 && usual != 1 && !measure.batches.contains(&1) => {}
             Err(error) => undone.push(format!("the model does not run at batch {size}: {}", sentence(&error))),
@@ -152,13 +138,7 @@ fn evaluate(model: &Path, arguments: &EvalOnnxArgs) -> Result<Report> {
         notes.extend(judged.bisect(&mut field.candidates, other));
     }
     notes.extend(size_hint(&measure.engines, field.candidates.iter().map(|candidate| &candidate.row)));
-    let verifications = std::iter::once(None).chain(verifications);
-    let engines: Vec<EngineReport> = field
-        .everyone()
-        .iter()
-        .zip(verifications)
-        .map(|(subject, verification)| EngineReport { row: subject.row.clone(), verification, agreement: None })
-        .collect();
+    let engines = reports(&mut field, verifications.into_iter().map(|verification| (verification, None)));
     let items = if axis.is_some() { "items" } else { "runs" };
     let seed = metadata.as_ref().and_then(|metadata| metadata.entries.get("weights.random_init"));
     Ok(Report {
@@ -211,17 +191,13 @@ fn counted(signature: &Signature, arguments: &EvalOnnxArgs) -> Result<Option<Str
     let axes = dynamic_axes(signature);
     let axis = match &arguments.batch_axis {
         Some(axis) if axes.contains(axis) => Some(axis.clone()),
-        Some(axis) => bail!("--batch-axis: the model has no dynamic axis `{axis}`; {}", listed(&axes)),
+        Some(axis) => return Err(InputsError::UnknownAxis { axis: axis.clone(), axes }).context("--batch-axis"),
         None => batch_axis(signature),
     };
     if axis.is_none() && !arguments.measure.batches.is_empty() {
         bail!("--batches needs a dynamic axis that counts items, which --batch-axis names; {}", listed(&axes));
     }
     Ok(axis)
-}
-
-fn listed(axes: &[String]) -> String {
-    if axes.is_empty() { "all sizes are fixed".to_owned() } else { format!("it has {}", axes.join(", ")) }
 }
 
 /// The cases that the reference runs. What it refuses is noted, and what ends it is not passed over.
@@ -288,109 +264,6 @@ fn wavering(reference: &mut Subject, inputs: &[NamedTensor]) -> Result<Option<St
     }))
 }
 
-/// What engines are judged by.
-struct Standard<'a> {
-    launcher: &'a Launcher,
-    plain: &'a Plain,
-    /// The file that is right.
-    file: &'a Path,
-    arguments: &'a EvalOnnxArgs,
-}
-
-/// What the file means, in float32 and, where ONNX Runtime has it, in float64.
-fn expected(
-    standard: &Standard<'_>,
-    reference: &mut Subject,
-    cases: Vec<Case>,
-    notes: &mut Vec<String>,
-    undone: &mut Vec<String>,
-) -> Result<Expected> {
-    let progress = Progress::new("exact results");
-    let tolerance = standard.arguments.tolerance;
-    let share = tolerance.unwrap_or(SHARE);
-    let exact = standard.exact().and_then(|mut exact| {
-        let mut wide = Widened(&mut exact.engine);
-        let expected = Expected::of(reference.required()?, &mut wide, cases.clone(), |share| progress.set(share))?;
-        Ok((expected, exact.halves))
-    });
-    let expected = match exact {
-        Ok((expected, halves)) => {
-            let (expected, other) = expected.fall_back(share);
-            for output in other {
-                notes.push(format!(
-                    "float32 gives `{output}` with infinite values or in a shape that float64 does not, so the limit there is \
-                     {share:.1e} of the largest value"
-                ));
-            }
-            match tolerance {
-                Some(share) => expected.share(share),
-                None if halves => {
-                    notes.push(format!(
-                        "the file holds float16, which rounds {HALF_UNITS} times as coarsely as float32, and an engine may compute in \
-                         it; --tolerance sets a limit of your own"
-                    ));
-                    expected.multiple(FACTOR * HALF_UNITS)
-                }
-                None => expected.multiple(LANES_FACTOR),
-            }
-        }
-        Err(error) => {
-            let told = format!(
-                "float64 does not say how far this file may stray, so the limit is {share:.1e} of the largest value: {}",
-                sentence(error.as_ref())
-            );
-            // That there is no float64 is in the nature of the file; that it crashes or hangs is not.
-            match error.downcast_ref::<EngineError>() {
-                Some(EngineError::Gone { .. }) => undone.push(told),
-                _ => notes.push(told),
-            }
-            Expected::apart(share, reference.required()?, cases, |share| progress.set(share))?
-        }
-    };
-    if let Some(case) = expected.not_finite() {
-        notes.push(format!("the model itself gives values that are no finite numbers ({case})"));
-    }
-    for output in expected.vacant() {
-        notes.push(format!(
-            "`{output}` is zero everywhere, or empty, in every case, so that its agreement proves little"
-        ));
-    }
-    if let Some((output, wide)) = expected.widest().filter(|(_, wide)| *wide > WIDE && tolerance.is_none()) {
-        notes.push(format!(
-            "what float32 strays makes the limit of `{output}` {:.0} % of its largest value, within which much can go wrong; \
-             --tolerance sets a limit of your own",
-            100.0 * wide
-        ));
-    }
-    Ok(expected.called(&reference.row.engine))
-}
-
-/// The file in float64, in a process of its own.
-struct Exact {
-    engine: RemoteEngine,
-    /// Whether the file itself has numbers of 16 bits.
-    halves: bool,
-    /// Where the rewritten file lies.
-    _folder: TempDir,
-}
-
-impl Standard<'_> {
-    /// Rewrites the file to float64 and loads it.
-    fn exact(&self) -> Result<Exact> {
-        let folder = tempfile::tempdir().context("no place for the model in float64")?;
-        let path = folder.path().join("float64.onnx");
-        // Both models are gone before the engine takes the memory for its own.
-        let halves = {
-            let mut model = Model::load(self.file)?;
-            model.graph.sort();
-            to_float64(&model)?.save(&path)?;
-            model.graph.initializers.iter().any(|tensor| matches!(tensor.dtype, DataType::F16 | DataType::BF16))
-        };
-        let engine = self.launcher.engine(&self.plain.fast_spec(&path))?;
-        Ok(Exact { engine, halves, _folder: folder })
-    }
-}
-
 /// The engines that run the file. What cannot load it, or refuses to run it, is told and is no failure; a crash is one.
 fn working(
     names: Vec<EngineName>,
@@ -410,14 +283,13 @@ fn working(
 /// The command that repeats it.
 fn command(model: &Path, arguments: &EvalOnnxArgs) -> String {
     let EvalOnnxArgs { shapes, batch_axis, inputs, tolerance, measure, .. } = arguments;
-    let quoted = |path: &Path| quoted(&path.display().to_string());
-    let mut command = format!("cargo xtask eval --onnx {}", quoted(model));
+    let mut command = "cargo xtask eval".to_owned() + &named("--onnx", model);
     for AxisSize { axis, size } in shapes {
         command += &format!(" --shape {axis}={size}");
     }
     command.extend(batch_axis.iter().map(|axis| format!(" --batch-axis {axis}")));
-    command.extend(inputs.iter().map(|path| format!(" --inputs {}", quoted(path))));
+    command.extend(inputs.iter().map(|path| named("--inputs", path)));
     command.extend(tolerance.iter().map(|share| format!(" --tolerance {share}")));
-    command.extend(measure.against.iter().map(|path| format!(" --against {}", quoted(path))));
+    command.extend(measure.against.iter().map(|path| named("--against", path)));
     command + &repeating(measure)
 }

@@ -7,7 +7,8 @@ use cli::failure::sentence;
 use infer::any_model::given::write;
 use infer::subject::Row;
 
-use super::{quoted, repeating};
+use super::network::named;
+use super::repeating;
 
 /// What the names of the files end in.
 const SUFFIX: &str = ".trigger.safetensors";
@@ -54,9 +55,8 @@ pub fn hand_over<'a>(
 
 /// The command that runs an engine on inputs.
 fn command(model: &Path, inputs: &Path, engine: &str, measure: &MeasureArgs, again: Again) -> String {
-    let word = |path: &Path| quoted(&path.display().to_string());
-    let mut command = format!("cargo xtask eval --onnx {} --inputs {}", word(model), word(inputs));
-    command.extend(measure.against.iter().map(|path| format!(" --against {}", word(path))));
+    let mut command = "cargo xtask eval".to_owned() + &named("--onnx", model) + &named("--inputs", inputs);
+    command.extend(measure.against.iter().map(|path| named("--against", path)));
     command.extend(again.tolerance.map(|share| format!(" --tolerance {share}")));
     let engines = EngineArgs { engines: vec![engine.to_owned()], providers: Vec::new(), ..measure.engines.clone() };
     let one = MeasureArgs { engines, batches: Vec::new(), scenario: Vec::new(), ..measure.clone() };
