@@ -357,6 +357,13 @@ fn a_batch_that_does_not_fit_in_memory_leaves_the_others() {
 }
 
 #[test]
+fn another_file_is_for_bisection_alone() {
+    let setting = Setting::new();
+    let message = setting.failure("eval", &["--against", "other.onnx"]);
+    assert_eq!(message, "error: --against is for --bisect, which is not asked for\n");
+}
+
+#[test]
 fn an_engine_that_gives_no_answer_in_time_is_told_of() {
     let setting = Setting::new();
     let message = setting.failure("eval", &["--timeout", "0.001"]);

@@ -28,13 +28,14 @@ use models::mnist_digits::{Digits, PIXELS};
 use super::engines::{Starter, asked, size_hint};
 use super::search::Judged;
 use super::trigger::{Again, hand_over};
-use super::{batches, held, launcher, scenarios, session_note, settings, slower, write_page};
+use super::{batches, held, launcher, refuse_against, scenarios, session_note, settings, slower, write_page};
 
 /// The batch sizes that are timed unless others are asked for.
 const BATCHES: [usize; 4] = [1, 8, 64, 256];
 
 /// Evaluates, prints and writes the report. The exit status says whether every engine passed.
 pub fn execute(arguments: &EvalMnistArgs) -> Result<ExitCode> {
+    refuse_against(&arguments.measure)?;
     let digits = digits(arguments)?;
     // A report that cannot be written is known before the minutes that it takes.
     let mut out = AtomicFile::create(&arguments.out)?;

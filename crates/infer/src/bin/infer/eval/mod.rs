@@ -79,6 +79,14 @@ fn session_note(engines: &EngineArgs) -> Option<String> {
     })
 }
 
+/// Refuses another file where nothing asks for it: Burn is what engines of a network are judged by.
+fn refuse_against(measure: &MeasureArgs) -> Result<()> {
+    match measure.against.is_some() && !measure.bisect {
+        true => bail!("--against is for --bisect, which is not asked for"),
+        false => Ok(()),
+    }
+}
+
 /// A word of a command as a shell takes it.
 fn quoted(word: &str) -> String {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "_-./=:,+@%".contains(letter);

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use artifact::{AtomicFile, FileError};
 use cli::eval::MeasureArgs;
 use infer::engine::EngineError;
@@ -27,7 +27,9 @@ use infer::worker::{EngineSpec, Weights};
 use super::engines::{Starter, asked, size_hint};
 use super::search::Judged;
 use super::trigger::{Again, hand_over};
-use super::{batches, held, launcher, quoted, repeating, scenarios, session_note, settings, slower, write_page};
+use super::{
+    batches, held, launcher, quoted, refuse_against, repeating, scenarios, session_note, settings, slower, write_page,
+};
 
 /// A network that is evaluated, and what is special about it.
 pub trait Network {
@@ -85,9 +87,7 @@ pub fn weights(seed: Option<u64>, path: &Path) -> Weights {
 
 /// Evaluates, prints and writes the report. The exit status says whether every engine passed.
 pub fn execute<N: Network>(network: &N, measure: &MeasureArgs, out: &Path) -> Result<ExitCode> {
-    if measure.against.is_some() && !measure.bisect {
-        bail!("--against is for --bisect, which is not asked for");
-    }
+    refuse_against(measure)?;
     conclude(N::NAME, measure, out, Again::default(), || {
         let mut report = evaluate(network, measure)?;
         report.command += &unusual("--out", out, &Path::new("artifacts").join(N::NAME).join("eval.json"));
