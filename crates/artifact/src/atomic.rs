@@ -1,43 +1,36 @@
-//! Files and folders that appear whole or not at all.
+//! Files and folders that appear whole or not at all, and that take nobody's place but their own.
 //!
-//! What is written goes to a temporary neighbour of the target (`.name.<random>.partial`), is synced and then renamed.
-//! Dropping the writer without [`AtomicFile::commit`] removes the neighbour and leaves the target as it was. A neighbour
-//! that a killed process left is removed by the next writer of the same target: a live writer holds a lock on its own.
+//! What is written goes to a staging folder beside the target, is synced and then renamed. Dropping the writer without
+//! [`AtomicFile::commit`] leaves the target as it was. A file replaces a regular file only, through symbolic links: never a
+//! device, a folder or what cannot be written to. A folder replaces an empty folder, or one that the caller knows as its own.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-use tempfile::{NamedTempFile, TempDir};
 
 use crate::FileError;
-
-/// The ending of every temporary neighbour.
-const PARTIAL: &str = ".partial";
-
-/// A neighbour younger than this may belong to a writer that has not taken its lock yet.
-const SETTLED: Duration = Duration::from_secs(10);
+use crate::staging::{Staging, parent};
 
 /// A file under construction; buffered.
 pub struct AtomicFile {
-    writer: BufWriter<NamedTempFile>,
+    writer: BufWriter<File>,
+    staging: Staging,
+    partial: PathBuf,
     target: PathBuf,
 }
 
 impl AtomicFile {
-    /// Starts a file that [`commit`](Self::commit) will put at `target`. Missing parent folders are made.
+    /// Starts a file that [`commit`](Self::commit) will put at `target`, or where `target` leads if it is a symbolic link.
+    /// Missing parent folders are made.
     ///
     /// # Errors
-    /// When the folder cannot be made or written to.
+    /// When something other than a regular file that may be written to is there, or the folder cannot be made or written to.
     pub fn create(target: impl AsRef<Path>) -> Result<Self, FileError> {
-        let target = target.as_ref().to_path_buf();
-        let place = Neighbour::of(&target)?;
-        place.sweep(SETTLED);
-        let file = place.builder(0o666).tempfile_in(&place.folder).map_err(FileError::new("create", &target))?;
-        // Never contended: the name is new. A file system without locks only loses the sweeping.
-        let _ = file.as_file().try_lock();
-        Ok(Self { writer: BufWriter::with_capacity(1 << 18, file), target })
+        let target = file_place(target.as_ref())?;
+        let staging = Staging::beside(&target)?;
+        let partial = staging.path(&target.file_name().unwrap_or_default().to_string_lossy());
+        let file = File::create_new(&partial).map_err(FileError::new("create", &target))?;
+        Ok(Self { writer: BufWriter::with_capacity(1 << 18, file), staging, partial, target })
     }
 
     /// Where the file will be.
@@ -47,19 +40,20 @@ impl AtomicFile {
 
     /// Where the bytes are for now. What has been written is there only after a [`flush`](Write::flush).
     pub fn partial_path(&self) -> &Path {
-        self.writer.get_ref().path()
+        &self.partial
     }
 
-    /// Syncs the bytes and puts the file at its target, in place of what was there.
+    /// Syncs the bytes and puts the file at its target, in place of the file that was there.
     ///
     /// # Errors
     /// When the bytes cannot be written (a full disk) or the target cannot be replaced; it then stays as it was.
     pub fn commit(self) -> Result<(), FileError> {
-        let Self { writer, target } = self;
-        let temporary = writer.into_inner().map_err(|error| FileError::new("write", &target)(error.into_error()))?;
-        temporary.as_file().sync_all().map_err(FileError::new("write", &target))?;
-        temporary.persist(&target).map_err(|error| FileError::new("write", &target)(error.error))?;
-        sync_parent(&target);
+        let Self { writer, staging, partial, target } = self;
+        let file = writer.into_inner().map_err(|error| FileError::new("write", &target)(error.into_error()))?;
+        file.sync_all().map_err(FileError::new("write", &target))?;
+        drop(file);
+        rename(partial, &target)?;
+        drop(staging);
         Ok(())
     }
 }
@@ -77,38 +71,56 @@ impl Write for AtomicFile {
 /// Writes `bytes` to `target` in one step. Missing parent folders are made.
 ///
 /// # Errors
-/// When the file cannot be written; `target` is then as it was.
+/// As [`AtomicFile`]; `target` is then as it was.
 pub fn write_atomic(target: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> Result<(), FileError> {
     let mut file = AtomicFile::create(&target)?;
     file.write_all(bytes.as_ref()).map_err(FileError::new("write", target))?;
     file.commit()
 }
 
-/// Puts a synced file at `to`, in place of what was there.
+/// Puts a synced file at `to`, in place of the file that was there.
 ///
 /// # Errors
-/// When the file cannot be moved.
+/// When something other than a regular file is there, or the file cannot be moved.
 pub fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<(), FileError> {
-    let to = to.as_ref();
-    fs::rename(from, to).map_err(FileError::new("write", to))?;
-    sync_parent(to);
+    let to = file_place(to.as_ref())?;
+    fs::rename(from, &to).map_err(FileError::new("write", &to))?;
+    sync_parent(&to);
     Ok(())
 }
 
-/// Removes at once what killed writers of `target` left beside it. Only for a caller that keeps other writers away by a
-/// lock of its own; without one, the next writer removes it when it is old enough.
-pub fn sweep(target: impl AsRef<Path>) {
-    if let Ok(place) = Neighbour::of(target.as_ref()) {
-        place.sweep(Duration::ZERO);
+/// Where a file under the name `target` goes: through symbolic links, in place of a regular file or of nothing.
+fn file_place(target: &Path) -> Result<PathBuf, FileError> {
+    let refused = |reason: String| FileError::new("write", target)(io::Error::new(io::ErrorKind::InvalidInput, reason));
+    let read = |error| FileError::new("write", target)(error);
+    let about = match fs::symlink_metadata(target) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(target.to_owned()),
+        about => about.map_err(read)?,
+    };
+    let (place, about) = match about.is_symlink() {
+        false => (target.to_owned(), about),
+        true => match target.canonicalize() {
+            Ok(place) => (place, fs::metadata(target).map_err(read)?),
+            Err(error) => return Err(refused(format!("it is a symbolic link that leads nowhere ({error})"))),
+        },
+    };
+    if about.is_dir() {
+        return Err(refused("it is a folder; name a file".to_owned()));
     }
+    if !about.is_file() {
+        return Err(refused("it is a device, a pipe or a socket, and only a regular file is replaced".to_owned()));
+    }
+    if about.permissions().readonly() {
+        return Err(refused("the file there is write-protected".to_owned()));
+    }
+    Ok(place)
 }
 
 /// A folder under construction: fill [`path`](Self::path), then [`commit`](Self::commit).
 pub struct AtomicFolder {
-    folder: TempDir,
+    staging: Staging,
+    content: PathBuf,
     target: PathBuf,
-    /// Holds the lock that tells other writers that this folder is in use.
-    _lock: Option<File>,
 }
 
 impl AtomicFolder {
@@ -118,16 +130,15 @@ impl AtomicFolder {
     /// When the parent cannot be made or written to.
     pub fn create(target: impl AsRef<Path>) -> Result<Self, FileError> {
         let target = target.as_ref().to_path_buf();
-        let place = Neighbour::of(&target)?;
-        place.sweep(SETTLED);
-        let folder = place.builder(0o777).tempdir_in(&place.folder).map_err(FileError::new("create", &target))?;
-        let lock = File::open(folder.path()).ok().filter(|file| file.try_lock().is_ok());
-        Ok(Self { folder, target, _lock: lock })
+        let staging = Staging::beside(&target)?;
+        let content = staging.path("content");
+        fs::create_dir(&content).map_err(FileError::new("create", &target))?;
+        Ok(Self { staging, content, target })
     }
 
     /// Where to put the contents for now.
     pub fn path(&self) -> &Path {
-        self.folder.path()
+        &self.content
     }
 
     /// Where the folder will be.
@@ -140,91 +151,67 @@ impl AtomicFolder {
     /// # Errors
     /// When one cannot be synced.
     pub fn sync(&self) -> Result<(), FileError> {
-        sync_tree(self.folder.path())
+        sync_tree(&self.content)
     }
 
-    /// Syncs every file and puts the folder at its target; a folder that was there is removed. Between the two the
-    /// target is absent for an instant, but never mixed.
+    /// Syncs every file and puts the folder at its target. What is there is replaced only if it is an empty folder, or a folder
+    /// of which `may_replace` has no objection: a sentence that says what in it would be lost. Between the two the target is
+    /// absent for an instant, but never mixed.
     ///
     /// # Errors
-    /// When a file cannot be synced or the target cannot be replaced.
-    pub fn commit(self) -> Result<(), FileError> {
+    /// When something else is there, a file cannot be synced, or the target cannot be replaced; it then stays as it was.
+    pub fn commit(self, may_replace: impl Fn(&Path) -> Result<(), String>) -> Result<(), FileError> {
         self.sync()?;
-        let replaced = if self.target.exists() {
-            let place = Neighbour::of(&self.target)?;
-            let aside =
-                place.builder(0o777).tempdir_in(&place.folder).map_err(FileError::new("replace", &self.target))?;
-            fs::rename(&self.target, aside.path()).map_err(FileError::new("replace", &self.target))?;
-            Some(aside)
-        } else {
-            None
+        let Self { staging, content, target } = self;
+        check_replaceable(&target, &may_replace)?;
+        let aside = staging.path("replaced");
+        let replaced = match fs::rename(&target, &aside) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            result => result.map(|()| true).map_err(FileError::new("replace", &target))?,
         };
-        fs::rename(self.folder.path(), &self.target).map_err(FileError::new("write", &self.target))?;
-        // It has moved: there is nothing left for the drop to remove.
-        let _ = self.folder.keep();
-        sync_parent(&self.target);
-        drop(replaced);
+        // Looked at once more where nobody else reaches it: something may have come in since.
+        let put = match replaced {
+            true => {
+                check_replaceable(&aside, &may_replace).map_err(|error| FileError { path: target.clone(), ..error })
+            }
+            false => Ok(()),
+        };
+        let put = put.and_then(|()| fs::rename(content, &target).map_err(FileError::new("write", &target)));
+        if put.is_err() && replaced {
+            fs::rename(&aside, &target).map_err(FileError::new("put back", &target))?;
+        }
+        put?;
+        sync_parent(&target);
         Ok(())
     }
 }
 
-/// Where the temporary neighbours of a target go, and how they are named.
-struct Neighbour {
-    folder: PathBuf,
-    prefix: String,
-}
-
-impl Neighbour {
-    fn of(target: &Path) -> Result<Self, FileError> {
-        let Some(name) = target.file_name() else {
-            let no_name = io::Error::new(io::ErrorKind::InvalidInput, "the path ends in no file name");
-            return Err(FileError::new("create", target)(no_name));
-        };
-        let folder = match target.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
-            _ => PathBuf::from("."),
-        };
-        fs::create_dir_all(&folder).map_err(FileError::new("create", &folder))?;
-        Ok(Self { folder, prefix: format!(".{}.", name.to_string_lossy()) })
-    }
-
-    /// `mode` is what the umask takes from, as for any file or folder that a program makes: an artifact is not private.
-    fn builder(&self, mode: u32) -> tempfile::Builder<'_, 'static> {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(&self.prefix).suffix(PARTIAL);
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
-        #[cfg(not(unix))]
-        let _ = mode;
-        builder
-    }
-
-    /// Removes what killed writers of the same target left longer ago than `settled`. Failing to is no reason not to write.
-    fn sweep(&self, settled: Duration) {
-        for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
-            if name.starts_with(&self.prefix) && name.ends_with(PARTIAL) && abandoned(&entry.path(), settled) {
-                let _ = match entry.file_type() {
-                    Ok(kind) if kind.is_dir() => fs::remove_dir_all(entry.path()),
-                    _ => fs::remove_file(entry.path()),
-                };
-            }
+/// Refuses what a folder must not take the place of.
+///
+/// # Errors
+/// When `folder` is something else than a folder, or holds something and `may_replace` objects.
+pub fn check_replaceable(folder: &Path, may_replace: impl Fn(&Path) -> Result<(), String>) -> Result<(), FileError> {
+    let refused =
+        |reason: String| FileError::new("replace", folder)(io::Error::new(io::ErrorKind::AlreadyExists, reason));
+    let read = |error| FileError::new("read", folder)(error);
+    match fs::symlink_metadata(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Ok(about) if about.is_dir() => {}
+        Ok(about) if about.is_symlink() => {
+            return Err(refused("it is a symbolic link; name the folder that it leads to".to_owned()));
         }
+        Ok(_) => return Err(refused("it is not a folder".to_owned())),
+        Err(error) => return Err(read(error)),
     }
-}
-
-/// Nobody holds the lock of this neighbour, and its writer had this time to take it.
-fn abandoned(path: &Path, settled: Duration) -> bool {
-    let Ok(file) = File::open(path) else { return false };
-    let age = file.metadata().and_then(|about| about.modified()).ok().and_then(|time| time.elapsed().ok());
-    age.is_some_and(|age| age >= settled) && file.try_lock().is_ok()
+    match fs::read_dir(folder).map_err(read)?.next() {
+        None => Ok(()),
+        Some(_) => may_replace(folder).map_err(refused),
+    }
 }
 
 /// Makes a rename durable. Best effort: not every platform opens folders, and the file itself is already synced.
 fn sync_parent(target: &Path) {
-    let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if let Ok(folder) = File::open(parent) {
+    if let Ok(folder) = File::open(parent(target)) {
         let _ = folder.sync_all();
     }
 }
@@ -245,7 +232,7 @@ fn sync_tree(folder: &Path) -> Result<(), FileError> {
 
 #[cfg(all(test, unix))]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
 
     use super::*;
 
@@ -259,7 +246,81 @@ mod tests {
         assert_eq!(mode(&written), mode(&plain));
         let (plain, made) = (place.path().join("folder"), place.path().join("made"));
         fs::create_dir(&plain).expect("a folder");
-        AtomicFolder::create(&made).and_then(AtomicFolder::commit).expect("a folder");
+        AtomicFolder::create(&made).and_then(|folder| folder.commit(|_| Ok(()))).expect("a folder");
         assert_eq!(mode(&made), mode(&plain));
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn only_a_regular_file_is_replaced() {
+        let place = tempfile::tempdir().unwrap();
+        let path = |name: &str| place.path().join(name);
+        fs::write(path("file"), "old").unwrap();
+        fs::write(path("protected"), "old").unwrap();
+        fs::set_permissions(path("protected"), fs::Permissions::from_mode(0o444)).unwrap();
+        fs::create_dir(path("folder")).unwrap();
+        symlink("file", path("link")).unwrap();
+        symlink("absent", path("nowhere")).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(path("socket")).unwrap();
+        let before = names(place.path());
+
+        for (name, complaint) in [
+            ("folder", "it is a folder"),
+            ("socket", "only a regular file"),
+            ("protected", "write-protected"),
+            ("nowhere", "leads nowhere"),
+        ] {
+            let error = write_atomic(path(name), "new").unwrap_err().to_string();
+            assert!(error.contains(complaint) && error.contains(name), "{error}");
+        }
+        let error = write_atomic("/dev/null", "new").unwrap_err().to_string();
+        assert!(error.contains("only a regular file"), "{error}");
+        assert!(fs::metadata("/dev/null").unwrap().file_type().is_char_device());
+        assert_eq!(fs::read(path("protected")).unwrap(), b"old");
+
+        write_atomic(path("link"), "new").unwrap();
+        assert!(fs::symlink_metadata(path("link")).unwrap().is_symlink());
+        assert_eq!(fs::read(path("file")).unwrap(), b"new");
+        assert_eq!(names(place.path()), before);
+    }
+
+    #[test]
+    fn a_folder_with_something_of_somebody_else_in_it_stays() {
+        let place = tempfile::tempdir().unwrap();
+        let target = place.path().join("out");
+        let write = |text: &str, may_replace: fn(&Path) -> Result<(), String>| {
+            let folder = AtomicFolder::create(&target).unwrap();
+            fs::write(folder.path().join("mine"), text).unwrap();
+            folder.commit(may_replace)
+        };
+        fs::create_dir(&target).unwrap();
+        write("first", |_| Err("never asked of an empty folder".to_owned())).unwrap();
+        let error = write("second", |_| Err("it holds a thesis".to_owned())).unwrap_err().to_string();
+        assert!(error.ends_with("out: it holds a thesis"), "{error}");
+        assert_eq!(fs::read(target.join("mine")).unwrap(), b"first");
+        // What comes in at the last moment is found where it was moved to, and is put back.
+        let late = |folder: &Path| match folder.ends_with("replaced") {
+            true => Err("something came in".to_owned()),
+            false => Ok(()),
+        };
+        assert!(write("second", late).unwrap_err().to_string().ends_with("out: something came in"));
+        assert_eq!(fs::read(target.join("mine")).unwrap(), b"first");
+        write("second", |_| Ok(())).unwrap();
+        assert_eq!(fs::read(target.join("mine")).unwrap(), b"second");
+        assert_eq!(names(place.path()), ["out"]);
+        // A folder does not take the place of a file, or of a link to somebody's folder.
+        fs::write(place.path().join("file"), "").unwrap();
+        symlink("out", place.path().join("link")).unwrap();
+        for (name, complaint) in [("file", "not a folder"), ("link", "symbolic link")] {
+            let folder = AtomicFolder::create(place.path().join(name)).unwrap();
+            assert!(folder.commit(|_| Ok(())).unwrap_err().to_string().contains(complaint));
+        }
+        assert_eq!(names(place.path()), ["file", "link", "out"]);
     }
 }

@@ -1,17 +1,22 @@
 //! Files that can be trusted.
 //!
 //! A file that this workspace reads is either checked against a SHA-256 that a manifest declares, or was written here
-//! in one step. A file that it writes is complete or absent: [`AtomicFile`] writes beside the target, syncs and renames.
+//! in one step. A file that it writes is complete or absent: [`AtomicFile`] writes beside the target, syncs and renames. It
+//! costs nobody a file: [`Outputs`] is the rule that every command asks.
 //!
 //! Paths are always passed in; nothing here looks for the workspace. There is no machine learning in this crate.
 
 pub mod atomic;
 pub mod digest;
+pub mod outputs;
 pub mod pipeline;
 pub mod runtime;
+mod staging;
 
-pub use atomic::{AtomicFile, AtomicFolder, rename, sweep, write_atomic};
+pub use atomic::{AtomicFile, AtomicFolder, check_replaceable, rename, write_atomic};
 pub use digest::{Digest, Hasher, HashingWriter, sha256_bytes, sha256_file};
+pub use outputs::{GENERATOR, OutputError, Outputs, is_ours};
+pub use staging::sweep;
 
 use std::io;
 use std::path::{Path, PathBuf};

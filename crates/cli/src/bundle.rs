@@ -18,7 +18,8 @@ Examples:
   cargo xtask bundle bert-qa --hf-dir ~/models/my-bert-qa --out ship/bert-qa
   cargo xtask bundle --verify artifacts/bundle/mnist
 
-The network must have been exported and evaluated: what did not pass is not shipped. The exit status of --verify is 0 only
+The network must have been exported and evaluated: what did not pass is not shipped. A folder that is there already is
+replaced only if it is empty or an unchanged bundle. The exit status of --verify is 0 only
 if every file is what the manifest says, nothing is missing or extra, and the example gives its answer.")]
 pub struct BundleArgs {
     /// The network.

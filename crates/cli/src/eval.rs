@@ -134,6 +134,9 @@ pub struct MeasureArgs {
     /// which shows where an engine departs from the file.
     #[arg(long, value_name = "FILE")]
     pub against: Option<PathBuf>,
+    /// Replace files beside the report that Kiln did not write, such as somebody's page of that name.
+    #[arg(long)]
+    pub force: bool,
     /// Print the report as JSON instead of tables.
     #[arg(long)]
     pub json: bool,

@@ -49,6 +49,9 @@ pub struct ExportArgs {
     /// Put the weights in a file of their own beside the ONNX file; from 2 GiB on they are put there anyhow.
     #[arg(long)]
     pub external: bool,
+    /// Replace a file of weights beside the ONNX file that is not that of an earlier export.
+    #[arg(long)]
+    pub force: bool,
     /// Print the result as JSON instead of text.
     #[arg(long)]
     pub json: bool,

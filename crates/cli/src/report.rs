@@ -27,6 +27,9 @@ pub struct ReportArgs {
     /// Fail if an evaluation failed or cannot be read. The report is written all the same.
     #[arg(long)]
     pub check: bool,
+    /// Replace an index.html, report.md or report.json that Kiln did not write.
+    #[arg(long)]
+    pub force: bool,
     /// Print the summary as JSON instead of text.
     #[arg(long)]
     pub json: bool,

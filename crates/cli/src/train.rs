@@ -40,6 +40,9 @@ pub struct TrainArgs {
     /// The folder for model, metrics and configuration.
     #[arg(long, value_name = "FOLDER", default_value = "artifacts/mnist")]
     pub out: PathBuf,
+    /// Replace files in that folder that no training left, such as another program's config.json.
+    #[arg(long)]
+    pub force: bool,
     /// The folder with the four files of MNIST.
     #[arg(long, value_name = "FOLDER", default_value = "datasets/mnist")]
     pub data: PathBuf,

@@ -15,6 +15,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
+use artifact::Outputs;
 use burn_export::Opset;
 use clap::Parser;
 use cli::export::{ExportArgs, ExportModel};
@@ -63,7 +64,7 @@ fn execute(arguments: &ExportArgs) -> Result<()> {
     let weights = arguments.hf_dir.as_deref().or(arguments.weights.as_deref()).unwrap_or(model.default_weights());
     let (random, revision) = (arguments.random_init, arguments.revision.as_deref());
     let external = if arguments.external { External::Always } else { External::WhenNeeded };
-    let save = SaveOptions { external, ..SaveOptions::default() };
+    let save = SaveOptions { external, force: arguments.force, ..SaveOptions::default() };
     let mut clock = Clock::start();
     let summary = match model {
         ExportModel::Mnist => write(mnist::load(weights, random, revision)?, opset, out, &save, &runtime, &mut clock),
@@ -101,9 +102,7 @@ fn write<N: Network>(
     clock: &mut Clock,
 ) -> Result<Summary> {
     let load = clock.lap();
-    if let Some(file) = source.at(out) {
-        bail!("--out would replace {}, which the network was read from", file.display());
-    }
+    Outputs::of_inputs(&source.files).named(out)?;
     let progress = Progress::new("exporting");
     let model = network.export(opset, &source.metadata)?;
     let export = clock.lap();

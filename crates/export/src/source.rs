@@ -51,10 +51,4 @@ impl Source {
         }
         Self { weights: said.into(), files: Vec::new(), metadata, notes: vec![warning] }
     }
-
-    /// The file that the network was read from and that writing to `path` would replace.
-    pub fn at(&self, path: &Path) -> Option<&Path> {
-        let path = path.canonicalize().ok()?;
-        self.files.iter().map(PathBuf::as_path).find(|file| file.canonicalize().is_ok_and(|file| file == path))
-    }
 }

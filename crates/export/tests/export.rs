@@ -201,11 +201,29 @@ fn bad_input_is_one_clear_sentence_and_the_earlier_file_stays() {
     assert!(setting.failure(&["--out", below_a_file.to_str().unwrap()]).contains("model.safetensors"));
     let weights_path = setting.weights();
     let message = setting.failure(&["--out", weights_path.to_str().unwrap()]);
-    assert!(message.contains("would replace ") && message.contains("which the network was read from"), "{message}");
+    assert!(message.contains("is an input of this command and would be lost"), "{message}");
 
     assert_eq!(setting.files(), before);
     assert_eq!(std::fs::read(setting.out()).unwrap(), b"the earlier file");
     assert_eq!(std::fs::read(setting.weights()).unwrap(), weights);
+}
+
+/// With weights in a file of their own, an export replaces its own pair, and no other file of that name.
+#[test]
+fn weights_beside_the_file_take_the_place_of_nobody_elses() {
+    let setting = Setting::new();
+    let data = setting.path("models/mnist.onnx.data");
+    std::fs::create_dir(setting.path("models")).unwrap();
+    std::fs::write(&data, b"a diary").unwrap();
+    let message = setting.failure(&["--external"]);
+    assert!(message.contains("was not written by Kiln") && message.contains("--force"), "{message}");
+    assert_eq!(std::fs::read(&data).unwrap(), b"a diary");
+    assert!(!setting.out().exists());
+    for options in [&["--external", "--force"][..], &["--external"]] {
+        let output = setting.command(options).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+    }
+    assert!(std::fs::metadata(&data).unwrap().len() > 1 << 20);
 }
 
 #[test]

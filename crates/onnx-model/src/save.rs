@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use artifact::FileError;
+use artifact::{FileError, OutputError};
 
 use crate::Model;
 use crate::proto::{EncodeError, Layout};
@@ -27,6 +27,9 @@ pub enum SaveError {
     /// A file operation failed.
     #[error(transparent)]
     File(#[from] FileError),
+    /// The file of weights would take the place of a file that does not belong to the model that is replaced.
+    #[error(transparent)]
+    Output(#[from] OutputError),
 }
 
 /// Whether the weights go to a file of their own.
@@ -51,11 +54,14 @@ pub struct SaveOptions {
     pub external_from: u64,
     /// Each tensor begins at a multiple of this many bytes; 4096 by default, so that runtimes can map the file.
     pub alignment: u64,
+    /// Replace a file `<model>.data` even if it is not that of a model of the same producer at the same place; false by
+    /// default.
+    pub force: bool,
 }
 
 impl Default for SaveOptions {
     fn default() -> Self {
-        Self { external: External::WhenNeeded, external_from: 1024, alignment: 4096 }
+        Self { external: External::WhenNeeded, external_from: 1024, alignment: 4096, force: false }
     }
 }
 
@@ -89,7 +95,8 @@ impl Model {
     /// [`save`](Self::save) with options.
     ///
     /// With external data two files are written. The weights come first, and a model that was at `path` is removed
-    /// before they replace the ones it refers to: a reader never finds a model with the weights of another.
+    /// before they replace the ones it refers to: a reader never finds a model with the weights of another. A file of that name
+    /// that is not the model's is an error, unless [`force`](SaveOptions::force) is set.
     ///
     /// # Errors
     /// As for [`save`](Self::save).

@@ -4,11 +4,11 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use artifact::{AtomicFile, AtomicFolder, Digest, FileError, HashingWriter};
+use artifact::{AtomicFile, AtomicFolder, Digest, FileError, HashingWriter, Outputs};
 use bytes::Bytes;
 
 use crate::proto::{EncodeError, Layout};
-use crate::{External, ExternalData, Model, SaveError, SaveOptions, TensorData};
+use crate::{External, ExternalData, LoadOptions, Model, SaveError, SaveOptions, TensorData};
 
 /// A file that was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,15 +74,19 @@ impl Staged {
             Place::Two { folder, model, data } => {
                 let [model_file, data_file] = self.files.as_slice() else { return Ok(self.files) };
                 folder.sync()?;
-                match fs::remove_file(&model_file.path) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                        return Err(FileError::new("replace", &model_file.path)(error).into());
+                let earlier = folder.path().join("earlier");
+                let aside = match fs::rename(&model_file.path, &earlier) {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+                    result => result.map(|()| true).map_err(FileError::new("replace", &model_file.path))?,
+                };
+                if let Err(error) = artifact::rename(data, &data_file.path) {
+                    // The weights are as they were, and so is the model.
+                    if aside {
+                        fs::rename(earlier, &model_file.path).map_err(FileError::new("put back", &model_file.path))?;
                     }
-                    _ => {}
+                    return Err(error.into());
                 }
-                for (from, to) in [(data, &data_file.path), (model, &model_file.path)] {
-                    artifact::rename(from, to)?;
-                }
+                artifact::rename(model, &model_file.path)?;
             }
         }
         Ok(self.files)
@@ -122,13 +126,15 @@ impl Model {
         }
         let layout = Layout::new(&light)?;
         layout.fits()?;
+        let beside = path.with_file_name(&location);
+        Outputs::default().force(options.force).neighbour(&beside, |_| self.replaces(path, &location))?;
         let folder = AtomicFolder::create(path)?;
         let (model, data) = (folder.path().join(name), folder.path().join(&location));
         let create = |path: &Path| {
             let file = fs::File::create_new(path).map_err(FileError::new("create", path))?;
             Ok::<_, FileError>(io::BufWriter::with_capacity(1 << 18, file))
         };
-        let (_, data_file) = write(create(&data)?, &path.with_file_name(&location), |out| {
+        let (_, data_file) = write(create(&data)?, &beside, |out| {
             weights.iter().try_for_each(|(gap, bytes)| {
                 io::copy(&mut io::Read::take(io::repeat(0), *gap), out)?;
                 out.write_all(bytes)
@@ -136,6 +142,15 @@ impl Model {
         })?;
         let (_, model_file) = write(create(&model)?, path, |out| layout.write(out))?;
         Ok(Some(Staged { place: Place::Two { folder, model, data }, files: vec![model_file, data_file] }))
+    }
+
+    /// Whether the model at `path` is an earlier one of the same producer, with its weights at `location`.
+    fn replaces(&self, path: &Path, location: &str) -> bool {
+        let options = LoadOptions { external_data: false, ..LoadOptions::default() };
+        let Ok(earlier) = Self::load_with(path, &options) else { return false };
+        let there = |data: &TensorData| matches!(data, TensorData::External(data) if data.location == location);
+        earlier.producer_name == self.producer_name
+            && earlier.graph.initializers.iter().any(|tensor| there(&tensor.data))
     }
 
     /// The model with its large tensors in the file `location`, and what goes there: a gap, then bytes, in turn.

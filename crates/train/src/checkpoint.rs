@@ -132,6 +132,14 @@ pub fn save(path: &Path, identity: &Identity, state: &State) -> Result<(), Check
     Ok(write_atomic(path, bytes)?)
 }
 
+/// Whether a file begins like a checkpoint, damaged or not.
+pub fn is_checkpoint(path: &Path) -> bool {
+    let mut head = [0; 256];
+    let read = File::open(path).and_then(|mut file| file.read(&mut head));
+    let head = String::from_utf8_lossy(head.get(..read.unwrap_or_default()).unwrap_or_default());
+    head.contains("{\"__metadata__\":{\"sha256\":\"") || head.contains("{\"__metadata__\":{\"training\":\"")
+}
+
 /// Reads the state in `path`, or `None` if there is no such file. `network` gives the architecture and the device.
 ///
 /// # Errors

@@ -43,6 +43,9 @@ pub enum TrainError {
     /// A result could not be written.
     #[error(transparent)]
     File(#[from] artifact::FileError),
+    /// A result would take the place of a file that no training left.
+    #[error(transparent)]
+    Output(#[from] artifact::OutputError),
     /// Another training writes to the same folder.
     #[error("another training is at work in {}: wait for it, or choose another folder with --out", folder.display())]
     Busy {

@@ -59,6 +59,7 @@ fn execute(arguments: TrainArgs) -> Result<()> {
     };
     let options = Options {
         out,
+        force: arguments.force,
         resume,
         log_interval: arguments.log_interval,
         checkpoint_interval: Duration::from_secs(arguments.checkpoint_interval),

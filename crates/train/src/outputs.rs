@@ -10,14 +10,15 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use artifact::{Digest, FileError, sha256_bytes, sha256_file, write_atomic};
+use artifact::{Digest, FileError, OutputError, Outputs, sha256_bytes, sha256_file, write_atomic};
 use models::mnist_cnn::MnistCnn;
 use models::mnist_digits::{MEAN, STANDARD_DEVIATION, Split};
 use models::weights::{identity_name, state_dict, to_safetensors};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::TrainError;
-use crate::checkpoint::Identity;
+use crate::checkpoint::{self, Identity};
 use crate::training::{Epoch, State};
 
 /// The weights.
@@ -76,6 +77,25 @@ pub fn write(folder: &Path, identity: &Identity, revision: Option<&str>, state: 
     let model = folder.join(MODEL_FILE);
     write_atomic(&model, weights)?;
     Ok(Saved { model, digest })
+}
+
+/// Refuses a folder in which a result would take the place of a file that no training left: a model.safetensors or a
+/// config.json of something else. Whose a folder is, its config.json or its checkpoint says.
+///
+/// # Errors
+/// When there is such a file, and it is not to be replaced by `force`.
+pub fn check(folder: &Path, force: bool) -> Result<(), OutputError> {
+    let ours = is_config(&folder.join(CONFIG_FILE)) || checkpoint::is_checkpoint(&folder.join(CHECKPOINT_FILE));
+    let outputs = Outputs::default().force(force);
+    FILES.iter().try_for_each(|name| outputs.neighbour(&folder.join(name), |_| ours))
+}
+
+/// Whether this is the configuration of a training's results.
+fn is_config(path: &Path) -> bool {
+    let value = std::fs::read(path).ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+    let text = |pointer: &str| value.as_ref()?.pointer(pointer)?.as_str();
+    text("/weights/file") == Some(MODEL_FILE)
+        && text("/weights/sha256").is_some_and(|text| text.parse::<Digest>().is_ok())
 }
 
 /// The weights as the bytes of a safetensors file.

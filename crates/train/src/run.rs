@@ -20,6 +20,8 @@ use crate::training::{Data, State, Trainer};
 pub struct Options {
     /// Where the results go, or `None` to keep nothing: then there are no checkpoints either.
     pub out: Option<PathBuf>,
+    /// Whether files of the same names that no training left may be replaced.
+    pub force: bool,
     /// Whether to continue from the checkpoint in `out`, if there is one.
     pub resume: Resume,
     /// Steps between two reports of the loss.
@@ -58,7 +60,7 @@ pub struct Outcome {
 /// When files cannot be read or written, when another training works in the same folder, or when the loss diverges.
 pub fn run(identity: &Identity, data: &Data, device: &Device, options: &Options) -> Result<Outcome, TrainError> {
     let config = &identity.config;
-    let folder = options.out.as_deref().map(Folder::open).transpose()?;
+    let folder = options.out.as_deref().map(|path| Folder::open(path, options.force)).transpose()?;
     let mut trainer = Trainer::new(config, data, device);
     let report = Report::new(config, data.train.len(), trainer.images());
     let saved = match &folder {
@@ -126,7 +128,7 @@ struct Folder {
 }
 
 impl Folder {
-    fn open(path: &Path) -> Result<Self, TrainError> {
+    fn open(path: &Path, force: bool) -> Result<Self, TrainError> {
         fs::create_dir_all(path).map_err(FileError::new("create", path))?;
         let lock = File::open(path).map_err(FileError::new("open", path))?;
         match lock.try_lock() {
@@ -136,6 +138,7 @@ impl Folder {
             Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
             Err(TryLockError::Error(error)) => return Err(FileError::new("lock", path)(error).into()),
         }
+        outputs::check(path, force)?;
         // A training that was killed while it wrote a file may have left a part of it.
         for file in outputs::FILES {
             artifact::sweep(path.join(file));

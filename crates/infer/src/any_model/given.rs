@@ -1,9 +1,9 @@
 //! Inputs that a user gives, and such as are handed to one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
-use artifact::{FileError, write_atomic};
+use artifact::{FileError, GENERATOR, write_atomic};
 use onnx_model::{DataType, Element};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
@@ -70,7 +70,8 @@ pub fn write(path: &Path, inputs: &[NamedTensor]) -> Result<(), FileError> {
         };
         views.push((name, TensorView::new(dtype, tensor.shape().to_vec(), bytes).map_err(wrong)?));
     }
-    write_atomic(path, safetensors::serialize(views, None).map_err(wrong)?)
+    let origin = HashMap::from([("generator".to_owned(), GENERATOR.to_owned())]);
+    write_atomic(path, safetensors::serialize(views, Some(origin)).map_err(wrong)?)
 }
 
 /// The given input that the model declares as `info`. `sizes` are those of the named axes so far.

@@ -21,6 +21,8 @@ pub mod triton;
 pub mod verify;
 pub mod write;
 
+/// What the manifest names as the program that wrote it, before its version.
+pub const PROGRAM: &str = "kiln";
 /// The manifest.
 pub const MANIFEST: &str = "manifest.json";
 /// The checksums.

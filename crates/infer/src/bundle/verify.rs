@@ -11,7 +11,7 @@ use crate::bundle::manifest::{FORMAT, Judgement, Manifest};
 use crate::bundle::sums::{Contents, contents, parse};
 use crate::bundle::triton::TritonConfig;
 use crate::bundle::write::external_files;
-use crate::bundle::{EVIDENCE, MANIFEST, REQUEST, RESPONSE, SUMS, config_file, model_file};
+use crate::bundle::{EVIDENCE, MANIFEST, PROGRAM, REQUEST, RESPONSE, SUMS, config_file, model_file};
 use crate::engine::{Engine, EngineError};
 use crate::tensor::{Elements, NamedTensor, Tensor};
 use crate::worker::remote::RemoteEngine;
@@ -64,6 +64,26 @@ pub fn verify(
         Err(error) => findings.problems.push(cli::failure::sentence(&error)),
     }
     Ok(findings)
+}
+
+/// Whether a folder is a bundle as it was written: its manifest, its checksums, the files that they list, and nothing else.
+/// Such a folder may be replaced by another bundle.
+///
+/// # Errors
+/// A sentence that says what in the folder would be lost.
+pub fn is_bundle(folder: &Path) -> Result<(), String> {
+    let kept = |what: &str| {
+        format!(
+            "it is not an unchanged bundle ({what}), and what is in it would be lost; name another folder, or remove it yourself"
+        )
+    };
+    // Whose folder this is shows before all that is in it is hashed.
+    let manifest: Manifest = json(folder, MANIFEST).map_err(|problem| kept(&problem))?;
+    if !manifest.code.bundled_by.starts_with(PROGRAM) {
+        return Err(kept(&format!("{MANIFEST} names another program")));
+    }
+    let found = contents(folder).map_err(|error| error.to_string())?;
+    files(folder, &manifest, &found).into_iter().next().map_or(Ok(()), |problem| Err(kept(&problem)))
 }
 
 /// Whether every file is there, is listed, and has the hash that is listed.

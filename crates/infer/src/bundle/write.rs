@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use artifact::{AtomicFolder, FileError, sha256_bytes};
+use artifact::{AtomicFolder, FileError, check_replaceable, sha256_bytes};
 use onnx_model::{LoadError, LoadOptions, Model, TensorData};
 use serde::Serialize;
 
@@ -11,7 +11,8 @@ use crate::bundle::example::{InferenceRequest, InferenceResponse, JsonTensor};
 use crate::bundle::manifest::{Code, Evidence, Example, FORMAT, FileEntry, Judgement, Manifest, ModelEntry, TOLERANCE};
 use crate::bundle::sums::{Sums, contents, text};
 use crate::bundle::triton::TritonConfig;
-use crate::bundle::{EVIDENCE, MANIFEST, REQUEST, RESPONSE, SUMS, config_file, model_file, model_folder};
+use crate::bundle::verify::is_bundle;
+use crate::bundle::{EVIDENCE, MANIFEST, PROGRAM, REQUEST, RESPONSE, SUMS, config_file, model_file, model_folder};
 use crate::engine::{Engine, EngineError};
 use crate::tensor::NamedTensor;
 use crate::worker::remote::RemoteEngine;
@@ -79,18 +80,26 @@ pub enum BundleError {
 }
 
 /// Writes a bundle to `target`: whole, or not at all. `engine` is the model under ONNX Runtime, which computes the answer.
+/// What is at `target` is replaced only if it is an empty folder or a bundle that nobody changed.
 ///
 /// # Errors
-/// When the evaluation is of another model or did not pass, or something cannot be read, run or written.
+/// When the evaluation is of another model or did not pass, something else is at `target`, or something cannot be read, run or
+/// written.
 pub fn write(parts: &Parts<'_>, engine: &mut RemoteEngine, target: &Path) -> Result<Manifest, BundleError> {
+    check_replaceable(target, is_bundle)?;
     let folder = AtomicFolder::create(target)?;
-    let put = |place: &str, bytes: &[u8]| artifact::write_atomic(folder.path().join(place), bytes);
-    let copy = |place: &str, from: &Path| {
+    let place = |place: &str| {
         let to = folder.path().join(place);
         let parent = to.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(parent).map_err(FileError::new("create", parent))?;
-        std::fs::copy(from, &to).map(drop).map_err(FileError::new("copy", from))
+        Ok::<_, FileError>(to)
     };
+    let put = |name: &str, bytes: &[u8]| {
+        let to = place(name)?;
+        std::fs::write(&to, bytes).map_err(FileError::new("write", &to))
+    };
+    let copy =
+        |name: &str, from: &Path| std::fs::copy(from, place(name)?).map(drop).map_err(FileError::new("copy", from));
 
     let name = parts.name;
     let external = external_files(parts.model)?;
@@ -134,7 +143,7 @@ pub fn write(parts: &Parts<'_>, engine: &mut RemoteEngine, target: &Path) -> Res
         format: FORMAT,
         name: name.to_owned(),
         code: Code {
-            bundled_by: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).to_owned(),
+            bundled_by: format!("{PROGRAM} {}", env!("CARGO_PKG_VERSION")),
             bundled_at: parts.revision.clone(),
             exported_at: metadata.get("code.revision").cloned(),
             trained_at: metadata.get("training.revision").cloned(),
@@ -171,7 +180,7 @@ pub fn write(parts: &Parts<'_>, engine: &mut RemoteEngine, target: &Path) -> Res
     put(MANIFEST, json(&manifest).as_bytes())?;
     let sums: Sums = contents(folder.path())?.files.into_iter().map(|(path, (digest, _))| (path, digest)).collect();
     put(SUMS, text(&sums).as_bytes())?;
-    folder.commit()?;
+    folder.commit(is_bundle)?;
     Ok(manifest)
 }
 

@@ -10,6 +10,8 @@ pub use picture::digit;
 
 use std::fmt::Write;
 
+use artifact::GENERATOR;
+
 use crate::table::Grid;
 
 /// The look of every page.
@@ -69,7 +71,8 @@ impl Page {
         format!(
             "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-             <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n\
+             <meta name=\"color-scheme\" content=\"light dark\">\n\
+             <meta name=\"generator\" content=\"{GENERATOR}\">\n<title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n\
              <body>\n<a class=\"skip\" href=\"#content\">Skip to the content</a>\n\
              <header>\n<h1>{title}</h1>\n{lead}{contents}</header>\n\
              <main id=\"content\" tabindex=\"-1\">\n{body}</main>\n</body>\n</html>\n"

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use artifact::GENERATOR;
+
 use crate::report::chapter::Chapter;
 use crate::report::collect::Evidence;
 use crate::report::page::{fastest, most};
@@ -14,7 +16,10 @@ use crate::timing_text;
 /// The whole report, without pictures.
 pub fn markdown(evidence: &[Evidence]) -> String {
     let short = summary(evidence);
-    let mut text = format!("# Kiln: what the networks do, and how fast\n\n**{}**\n\n", plain(&short.sentence()));
+    let mut text = format!(
+        "<!-- generator: {GENERATOR} -->\n\n# Kiln: what the networks do, and how fast\n\n**{}**\n\n",
+        plain(&short.sentence())
+    );
     let rows = short
         .networks
         .iter()

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use artifact::Digest;
+use artifact::{Digest, GENERATOR};
 use serde::Serialize;
 
 use crate::report::chapter::{Chapter, Claim, Leader, Recipe};
@@ -11,10 +11,10 @@ use crate::report::collect::{Evidence, Unreadable};
 /// What passed, what failed, and who is fastest.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
+    /// The program that wrote this.
+    pub generator: String,
     /// Whether everything passed and could be read.
     pub passed: bool,
-    /// The program that wrote this.
-    pub program: String,
     /// The networks, in the order of the report.
     pub networks: Vec<Network>,
     /// The files that are no evaluations.
@@ -55,8 +55,8 @@ pub fn summary(evidence: &[Evidence]) -> Summary {
     let networks: Vec<Network> = evidence.iter().flatten().map(network).collect();
     let unreadable: Vec<Unreadable> = evidence.iter().filter_map(|one| one.as_ref().err().cloned()).collect();
     Summary {
+        generator: GENERATOR.to_owned(),
         passed: unreadable.is_empty() && networks.iter().all(|network| network.passed),
-        program: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).to_owned(),
         networks,
         unreadable,
     }

@@ -240,3 +240,34 @@ fn what_was_not_evaluated_or_did_not_pass_is_not_shipped() {
     assert_eq!(missing.status.code(), Some(1));
     assert!(text(&missing.stderr).contains("nowhere"), "{}", text(&missing.stderr));
 }
+
+/// A folder is replaced by a bundle only if nothing in it would be lost.
+#[test]
+fn only_an_empty_folder_or_an_unchanged_bundle_is_replaced() {
+    let shipped = Shipped::new();
+    let refused = |folder: &Path, complaint: &str| {
+        let output = write(&shipped.setting, folder);
+        assert_eq!(output.status.code(), Some(1), "{complaint}");
+        let said = text(&output.stderr);
+        assert!(said.contains(complaint) && said.contains(&folder.display().to_string()), "{said}");
+    };
+    let thesis = shipped.setting.path("thesis");
+    fs::create_dir(&thesis).unwrap();
+    assert!(write(&shipped.setting, &thesis).status.success(), "an empty folder");
+    assert!(write(&shipped.setting, &thesis).status.success(), "an unchanged bundle");
+    fs::write(thesis.join("thesis.tex"), "years of work").unwrap();
+    refused(&thesis, "thesis.tex is not in the manifest");
+    assert_eq!(fs::read(thesis.join("thesis.tex")).unwrap(), b"years of work");
+
+    let notes = shipped.copy();
+    fs::write(notes.join("README.md"), "my own notes").unwrap();
+    refused(&notes, "README.md");
+    assert_eq!(fs::read(notes.join("README.md")).unwrap(), b"my own notes");
+    let foreign = shipped.setting.path("foreign");
+    fs::create_dir(&foreign).unwrap();
+    fs::write(foreign.join("manifest.json"), "{}").unwrap();
+    refused(&foreign, "manifest.json");
+    // Files and links are no folders.
+    refused(&shipped.setting.model(), "it is not a folder");
+    assert!(shipped.setting.leftovers().is_empty());
+}

@@ -6,6 +6,7 @@ mod bundle;
 mod doctor;
 mod eval;
 mod float64;
+mod outputs;
 mod page;
 mod predict;
 mod report;

@@ -119,19 +119,43 @@ fn killed_between_checkpoints_it_ends_with_the_same_bytes() {
     assert_same(&place, "whole", "killed");
 }
 
-/// A killed training may leave a part of a file under a hidden name; the next one in the folder removes it.
+/// A training that is killed while it writes leaves a hidden folder; the next one removes it, and nothing that looks like it.
 #[test]
 fn parts_of_files_are_cleared_away() {
-    let place = Place::new(8, 4);
-    std::fs::create_dir(place.path("out")).unwrap();
-    for name in [".checkpoint.safetensors.a1B2c3.partial", ".model.safetensors.Zz9Yy8.partial"] {
-        std::fs::write(place.path("out").join(name), [0; 1000]).unwrap();
+    let place = Place::new(40, 20);
+    let options = "--batch-size 8 --epochs 1000000 --log-interval 1 --checkpoint-interval 0 --out out";
+    // Nearly all the time goes into checkpoints, so that a few kills meet one.
+    let left = |name: &String| name.starts_with(".checkpoint.safetensors.");
+    let met = (0..40).any(|moment| {
+        assert!(interrupt(&place, options, "Train Epoch", 1 + moment % 3, 7 * moment as u64 % 23));
+        place.names("out").iter().any(left)
+    });
+    assert!(met, "no kill met a file that was being written");
+    for name in [".checkpoint.safetensors.a1B2c3.partial", ".notes.partial"] {
+        std::fs::write(place.path("out").join(name), "mine").unwrap();
     }
-    std::fs::write(place.path("out/.notes.partial"), "mine").unwrap();
     place.train_well("--epochs 1 --out out");
-    let mut expected = vec![".notes.partial"];
+    let mut expected = vec![".checkpoint.safetensors.a1B2c3.partial", ".notes.partial"];
     expected.extend(RESULTS);
     assert_eq!(place.names("out"), expected);
+}
+
+/// A folder of another program keeps its files of the same names.
+#[test]
+fn results_take_the_place_of_nobody_elses_files() {
+    let place = Place::new(8, 4);
+    std::fs::create_dir(place.path("out")).unwrap();
+    for name in ["config.json", "model.safetensors", "metrics.jsonl"] {
+        std::fs::write(place.path("out").join(name), "{\"model_type\": \"bert\"}").unwrap();
+        let said = place.train_badly("--epochs 1 --out out");
+        assert!(said.contains(name) && said.contains("was not written by Kiln") && said.contains("--force"), "{said}");
+        assert_eq!(place.names("out"), [name]);
+        std::fs::remove_file(place.path("out").join(name)).unwrap();
+    }
+    std::fs::write(place.path("out/config.json"), "{}").unwrap();
+    place.train_well("--epochs 1 --out out --force");
+    place.train_well("--epochs 1 --out out");
+    assert_eq!(place.names("out"), RESULTS);
 }
 
 #[test]

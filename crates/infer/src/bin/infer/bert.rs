@@ -1,6 +1,6 @@
 //! A BERT for question answering in every engine.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Error, Result, anyhow, bail};
 use burn::tensor::Device;
@@ -23,6 +23,17 @@ const EXPORT: &str = "`cargo xtask export bert-qa` makes it";
 /// How to get a model folder.
 const FOLDER: &str = "no usable BERT folder (`cargo xtask fetch bert-qa` gets one from its public home; otherwise name a Hugging \
                       Face folder with --hf-dir)";
+
+/// The files of a Hugging Face folder that are there and that a model is made of, by their usual names.
+pub fn model_files(folder: &Path) -> Vec<PathBuf> {
+    let known = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let weights = ["safetensors", "bin", "index.json"].iter().any(|ending| name.ends_with(ending));
+        weights || name.contains("token") || ["config.json", "vocab.txt"].contains(&&*name)
+    };
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).filter(known).collect()
+}
 
 /// Tokenizer and configuration of a Hugging Face folder.
 pub fn text_side(folder: &Path) -> Result<(QaTokenizer, BertConfig)> {

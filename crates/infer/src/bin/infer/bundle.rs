@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use cli::bundle::{BundleArgs, BundleModel};
 use infer::alexnet;
 use infer::bundle::manifest::Manifest;
-use infer::bundle::verify::{Findings, verify};
+use infer::bundle::verify::{Findings, is_bundle, verify};
 use infer::bundle::write::{Parts, write};
 use infer::libraries::Libraries;
 use infer::mnist::{self, test_digits};
@@ -48,6 +48,8 @@ fn bundle(model: BundleModel, arguments: &BundleArgs) -> Result<ExitCode> {
             .map_err(artifact::FileError::new("open", path))
             .with_context(|| format!("nothing to bundle (`cargo xtask {command} {name}` makes it)"))?;
     }
+    let out = arguments.out.clone().unwrap_or_else(|| Path::new("artifacts/bundle").join(name));
+    artifact::check_replaceable(&out, is_bundle)?;
     let Beside { example, about, labels, files } = beside(model, arguments)?;
     let mut engine = start(&onnx)?;
     match model {
@@ -66,7 +68,6 @@ fn bundle(model: BundleModel, arguments: &BundleArgs) -> Result<ExitCode> {
         max_batch: arguments.max_batch,
         revision: arguments.revision.clone(),
     };
-    let out = arguments.out.clone().unwrap_or_else(|| Path::new("artifacts/bundle").join(name));
     let manifest = write(&parts, &mut engine, &out)?;
     match arguments.json {
         true => crate::print(&(serde_json::to_string_pretty(&manifest)? + "\n"))?,

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use artifact::write_atomic;
+use artifact::{Outputs, is_ours, write_atomic};
 use cli::report::ReportArgs;
 use infer::mnist::test_digits;
 use infer::report::{Summary, collect, markdown, page, summary};
@@ -21,7 +21,7 @@ const ARTIFACTS: &str = "artifacts";
 /// Writes the page, the document and the summary, and says where they are.
 pub fn execute(arguments: &ReportArgs) -> Result<ExitCode> {
     let out = arguments.out.clone().unwrap_or_else(|| arguments.artifacts.join(FOLDER));
-    let short = write(&arguments.artifacts, &arguments.data, &out)?;
+    let short = write(&arguments.artifacts, &arguments.data, &out, arguments.force)?;
     let index = out.join(INDEX);
     match arguments.json {
         true => crate::print(&json(&short)?)?,
@@ -52,7 +52,7 @@ pub fn renew(evaluation: &Path) -> String {
         return String::new();
     }
     let out = artifacts.join(FOLDER);
-    match write(artifacts, &Path::new(crate::DATASETS).join("mnist"), &out) {
+    match write(artifacts, &Path::new(crate::DATASETS).join("mnist"), &out, false) {
         Ok(_) => format!("All networks: {}\n", out.join(INDEX).display()),
         Err(error) => format!(
             "Note: the report over all networks was not written ({}); `cargo xtask report` does it.\n",
@@ -65,14 +65,15 @@ pub fn renew(evaluation: &Path) -> String {
 const EVALUATIONS: [&str; 3] = ["eval.json", "squad.json", "onnx.json"];
 
 /// Writes the three files of the report.
-fn write(artifacts: &Path, data: &Path, out: &Path) -> Result<Summary> {
+fn write(artifacts: &Path, data: &Path, out: &Path, force: bool) -> Result<Summary> {
     // Without the images the page says so in their place.
     let digits = test_digits(data).ok();
     let evidence = collect(artifacts, digits.as_ref())?;
     let short = summary(&evidence);
-    write_atomic(out.join("report.md"), markdown(&evidence))?;
-    write_atomic(out.join("report.json"), json(&short)?)?;
-    write_atomic(out.join(INDEX), page(&evidence))?;
+    let files = [("report.md", markdown(&evidence)), ("report.json", json(&short)?), (INDEX, page(&evidence))];
+    let outputs = Outputs::default().force(force);
+    files.iter().try_for_each(|(name, _)| outputs.neighbour(&out.join(name), is_ours))?;
+    files.iter().try_for_each(|(name, content)| write_atomic(out.join(name), content))?;
     Ok(short)
 }
 

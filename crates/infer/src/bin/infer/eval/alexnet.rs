@@ -1,6 +1,6 @@
 //! `infer eval alexnet`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -23,19 +23,21 @@ use crate::predict::alexnet::pictures;
 
 struct AlexNet<'a> {
     arguments: &'a EvalAlexnetArgs,
+    files: Vec<PathBuf>,
     pictures: Pictures,
     labels: Option<Labels>,
 }
 
 /// Evaluates, prints and writes the report. The exit status says whether every engine passed.
 pub fn execute(arguments: &EvalAlexnetArgs) -> Result<ExitCode> {
-    let pictures = Pictures::read(pictures(&arguments.images)?)?;
+    let files = pictures(&arguments.images)?;
+    let pictures = Pictures::read(files.clone())?;
     // Classes go by their numbers where their names are not there.
     let labels = match arguments.labels.is_file() {
         true => Some(Labels::read(&arguments.labels).context("--labels")?),
         false => None,
     };
-    network::execute(&AlexNet { arguments, pictures, labels }, &arguments.measure, &arguments.out)
+    network::execute(&AlexNet { arguments, files, pictures, labels }, &arguments.measure, &arguments.out)
 }
 
 impl Network for AlexNet<'_> {
@@ -52,6 +54,10 @@ impl Network for AlexNet<'_> {
 
     fn files(&self) -> Vec<(&'static str, &Path)> {
         vec![("weights", &self.arguments.weights)]
+    }
+
+    fn read(&self) -> Vec<&Path> {
+        self.files.iter().chain([&self.arguments.labels]).map(PathBuf::as_path).collect()
     }
 
     fn native(&self, seed: Option<u64>, threads: usize, exact: bool) -> EngineSpec {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
-use artifact::{AtomicFile, FileError};
+use artifact::{AtomicFile, FileError, Outputs};
 use cli::eval::EvalBertQaArgs;
 use cli::failure::sentence;
 use cli::predict::Engines;
@@ -21,7 +21,7 @@ use models::question_answering::{SpanOptions, WindowOptions};
 use serde::Serialize;
 
 use super::engines::asked;
-use crate::bert::{load_each, text_side};
+use crate::bert::{load_each, model_files, text_side};
 use crate::predict::engines::{runs_files, threads, warning};
 
 #[derive(Serialize)]
@@ -126,19 +126,13 @@ fn ask(arguments: &EvalBertQaArgs, questions: &Path, out_path: &Path) -> Result<
 
 /// Refuses results that would take the place of what is read, or of each other.
 fn keep_inputs(arguments: &EvalBertQaArgs, squad: &Path, out: &Path) -> Result<()> {
-    let files = ["config.json", "tokenizer.json", "vocab.txt"].map(|name| arguments.hf_dir.join(name));
-    let read = [squad, &arguments.model].into_iter().chain(files.iter().map(PathBuf::as_path));
-    let written = [Some(("--out", out)), arguments.predictions.as_deref().map(|path| ("--predictions", path))];
-    let real = |path: &Path| std::path::absolute(path).and_then(|path| path.canonicalize().or(Ok(path)));
-    let mut taken: Vec<PathBuf> = read.map(real).collect::<std::io::Result<_>>()?;
-    for (option, path) in written.into_iter().flatten() {
-        let place = real(path)?;
-        if taken.contains(&place) {
-            bail!("{option} {} is also read or written otherwise; name another file", path.display());
-        }
-        taken.push(place);
+    let files = model_files(&arguments.hf_dir);
+    let read = || [squad, &arguments.model].into_iter().chain(files.iter().map(PathBuf::as_path));
+    Outputs::of_inputs(read()).named(out)?;
+    match &arguments.predictions {
+        Some(predictions) => Ok(Outputs::of_inputs(read().chain([out])).named(predictions)?),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Asks every question of one engine, with progress.

@@ -2,12 +2,12 @@
 
 use std::cell::RefCell;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use artifact::{AtomicFile, FileError};
+use artifact::FileError;
 use cli::eval::EvalMnistArgs;
 use infer::engine_name::EngineName;
 use infer::field::{Field, expect};
@@ -23,12 +23,15 @@ use infer::progress::Progress;
 use infer::subject::Subject;
 use infer::tensor::ElementType;
 use infer::worker::EngineSpec;
-use models::mnist_digits::{Digits, PIXELS};
+use models::mnist_digits::{Digits, PIXELS, Split};
 
 use super::engines::{Starter, asked, size_hint};
 use super::search::Judged;
 use super::trigger::{Again, hand_over};
-use super::{batches, held, launcher, refuse_against, scenarios, session_note, settings, slower, write_page};
+use super::{
+    batches, held, launcher, outputs, refuse_against, scenarios, session_note, settings, slower, start_report,
+    write_page,
+};
 
 /// The batch sizes that are timed unless others are asked for.
 const BATCHES: [usize; 4] = [1, 8, 64, 256];
@@ -37,8 +40,10 @@ const BATCHES: [usize; 4] = [1, 8, 64, 256];
 pub fn execute(arguments: &EvalMnistArgs) -> Result<ExitCode> {
     refuse_against(&arguments.measure)?;
     let digits = digits(arguments)?;
-    // A report that cannot be written is known before the minutes that it takes.
-    let mut out = AtomicFile::create(&arguments.out)?;
+    let data = [Split::Test.images_file(), Split::Test.labels_file()].map(|name| arguments.data.join(name));
+    let read = [&arguments.model, &arguments.weights].into_iter().chain(&data).map(PathBuf::as_path);
+    let outputs = outputs(&arguments.measure, read);
+    let mut out = start_report(&outputs, &arguments.out)?;
     let earlier = arguments.measure.compare.as_deref().map(earlier).transpose()?;
     let mut report = evaluate(arguments, &digits)?;
     if let (Some(path), Some(earlier)) = (&arguments.measure.compare, &earlier) {
@@ -47,12 +52,12 @@ pub fn execute(arguments: &EvalMnistArgs) -> Result<ExitCode> {
         report.head.compare(path.clone(), &now, &earlier.head, &rows(earlier));
     }
     let rows = report.engines.iter_mut().map(|engine| &mut engine.row);
-    let notes = hand_over(rows, &arguments.out, &arguments.model, &arguments.measure, Again::default());
+    let notes = hand_over(rows, &arguments.out, &arguments.model, &arguments.measure, Again::default(), &outputs);
     report.head.notes.extend(notes);
     let json = serde_json::to_string(&report)? + "\n";
     out.write_all(json.as_bytes()).map_err(FileError::new("write", &arguments.out))?;
     out.commit()?;
-    let page = write_page(&arguments.out, &page(&report, &digits))?;
+    let page = write_page(&outputs, &arguments.out, &page(&report, &digits))?;
     let all = crate::report::renew(&arguments.out);
     let slower = slower(&arguments.measure, &report.head);
     match arguments.measure.json {

@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use artifact::{FileError, write_atomic};
+use artifact::{AtomicFile, Outputs, is_ours, write_atomic};
 use cli::eval::{EngineArgs, EvalArgs, EvalNetwork, MeasureArgs, ProviderOption, ScenarioName};
 use infer::measured::{Head, Settings};
 use infer::memory::fitting;
@@ -38,9 +38,33 @@ pub fn execute(arguments: &EvalArgs) -> Result<ExitCode> {
     }
 }
 
-/// Writes a report's page beside the report: `eval.json` and `eval.html`.
-fn write_page(report: &Path, page: &str) -> Result<PathBuf, FileError> {
-    let path = report.with_extension("html");
+/// What an evaluation may write to, which reads `files` and those that the options of the measurement name.
+fn outputs<'a>(measure: &'a MeasureArgs, files: impl IntoIterator<Item = &'a Path>) -> Outputs {
+    let named = [&measure.compare, &measure.against].into_iter().flatten().map(PathBuf::as_path);
+    Outputs::of_inputs(files.into_iter().chain(named)).force(measure.force)
+}
+
+/// Starts the report, for which `outputs` must have room, and for its page. What cannot be written is known before the
+/// minutes that an evaluation takes.
+fn start_report(outputs: &Outputs, out: &Path) -> Result<AtomicFile> {
+    outputs.named(out)?;
+    let page = page_of(out);
+    if page == out {
+        bail!("{} is where the page goes; name the report {}", out.display(), out.with_extension("json").display());
+    }
+    outputs.neighbour(&page, is_ours)?;
+    Ok(AtomicFile::create(out)?)
+}
+
+/// Where a report's page goes: `eval.html` beside `eval.json`.
+fn page_of(report: &Path) -> PathBuf {
+    report.with_extension("html")
+}
+
+/// Writes a report's page beside the report.
+fn write_page(outputs: &Outputs, report: &Path, page: &str) -> Result<PathBuf> {
+    let path = page_of(report);
+    outputs.neighbour(&path, is_ours)?;
     write_atomic(&path, page)?;
     Ok(path)
 }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use artifact::{AtomicFile, FileError};
+use artifact::{FileError, Outputs};
 use cli::eval::MeasureArgs;
 use infer::engine::EngineError;
 use infer::engine_name::EngineName;
@@ -28,7 +28,8 @@ use super::engines::{Starter, asked, size_hint};
 use super::search::Judged;
 use super::trigger::{Again, hand_over};
 use super::{
-    batches, held, launcher, quoted, refuse_against, repeating, scenarios, session_note, settings, slower, write_page,
+    batches, held, launcher, outputs, quoted, refuse_against, repeating, scenarios, session_note, settings, slower,
+    start_report, write_page,
 };
 
 /// A network that is evaluated, and what is special about it.
@@ -49,6 +50,9 @@ pub trait Network {
 
     /// The files that the result depends on besides the model; those that are not there are left out.
     fn files(&self) -> Vec<(&'static str, &Path)>;
+
+    /// The other files that are read, which no result may take the place of.
+    fn read(&self) -> Vec<&Path>;
 
     /// The network in Burn. `seed` is that of its weights, if they are random.
     fn native(&self, seed: Option<u64>, threads: usize, exact: bool) -> EngineSpec;
@@ -88,7 +92,9 @@ pub fn weights(seed: Option<u64>, path: &Path) -> Weights {
 /// Evaluates, prints and writes the report. The exit status says whether every engine passed.
 pub fn execute<N: Network>(network: &N, measure: &MeasureArgs, out: &Path) -> Result<ExitCode> {
     refuse_against(measure)?;
-    conclude(N::NAME, measure, out, Again::default(), || {
+    let files = network.files().into_iter().map(|(_, path)| path);
+    let outputs = outputs(measure, [network.model()].into_iter().chain(files).chain(network.read()));
+    conclude(N::NAME, measure, (out, &outputs), Again::default(), || {
         let mut report = evaluate(network, measure)?;
         report.command += &unusual("--out", out, &Path::new("artifacts").join(N::NAME).join("eval.json"));
         Ok(report)
@@ -100,12 +106,11 @@ pub fn execute<N: Network>(network: &N, measure: &MeasureArgs, out: &Path) -> Re
 pub fn conclude(
     name: &str,
     measure: &MeasureArgs,
-    out: &Path,
+    (out, outputs): (&Path, &Outputs),
     again: Again,
     evaluate: impl FnOnce() -> Result<Report>,
 ) -> Result<ExitCode> {
-    // A report that cannot be written is known before the minutes that it takes.
-    let mut file = AtomicFile::create(out)?;
+    let mut file = start_report(outputs, out)?;
     let earlier = measure.compare.as_deref().map(|path| earlier(name, path)).transpose()?;
     let mut report = evaluate()?;
     if let (Some(path), Some(earlier)) = (&measure.compare, &earlier) {
@@ -113,11 +118,11 @@ pub fn conclude(
     }
     let model = report.head.fingerprint.files.get("model").map(|mark| mark.path.clone());
     let rows = report.engines.iter_mut().map(|engine| &mut engine.row);
-    report.head.notes.extend(hand_over(rows, out, &model.unwrap_or_default(), measure, again));
+    report.head.notes.extend(hand_over(rows, out, &model.unwrap_or_default(), measure, again, outputs));
     let json = serde_json::to_string(&report)? + "\n";
     file.write_all(json.as_bytes()).map_err(FileError::new("write", out))?;
     file.commit()?;
-    let page = write_page(out, &page(&report))?;
+    let page = write_page(outputs, out, &page(&report))?;
     let all = crate::report::renew(out);
     let slower = slower(measure, &report.head);
     match measure.json {

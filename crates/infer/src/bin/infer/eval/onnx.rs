@@ -1,7 +1,7 @@
 //! `infer eval --onnx FILE`.
 
 use std::cell::RefCell;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ use super::network::{conclude, named, reports, unusual};
 use super::search::{Judged, Plain};
 use super::standard::{Standard, expected};
 use super::trigger::Again;
-use super::{batches, held, launcher, repeating, scenarios, session_note, settings};
+use super::{batches, held, launcher, outputs, repeating, scenarios, session_note, settings};
 
 /// What stands for the network's name.
 const NAME: &str = "onnx";
@@ -41,11 +41,22 @@ const REFERENCE: &str = "ort:cpu (graph as it is)";
 /// Evaluates, prints and writes the report. The exit status says whether every engine passed.
 pub fn execute(model: &Path, arguments: &EvalOnnxArgs) -> Result<ExitCode> {
     let again = Again { inputs: &arguments.inputs, tolerance: arguments.tolerance };
-    conclude(NAME, &arguments.measure, &arguments.out, again, || {
+    let inputs = arguments.inputs.iter().flat_map(|path| held_by(path));
+    let read: Vec<PathBuf> = inputs.chain([model.to_owned()]).collect();
+    let outputs = outputs(&arguments.measure, read.iter().map(PathBuf::as_path));
+    conclude(NAME, &arguments.measure, (&arguments.out, &outputs), again, || {
         let mut report = evaluate(model, arguments)?;
         report.command += &unusual("--out", &arguments.out, Path::new(EvalOnnxArgs::OUT));
         Ok(report)
     })
+}
+
+/// The file, or the files of the folder.
+fn held_by(path: &Path) -> Vec<PathBuf> {
+    match std::fs::read_dir(path) {
+        Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
+        Err(_) => vec![path.to_owned()],
+    }
 }
 
 fn evaluate(model: &Path, arguments: &EvalOnnxArgs) -> Result<Report> {

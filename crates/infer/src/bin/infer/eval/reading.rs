@@ -1,6 +1,6 @@
 //! `infer eval bert-qa` without SQuAD: every output against float64, the article's question, and the timing.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
@@ -20,7 +20,7 @@ use models::bert::BertConfig;
 use models::question_answering::{QaTokenizer, WindowOptions};
 
 use super::network::{self, Network, unusual, weights};
-use crate::bert::text_side;
+use crate::bert::{model_files, text_side};
 
 /// Questions with the texts that hold their answers: the article's, and the same one with more around it, so that a batch
 /// of both has padding.
@@ -39,7 +39,9 @@ struct Bert<'a> {
     arguments: &'a EvalBertQaArgs,
     config: BertConfig,
     tokenizer: QaTokenizer,
-    files: [std::path::PathBuf; 2],
+    files: [PathBuf; 2],
+    /// The files of the folder that are read.
+    read: Vec<PathBuf>,
     /// Tokens in each sequence that is timed.
     sequence: usize,
 }
@@ -54,7 +56,11 @@ pub fn execute(arguments: &EvalBertQaArgs, out: &Path) -> Result<ExitCode> {
         None => SEQUENCE.min(longest),
     };
     let files = ["config.json", "model.safetensors"].map(|name| arguments.hf_dir.join(name));
-    network::execute(&Bert { arguments, config, tokenizer, files, sequence }, &arguments.measure, out)
+    network::execute(
+        &Bert { arguments, config, tokenizer, files, read: model_files(&arguments.hf_dir), sequence },
+        &arguments.measure,
+        out,
+    )
 }
 
 impl Bert<'_> {
@@ -77,6 +83,10 @@ impl Network for Bert<'_> {
     fn files(&self) -> Vec<(&'static str, &Path)> {
         let [config, weights] = &self.files;
         vec![("config", config), ("weights", weights)]
+    }
+
+    fn read(&self) -> Vec<&Path> {
+        self.read.iter().map(PathBuf::as_path).collect()
     }
 
     fn native(&self, seed: Option<u64>, threads: usize, exact: bool) -> EngineSpec {

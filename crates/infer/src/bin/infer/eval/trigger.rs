@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use artifact::{Outputs, is_ours};
 use cli::eval::{EngineArgs, MeasureArgs};
 use cli::failure::sentence;
 use infer::any_model::given::write;
@@ -30,6 +31,7 @@ pub fn hand_over<'a>(
     model: &Path,
     measure: &MeasureArgs,
     again: Again,
+    outputs: &Outputs,
 ) -> Vec<String> {
     let mut notes = Vec::new();
     for stale in earlier(out).into_iter().filter(|path| !again.inputs.iter().any(|given| same(given, path))) {
@@ -40,14 +42,20 @@ pub fn hand_over<'a>(
     for row in rows {
         let Some(departure) = row.departure.as_mut() else { continue };
         let path = beside(out, &row.engine);
-        notes.push(match write(&path, &departure.inputs) {
+        let written = match outputs.neighbour(&path, is_ours) {
+            Ok(()) => write(&path, &departure.inputs).map_err(anyhow::Error::from),
+            Err(stranger) => Err(stranger.into()),
+        };
+        notes.push(match written {
             Ok(()) => {
                 let command = command(model, &path, &row.engine, measure, again);
                 let note = format!("{} shows where {} departs: `{command}`", path.display(), row.engine);
                 departure.trigger = Some(path);
                 note
             }
-            Err(error) => format!("the inputs that show where {} departs are lost: {}", row.engine, sentence(&error)),
+            Err(error) => {
+                format!("the inputs that show where {} departs are lost: {}", row.engine, sentence(error.as_ref()))
+            }
         });
     }
     notes
@@ -81,8 +89,8 @@ fn earlier(report: &Path) -> Vec<PathBuf> {
     let engine = |name: &str| Some(name.strip_prefix(&stem)?.strip_suffix(SUFFIX)?.to_owned());
     let files = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let named = |path: &PathBuf| path.file_name().and_then(|name| engine(name.to_str()?));
-    // A name with a dot in it is that of another report.
-    files.filter(|path| named(path).is_some_and(|engine| !engine.contains('.'))).collect()
+    // A name with a dot in it is that of another report, and a file that does not say that it is ours is the user's.
+    files.filter(|path| named(path).is_some_and(|engine| !engine.contains('.')) && is_ours(path)).collect()
 }
 
 fn same(one: &Path, other: &Path) -> bool {
@@ -99,9 +107,11 @@ mod tests {
         let report = folder.path().join("onnx.json");
         assert_eq!(beside(&report, "ort:cpu"), folder.path().join("onnx.ort-cpu.trigger.safetensors"));
         for name in ["onnx.ort-cpu", "onnx.tract", "onnx.new.tract", "other.tract", "onnx"] {
-            std::fs::write(folder.path().join(name.to_owned() + SUFFIX), b"").unwrap();
+            write(&folder.path().join(name.to_owned() + SUFFIX), &[]).unwrap();
         }
-        std::fs::write(folder.path().join("onnx.tract.safetensors"), b"").unwrap();
+        write(&folder.path().join("onnx.tract.safetensors"), &[]).unwrap();
+        // Somebody else's file under such a name.
+        std::fs::write(folder.path().join("onnx.thesis".to_owned() + SUFFIX), b"thesis").unwrap();
         let mut found = earlier(&report);
         found.sort();
         assert_eq!(found, [beside(&report, "ort:cpu"), beside(&report, "tract")]);
