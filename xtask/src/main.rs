@@ -6,7 +6,6 @@
 mod bench;
 mod code;
 mod native;
-mod pretrained;
 mod programs;
 mod public;
 mod run;
@@ -65,7 +64,7 @@ fn main() -> ExitCode {
     match dispatch(Arguments::parse().command) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {}", cli::failure::sentence(error.as_ref()));
+            eprintln!("error: {}", terminal::failure::sentence(error.as_ref()));
             ExitCode::FAILURE
         }
     }

@@ -38,18 +38,18 @@ impl Program {
             Self::Fetch => "fetch",
             Self::Train => "train",
             Self::Export => "export",
-            Self::Eval | Self::Predict | Self::Doctor | Self::Report | Self::Bundle => "infer",
+            Self::Eval | Self::Predict | Self::Doctor | Self::Bundle => "infer",
+            Self::Report => "report",
         }
     }
 
     /// What the binary is told first.
     fn subcommand(self) -> Option<&'static str> {
         match self {
-            Self::Fetch | Self::Train | Self::Export => None,
+            Self::Fetch | Self::Train | Self::Export | Self::Report => None,
             Self::Eval => Some("eval"),
             Self::Predict => Some("predict"),
             Self::Doctor => Some("doctor"),
-            Self::Report => Some("report"),
             Self::Bundle => Some("bundle"),
         }
     }

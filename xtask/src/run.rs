@@ -10,12 +10,13 @@ use anyhow::{Context, Result};
 use artifact::FileError;
 use artifact::pipeline::{Lock, Reason, Stage};
 use artifact::runtime;
+use catalogue::NetworkId;
 use clap::Args;
-use cli::eval::seconds;
+use cli::eval::{EvalTarget, seconds};
 use cli::train::Recipe;
 
 use crate::programs::{Program, Programs, exit_code};
-use crate::stages::{Network, Plan, Task};
+use crate::stages::{Plan, Task};
 use crate::workspace;
 
 /// The name of the lock file in the folder of artifacts.
@@ -46,8 +47,8 @@ pub struct RunArgs {
 #[derive(Args)]
 pub struct Pipeline {
     /// The network.
-    #[arg(value_enum, default_value_t = Network::Mnist)]
-    pub network: Network,
+    #[arg(value_enum, default_value = NetworkId::ALL[0].card().name)]
+    pub network: EvalTarget,
     /// The folder for results and for the lock of hashes.
     #[arg(long, value_name = "FOLDER", default_value = "artifacts")]
     pub artifacts: PathBuf,
@@ -148,7 +149,7 @@ pub fn sentence(reasons: &[Reason]) -> String {
 }
 
 /// The stage as it is after it ran: fetching settles where the library is.
-fn written(plan: &Plan, network: Network, index: usize, task: &Task) -> Stage {
+fn written(plan: &Plan, network: EvalTarget, index: usize, task: &Task) -> Stage {
     plan.tasks(network).get(index).map_or_else(|| task.stage.clone(), |task| task.stage.clone())
 }
 

@@ -1,47 +1,28 @@
 //! The stages of the pipeline: what each reads, is told and writes.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use artifact::Digest;
 use artifact::pipeline::Stage;
 use artifact::runtime::{self, DYLIB_VARIABLE};
+use catalogue::{Card, DATASETS, NetworkId, TaskKind, WeightSource};
 use clap::ValueEnum;
+use cli::eval::EvalTarget;
 use cli::train::{Device, Recipe};
 use serde_json::{Value, json};
 
 use crate::code::Code;
-use crate::pretrained::Pretrained;
 use crate::programs::Program;
 use crate::run::Pipeline;
 use crate::workspace;
 
-/// The files of MNIST that are trained on and evaluated with.
-const MNIST: [&str; 4] =
-    ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
-
-/// What of [`MNIST`] the evaluation reads.
-const MNIST_TEST: [&str; 2] = ["t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
-
 /// The name of the ONNX Runtime library in the lock, whatever its path.
-pub(crate) const RUNTIME: &str = "the ONNX Runtime library";
+const RUNTIME: &str = "the ONNX Runtime library";
 
 /// The file in a network's folder that says what its evaluation found.
 const EVALUATION: &str = "eval.json";
-
-/// A network with a pipeline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Network {
-    /// The convolutional network of PyTorch's MNIST example.
-    Mnist,
-    /// torchvision's AlexNet, with its pretrained weights.
-    Alexnet,
-    /// BERT for question answering: BERT-large from its public home, or what you put into the folder datasets/bert-qa.
-    BertQa,
-    /// Every network.
-    All,
-}
 
 /// A stage with the program that does it.
 pub struct Task {
@@ -59,6 +40,7 @@ pub struct Plan<'a> {
     train: Digest,
     export: Digest,
     eval: Digest,
+    report: Digest,
 }
 
 impl<'a> Plan<'a> {
@@ -67,18 +49,29 @@ impl<'a> Plan<'a> {
     /// # Errors
     /// When the code cannot be read.
     pub fn new(pipeline: &'a Pipeline) -> Result<Self> {
-        let code = Code::of(&[Program::Train, Program::Export, Program::Eval])?;
+        let code = Code::of(&[Program::Train, Program::Export, Program::Eval, Program::Report])?;
         Ok(Self {
             pipeline,
             train: code.digest(Program::Train)?,
             export: code.digest(Program::Export)?,
             eval: code.digest(Program::Eval)?,
+            report: code.digest(Program::Report)?,
         })
     }
 
     /// The stages in the order in which they run. The library may be another one after it was fetched.
-    pub fn tasks(&self, network: Network) -> Vec<Task> {
-        let mut tasks = self.of_networks(network);
+    pub fn tasks(&self, target: EvalTarget) -> Vec<Task> {
+        let networks = match target {
+            EvalTarget::One(network) => vec![network],
+            EvalTarget::All => NetworkId::ALL.into(),
+        };
+        let mut tasks: Vec<Task> = Vec::new();
+        for task in networks.into_iter().flat_map(|network| self.of_network(network.card())) {
+            // All networks share the library.
+            if tasks.iter().all(|known| known.stage.name != task.stage.name) {
+                tasks.push(task);
+            }
+        }
         tasks.push(self.report(&tasks));
         tasks
     }
@@ -88,33 +81,24 @@ impl<'a> Plan<'a> {
         let Pipeline { artifacts, .. } = self.pipeline;
         let evaluations = tasks.iter().filter(|task| task.program == Program::Eval);
         let after = evaluations.clone().map(|task| task.stage.name.clone()).collect();
-        let mut inputs: BTreeMap<String, PathBuf> = evaluations
-            .flat_map(|task| &task.stage.outputs)
-            .filter(|(name, _)| name.ends_with(EVALUATION))
-            .map(|(name, path)| (name.clone(), path.clone()))
-            .collect();
+        let mut inputs: Files = evaluations.flat_map(|task| task.stage.outputs.clone()).collect();
         let folders = std::fs::read_dir(workspace::root().join(artifacts)).into_iter().flatten().flatten();
-        for folder in folders {
-            let name = folder.file_name().to_string_lossy().into_owned();
-            let path = artifacts.join(&name).join(EVALUATION);
-            if !name.starts_with('.') && workspace::root().join(&path).is_file() {
-                inputs.insert(format!("{name}/{EVALUATION}"), path);
+        let evaluated = folders.map(|folder| folder.file_name().to_string_lossy().into_owned());
+        let evaluated = evaluated.filter(|name| !name.starts_with('.')).map(|name| format!("{name}/{EVALUATION}"));
+        // The evaluation of a file from anywhere lies in the report's own folder.
+        for place in evaluated.chain(["report/onnx.json".to_owned()]) {
+            let path = artifacts.join(&place);
+            if workspace::root().join(&path).is_file() {
+                inputs.insert(place, path);
             }
         }
         let folder = artifacts.join("report");
-        // The evaluation of a file from anywhere and SQuAD's figures, if there are any.
-        for place in ["report/onnx.json", "bert-qa/squad.json"] {
-            let path = artifacts.join(place);
-            if workspace::root().join(&path).is_file() {
-                inputs.insert(place.to_owned(), path);
-            }
-        }
         Task {
             stage: Stage {
                 name: "report".to_owned(),
                 parameters: BTreeMap::new(),
                 inputs,
-                code: Some(self.eval),
+                code: Some(self.report),
                 outputs: ["index.html", "report.md", "report.json"]
                     .map(|name| (format!("report/{name}"), folder.join(name)))
                     .into(),
@@ -126,116 +110,171 @@ impl<'a> Plan<'a> {
         }
     }
 
-    fn of_networks(&self, network: Network) -> Vec<Task> {
-        match network {
-            Network::Mnist => self.mnist(),
-            Network::Alexnet => self.pretrained().alexnet(),
-            Network::BertQa => self.pretrained().bert_qa(),
-            Network::All => {
-                let mut tasks = self.mnist();
-                for task in self.pretrained().alexnet().into_iter().chain(self.pretrained().bert_qa()) {
-                    // All networks share the library.
-                    if tasks.iter().all(|known| known.stage.name != task.stage.name) {
-                        tasks.push(task);
-                    }
-                }
-                tasks
-            }
-        }
-    }
-
-    fn pretrained(&self) -> Pretrained<'_> {
-        let Pipeline { artifacts, seconds, .. } = self.pipeline;
-        Pretrained { artifacts, seconds: *seconds, export: self.export, eval: self.eval }
-    }
-
-    fn mnist(&self) -> Vec<Task> {
-        let Pipeline { artifacts, seconds, recipe, .. } = self.pipeline;
-        let folder = artifacts.join("mnist");
-        let file = |name: &str| (format!("mnist/{name}"), folder.join(name));
-        let path = |name: &str| folder.join(name).display().to_string();
-        let data = |names: &[&str]| -> BTreeMap<String, PathBuf> {
-            names
-                .iter()
-                .map(|name| (format!("datasets/mnist/{name}"), PathBuf::from("datasets/mnist").join(name)))
-                .collect()
-        };
-
-        let mut tasks = vec![fetch("mnist", data(&MNIST))];
+    /// Fetch, train where the weights are trained here, export, evaluate.
+    fn of_network(&self, card: &Card) -> Vec<Task> {
+        let Weights { path, files, mut tasks } = self.weights(card);
+        let folder = self.pipeline.artifacts.join(card.name);
+        let file = |name: String| (format!("{}/{name}", card.name), folder.join(name));
+        let (model, evaluation) = (file(format!("{}.onnx", card.name)), file(EVALUATION.to_owned()));
         tasks.extend(fetch_runtime());
-        let outputs = ["model.safetensors", "metrics.jsonl", "config.json"].map(file).into();
-        let mut arguments = words(&["--in-pipeline", &format!("--out={}", folder.display())]);
-        arguments.extend(options(recipe));
+        let before: Vec<String> = tasks.iter().map(|task| task.stage.name.clone()).collect();
         tasks.push(Task {
             stage: Stage {
-                name: "mnist/train".to_owned(),
-                parameters: parameters(recipe),
-                inputs: data(&MNIST),
-                code: Some(self.train),
-                outputs,
-                after: vec!["fetch/mnist".to_owned()],
-                declared: false,
-            },
-            program: Program::Train,
-            arguments,
-        });
-        let trained = BTreeMap::from(["model.safetensors", "metrics.jsonl", "config.json"].map(file));
-        tasks.push(Task {
-            stage: Stage {
-                name: "mnist/export".to_owned(),
+                name: format!("{}/export", card.name),
                 parameters: [("--opset".to_owned(), json!(11))].into(),
-                inputs: trained,
+                inputs: files.clone(),
                 code: Some(self.export),
-                outputs: [file("mnist.onnx")].into(),
-                after: vec!["fetch/onnxruntime".to_owned(), "mnist/train".to_owned()],
+                outputs: [model.clone()].into(),
+                after: before.clone(),
                 declared: false,
             },
             program: Program::Export,
             arguments: words(&[
-                "mnist",
+                card.name,
                 "--opset=11",
-                &format!("--weights={}", path("model.safetensors")),
-                &format!("--out={}", path("mnist.onnx")),
+                &format!("--weights={}", path.display()),
+                &format!("--out={}", model.1.display()),
             ]),
         });
-        let mut inputs = data(&MNIST_TEST);
-        inputs.extend([file("model.safetensors"), file("mnist.onnx")]);
-        inputs.insert(RUNTIME.to_owned(), library());
+        let data = data_files(card);
+        let seconds = self.pipeline.seconds;
+        let mut inputs = files;
+        inputs.extend(data);
+        inputs.extend([model.clone(), (RUNTIME.to_owned(), library())]);
         tasks.push(Task {
             stage: Stage {
-                name: "mnist/eval".to_owned(),
+                name: format!("{}/eval", card.name),
                 parameters: [("--seconds".to_owned(), json!(seconds))].into(),
                 inputs,
                 code: Some(self.eval),
-                outputs: [file("eval.json"), file("eval.html")].into(),
-                after: vec!["fetch/mnist".to_owned(), "fetch/onnxruntime".to_owned(), "mnist/export".to_owned()],
+                outputs: [evaluation.clone()].into(),
+                after: before.into_iter().chain([format!("{}/export", card.name)]).collect(),
                 declared: false,
             },
             program: Program::Eval,
             arguments: words(&[
-                "mnist",
-                &format!("--model={}", path("mnist.onnx")),
-                &format!("--weights={}", path("model.safetensors")),
-                &format!("--out={}", path("eval.json")),
+                card.name,
+                &format!("--model={}", model.1.display()),
+                &format!("--weights={}", path.display()),
+                &format!("--out={}", evaluation.1.display()),
                 &format!("--seconds={seconds}"),
             ]),
         });
         tasks
     }
+
+    /// The weights, and the stages that bring or make them.
+    fn weights(&self, card: &Card) -> Weights {
+        let path = card.weights();
+        match card.weights {
+            WeightSource::Trained => self.trained(card),
+            WeightSource::File { dataset, .. } => {
+                let files = Files::from([entry(path.clone())]);
+                Weights { path, files: files.clone(), tasks: vec![fetch(dataset, files)] }
+            }
+            WeightSource::Folder { dataset } => {
+                // What the user put there is read as it is.
+                let own = is_own(card);
+                let mut files: Files = match own {
+                    true => BTreeMap::from([entry(path.join("config.json"))]),
+                    false => declared(dataset),
+                };
+                let tasks = if own { Vec::new() } else { vec![fetch(dataset, files.clone())] };
+                let found = std::fs::read_dir(workspace::root().join(&path)).into_iter().flatten().flatten();
+                let parts = found.map(|file| path.join(file.file_name())).filter(|file| {
+                    let ending = file.extension().unwrap_or_default();
+                    let known = ["safetensors", "bin", "json", "txt"].iter().any(|known| ending == *known);
+                    known && !file.ends_with(FIRST_FETCH)
+                });
+                files.extend(parts.map(entry));
+                Weights { path, files, tasks }
+            }
+        }
+    }
+
+    fn trained(&self, card: &Card) -> Weights {
+        let Pipeline { artifacts, recipe, .. } = self.pipeline;
+        let folder = artifacts.join(card.name);
+        let outputs: Files = ["model.safetensors", "metrics.jsonl", "config.json"]
+            .map(|name| (format!("{}/{name}", card.name), folder.join(name)))
+            .into();
+        let mut arguments = words(&["--in-pipeline", &format!("--out={}", folder.display())]);
+        arguments.extend(options(recipe));
+        let data = fetch(card.name, declared(card.name));
+        let train = Task {
+            stage: Stage {
+                name: format!("{}/train", card.name),
+                parameters: parameters(recipe),
+                inputs: data.stage.outputs.clone(),
+                code: Some(self.train),
+                outputs: outputs.clone(),
+                after: vec![data.stage.name.clone()],
+                declared: false,
+            },
+            program: Program::Train,
+            arguments,
+        };
+        Weights { path: folder.join("model.safetensors"), files: outputs, tasks: vec![data, train] }
+    }
+}
+
+/// Files by a name that is the same on every machine.
+type Files = BTreeMap<String, PathBuf>;
+
+/// The weights of a network.
+struct Weights {
+    /// The file or folder.
+    path: PathBuf,
+    /// The files that they are made of.
+    files: Files,
+    /// The stages that bring or make them.
+    tasks: Vec<Task>,
+}
+
+/// The data that an evaluation reads.
+fn data_files(card: &Card) -> Files {
+    match card.task {
+        TaskKind::Digits => declared(card.name),
+        TaskKind::Pictures | TaskKind::Questions => Files::new(),
+    }
+}
+
+/// The files that a manifest declares, from the workspace's root; none if it cannot be read, which fetching tells.
+fn declared(dataset: &str) -> Files {
+    let folder = Path::new(DATASETS).join(dataset);
+    let text = std::fs::read_to_string(workspace::root().join(DATASETS).join(format!("{dataset}.toml")));
+    let manifest: Option<toml::Table> = text.ok().and_then(|text| text.parse().ok());
+    let files = manifest.as_ref().and_then(|table| table.get("file")?.as_array());
+    let names = files.into_iter().flatten().filter_map(|file| file.get("name")?.as_str());
+    names.map(|name| entry(folder.join(name))).collect()
+}
+
+/// What `fetch` leaves in the folder of files that it brought without a declared SHA-256.
+const FIRST_FETCH: &str = "first-fetch.json";
+
+/// Whether the folder of a network's weights holds what the user put there, and not what `fetch` brought or began to bring.
+pub fn is_own(card: &Card) -> bool {
+    let folder = workspace::root().join(card.weights());
+    card.has_folder() && folder.join("config.json").is_file() && !folder.join(FIRST_FETCH).is_file()
+}
+
+/// A file under its path from the workspace's root.
+fn entry(path: PathBuf) -> (String, PathBuf) {
+    (path.display().to_string(), path)
 }
 
 /// The stage that brings the runtime library, unless the user names one.
-pub(crate) fn fetch_runtime() -> Option<Task> {
+fn fetch_runtime() -> Option<Task> {
     let named = std::env::var_os(DYLIB_VARIABLE).is_some_and(|value| !value.is_empty());
     (!named).then(|| fetch("onnxruntime", [(RUNTIME.to_owned(), fetched_library())].into()))
 }
 
-pub(crate) fn words(words: &[&str]) -> Vec<String> {
+fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
 /// A stage that brings the files of a manifest.
-pub(crate) fn fetch(name: &str, outputs: BTreeMap<String, PathBuf>) -> Task {
+fn fetch(name: &str, outputs: Files) -> Task {
     let manifest = format!("datasets/{name}.toml");
     Task {
         stage: Stage {
@@ -260,7 +299,7 @@ fn fetched_library() -> PathBuf {
 }
 
 /// The library that an evaluation loads, or would load after fetching.
-pub(crate) fn library() -> PathBuf {
+fn library() -> PathBuf {
     let folder = workspace::root().join("datasets/onnxruntime");
     runtime::locate(&folder).map_or_else(|_| fetched_library(), |library| library.path)
 }
@@ -350,7 +389,7 @@ mod tests {
         }
         let pipeline = Line::try_parse_from(["run"].iter().chain(words)).unwrap().pipeline;
         let digest = artifact::sha256_bytes(b"code");
-        let plan = Plan { pipeline: &pipeline, train: digest, export: digest, eval: digest };
+        let plan = Plan { pipeline: &pipeline, train: digest, export: digest, eval: digest, report: digest };
         plan.tasks(pipeline.network).into_iter().map(|task| task.stage.name).collect()
     }
 

@@ -1,9 +1,11 @@
 //! `bundle`: a folder ready to ship.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use catalogue::NetworkId;
+use clap::Args;
 
+use crate::task::TaskArgs;
 use crate::train::positive;
 
 /// Write a folder ready to ship, or check one.
@@ -24,9 +26,9 @@ if every file is what the manifest says, nothing is missing or extra, and the ex
 pub struct BundleArgs {
     /// The network.
     #[arg(value_enum, required_unless_present = "verify")]
-    pub model: Option<BundleModel>,
+    pub network: Option<NetworkId>,
     /// Check this bundle whole; write nothing.
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["model", "out", "onnx", "evaluation", "image", "hf_dir"])]
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["network", "out", "onnx", "evaluation", "images", "weights"])]
     pub verify: Option<PathBuf>,
     /// Where the bundle goes [default: artifacts/bundle/NETWORK]
     #[arg(long, value_name = "FOLDER")]
@@ -40,22 +42,17 @@ pub struct BundleArgs {
     /// The most items that Triton may put together in a batch.
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = positive)]
     pub max_batch: usize,
-    /// MNIST: the folder with the test images; the first one is the example.
-    #[arg(long, value_name = "FOLDER", default_value = "datasets/mnist")]
-    pub data: PathBuf,
-    /// AlexNet: the picture of the example [default: a made-up one, which the manifest says]
-    #[arg(long, value_name = "FILE")]
-    pub image: Option<PathBuf>,
-    /// AlexNet: the names of the classes.
-    #[arg(long, value_name = "FILE", default_value = "datasets/imagenet-labels/labels.json")]
-    pub labels: PathBuf,
-    /// BERT: the Hugging Face folder with the configuration and the tokenizer.
-    #[arg(long, value_name = "FOLDER", default_value = "datasets/bert-qa")]
-    pub hf_dir: PathBuf,
-    /// BERT: the question of the example.
+    /// The weights of the file: for questions the Hugging Face folder with configuration and tokenizer [default: where they are
+    /// trained or fetched to]
+    #[arg(long, visible_alias = "hf-dir", value_name = "PATH")]
+    pub weights: Option<PathBuf>,
+    /// The data of the example: the first digit or picture. Without --image a picture is made up, which the manifest says.
+    #[command(flatten)]
+    pub task: TaskArgs,
+    /// Questions: the question of the example.
     #[arg(long, value_name = "TEXT", default_value = "Who was Jim Henson ?")]
     pub question: String,
-    /// BERT: the text that holds the answer.
+    /// Questions: the text that holds the answer.
     #[arg(long, value_name = "TEXT", default_value = "Jim Henson was a puppeteer")]
     pub context: String,
     /// Print the result as JSON instead of text.
@@ -64,31 +61,4 @@ pub struct BundleArgs {
     /// The code's revision, for the record.
     #[arg(long, hide = true)]
     pub revision: Option<String>,
-}
-
-/// A network that can be bundled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum BundleModel {
-    /// The convolutional network of PyTorch's MNIST example.
-    Mnist,
-    /// torchvision's AlexNet.
-    Alexnet,
-    /// BERT for question answering.
-    BertQa,
-}
-
-impl BundleModel {
-    /// The name that Triton serves it under.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Mnist => "mnist",
-            Self::Alexnet => "alexnet",
-            Self::BertQa => "bert-qa",
-        }
-    }
-
-    /// Where its results lie unless the user says otherwise.
-    pub fn artifacts(self) -> PathBuf {
-        Path::new("artifacts").join(self.name())
-    }
 }

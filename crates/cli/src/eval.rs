@@ -3,28 +3,96 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Args, Subcommand, ValueEnum};
+use catalogue::NetworkId;
+use clap::builder::PossibleValue;
+use clap::{Args, ValueEnum};
 
+use crate::task::TaskArgs;
 use crate::train::{positive, threads};
 
-/// Validate an ONNX file on real data.
+/// Validate an ONNX file on real data, beside Burn, and time both.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Examples:
   cargo xtask eval mnist                   all 10,000 test digits, then the timing
-  cargo xtask eval mnist --engines ort:cpu,ort:openvino,tract
-  cargo xtask eval bert-qa --squad dev-v1.1.json
+  cargo xtask eval mnist --limit 1000 --batches 1,32 --seconds 1
+  cargo xtask eval mnist --engines ort:cpu,ort:openvino,tract --provider-option openvino.num_streams=1
+  cargo xtask eval mnist --out new.json --compare artifacts/mnist/eval.json --fail-if-slower
+  cargo xtask eval mnist --engines tract --bisect      the node where tract departs, if it does
+  cargo xtask eval alexnet --image photographs/
+  cargo xtask eval bert-qa --squad dev-v1.1.json --limit 100
+  cargo xtask eval all --image photographs/
   cargo xtask eval --onnx model.onnx --shape batch=8 --engines ort:cpu,tract
   cargo xtask eval --onnx model.onnx --batches 1,8,64 --compare earlier.json --fail-if-slower
-  cargo xtask eval --onnx new.onnx --against old.onnx --bisect    where two files part ways")]
-#[command(args_conflicts_with_subcommands = true, arg_required_else_help = true)]
+  cargo xtask eval --onnx new.onnx --against old.onnx --bisect    where two files part ways
+
+The exit status is 0 only if every engine ran where it was asked to, gives Burn's result for every item, and strays no
+further from the network in float64 than float32 does. `cargo xtask report` makes a page of the report.")]
+#[command(arg_required_else_help = true)]
 pub struct EvalArgs {
-    /// The network.
-    #[command(subcommand)]
-    pub network: Option<EvalNetwork>,
+    /// The network, or all of them with the files in their usual places.
+    #[arg(value_name = "NETWORK", conflicts_with = "onnx", required_unless_present = "onnx")]
+    pub network: Option<EvalTarget>,
+    /// The ONNX file of the network [default: artifacts/NETWORK/NETWORK.onnx]
+    #[arg(long, value_name = "FILE", requires = "network")]
+    pub model: Option<PathBuf>,
+    /// The weights that the ONNX file was made from, for Burn: a file, or a Hugging Face folder with configuration and tokenizer
+    /// [default: where they are trained or fetched to]
+    #[arg(long, visible_alias = "hf-dir", value_name = "PATH", requires = "network")]
+    pub weights: Option<PathBuf>,
+    /// Digits and questions: only the first N.
+    #[arg(long, value_name = "N", value_parser = positive, requires = "network")]
+    pub limit: Option<usize>,
+    /// Questions: SQuAD 1.1 in its own format, for exact match and F1 by the official definition.
+    #[arg(long, value_name = "FILE", requires = "network")]
+    pub squad: Option<PathBuf>,
+    /// Questions: tokens in each sequence that is timed [default: 128, or as many as the network takes if that is fewer]
+    #[arg(long, value_name = "N", value_parser = positive, requires = "network")]
+    pub sequence: Option<usize>,
+    /// The data.
+    #[command(flatten)]
+    pub task: TaskArgs,
     /// A file from anywhere instead.
     #[command(flatten)]
     pub file: EvalOnnxArgs,
+    /// Where the report goes, as JSON with every sample [default: artifacts/NETWORK/eval.json, with --onnx
+    /// artifacts/report/onnx.json]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// How it is measured.
+    #[command(flatten)]
+    pub measure: MeasureArgs,
+}
+
+/// What is evaluated by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EvalTarget {
+    /// One network.
+    One(NetworkId),
+    /// Every network.
+    All,
+}
+
+impl ValueEnum for EvalTarget {
+    fn value_variants<'a>() -> &'a [Self] {
+        const TARGETS: [EvalTarget; NetworkId::ALL.len() + 1] = {
+            let mut targets = [EvalTarget::All; NetworkId::ALL.len() + 1];
+            let mut index = 0;
+            while index < NetworkId::ALL.len() {
+                targets[index] = EvalTarget::One(NetworkId::ALL[index]);
+                index += 1;
+            }
+            targets
+        };
+        &TARGETS
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        match self {
+            Self::One(network) => network.to_possible_value(),
+            Self::All => Some(PossibleValue::new("all").help("Every network")),
+        }
+    }
 }
 
 /// Options for an ONNX file from anywhere.
@@ -53,12 +121,6 @@ pub struct EvalOnnxArgs {
     /// [default: 16 times as far as float32 strays from float64; 1e-3 where an operator has no float64 under ONNX Runtime]
     #[arg(long, value_name = "SHARE", value_parser = share, requires = "onnx")]
     pub tolerance: Option<f64>,
-    /// Where the report goes, as JSON with every sample; a page for browsers is put beside it.
-    #[arg(long, value_name = "FILE", default_value = EvalOnnxArgs::OUT, requires = "onnx")]
-    pub out: PathBuf,
-    /// How it is measured.
-    #[command(flatten)]
-    pub measure: MeasureArgs,
 }
 
 impl EvalOnnxArgs {
@@ -99,12 +161,12 @@ pub struct MeasureArgs {
     pub engines: EngineArgs,
     /// Threads inside one operation, for every engine that is timed but tract, which has one.
     ///
-    /// [default: 1; for SQuAD all cores]
+    /// [default: 1; with --squad all cores]
     #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
     /// The batch sizes to time, separated by commas. The latency of one item is always timed.
     ///
-    /// [default: 1,8,64,256 for mnist, 1,4,16 for alexnet, 1,4 for bert-qa; with --onnx the size that --shape gives]
+    /// [default: those that are usual for the network; with --onnx the size that --shape gives]
     #[arg(long, value_name = "N,…", value_delimiter = ',', value_parser = positive)]
     pub batches: Vec<usize>,
     /// The least time to spend on each batch size, in seconds; up to twice as long where that brings an engine the runs that
@@ -134,9 +196,6 @@ pub struct MeasureArgs {
     /// which shows where an engine departs from the file.
     #[arg(long, value_name = "FILE")]
     pub against: Option<PathBuf>,
-    /// Replace files beside the report that Kiln did not write, such as somebody's page of that name.
-    #[arg(long)]
-    pub force: bool,
     /// Print the report as JSON instead of tables.
     #[arg(long)]
     pub json: bool,
@@ -149,157 +208,6 @@ pub enum ScenarioName {
     SingleStream,
     /// All items at once.
     Offline,
-}
-
-impl MeasureArgs {
-    /// Threads inside one operation for what is timed: 1 unless the user says otherwise.
-    pub fn threads(&self) -> usize {
-        self.threads.unwrap_or(1)
-    }
-}
-
-/// A network that can be evaluated by its name.
-#[derive(Debug, Clone, Subcommand)]
-pub enum EvalNetwork {
-    /// The convolutional network of PyTorch's MNIST example.
-    Mnist(EvalMnistArgs),
-    /// torchvision's AlexNet.
-    Alexnet(EvalAlexnetArgs),
-    /// BERT for question answering.
-    BertQa(EvalBertQaArgs),
-    /// Every network, with the files that `cargo xtask export` left in their usual places.
-    All(EvalAllArgs),
-}
-
-/// Validate an ONNX file under ONNX Runtime against Burn on real data, and time both.
-#[derive(Debug, Clone, Args)]
-#[command(after_help = "\
-Examples:
-  cargo xtask eval mnist                   all 10,000 test digits, then the timing
-  cargo xtask eval mnist --limit 1000 --batches 1,32 --seconds 1
-  cargo xtask eval mnist --model other.onnx --weights other.safetensors --out other.json
-  cargo xtask eval mnist --scenario single-stream,offline --seconds 600
-  cargo xtask eval mnist --json            the report on standard output
-  cargo xtask eval mnist --engines ort:cpu,ort:openvino,tract --provider-option openvino.num_streams=1
-  cargo xtask eval mnist --providers cpu,coreml --provider-option coreml.ModelFormat=MLProgram
-  cargo xtask eval mnist --out new.json --compare artifacts/mnist/eval.json --fail-if-slower
-  cargo xtask eval mnist --engines tract --bisect      the node where tract departs, if it does
-
-The exit status is 0 only if every engine ran where it was asked to, gives Burn's digit for every image, and strays no
-further from the network in float64 than float32 does.")]
-pub struct EvalMnistArgs {
-    /// The ONNX file.
-    #[arg(long, value_name = "FILE", default_value = "artifacts/mnist/mnist.onnx")]
-    pub model: PathBuf,
-    /// The weights that the ONNX file was made from, for Burn.
-    #[arg(long, value_name = "FILE", default_value = "artifacts/mnist/model.safetensors")]
-    pub weights: PathBuf,
-    /// The folder with the test images.
-    #[arg(long, value_name = "FOLDER", default_value = "datasets/mnist")]
-    pub data: PathBuf,
-    /// Validate only the first N test images.
-    #[arg(long, value_name = "N", value_parser = positive)]
-    pub limit: Option<usize>,
-    /// How it is measured.
-    #[command(flatten)]
-    pub measure: MeasureArgs,
-    /// Where the report goes, as JSON with every sample; a page for browsers is put beside it.
-    #[arg(long, value_name = "FILE", default_value = "artifacts/mnist/eval.json")]
-    pub out: PathBuf,
-}
-
-/// Validate AlexNet's ONNX file against Burn, and time both.
-#[derive(Debug, Clone, Args)]
-#[command(after_help = "\
-Examples:
-  cargo xtask eval alexnet --image photographs/
-  cargo xtask eval alexnet --image dog.jpg --image cat.jpg --engines ort:cpu,tract
-
-The exit status is 0 only if every engine ran where it was asked to, puts the same class first in every picture, and strays
-no further from the network in float64 than float32 does.")]
-pub struct EvalAlexnetArgs {
-    /// A picture (PNG, JPEG, GIF, BMP, WebP) or a folder of pictures; may be given several times.
-    #[arg(long = "image", value_name = "PATH")]
-    pub images: Vec<PathBuf>,
-    /// The ONNX file.
-    #[arg(long, value_name = "FILE", default_value = "artifacts/alexnet/alexnet.onnx")]
-    pub model: PathBuf,
-    /// The weights that the ONNX file was made from, for Burn.
-    #[arg(long, value_name = "FILE", default_value = "datasets/alexnet/alexnet-owt-7be5be79.pth")]
-    pub weights: PathBuf,
-    /// The names of the classes; without the file they go by their numbers.
-    #[arg(long, value_name = "FILE", default_value = "datasets/imagenet-labels/labels.json")]
-    pub labels: PathBuf,
-    /// How it is measured.
-    #[command(flatten)]
-    pub measure: MeasureArgs,
-    /// Where the report goes, as JSON with every sample; a page for browsers is put beside it.
-    #[arg(long, value_name = "FILE", default_value = "artifacts/alexnet/eval.json")]
-    pub out: PathBuf,
-}
-
-/// Evaluate every network.
-#[derive(Debug, Clone, Args)]
-#[command(after_help = "\
-Examples:
-  cargo xtask eval all --engines ort:cpu,ort:openvino,tract --image photographs/
-
-Each network's report goes to its folder below artifacts, and artifacts/report/index.html shows all. candle, if it is asked
-for, runs BERT alone. The exit status is 0 only if all passed.")]
-pub struct EvalAllArgs {
-    /// A picture or a folder of pictures for AlexNet; may be given several times.
-    #[arg(long = "image", value_name = "PATH")]
-    pub images: Vec<PathBuf>,
-    /// The Hugging Face folder that BERT's ONNX file was made from.
-    #[arg(long, value_name = "FOLDER", default_value = "datasets/bert-qa")]
-    pub hf_dir: PathBuf,
-    /// How they are measured.
-    #[command(flatten)]
-    pub measure: MeasureArgs,
-}
-
-/// Validate BERT's ONNX file against Burn and time both; or answer SQuAD's questions and judge the answers by the official
-/// definition.
-#[derive(Debug, Clone, Args)]
-#[command(after_help = "\
-Examples:
-  cargo xtask eval bert-qa                          every output against float64, the article's question, the timing
-  cargo xtask eval bert-qa --engines ort:cpu,tract --sequence 384
-  cargo xtask eval bert-qa --squad dev-v1.1.json
-  cargo xtask eval bert-qa --squad dev-v1.1.json --engines burn,ort:cpu --limit 100")]
-pub struct EvalBertQaArgs {
-    /// SQuAD 1.1's questions, in its own format. They are asked instead of the validation and timing.
-    #[arg(long, value_name = "FILE")]
-    pub squad: Option<PathBuf>,
-    /// Ask only the first N questions.
-    #[arg(long, value_name = "N", value_parser = positive, requires = "squad")]
-    pub limit: Option<usize>,
-    /// How long an answer may be, in tokens.
-    #[arg(long, value_name = "N", default_value_t = 30, value_parser = positive, requires = "squad")]
-    pub max_answer_tokens: usize,
-    /// Tokens in each sequence that is timed.
-    ///
-    /// [default: 128, or as many as the network takes if that is fewer]
-    #[arg(long, value_name = "N", value_parser = positive)]
-    pub sequence: Option<usize>,
-    /// How it is measured. With --squad only the engines and the threads count.
-    #[command(flatten)]
-    pub measure: MeasureArgs,
-    /// The ONNX file.
-    #[arg(long, value_name = "FILE", default_value = "artifacts/bert-qa/bert-qa.onnx")]
-    pub model: PathBuf,
-    /// The Hugging Face folder that the ONNX file was made from: configuration and tokenizer, and for Burn and candle
-    /// the weights.
-    #[arg(long, value_name = "FOLDER", default_value = "datasets/bert-qa")]
-    pub hf_dir: PathBuf,
-    /// Where the report goes, as JSON.
-    ///
-    /// [default: artifacts/bert-qa/eval.json, with --squad artifacts/bert-qa/squad.json]
-    #[arg(long, value_name = "FILE")]
-    pub out: Option<PathBuf>,
-    /// Where the first engine's answers go, as the official script reads them: JSON from question identifier to text.
-    #[arg(long, value_name = "FILE", requires = "squad")]
-    pub predictions: Option<PathBuf>,
 }
 
 /// An option of an execution provider: `openvino.num_streams=1`.

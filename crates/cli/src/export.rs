@@ -1,7 +1,8 @@
 //! `export`: trained weights in, a verified ONNX file out.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use catalogue::{NetworkId, TaskKind};
 use clap::{Args, ValueEnum};
 
 /// Export a trained network to ONNX, verified under ONNX Runtime before it is kept.
@@ -19,11 +20,9 @@ Examples:
 pub struct ExportArgs {
     /// The network.
     #[arg(value_enum, required_unless_present = "hf_dir")]
-    pub model: Option<ExportModel>,
-    /// The trained weights: safetensors or PyTorch's own format, under PyTorch's names. For BERT, a Hugging Face folder or
-    /// a weight file beside its config.json.
-    ///
-    /// [default: artifacts/mnist/model.safetensors, datasets/alexnet/alexnet-owt-7be5be79.pth, datasets/bert-qa]
+    pub network: Option<NetworkId>,
+    /// The trained weights: safetensors or PyTorch's own format, under PyTorch's names. For a network with a configuration, a
+    /// Hugging Face folder or a weight file beside its config.json [default: where they are trained or fetched to]
     #[arg(long, value_name = "PATH")]
     pub weights: Option<PathBuf>,
     /// A Hugging Face folder: config.json and weights.
@@ -35,15 +34,13 @@ pub struct ExportArgs {
     /// Take random weights from this seed instead of trained ones. The file says so, and what it computes means nothing.
     #[arg(long, value_name = "SEED", conflicts_with_all = ["weights", "hf_dir"])]
     pub random_init: Option<u64>,
-    /// The config.json of a BERT with random weights; BERT-large's shape without it.
+    /// The config.json of a network with random weights; the shape of its published weights without it.
     #[arg(long, value_name = "FILE", requires = "random_init")]
     pub config: Option<PathBuf>,
     /// The version of the ONNX operator set.
     #[arg(long, value_name = "N", default_value_t = 11)]
     pub opset: i64,
-    /// Where the ONNX file goes.
-    ///
-    /// [default: artifacts/mnist/mnist.onnx, artifacts/alexnet/alexnet.onnx, artifacts/bert-qa/bert-qa.onnx]
+    /// Where the ONNX file goes [default: artifacts/NETWORK/NETWORK.onnx]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Put the weights in a file of their own beside the ONNX file; from 2 GiB on they are put there anyhow.
@@ -60,17 +57,6 @@ pub struct ExportArgs {
     pub revision: Option<String>,
 }
 
-/// A network that can be exported by its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ExportModel {
-    /// The convolutional network of PyTorch's MNIST example.
-    Mnist,
-    /// torchvision's AlexNet.
-    Alexnet,
-    /// BERT for question answering.
-    BertQa,
-}
-
 /// What a network from a Hugging Face folder does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ExportTask {
@@ -78,22 +64,11 @@ pub enum ExportTask {
     QuestionAnswering,
 }
 
-impl ExportModel {
-    /// Where its weights lie unless the user says otherwise.
-    pub fn default_weights(self) -> &'static Path {
-        Path::new(match self {
-            Self::Mnist => "artifacts/mnist/model.safetensors",
-            Self::Alexnet => "datasets/alexnet/alexnet-owt-7be5be79.pth",
-            Self::BertQa => "datasets/bert-qa",
-        })
-    }
-
-    /// Where its ONNX file goes unless the user says otherwise.
-    pub fn default_out(self) -> &'static Path {
-        Path::new(match self {
-            Self::Mnist => "artifacts/mnist/mnist.onnx",
-            Self::Alexnet => "artifacts/alexnet/alexnet.onnx",
-            Self::BertQa => "artifacts/bert-qa/bert-qa.onnx",
-        })
+impl ExportTask {
+    /// What such a network is for.
+    pub fn kind(self) -> TaskKind {
+        match self {
+            Self::QuestionAnswering => TaskKind::Questions,
+        }
     }
 }

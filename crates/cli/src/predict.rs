@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use catalogue::{NetworkId, TaskKind};
+use clap::Args;
 
+use crate::task::TaskArgs;
 use crate::train::{positive, threads};
 
 /// Show what a network makes of an input, under ONNX Runtime and in Burn.
@@ -13,124 +15,68 @@ Examples:
   cargo xtask predict mnist --index 100    test image 100, which is a 6
   cargo xtask predict mnist --image photo.png
   cargo xtask predict alexnet --image dog.jpg --top 5
-  cargo xtask predict bert-qa --question \"Who was Jim Henson?\" --context \"Jim Henson was a puppeteer\"")]
-pub struct PredictArgs {
-    /// The network.
-    #[command(subcommand)]
-    pub network: PredictNetwork,
-}
-
-/// A network that can be tried by its name.
-#[derive(Debug, Clone, Subcommand)]
-pub enum PredictNetwork {
-    /// The convolutional network of PyTorch's MNIST example.
-    Mnist(PredictMnistArgs),
-    /// torchvision's AlexNet: labels for pictures.
-    Alexnet(PredictAlexnetArgs),
-    /// BERT for question answering.
-    BertQa(PredictBertQaArgs),
-}
-
-/// Show which digit an image shows.
-#[derive(Debug, Clone, Args)]
-#[command(after_help = "\
-Examples:
-  cargo xtask predict mnist --index 100    test image 100, which is a 6
-  cargo xtask predict mnist --image photo.png")]
-pub struct PredictMnistArgs {
-    /// Which test image, counted from 0.
-    #[arg(long, value_name = "N", required_unless_present = "image", conflicts_with = "image")]
-    pub index: Option<usize>,
-    /// An image file (PNG, JPEG, GIF, BMP, WebP): one digit, light on dark or dark on light.
-    #[arg(long, value_name = "FILE")]
-    pub image: Option<PathBuf>,
-    /// The ONNX file.
-    #[arg(long, value_name = "FILE", default_value = "artifacts/mnist/mnist.onnx")]
-    pub model: PathBuf,
-    /// The weights that the ONNX file was made from, for Burn.
-    #[arg(long, value_name = "FILE", default_value = "artifacts/mnist/model.safetensors")]
-    pub weights: PathBuf,
-    /// The folder with the test images.
-    #[arg(long, value_name = "FOLDER", default_value = "datasets/mnist")]
-    pub data: PathBuf,
-    /// Print the result as JSON instead of text.
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// Show what pictures show.
-#[derive(Debug, Clone, Args)]
-#[command(after_help = "\
-Examples:
-  cargo xtask predict alexnet --image dog.jpg
   cargo xtask predict alexnet --image holiday/ --top 1 --engine ort:cpu
-  cargo xtask predict alexnet --image a.png --image b.png --json")]
-pub struct PredictAlexnetArgs {
-    /// A picture (PNG, JPEG, GIF, BMP, WebP) or a folder of pictures; may be given several times.
-    #[arg(long = "image", value_name = "PATH", required = true)]
-    pub images: Vec<PathBuf>,
-    /// How many labels to show for a picture.
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = positive)]
-    pub top: usize,
-    /// How the network is run.
-    #[command(flatten)]
-    pub engines: Engines,
-    /// The ONNX file.
-    #[arg(long, value_name = "FILE", default_value = "artifacts/alexnet/alexnet.onnx")]
-    pub model: PathBuf,
-    /// The weights that the ONNX file was made from, for Burn.
-    #[arg(long, value_name = "FILE", default_value = "datasets/alexnet/alexnet-owt-7be5be79.pth")]
-    pub weights: PathBuf,
-    /// The names of the classes.
-    #[arg(long, value_name = "FILE", default_value = "datasets/imagenet-labels/labels.json")]
-    pub labels: PathBuf,
-    /// Print the result as JSON instead of text.
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// Find the answer to a question in a text.
-#[derive(Debug, Clone, Args)]
-#[command(after_help = "\
-Examples:
   cargo xtask predict bert-qa              the article's question
   cargo xtask predict bert-qa --question \"When was it built?\" --context-file tower.txt --top 3
-  cargo xtask predict bert-qa --jsonl questions.jsonl --json     lines of {\"question\": …, \"context\": …}")]
-pub struct PredictBertQaArgs {
-    /// The question.
-    #[arg(long, value_name = "TEXT", default_value = "Who was Jim Henson ?", conflicts_with = "jsonl")]
-    pub question: String,
-    /// The text that holds the answer.
-    #[arg(long, value_name = "TEXT", default_value = "Jim Henson was a puppeteer", conflicts_with = "jsonl")]
-    pub context: String,
-    /// The file that holds the text, instead of --context.
+  cargo xtask predict bert-qa --jsonl questions.jsonl --json     lines of {\"question\": …, \"context\": …}
+
+The exit status is 0 only if every engine gave an answer to everything, and all gave the same.")]
+pub struct PredictArgs {
+    /// The network.
+    pub network: NetworkId,
+    /// Digits: which test image, counted from 0.
+    #[arg(long, value_name = "N", conflicts_with = "images")]
+    pub index: Option<usize>,
+    /// Questions: the question.
+    #[arg(long, value_name = "TEXT", conflicts_with = "jsonl")]
+    pub question: Option<String>,
+    /// Questions: the text that holds the answer.
+    #[arg(long, value_name = "TEXT", conflicts_with = "jsonl")]
+    pub context: Option<String>,
+    /// Questions: the file that holds the text, instead of --context.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["context", "jsonl"])]
     pub context_file: Option<PathBuf>,
-    /// A file of many questions: a JSON object with `question` and `context` in each line.
+    /// Questions: a file of many: a JSON object with `question` and `context` in each line.
     #[arg(long, value_name = "FILE")]
     pub jsonl: Option<PathBuf>,
-    /// How many answers to show for a question.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = positive)]
-    pub top: usize,
-    /// How long an answer may be, in tokens.
-    #[arg(long, value_name = "N", default_value_t = 30, value_parser = positive)]
-    pub max_answer_tokens: usize,
-    /// Take the most likely start and the most likely end, each by itself, as the article does.
+    /// Questions: take the most likely start and the most likely end, each by itself, as the article does.
     #[arg(long, conflicts_with_all = ["top", "max_answer_tokens"])]
     pub as_article: bool,
+    /// Pictures and questions: how many labels or answers to show [default: 5 labels, 1 answer]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub top: Option<usize>,
+    /// The data.
+    #[command(flatten)]
+    pub task: TaskArgs,
     /// How the network is run.
     #[command(flatten)]
     pub engines: Engines,
-    /// The ONNX file.
-    #[arg(long, value_name = "FILE", default_value = "artifacts/bert-qa/bert-qa.onnx")]
-    pub model: PathBuf,
-    /// The Hugging Face folder that the ONNX file was made from: configuration and tokenizer, and for Burn and candle
-    /// the weights.
-    #[arg(long, value_name = "FOLDER", default_value = "datasets/bert-qa")]
-    pub hf_dir: PathBuf,
+    /// The ONNX file [default: artifacts/NETWORK/NETWORK.onnx]
+    #[arg(long, value_name = "FILE")]
+    pub model: Option<PathBuf>,
+    /// The weights that the ONNX file was made from, for Burn: a file, or a Hugging Face folder with configuration and tokenizer
+    /// [default: where they are trained or fetched to]
+    #[arg(long, visible_alias = "hf-dir", value_name = "PATH")]
+    pub weights: Option<PathBuf>,
     /// Print the result as JSON instead of text.
     #[arg(long)]
     pub json: bool,
+}
+
+impl PredictArgs {
+    /// The options that are given, with what they are for.
+    pub fn given(&self) -> Vec<(&'static str, TaskKind)> {
+        let all = [
+            (self.index.is_some(), "--index", TaskKind::Digits),
+            (self.question.is_some(), "--question", TaskKind::Questions),
+            (self.context.is_some(), "--context", TaskKind::Questions),
+            (self.context_file.is_some(), "--context-file", TaskKind::Questions),
+            (self.jsonl.is_some(), "--jsonl", TaskKind::Questions),
+            (self.as_article, "--as-article", TaskKind::Questions),
+        ];
+        let own = all.into_iter().filter(|(given, _, _)| *given).map(|(_, option, kind)| (option, kind));
+        own.chain(self.task.given()).collect()
+    }
 }
 
 /// How a network is run.

@@ -21,9 +21,6 @@ pub struct ReportArgs {
     /// Where the report goes [default: the folder `report` in the folder with the results]
     #[arg(long, value_name = "FOLDER")]
     pub out: Option<PathBuf>,
-    /// The folder with MNIST's test images, for the pictures of the digits that were misread.
-    #[arg(long, value_name = "FOLDER", default_value = "datasets/mnist")]
-    pub data: PathBuf,
     /// Fail if an evaluation failed or cannot be read. The report is written all the same.
     #[arg(long)]
     pub check: bool,

@@ -15,20 +15,20 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 use burn::tensor::Device;
+use candle_engine::CandleBert;
 use clap::{Parser, ValueEnum};
-use infer::burn_network::BurnBert;
-use infer::candle_bert::CandleBert;
-use infer::engine::Engine;
-use infer::question_answering::inputs;
-use infer::runtime::Runtime;
-use infer::session::{Session, SessionOptions};
-use infer::table::Table;
-use infer::tensor::NamedTensor;
-use infer::usage::Usage;
-use infer::worker::Weights;
+use engines::engine::Engine;
+use engines::runtime::Runtime;
+use engines::session::{Session, SessionOptions};
+use engines::tensor::NamedTensor;
+use engines::usage::Usage;
+use engines::worker::{EngineSpec, FrameworkSpec, Weights};
 use models::bert::{BertConfig, BertForQuestionAnswering, Sequence, TokenBatch, state_dict_name};
 use models::weights::{state_dict, to_safetensors};
+use networks::NetworkId;
+use networks::questions::inputs;
 use serde::{Deserialize, Serialize};
+use terminal::table::Table;
 
 /// The article's times for one answer, in milliseconds: PyTorch, and its file under ONNX Runtime.
 const ARTICLE: [f64; 2] = [689.0, 632.0];
@@ -105,7 +105,7 @@ struct Told {
 
 fn main() -> Result<()> {
     // SAFETY: no other thread has been started yet.
-    unsafe { infer::runtime::forbid_telemetry() };
+    unsafe { engines::runtime::forbid_telemetry() };
     let arguments = Arguments::parse();
     let (Some(part), Some(folder)) = (arguments.part, &arguments.folder) else { return compare(&arguments) };
     println!("{}", serde_json::to_string(&perform(part, folder, &arguments)?)?);
@@ -207,11 +207,11 @@ fn perform(part: Part, folder: &Path, arguments: &Arguments) -> Result<Told> {
             return Ok(Told { parts, ..told(start, Usage::of_children())? });
         }
         Part::Burn => {
-            infer::threads::limit(arguments.threads)?;
-            Box::new(BurnBert::open(folder, &weights)?)
+            let spec = networks::burn(NetworkId::BertQa, weights.clone(), Some(folder.to_owned()));
+            networks::open(&EngineSpec::Framework(FrameworkSpec { threads: arguments.threads, ..spec }))?.engine
         }
         Part::Candle => {
-            infer::threads::limit(arguments.threads)?;
+            engines::threads::limit(arguments.threads)?;
             Box::new(CandleBert::open(folder, &weights)?)
         }
         Part::Ort => {

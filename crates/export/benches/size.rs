@@ -16,17 +16,17 @@ use anyhow::{Context, Result, bail, ensure};
 use burn::tensor::{Device, Int, Tensor};
 use burn_export::{Axis, OnnxExporter};
 use clap::Parser;
-use infer::burn_network::BurnBert;
-use infer::engine::Engine;
-use infer::question_answering::{INPUTS, OUTPUTS, inputs};
-use infer::runtime::Runtime;
-use infer::session::{Session, SessionOptions};
-use infer::table::Table;
-use infer::tensor::NamedTensor;
-use infer::usage::Usage;
+use engines::engine::Engine;
+use engines::runtime::Runtime;
+use engines::session::{Session, SessionOptions};
+use engines::tensor::NamedTensor;
+use engines::usage::Usage;
 use models::bert::{BertConfig, BertForQuestionAnswering, Sequence, TokenBatch};
+use networks::engine::BurnEngine;
+use networks::questions::{INPUTS, OUTPUTS, inputs};
 use onnx_model::{External, SaveOptions};
 use serde::{Deserialize, Serialize};
+use terminal::table::Table;
 
 /// Exports networks of given sizes; reports seconds and peak memory, and loads the files in ONNX Runtime.
 #[derive(Parser)]
@@ -74,7 +74,7 @@ struct Loaded {
 
 fn main() -> Result<()> {
     // SAFETY: no other thread has been started yet.
-    unsafe { infer::runtime::forbid_telemetry() };
+    unsafe { engines::runtime::forbid_telemetry() };
     let arguments = Arguments::parse();
     match (&arguments.file, arguments.export_layers) {
         (Some(file), Some(layers)) => tell(&export(layers, file, arguments.external)?),
@@ -202,7 +202,7 @@ fn export(layers: usize, file: &Path, external: bool) -> Result<Exported> {
     let peak = peak()?;
     let weight_bytes = model.report().parameter_bytes;
     drop(model);
-    let answers = answers(&mut BurnBert::new(network, config.clone(), Device::flex()), &config)?;
+    let answers = answers(&mut BurnEngine::new(network, config.clone(), Device::flex()), &config)?;
     let files = files.into_iter().map(|file| (file.path, file.bytes)).collect();
     Ok(Exported { weight_bytes, files, build_seconds, export_seconds, save_seconds, peak_before, peak, answers })
 }

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use anyhow::{Error, Result, anyhow, bail};
-use cli::failure::sentence;
-use infer::verify::Verification;
+use evaluation::verify::Verification;
 use onnx_model::Staged;
+use terminal::failure::sentence;
 
 /// Lets `verify` judge a model beside its place, `target`, and puts it there if it passed.
 ///
@@ -31,7 +31,7 @@ pub fn if_verified(
 
 #[cfg(test)]
 mod tests {
-    use infer::verify::{Case, OutputError, Rule};
+    use evaluation::verify::{Case, OutputError, Rule};
     use onnx_model::{External, Graph, Model, SaveOptions, Tensor};
 
     use super::*;

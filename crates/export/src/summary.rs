@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use artifact::Digest;
-use infer::table::{Table, grouped};
-use infer::verify::{FACTOR, FLOOR_ULP, Verification};
+use evaluation::verify::{FACTOR, FLOOR_ULP, Verification};
 use onnx_model::{Model, WrittenFile};
 use serde::Serialize;
+use terminal::table::{Table, grouped};
 
 /// The most operators that are listed one by one.
 const LISTED: usize = 40;

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use burn::tensor::{Device, Tensor, TensorData};
-use infer::engine::Engine;
-use infer::mnist::check_signature;
-use infer::runtime::Runtime;
-use infer::session::{Session, SessionOptions};
-use infer::tensor::NamedTensor;
+use engines::engine::Engine;
+use engines::runtime::Runtime;
+use engines::session::{Session, SessionOptions};
+use engines::signature::require;
+use engines::tensor::NamedTensor;
 use models::mnist_cnn::MnistCnn;
 use models::weights::{identity_name, state_dict, to_safetensors};
+use networks::network::Network as _;
 use onnx_model::Model;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -118,13 +119,13 @@ fn the_file_is_the_network() {
     // At a batch size that neither the exporter nor its verification tried.
     let runtime = Runtime::load(&workspace().join("datasets/onnxruntime")).unwrap();
     let mut session = Session::open(&runtime, setting.out(), SessionOptions::default()).unwrap();
-    check_signature(&session, &setting.out()).unwrap();
+    require(&session, &setting.out(), &MnistCnn::signature(&()), "an MNIST network").unwrap();
     assert_eq!(session.signature().inputs[0].to_string(), "input: float [batch, 1, 28, 28]");
     assert_eq!(session.signature().outputs[0].to_string(), "output: float [batch, 10]");
     let pixels: Vec<f32> = (0..5 * 784).map(|index| (index % 101) as f32 / 40.0 - 0.4).collect();
     let images = Tensor::<4>::from_data(TensorData::new(pixels.clone(), [5, 1, 28, 28]), &Device::flex());
     let expected: Vec<f32> = network().forward(images).try_into_vec_as().unwrap();
-    let input = infer::tensor::Tensor::new([5, 1, 28, 28], pixels).unwrap();
+    let input = engines::tensor::Tensor::new([5, 1, 28, 28], pixels).unwrap();
     let outputs = session.run(&[NamedTensor::new("input", input)]).unwrap();
     for (found, expected) in outputs[0].tensor.as_f32().unwrap().iter().zip(expected) {
         // Ten units in the last place of logarithms near -2.3: sums of thousands of terms in another order.

@@ -25,7 +25,7 @@ fn main() -> ExitCode {
     match execute(&Arguments::parse().fetch) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", cli::failure::sentence(error.as_ref()));
+            eprintln!("error: {}", terminal::failure::sentence(error.as_ref()));
             ExitCode::FAILURE
         }
     }

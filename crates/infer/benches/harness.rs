@@ -13,18 +13,18 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use infer::engine::EngineError;
-use infer::session::SessionOptions;
-use infer::table::{Table, figure, grouped};
-use infer::tensor::{NamedTensor, Tensor};
-use infer::timing::{Contender, Plan, interleave, ratio};
-use infer::timing_text::interval;
-use infer::worker::EngineSpec;
-use infer::worker::remote::Launcher;
+use engines::engine::EngineError;
+use engines::session::SessionOptions;
+use engines::tensor::{NamedTensor, Tensor};
+use engines::worker::EngineSpec;
+use engines::worker::remote::Launcher;
+use evaluation::timing::{Plan, Runner, interleave, ratio};
+use evaluation::timing_text::interval;
 use ort::environment::Environment;
 use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::value::TensorRef;
+use terminal::table::{Table, figure, grouped};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
@@ -50,7 +50,7 @@ struct Arguments {
 
 fn main() -> Result<()> {
     // SAFETY: no other thread has been started yet.
-    unsafe { infer::runtime::forbid_telemetry() };
+    unsafe { engines::runtime::forbid_telemetry() };
     let arguments = Arguments::parse();
     let model = std::path::absolute(&arguments.model)?;
     std::fs::File::open(&model)
@@ -86,14 +86,14 @@ fn main() -> Result<()> {
         arguments.python.as_ref().map(|python| Python::start(python, &model, arguments.threads)).transpose()?;
     let bare = RefCell::new(bare);
     let mut contenders = vec![
-        Contender {
+        Runner {
             name: "bare loop".to_owned(),
             block: Box::new(|runs| (bare.borrow_mut())(runs).map_err(|error| failed(&error.to_string()))),
         },
-        Contender { name: "harness".to_owned(), block: Box::new(|runs| worker.block(runs)) },
+        Runner { name: "harness".to_owned(), block: Box::new(|runs| worker.block(runs)) },
     ];
     if let Some(mut python) = python {
-        contenders.push(Contender {
+        contenders.push(Runner {
             name: format!("Python onnxruntime {}", python.version),
             block: Box::new(move |runs| python.block(runs).map_err(|error| failed(&error.to_string()))),
         });

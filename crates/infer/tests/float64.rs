@@ -5,10 +5,10 @@
 use std::cell::Cell;
 use std::path::Path;
 
-use infer::engine::Engine;
-use infer::runtime::Runtime;
-use infer::session::{Optimization, Session, SessionOptions};
-use infer::tensor::{Elements, NamedTensor, Tensor};
+use engines::engine::Engine;
+use engines::runtime::Runtime;
+use engines::session::{Optimization, Session, SessionOptions};
+use engines::tensor::{Elements, NamedTensor, Tensor};
 use onnx_model::float64::to_float64;
 use onnx_model::{DataType, Dim, Model};
 

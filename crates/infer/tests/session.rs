@@ -5,11 +5,11 @@
 
 use std::path::{Path, PathBuf};
 
+use engines::engine::{Dimension, Engine};
+use engines::runtime::Runtime;
+use engines::session::{Session, SessionOptions};
+use engines::tensor::{ElementType, Elements, NamedTensor, Tensor};
 use half::f16;
-use infer::engine::{Dimension, Engine};
-use infer::runtime::Runtime;
-use infer::session::{Session, SessionOptions};
-use infer::tensor::{ElementType, Elements, NamedTensor, Tensor};
 
 fn runtime() -> Runtime {
     let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/onnxruntime");

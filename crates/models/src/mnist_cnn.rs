@@ -1,7 +1,5 @@
 //! The convolutional network of PyTorch's MNIST example.
 
-use std::path::Path;
-
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Linear, LinearConfig};
@@ -9,7 +7,7 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor};
 use flex_kernels::layers::{conv_relu, conv_relu_pool, cross_entropy, linear, linear_relu};
 
-use crate::weights::{Checkpoint, Initialization, WeightsError, identity_name, load, randomize};
+use crate::weights::{Checkpoint, Initialization, LoadReport, WeightsError, identity_name, load, randomize};
 
 /// The number of digits.
 pub const CLASSES: usize = 10;
@@ -59,15 +57,12 @@ impl MnistCnn {
         randomize(Self::new(device), seed, Initialization::FanIn, identity_name)
     }
 
-    /// The network with the weights of a file that uses PyTorch's names and layouts, such as training writes.
+    /// The network with the weights of a checkpoint under PyTorch's names and in its layouts, such as training writes.
     ///
     /// # Errors
-    /// When the file cannot be read, or its tensors are not exactly those of the network.
-    pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self, WeightsError> {
-        let checkpoint = Checkpoint::open(path)?;
-        let (network, report) = load(Self::new(device), &checkpoint, identity_name)?;
-        report.require_all_taken(&checkpoint)?;
-        Ok(network)
+    /// When a tensor is missing or has another shape.
+    pub fn load(checkpoint: &Checkpoint, device: &Device) -> Result<(Self, LoadReport), WeightsError> {
+        load(Self::new(device), checkpoint, identity_name)
     }
 
     /// Logarithms of the class probabilities, `[batch, 10]`, for normalised images `[batch, 1, 28, 28]`.

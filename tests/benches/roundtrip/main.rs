@@ -21,10 +21,10 @@ use burn::tensor::{Bytes, Device, Distribution, Tensor};
 use burn_export::{Axis, OnnxExporter, Opset};
 use clap::Parser;
 use end_to_end::import::{assert_committed, import};
-use infer::statistics::Median;
-use infer::table::{Table, figure};
-use infer::timing::{Contender, Plan, interleave, ratio};
+use evaluation::statistics::Median;
+use evaluation::timing::{Plan, Runner, interleave, ratio};
 use models::alexnet::AlexNet;
+use terminal::table::{Table, figure};
 
 /// Exports AlexNet, imports the file into Burn again, and compares the answers and the times of both.
 #[derive(Parser)]
@@ -92,7 +92,7 @@ fn main() -> Result<()> {
         ensure!(difference <= 1e-5 * (1.0 + largest), "batch {batch}: the answers differ by {difference}");
         let forward: [(&str, &dyn Fn() -> Tensor<2>); 2] =
             [("original", &|| network.forward(images.clone())), ("returned", &|| returned.forward(images.clone()))];
-        let mut contenders: Vec<Contender<'_>> =
+        let mut contenders: Vec<Runner<'_>> =
             forward.into_iter().map(|(name, forward)| contender(name, forward)).collect();
         let least = Duration::from_secs_f64(arguments.seconds / arguments.batches.len() as f64);
         let mut series = interleave(&mut contenders, &Plan::new(least), |_| ()).into_iter();
@@ -111,7 +111,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-fn contender<'a>(name: &str, forward: &'a dyn Fn() -> Tensor<2>) -> Contender<'a> {
+fn contender<'a>(name: &str, forward: &'a dyn Fn() -> Tensor<2>) -> Runner<'a> {
     let block = move |runs| {
         let once = |_| {
             let start = Instant::now();
@@ -120,7 +120,7 @@ fn contender<'a>(name: &str, forward: &'a dyn Fn() -> Tensor<2>) -> Contender<'a
         };
         (0..runs).map(once).collect()
     };
-    Contender { name: name.to_owned(), block: Box::new(block) }
+    Runner { name: name.to_owned(), block: Box::new(block) }
 }
 
 /// `0.987 (0.981 to 0.992)`.

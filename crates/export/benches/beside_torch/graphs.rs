@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
-use infer::runtime::Runtime;
-use infer::session::{Optimization, SessionOptions, write_optimized};
+use engines::runtime::Runtime;
+use engines::session::{Optimization, SessionOptions, write_optimized};
 use onnx_model::{LoadOptions, Model};
 
 /// How many operators a file has.

@@ -18,13 +18,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use burn_export::Opset;
 use clap::Parser;
-use infer::engine::Engine;
-use infer::runtime::Runtime;
-use infer::session::{Session, SessionOptions};
-use infer::statistics::{Median, Summary, median};
-use infer::table::Table;
-use infer::tensor::NamedTensor;
-use infer::timing::{Contender, Plan, Series, interleave, ratio};
+use engines::engine::Engine;
+use engines::runtime::Runtime;
+use engines::session::{Session, SessionOptions};
+use engines::tensor::NamedTensor;
+use evaluation::statistics::{Median, Summary, median};
+use evaluation::timing::{Plan, Runner, Series, interleave, ratio};
+use terminal::table::Table;
 
 use crate::networks::Network;
 
@@ -59,7 +59,7 @@ struct Arguments {
 
 fn main() -> Result<()> {
     // SAFETY: no other thread has been started yet.
-    unsafe { infer::runtime::forbid_telemetry() };
+    unsafe { engines::runtime::forbid_telemetry() };
     let arguments = Arguments::parse();
     let opset = Opset::try_from(arguments.opset)?;
     let runtime = Runtime::load(&arguments.runtime)?;
@@ -81,7 +81,7 @@ fn main() -> Result<()> {
             nodes.row([name.to_owned(), who.to_owned(), graph.raw.to_string(), graph.fused.to_string(), graph.kinds]);
         }
         let measured = measure(&runtime, &files, &inputs, &arguments)?;
-        let figure = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), infer::table::figure);
+        let figure = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), terminal::table::figure);
         times.row([
             name.to_owned(),
             figure(Some(measured.ours.p50)),
@@ -139,7 +139,7 @@ struct Measured {
 fn measure(runtime: &Runtime, files: &[PathBuf; 2], inputs: &[NamedTensor], arguments: &Arguments) -> Result<Measured> {
     let sittings = arguments.sittings.max(1);
     let plan = Plan::new(Duration::from_secs_f64(arguments.seconds / sittings as f64));
-    let progress = infer::progress::Progress::new("timing");
+    let progress = terminal::progress::Progress::new("timing");
     let (mut ours, mut torch, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     for sitting in 0..sittings {
         let mut order = [(&files[0], "ours"), (&files[1], "torch")];
@@ -160,13 +160,13 @@ fn measure(runtime: &Runtime, files: &[PathBuf; 2], inputs: &[NamedTensor], argu
     Ok(Measured { ours: summary(&ours)?, torch: summary(&torch)?, ratio: median(&ratios) })
 }
 
-fn contender<'a>(mut session: Session, who: &str, inputs: &'a [NamedTensor]) -> Contender<'a> {
+fn contender<'a>(mut session: Session, who: &str, inputs: &'a [NamedTensor]) -> Runner<'a> {
     let mut run = move || {
         let start = Instant::now();
         session.run(inputs)?;
         Ok(start.elapsed().as_secs_f64())
     };
-    Contender { name: who.to_owned(), block: Box::new(move |runs| (0..runs).map(|_| run()).collect()) }
+    Runner { name: who.to_owned(), block: Box::new(move |runs| (0..runs).map(|_| run()).collect()) }
 }
 
 /// `0.987 (0.981 to 0.992)`.

@@ -6,8 +6,8 @@ use anyhow::Result;
 use burn::tensor::{Device, Int, Tensor};
 use burn_export::{Axis, ExportedModel, OnnxExporter, Opset};
 use clap::ValueEnum;
-use infer::random::uniform;
-use infer::tensor::{NamedTensor, Tensor as Values};
+use engines::tensor::{NamedTensor, Tensor as Values};
+use evaluation::random::uniform;
 use models::alexnet::AlexNet;
 use models::bert::{BertConfig, BertForQuestionAnswering, Sequence, TokenBatch};
 use models::mnist_cnn::MnistCnn;
@@ -48,7 +48,7 @@ impl Network {
         let exporter = OnnxExporter::new().opset(opset);
         Ok(match self {
             Self::Mnist => {
-                let network = MnistCnn::load(folder.join("mnist.safetensors"), &device)?;
+                let (network, _) = MnistCnn::load(&Checkpoint::open(folder.join("mnist.safetensors"))?, &device)?;
                 let exporter = exporter.input("input", image(1, 28)).output("output");
                 exporter.export(&network, |network, images: Tensor<4>| network.forward(images))?
             }
@@ -63,9 +63,9 @@ impl Network {
                 let (network, _) = BertForQuestionAnswering::load(&config, Checkpoint::open(&folder)?, &device)?;
                 let axes =
                     || [Axis::dynamic("batch"), Axis::dynamic("sequence").range(1..=config.max_position_embeddings)];
-                let inputs = infer::question_answering::INPUTS.into_iter();
+                let inputs = networks::questions::INPUTS.into_iter();
                 let exporter = inputs.fold(exporter, |exporter, input| exporter.input(input, axes()));
-                let outputs = infer::question_answering::OUTPUTS.into_iter();
+                let outputs = networks::questions::OUTPUTS.into_iter();
                 let exporter = outputs.fold(exporter, OnnxExporter::output);
                 type Ids = Tensor<2, Int>;
                 exporter.export(
@@ -91,7 +91,7 @@ impl Network {
                 let ids: Vec<i64> = uniform(1, TOKENS, 1000.0, 30_000.0).into_iter().map(|id| id as i64).collect();
                 let kinds: Vec<i64> = (0..TOKENS).map(|token| i64::from(token > 12)).collect();
                 let text = Sequence { input_ids: &ids, token_type_ids: &kinds };
-                Ok(infer::question_answering::inputs(&TokenBatch::padded(&[text], &BertConfig::base())?)?)
+                Ok(networks::questions::inputs(&TokenBatch::padded(&[text], &BertConfig::base())?)?)
             }
         }
     }

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
-use infer::engine::EngineError;
-use infer::tensor::NamedTensor;
+use engines::engine::EngineError;
+use engines::tensor::NamedTensor;
 use serde_json::Value;
 
 use crate::{Network, tensors};

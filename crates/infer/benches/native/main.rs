@@ -17,17 +17,17 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, ValueEnum};
-use infer::engine::{Engine, EngineError};
-use infer::fingerprint::Machine;
-use infer::libraries::Libraries;
-use infer::provider::Provider;
-use infer::session::SessionOptions;
-use infer::table::{Table, figure};
-use infer::tensor::NamedTensor;
-use infer::timing::{Contender, Plan, Series, interleave, ratio};
-use infer::timing_text::interval;
-use infer::worker::EngineSpec;
-use infer::worker::remote::{Launcher, RemoteEngine};
+use engines::engine::{Engine, EngineError};
+use engines::fingerprint::Machine;
+use engines::libraries::Libraries;
+use engines::provider::Provider;
+use engines::session::SessionOptions;
+use engines::tensor::NamedTensor;
+use engines::worker::EngineSpec;
+use engines::worker::remote::{Launcher, RemoteEngine};
+use evaluation::timing::{Plan, Runner, Series, interleave, ratio};
+use evaluation::timing_text::interval;
+use terminal::table::{Table, figure};
 
 use crate::line::LineEngine;
 
@@ -100,7 +100,7 @@ const REFERENCE: &str = "PyTorch";
 
 fn main() -> Result<()> {
     // SAFETY: no other thread has been started yet.
-    unsafe { infer::runtime::forbid_telemetry() };
+    unsafe { engines::runtime::forbid_telemetry() };
     let arguments = Arguments::parse();
     if let Some(network) = arguments.worker {
         let threads = arguments.threads.first().copied().unwrap_or(1);
@@ -162,9 +162,9 @@ fn table(arguments: &Arguments, network: Network, threads: usize) -> Result<()> 
         }
         eprintln!("{}: {name} differs from PyTorch by {difference:.1e} of the largest value", network.name());
     }
-    let mut contenders: Vec<Contender<'_>> = processes
+    let mut contenders: Vec<Runner<'_>> = processes
         .iter_mut()
-        .map(|(name, process)| Contender { name: name.clone(), block: Box::new(move |runs| process.block(runs)) })
+        .map(|(name, process)| Runner { name: name.clone(), block: Box::new(move |runs| process.block(runs)) })
         .collect();
     let results = interleave(&mut contenders, &Plan::new(Duration::from_secs_f64(arguments.seconds)), |_| ());
     drop(contenders);

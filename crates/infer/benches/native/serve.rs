@@ -5,23 +5,18 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use burn::tensor::Device;
-use infer::burn_mnist::BurnMnist;
-use infer::burn_network::{BurnAlexNet, BurnBert};
-use infer::engine::Engine;
-use infer::usage::Usage;
-use models::alexnet::AlexNet;
-use models::bert::{BertConfig, BertForQuestionAnswering};
-use models::weights::Checkpoint;
+use engines::engine::Engine;
+use engines::usage::Usage;
+use engines::worker::{EngineSpec, FrameworkSpec, Weights};
+use networks::NetworkId;
 use serde_json::{Value, json};
 
 use crate::{Network, tensors};
 
 /// Runs the network as often as each line of standard input says, and answers with the times.
 pub fn serve(network: Network, folder: &Path, threads: usize) -> Result<()> {
-    infer::threads::limit(threads)?;
     let started = Instant::now();
-    let mut engine = open(network, folder)?;
+    let mut engine = open(network, folder, threads)?;
     let inputs = tensors::read(&folder.join(format!("{}-inputs.safetensors", network.name())))?;
     answer(&json!({"version": "Burn", "load_seconds": started.elapsed().as_secs_f64()}))?;
     for order in std::io::stdin().lock().lines() {
@@ -50,21 +45,13 @@ pub fn serve(network: Network, folder: &Path, threads: usize) -> Result<()> {
     Ok(())
 }
 
-fn open(network: Network, folder: &Path) -> Result<Box<dyn Engine>> {
-    let device = Device::flex();
-    Ok(match network {
-        Network::Mnist => Box::new(BurnMnist::load(folder.join("mnist.safetensors"))?),
-        Network::Alexnet => {
-            let checkpoint = Checkpoint::open(folder.join("alexnet.safetensors"))?;
-            Box::new(BurnAlexNet::new(AlexNet::load(&checkpoint, &device)?.0, device))
-        }
-        Network::BertQa => {
-            let folder = folder.join("bert-qa");
-            let config = BertConfig::read(&folder.join("config.json"))?;
-            let network = BertForQuestionAnswering::load(&config, Checkpoint::open(&folder)?, &device)?.0;
-            Box::new(BurnBert::new(network, config, device))
-        }
-    })
+fn open(network: Network, folder: &Path, threads: usize) -> Result<Box<dyn Engine>> {
+    let id = NetworkId::named(network.name()).context("a network of this workspace")?;
+    let file = folder.join(format!("{}.safetensors", network.name()));
+    let weights = if file.is_file() { file } else { folder.join(network.name()) };
+    let own = weights.is_dir().then(|| weights.clone());
+    let spec = FrameworkSpec { threads, ..networks::burn(id, Weights::At(weights), own) };
+    Ok(networks::open(&EngineSpec::Framework(spec))?.engine)
 }
 
 fn answer(value: &Value) -> Result<()> {

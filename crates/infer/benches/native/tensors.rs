@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use infer::tensor::{Elements, NamedTensor, Tensor};
+use engines::tensor::{Elements, NamedTensor, Tensor};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 

@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
-use infer::burn_mnist::{BurnMnist, INPUT};
-use infer::engine::Engine;
-use infer::runtime::Runtime;
-use infer::session::{Optimization, Session, SessionOptions};
-use infer::tensor::{NamedTensor, Tensor};
+use engines::engine::Engine;
+use engines::runtime::Runtime;
+use engines::session::{Optimization, Session, SessionOptions};
+use engines::tensor::{NamedTensor, Tensor};
+use engines::worker::{EngineSpec, FrameworkSpec, Weights};
+use networks::NetworkId;
+use networks::images::INPUT;
 use onnx_model::Model;
 use onnx_model::float64::to_float64;
 
@@ -26,7 +28,9 @@ fn a_network_in_float64_gives_what_burn_gives_in_float64() {
     let mut session = Session::open(&runtime, setting.path("exact.onnx"), options).unwrap();
     let wide: Vec<f64> = pixels.iter().copied().map(f64::from).collect();
     let found = session.run(&[NamedTensor::new(INPUT, Tensor::new(shape, wide).unwrap())]).unwrap();
-    let mut burn = BurnMnist::load(setting.weights()).unwrap().exact();
+    let spec = networks::burn(NetworkId::Mnist, Weights::At(setting.weights()), None);
+    let spec = EngineSpec::Framework(FrameworkSpec { exact: true, ..spec });
+    let mut burn = networks::open(&spec).unwrap().engine;
     let expected = burn.run(&[NamedTensor::new(INPUT, Tensor::new(shape, pixels).unwrap())]).unwrap();
     let (found, expected) = (found[0].tensor.to_f64(), expected[0].tensor.to_f64());
     let largest = expected.iter().fold(0.0_f64, |most, value| most.max(value.abs()));

@@ -3,17 +3,19 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use infer::engine::Engine;
-use infer::mnist::batch;
-use infer::provider::Provider;
-use infer::session::SessionOptions;
-use infer::worker::remote::{Launcher, RemoteEngine};
-use infer::worker::{EngineSpec, Weights};
+use engines::engine::Engine;
+use engines::provider::Provider;
+use engines::session::SessionOptions;
+use engines::worker::remote::{Launcher, RemoteEngine};
+use engines::worker::{EngineSpec, Weights};
+use networks::NetworkId;
+use networks::digits::batch;
+use networks::images::Images;
 
 use crate::setting::{Setting, image};
 
 fn start(program: impl Into<PathBuf>, setting: &Setting, patience: Duration) -> Result<RemoteEngine, String> {
-    let spec = EngineSpec::BurnMnist { weights: setting.weights(), threads: 1, exact: false };
+    let spec = EngineSpec::Framework(networks::burn(NetworkId::Mnist, Weights::At(setting.weights()), None));
     Launcher { program: program.into(), patience, memory: None }.engine(&spec).map_err(|error| error.to_string())
 }
 
@@ -34,7 +36,8 @@ const LONG: Duration = Duration::from_secs(300);
 fn a_worker_does_what_its_engine_does() {
     let setting = Setting::new();
     let mut engine = start(env!("CARGO_BIN_EXE_infer"), &setting, LONG).unwrap();
-    let input = [batch([image(4).as_slice(), image(5).as_slice()]).unwrap()];
+    let images = Images::of(engine.signature(), (0.0, 1.0)).unwrap();
+    let input = [batch(&images, [image(4).as_slice(), image(5).as_slice()]).unwrap()];
     let outputs = engine.run(&input).unwrap();
     assert_eq!(outputs[0].tensor.shape(), [2, 10]);
     engine.prepare(&input).unwrap();
@@ -110,7 +113,7 @@ fn a_program_that_is_no_worker_is_told_apart() {
 /// A worker may hold no more than it was given: here less than the weights of AlexNet, which are 244 MB.
 #[test]
 fn a_network_that_does_not_fit_in_memory_costs_its_own_row() {
-    let spec = EngineSpec::BurnAlexnet { weights: Weights::Random(1), threads: 1, exact: false };
+    let spec = EngineSpec::Framework(networks::burn(NetworkId::Alexnet, Weights::Random(1), None));
     let launcher = Launcher { program: env!("CARGO_BIN_EXE_infer").into(), patience: LONG, memory: Some(100 << 20) };
     let message = launcher.engine(&spec).unwrap_err().to_string();
     assert!(message.starts_with("burn: ") && message.contains("memory allocation of"), "{message}");

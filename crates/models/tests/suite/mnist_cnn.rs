@@ -46,7 +46,8 @@ fn saved_weights_are_those_that_load() {
     let found: Vec<_> = checkpoint.tensors().iter().map(|(name, t)| (name.as_str(), t.shape.clone())).collect();
     assert_eq!(found, names_and_shapes);
 
-    let loaded = MnistCnn::load(&path, &device).unwrap();
+    let (loaded, report) = MnistCnn::load(&Checkpoint::open(&path).unwrap(), &device).unwrap();
+    assert!(report.unexpected.is_empty());
     assert_eq!(output(&loaded, &device), output(&network, &device));
     assert_eq!(to_safetensors(&state_dict(&loaded, identity_name)).unwrap(), file);
 

@@ -1,0 +1,238 @@
+//! The networks of this workspace, each as a card: what it is called, what it is for, where its weights and its files lie.
+//!
+//! This is the only list of them. Commands, stages, exports, evaluations, bundles and reports loop over [`NetworkId`] or ask
+//! for a [`Card`]; the networks themselves lie in the crate `networks`, where the compiler asks for an arm each.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
+
+/// A network of this workspace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NetworkId {
+    /// The convolutional network of PyTorch's MNIST example.
+    Mnist,
+    /// torchvision's AlexNet.
+    Alexnet,
+    /// BERT for question answering.
+    BertQa,
+}
+
+/// What is known of a network without its code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Card {
+    /// The network.
+    pub id: NetworkId,
+    /// Its name on the command line, in folders and in reports: `bert-qa`.
+    pub name: &'static str,
+    /// Its name for readers: `BERT for question answering`.
+    pub title: &'static str,
+    /// What it is, in a line.
+    pub about: &'static str,
+    /// What it is for.
+    pub task: TaskKind,
+    /// Where its weights come from.
+    pub weights: WeightSource,
+    /// The batch sizes that are timed unless others are asked for.
+    pub batches: &'static [usize],
+}
+
+/// What a network is for, and with that the data that its evaluation reads and the options that it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TaskKind {
+    /// Which digit an image shows.
+    Digits,
+    /// What a picture shows.
+    Pictures,
+    /// Where a text answers a question.
+    Questions,
+}
+
+/// Where the weights of a network come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WeightSource {
+    /// `cargo xtask train` makes them.
+    Trained,
+    /// A file of the data set of this name, from its public home.
+    File {
+        /// The data set.
+        dataset: &'static str,
+        /// The file.
+        file: &'static str,
+    },
+    /// A Hugging Face folder: the data set of this name, or what the user put in its place.
+    Folder {
+        /// The data set.
+        dataset: &'static str,
+    },
+}
+
+/// Where results lie unless the user says otherwise.
+pub const ARTIFACTS: &str = "artifacts";
+
+/// Where fetched files lie.
+pub const DATASETS: &str = "datasets";
+
+const CARDS: [Card; 3] = [
+    Card {
+        id: NetworkId::Mnist,
+        name: "mnist",
+        title: "MNIST CNN",
+        about: "The convolutional network of PyTorch's MNIST example",
+        task: TaskKind::Digits,
+        weights: WeightSource::Trained,
+        batches: &[1, 8, 64, 256],
+    },
+    Card {
+        id: NetworkId::Alexnet,
+        name: "alexnet",
+        title: "AlexNet",
+        about: "torchvision's AlexNet, with its pretrained weights",
+        task: TaskKind::Pictures,
+        weights: WeightSource::File { dataset: "alexnet", file: "alexnet-owt-7be5be79.pth" },
+        batches: &[1, 4, 16],
+    },
+    Card {
+        id: NetworkId::BertQa,
+        name: "bert-qa",
+        title: "BERT for question answering",
+        about: "BERT for question answering: BERT-large from its public home, or what you put into datasets/bert-qa",
+        task: TaskKind::Questions,
+        weights: WeightSource::Folder { dataset: "bert-qa" },
+        batches: &[1, 4],
+    },
+];
+
+impl NetworkId {
+    /// Every network, in the order of reports.
+    pub const ALL: [Self; CARDS.len()] = {
+        let mut all = [Self::Mnist; CARDS.len()];
+        let mut index = 0;
+        while index < CARDS.len() {
+            all[index] = CARDS[index].id;
+            index += 1;
+        }
+        all
+    };
+
+    /// What is known of it.
+    pub fn card(self) -> &'static Card {
+        const { assert!(is_in_order()) };
+        &CARDS[self as usize]
+    }
+
+    /// The network of a name; `None` if there is none.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|id| id.card().name == name)
+    }
+}
+
+/// Whether each card lies at the place of its network.
+const fn is_in_order() -> bool {
+    let mut index = 0;
+    while index < CARDS.len() {
+        if CARDS[index].id as usize != index {
+            return false;
+        }
+        index += 1;
+    }
+    true
+}
+
+impl Card {
+    /// The folder of its results.
+    pub fn folder(&self) -> PathBuf {
+        Path::new(ARTIFACTS).join(self.name)
+    }
+
+    /// Where its ONNX file goes unless the user says otherwise.
+    pub fn model(&self) -> PathBuf {
+        self.folder().join(format!("{}.onnx", self.name))
+    }
+
+    /// Where its evaluation goes unless the user says otherwise.
+    pub fn evaluation(&self) -> PathBuf {
+        self.folder().join("eval.json")
+    }
+
+    /// Where its weights lie unless the user says otherwise: a file, or a Hugging Face folder.
+    pub fn weights(&self) -> PathBuf {
+        match self.weights {
+            WeightSource::Trained => self.folder().join("model.safetensors"),
+            WeightSource::File { dataset, file } => Path::new(DATASETS).join(dataset).join(file),
+            WeightSource::Folder { dataset } => Path::new(DATASETS).join(dataset),
+        }
+    }
+
+    /// The folder with its configuration and tokenizer, which lies with the weights; `None` for a network of one shape.
+    pub fn has_folder(&self) -> bool {
+        matches!(self.weights, WeightSource::Folder { .. })
+    }
+
+    /// What to do where its weights are missing, in a clause.
+    pub fn ways_to_weights(&self) -> String {
+        match self.weights {
+            WeightSource::Trained => "`cargo xtask train` makes them".to_owned(),
+            WeightSource::File { dataset, .. } => format!(
+                "`cargo xtask fetch {dataset}` gets them from their public home; otherwise name a file with --weights FILE, or \
+                 take --random-init SEED where that is an option"
+            ),
+            WeightSource::Folder { dataset } => format!(
+                "`cargo xtask fetch {dataset}` gets some from their public home; otherwise name a Hugging Face folder with \
+                 --weights FOLDER, or take --random-init SEED where that is an option"
+            ),
+        }
+    }
+}
+
+impl fmt::Display for TaskKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Digits => "digits",
+            Self::Pictures => "pictures",
+            Self::Questions => "questions",
+        })
+    }
+}
+
+impl fmt::Display for NetworkId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.card().name)
+    }
+}
+
+impl ValueEnum for NetworkId {
+    fn value_variants<'a>() -> &'a [Self] {
+        const { &Self::ALL }
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let Card { name, about, .. } = self.card();
+        Some(PossibleValue::new(*name).help(*about))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_go_by_their_names() {
+        for id in NetworkId::ALL {
+            assert_eq!(NetworkId::named(id.card().name), Some(id));
+            assert_eq!(id.card().id, id);
+        }
+        assert_eq!(NetworkId::named("mnits"), None);
+    }
+
+    #[test]
+    fn paths_come_from_the_card() {
+        let bert = NetworkId::BertQa.card();
+        assert_eq!(bert.model(), Path::new("artifacts/bert-qa/bert-qa.onnx"));
+        assert_eq!(bert.weights(), Path::new("datasets/bert-qa"));
+        assert_eq!(NetworkId::Mnist.card().weights(), Path::new("artifacts/mnist/model.safetensors"));
+        assert_eq!(NetworkId::Alexnet.card().weights(), Path::new("datasets/alexnet/alexnet-owt-7be5be79.pth"));
+    }
+}

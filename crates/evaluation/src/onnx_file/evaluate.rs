@@ -1,0 +1,292 @@
+//! The evaluation of an ONNX file, whatever network it is.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use engines::engine::{Engine, EngineError, Signature};
+use engines::engine_name::EngineName;
+use engines::fingerprint::Fingerprint;
+use engines::libraries::Libraries;
+use engines::tensor::NamedTensor;
+use engines::worker::remote::Launcher;
+use terminal::failure::sentence;
+
+use super::about::About;
+use super::compare::difference;
+use super::given::inputs;
+use super::inputs::{
+    InputsError, Sizes, base_sizes, batch_axis, cycled, dynamic_axes, elements, listed, random_inputs, sizes_of,
+};
+use super::standard::{Standard, expected};
+use super::sweep::{cases, label};
+use crate::contender::Contender;
+use crate::line_up::LineUp;
+use crate::measure::Measure;
+use crate::measured::Head;
+use crate::report::{Report, reports};
+use crate::search::{Judged, Plain};
+use crate::starter::{Starter, size_hint};
+use crate::task::{Asked, Case};
+
+/// What stands for the network's name.
+pub const NAME: &str = "onnx";
+
+/// ONNX Runtime on the CPU with the graph as it is: what the file means.
+const REFERENCE: &str = "ort:cpu (graph as it is)";
+
+/// What is asked of a file.
+#[derive(Debug, Clone)]
+pub struct Request<'a> {
+    /// The file.
+    pub model: &'a Path,
+    /// The sizes of dynamic axes, where they are given.
+    pub sizes: BTreeMap<String, usize>,
+    /// The axis that counts items, where it is given.
+    pub batch_axis: Option<String>,
+    /// The user's own inputs.
+    pub inputs: &'a [PathBuf],
+    /// The limit that the user sets, as a share of the largest value.
+    pub tolerance: Option<f64>,
+    /// How it is measured.
+    pub measure: &'a Measure,
+    /// Whether every engine of this machine has a try, instead of those of `measure`.
+    pub every: bool,
+    /// What starts workers.
+    pub launcher: &'a Launcher,
+    /// The command that repeats it.
+    pub command: String,
+}
+
+/// Compares and times every engine on the file.
+///
+/// # Errors
+/// When the file cannot be read, or runs on no inputs.
+pub fn evaluate(request: &Request<'_>) -> Result<Report> {
+    let Request { model, measure, launcher, .. } = *request;
+    let other = measure.against.as_deref();
+    let files: Vec<(&str, &Path)> = [("model", model)].into_iter().chain(other.map(|path| ("against", path))).collect();
+    let fingerprint = Fingerprint::take(&files)?;
+    let mut libraries = Libraries::find(&measure.datasets, launcher.clone())?;
+    let names: Vec<EngineName> = match request.every {
+        true => libraries.working().into_iter().map(EngineName::Ort).chain([EngineName::Tract]).collect(),
+        false => measure.engines.clone(),
+    };
+    let libraries = RefCell::new(libraries);
+    let starter = Starter { launcher, libraries: &libraries, model, measure };
+    let plain = Plain::new(&starter)?;
+    let compared = other.unwrap_or(model);
+    let started = launcher.engine(&plain.spec(compared)).map_err(|error| no_reference(error, compared))?;
+    let (signature, metadata) = (started.signature().clone(), started.loaded().metadata.clone());
+    let given = given(&signature, request.inputs)?;
+    let sizes = sizes(&signature, &request.sizes, given.first())?;
+    let axis = counted(&signature, request)?;
+    let at = |size: usize| {
+        let mut sizes = sizes.clone();
+        sizes.extend(axis.clone().map(|axis| (axis, size)));
+        sizes
+    };
+    let usual = axis.as_ref().and_then(|axis| sizes.get(axis)).copied().unwrap_or(1);
+    let (mut batches, mut undone) = measure.batches(&[usual], |size| elements(&signature, &at(size)));
+    let largest = axis.as_deref().zip(batches.iter().max().copied());
+    let (random, too_large) = cases(&signature, &sizes, largest)?;
+    undone.extend(too_large);
+    let name = other.map_or_else(|| REFERENCE.to_owned(), |path| format!("{REFERENCE}, {}", path.display()));
+    let mut reference = Contender::new(&name, None, Ok(started));
+    let mut notes = measure.notes();
+    let own = given.first().cloned();
+    let cases = runnable(&mut reference, given.into_iter().chain(random).collect(), &mut notes, &mut undone)?;
+    let sample = cases.first().map(|(_, inputs)| inputs.clone()).unwrap_or_default();
+    undone.extend(wavering(&mut reference, &sample)?);
+    notes.extend(unhandled(&signature, &mut undone));
+    // What is timed has been run: the user's own inputs, or those of a case, or random ones of a size that no case has.
+    let tried: Vec<Case> =
+        cases.iter().filter(|(label, _)| own.as_ref().is_none_or(|(own, _)| own != label)).cloned().collect();
+    let made = |size: usize| {
+        let sizes = at(size);
+        let repeated = own.as_ref().and_then(|(_, inputs)| cycled(&signature, inputs, &sizes));
+        let case = || tried.iter().find(|(name, _)| *name == label(&sizes)).map(|(_, inputs)| inputs.clone());
+        repeated.or_else(case).map_or_else(|| random_inputs(&signature, &sizes, 0), Ok)
+    };
+    let ran = |size: usize| own.is_none() && tried.iter().any(|(name, _)| *name == label(&at(size)));
+    let mut timed = Vec::new();
+    for size in batches {
+        match if ran(size) { Ok(()) } else { reference.try_run(&made(size)?).map(drop) } {
+            Ok(()) => timed.push(size),
+            // Nobody asked for a single item in particular.
+            Err(_) if size == 1 && usual != 1 && !measure.batches.contains(&1) => {}
+            Err(error) => undone.push(format!("the model does not run at batch {size}: {}", sentence(&error))),
+        }
+    }
+    batches = timed;
+
+    reference.start(&sample);
+    let standard = Standard { launcher, plain: &plain, file: compared, tolerance: request.tolerance };
+    let expected = expected(&standard, &mut reference, cases, &mut notes, &mut undone)?;
+    let mut candidates: Vec<Contender> = names.iter().map(|engine| starter.start(engine, |_| Ok(()))).collect();
+    candidates.iter_mut().for_each(|candidate| candidate.start(&sample));
+    let mut names = names;
+    if request.every {
+        (names, candidates) = working(names, candidates, &mut notes);
+    }
+    let mut line_up = LineUp { reference, candidates };
+    let verifications = line_up.judge(&expected);
+    if line_up.candidates.is_empty() {
+        undone.push("no engine ran the file, so that nothing was compared".to_owned());
+    }
+    let made =
+        |size: usize| made(size).map_err(|error| EngineError::Run { engine: name.clone(), reason: error.to_string() });
+    let least = Duration::from_secs_f64(measure.seconds);
+    let timing = line_up.time(&batches, least, made)?;
+    let scenarios = line_up.scenarios(&measure.scenarios, measure.seconds, &timing, made)?;
+    line_up.finish();
+    if measure.bisect {
+        let (names, expected, verifications) = (&names, &expected, verifications.as_slice());
+        let judged = Judged { starter: &starter, names, expected, verifications, network: None };
+        notes.extend(judged.bisect(&mut line_up.candidates, other));
+    }
+    notes.extend(size_hint(measure.session_per_size, line_up.candidates.iter().map(|candidate| &candidate.row)));
+    let engines = reports(&mut line_up, verifications, Asked::default());
+    let items = if axis.is_some() { "items" } else { "runs" };
+    let seed = metadata.as_ref().and_then(|metadata| metadata.entries.get("weights.random_init"));
+    Ok(Report {
+        head: Head {
+            network: NAME.to_owned(),
+            passed: undone.is_empty() && engines.iter().all(|engine| engine.failures(items).is_empty()),
+            notes,
+            undone,
+            timing,
+            scenarios,
+            compared: None,
+            settings: measure.settings(),
+            fingerprint,
+        },
+        random_init: seed.and_then(|seed| seed.parse().ok()),
+        command: request.command.clone(),
+        figures: Vec::new(),
+        history: Vec::new(),
+        file: Some(About { signature, metadata, sizes, batch_axis: axis }),
+        items: items.to_owned(),
+        reference: name,
+        engines,
+    })
+}
+
+/// Why there is nothing to compare engines with.
+fn no_reference(error: EngineError, file: &Path) -> anyhow::Error {
+    // Other reasons, such as an operator that is not known or a library that cannot be used, speak for themselves.
+    let hint = match error.to_string().contains("Protobuf") {
+        true => format!(" (is {} an ONNX file?)", file.display()),
+        false => String::new(),
+    };
+    anyhow::Error::new(error).context(format!("there is nothing to compare engines with{hint}"))
+}
+
+/// The inputs that the user gives.
+fn given(signature: &Signature, paths: &[PathBuf]) -> Result<Vec<Case>> {
+    let read = |path: &PathBuf| Ok((path.display().to_string(), inputs(path, signature).context("--inputs")?));
+    paths.iter().map(read).collect()
+}
+
+/// The sizes of the dynamic axes: as the user says, or those of the user's own inputs, or 1.
+fn sizes(signature: &Signature, asked: &Sizes, given: Option<&Case>) -> Result<Sizes> {
+    let mut sizes = given.map(|(_, inputs)| sizes_of(signature, inputs)).unwrap_or_default();
+    sizes.extend(asked.iter().map(|(axis, size)| (axis.clone(), *size)));
+    Ok(base_sizes(signature, &sizes)?)
+}
+
+/// The axis that counts items.
+fn counted(signature: &Signature, request: &Request<'_>) -> Result<Option<String>> {
+    let axes = dynamic_axes(signature);
+    let axis = match &request.batch_axis {
+        Some(axis) if axes.contains(axis) => Some(axis.clone()),
+        Some(axis) => return Err(InputsError::UnknownAxis { axis: axis.clone(), axes }).context("--batch-axis"),
+        None => batch_axis(signature),
+    };
+    if axis.is_none() && !request.measure.batches.is_empty() {
+        bail!("--batches needs a dynamic axis that counts items, which --batch-axis names; {}", listed(&axes));
+    }
+    Ok(axis)
+}
+
+/// The cases that the reference runs. What it refuses is noted, and what ends it is not passed over.
+///
+/// # Errors
+/// When it runs none.
+fn runnable(
+    reference: &mut Contender,
+    cases: Vec<Case>,
+    notes: &mut Vec<String>,
+    undone: &mut Vec<String>,
+) -> Result<Vec<Case>> {
+    let mut kept = Vec::new();
+    let (mut refused, mut reason) = (Vec::new(), None);
+    for (label, inputs) in cases {
+        match reference.try_run(&inputs) {
+            Ok(_) => kept.push((label, inputs)),
+            Err(error @ EngineError::Gone { .. }) => {
+                undone.push(format!("the model does not run at {label}: {}", sentence(&error)));
+                reason.get_or_insert(error);
+            }
+            Err(error) => {
+                refused.push(label);
+                reason.get_or_insert(error);
+            }
+        }
+    }
+    match reason {
+        Some(error) if kept.is_empty() => {
+            Err(anyhow::Error::new(error).context("the model runs on none of the inputs that were tried"))
+        }
+        Some(error) if !refused.is_empty() => {
+            notes.push(format!("the model does not run at {}: {}", refused.join("; "), sentence(&error)));
+            Ok(kept)
+        }
+        _ => Ok(kept),
+    }
+}
+
+/// What is said of outputs whose types are not handled.
+fn unhandled(signature: &Signature, undone: &mut Vec<String>) -> Option<String> {
+    let others: Vec<String> = signature
+        .outputs
+        .iter()
+        .filter(|output| output.element.is_none())
+        .map(|output| format!("`{}`", output.name))
+        .collect();
+    if others.len() == signature.outputs.len() {
+        undone.push("the model has no output of a type that can be compared".to_owned());
+    }
+    (!others.is_empty()).then(|| {
+        format!("left out, since they are text, sequences or of a type that is not handled: {}", others.join(", "))
+    })
+}
+
+/// What is said of a reference that gives other outputs for the same inputs.
+fn wavering(reference: &mut Contender, inputs: &[NamedTensor]) -> Result<Option<String>> {
+    let (once, again) = (reference.required()?.run(inputs)?, reference.required()?.run(inputs)?);
+    let same = once.iter().zip(&again).all(|(once, again)| difference(once, Some(&again.tensor)).within(0.0));
+    Ok((!same).then(|| {
+        "the model gives other outputs each time it runs, as one that draws random numbers does: nothing can be compared \
+         with it"
+            .to_owned()
+    }))
+}
+
+/// The engines that run the file. What cannot load it, or refuses to run it, is told and is no failure; a crash is one.
+fn working(
+    names: Vec<EngineName>,
+    candidates: Vec<Contender>,
+    notes: &mut Vec<String>,
+) -> (Vec<EngineName>, Vec<Contender>) {
+    let mut kept = Vec::new();
+    for (engine, candidate) in names.into_iter().zip(candidates) {
+        match &candidate.row.error {
+            Some(error) if !candidate.row.lost => notes.push(format!("{engine} is left out: {error}")),
+            _ => kept.push((engine, candidate)),
+        }
+    }
+    kept.into_iter().unzip()
+}

@@ -1,0 +1,247 @@
+//! Inputs that a user gives, and such as are handed to one.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use artifact::{FileError, GENERATOR, write_atomic};
+use onnx_model::{DataType, Element};
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+
+use engines::engine::{Dimension, Signature, TensorInfo};
+use engines::tensor::{ElementType, Elements, NamedTensor, Tensor};
+use engines::worker::wire::to_bytes;
+
+/// Why a file or folder holds no inputs of a model.
+#[derive(Debug, thiserror::Error)]
+pub enum GivenError {
+    /// A file cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A file of another kind.
+    #[error("{} holds no inputs: {reason}", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An input that the model does not take like that.
+    #[error("{}: the input `{name}` {reason}", path.display())]
+    Input {
+        /// The file or folder.
+        path: PathBuf,
+        /// The input.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// Reads an input for each that the model takes: out of a `.safetensors` file by their names, or out of a folder with
+/// `input_0.pb`, `input_1.pb`, … in the order of the model, as ONNX's own test data has them.
+///
+/// # Errors
+/// When one is missing, or of another element type or shape than the model declares.
+pub fn inputs(path: &Path, signature: &Signature) -> Result<Vec<NamedTensor>, GivenError> {
+    let given = if path.is_dir() { test_data(path, signature)? } else { safetensors(path)? };
+    let mut sizes = BTreeMap::new();
+    signature.inputs.iter().map(|info| fitting(path, info, &given, &mut sizes)).collect()
+}
+
+/// Writes inputs as a `.safetensors` file that [`inputs`] reads: whole, or not at all.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write(path: &Path, inputs: &[NamedTensor]) -> Result<(), FileError> {
+    let wrong = |error| FileError::new("write", path)(std::io::Error::other(error));
+    let bytes: Vec<Vec<u8>> = inputs.iter().map(|input| to_bytes(input.tensor.elements())).collect();
+    let mut views = Vec::new();
+    for (NamedTensor { name, tensor }, bytes) in inputs.iter().zip(&bytes) {
+        let dtype = match tensor.elements().element_type() {
+            ElementType::Float => Dtype::F32,
+            ElementType::Double => Dtype::F64,
+            ElementType::Float16 => Dtype::F16,
+            ElementType::Int64 => Dtype::I64,
+            ElementType::Int32 => Dtype::I32,
+            ElementType::Int8 => Dtype::I8,
+            ElementType::Uint8 => Dtype::U8,
+            ElementType::Bool => Dtype::BOOL,
+        };
+        views.push((name, TensorView::new(dtype, tensor.shape().to_vec(), bytes).map_err(wrong)?));
+    }
+    let origin = HashMap::from([("generator".to_owned(), GENERATOR.to_owned())]);
+    write_atomic(path, safetensors::serialize(views, Some(origin)).map_err(wrong)?)
+}
+
+/// The given input that the model declares as `info`. `sizes` are those of the named axes so far.
+fn fitting(
+    path: &Path,
+    info: &TensorInfo,
+    given: &[NamedTensor],
+    sizes: &mut BTreeMap<String, usize>,
+) -> Result<NamedTensor, GivenError> {
+    let wrong = |reason: String| GivenError::Input { path: path.to_owned(), name: info.name.clone(), reason };
+    let Some(found) = given.iter().find(|given| given.name == info.name) else {
+        let mut names: Vec<&str> = given.iter().map(|given| given.name.as_str()).collect();
+        names.sort_unstable();
+        return Err(wrong(format!("is missing; there is {}", names.join(", "))));
+    };
+    let (element, shape) = (found.tensor.elements().element_type(), found.tensor.shape());
+    let fits = shape.len() == info.shape.len()
+        && shape.iter().zip(&info.shape).all(|(&size, declared)| match declared {
+            Dimension::Fixed(fixed) => size == *fixed,
+            Dimension::Named(name) => *sizes.entry(name.clone()).or_insert(size) == size,
+            Dimension::Unknown => true,
+        });
+    match info.element == Some(element) && fits {
+        true => Ok(found.clone()),
+        false => Err(wrong(format!("is {element} {shape:?}, and the model takes {info}"))),
+    }
+}
+
+fn safetensors(path: &Path) -> Result<Vec<NamedTensor>, GivenError> {
+    let wrong = |reason: String| GivenError::Content { path: path.to_owned(), reason };
+    let bytes = std::fs::read(path).map_err(FileError::new("read", path))?;
+    let file =
+        SafeTensors::deserialize(&bytes).map_err(|error| wrong(format!("it is no .safetensors file ({error})")))?;
+    let one = |(name, view): (String, TensorView<'_>)| {
+        let dtype = match view.dtype() {
+            Dtype::F32 => DataType::F32,
+            Dtype::F64 => DataType::F64,
+            Dtype::F16 => DataType::F16,
+            Dtype::I64 => DataType::I64,
+            Dtype::I32 => DataType::I32,
+            Dtype::I8 => DataType::I8,
+            Dtype::U8 => DataType::U8,
+            Dtype::BOOL => DataType::Bool,
+            other => return Err(wrong(format!("`{name}` is of the type {other:?}, which is not handled"))),
+        };
+        let dims: Vec<u64> = view.shape().iter().map(|&size| size as u64).collect();
+        let tensor = onnx_model::Tensor::new(name.as_str(), dtype, dims, view.data().to_vec());
+        Ok(NamedTensor::new(
+            &name,
+            tensor.map_err(|error| error.to_string()).and_then(|tensor| read(&tensor)).map_err(wrong)?,
+        ))
+    };
+    file.tensors().into_iter().map(one).collect()
+}
+
+fn test_data(folder: &Path, signature: &Signature) -> Result<Vec<NamedTensor>, GivenError> {
+    let one = |(index, info): (usize, &TensorInfo)| {
+        let path = folder.join(format!("input_{index}.pb"));
+        let bytes = std::fs::read(&path).map_err(FileError::new("read", &path))?;
+        let tensor =
+            onnx_model::Tensor::decode(bytes).map_err(|error| error.to_string()).and_then(|tensor| read(&tensor));
+        let tensor = tensor.map_err(|reason| GivenError::Content { path: path.clone(), reason })?;
+        Ok(NamedTensor::new(&info.name, tensor))
+    };
+    signature.inputs.iter().enumerate().map(one).collect()
+}
+
+/// The values of a tensor of a file.
+fn read(tensor: &onnx_model::Tensor) -> Result<Tensor, String> {
+    fn values<E: Element>(tensor: &onnx_model::Tensor) -> Result<Elements, String>
+    where
+        Elements: From<Vec<E>>,
+    {
+        tensor.to_vec::<E>().map(Elements::from).map_err(|error| error.to_string())
+    }
+    let elements = match tensor.dtype {
+        DataType::F32 => values::<f32>(tensor)?,
+        DataType::F64 => values::<f64>(tensor)?,
+        DataType::F16 => values::<half::f16>(tensor)?,
+        DataType::I64 => values::<i64>(tensor)?,
+        DataType::I32 => values::<i32>(tensor)?,
+        DataType::I8 => values::<i8>(tensor)?,
+        DataType::U8 => values::<u8>(tensor)?,
+        DataType::Bool => values::<bool>(tensor)?,
+        other => return Err(format!("`{}` is of the type {}, which is not handled", tensor.name, other.name())),
+    };
+    let shape: Vec<usize> = tensor.dims.iter().map(|&size| usize::try_from(size).unwrap_or(usize::MAX)).collect();
+    Tensor::new(shape, elements).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signature() -> Signature {
+        let input = |name: &str, element, shape: Vec<Dimension>| TensorInfo { name: name.to_owned(), element, shape };
+        let batch = || Dimension::Named("batch".to_owned());
+        Signature {
+            inputs: vec![
+                input("x", Some(ElementType::Float), vec![batch(), Dimension::Fixed(2)]),
+                input("ids", Some(ElementType::Int64), vec![batch(), Dimension::Unknown]),
+            ],
+            outputs: Vec::new(),
+        }
+    }
+
+    /// A folder with `x` and `ids` of these shapes, both ways.
+    fn written(x: [usize; 2], ids: [usize; 2]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let floats: Vec<u8> = (0..x[0] * x[1]).flat_map(|value| (value as f32).to_le_bytes()).collect();
+        let integers: Vec<u8> = (0..ids[0] * ids[1]).flat_map(|value| (value as i64).to_le_bytes()).collect();
+        let view = |dtype, shape: [usize; 2], bytes| TensorView::new(dtype, shape.to_vec(), bytes).unwrap();
+        let tensors = [("x", view(Dtype::F32, x, &floats)), ("ids", view(Dtype::I64, ids, &integers))];
+        safetensors::serialize_to_file(tensors, None, &folder.path().join("inputs.safetensors")).unwrap();
+        folder
+    }
+
+    #[test]
+    fn inputs_go_by_their_names() {
+        let folder = written([3, 2], [3, 5]);
+        let found = inputs(&folder.path().join("inputs.safetensors"), &signature()).unwrap();
+        assert_eq!((found[0].name.as_str(), found[0].tensor.shape()), ("x", &[3, 2][..]));
+        assert_eq!(found[0].tensor.to_f64(), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
+        assert_eq!((found[1].name.as_str(), found[1].tensor.shape()), ("ids", &[3, 5][..]));
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let named = |name: &str, tensor| NamedTensor::new(name, tensor);
+        let given = [
+            named("float", Tensor::new([2, 1], vec![1.5_f32, -0.1]).unwrap()),
+            named("double", Tensor::new([2], vec![0.1_f64, f64::INFINITY]).unwrap()),
+            named("half", Tensor::new([1], vec![half::f16::from_f32(0.5)]).unwrap()),
+            named("long", Tensor::new([], vec![-3_i64]).unwrap()),
+            named("int", Tensor::new([1, 2], vec![-3_i32, i32::MAX]).unwrap()),
+            named("small", Tensor::new([1], vec![-3_i8]).unwrap()),
+            named("byte", Tensor::new([1], vec![200_u8]).unwrap()),
+            named("flags", Tensor::new([2], vec![true, false]).unwrap()),
+            named("none", Tensor::new([0, 3], Vec::<f32>::new()).unwrap()),
+        ];
+        let taken = |input: &NamedTensor| TensorInfo {
+            name: input.name.clone(),
+            element: Some(input.tensor.elements().element_type()),
+            shape: input.tensor.shape().iter().map(|&size| Dimension::Fixed(size)).collect(),
+        };
+        let signature = Signature { inputs: given.iter().map(taken).collect(), outputs: Vec::new() };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/inputs.safetensors");
+        write(&path, &given).unwrap();
+        assert_eq!(inputs(&path, &signature).unwrap(), given);
+        let error = write(&folder.path().join("new/inputs.safetensors/below"), &given).unwrap_err().to_string();
+        assert!(error.starts_with("cannot "), "{error}");
+    }
+
+    #[test]
+    fn what_does_not_fit_the_model_is_a_sentence() {
+        let message = |folder: &tempfile::TempDir| {
+            let error = inputs(&folder.path().join("inputs.safetensors"), &signature()).unwrap_err().to_string();
+            error.rsplit_once("inputs.safetensors").unwrap().1.to_owned()
+        };
+        assert_eq!(
+            message(&written([3, 4], [3, 5])),
+            ": the input `x` is float [3, 4], and the model takes x: float [batch, 2]"
+        );
+        // One name, one size.
+        assert!(message(&written([3, 2], [4, 5])).contains("`ids` is int64 [4, 5]"));
+        let folder = written([3, 2], [3, 5]);
+        let missing = inputs(folder.path(), &signature()).unwrap_err().to_string();
+        assert!(missing.contains("input_0.pb"), "{missing}");
+        std::fs::write(folder.path().join("inputs.safetensors"), b"text").unwrap();
+        assert!(message(&folder).contains("it is no .safetensors file"), "{}", message(&folder));
+    }
+}

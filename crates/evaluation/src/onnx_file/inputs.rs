@@ -1,0 +1,241 @@
+//! Inputs for a model of which nothing is known but its signature.
+
+use std::collections::BTreeMap;
+
+use half::f16;
+
+use crate::random::uniform;
+use engines::engine::{Dimension, Signature, TensorInfo};
+use engines::tensor::{ElementType, Elements, NamedTensor, ShapeError, Tensor, count};
+
+/// The sizes of dynamic axes by name.
+pub type Sizes = BTreeMap<String, usize>;
+
+/// More elements than an input may have: 1 Gi.
+const MAX_ELEMENTS: usize = 1 << 30;
+
+/// Why no inputs could be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InputsError {
+    /// A size was given for an axis that the model does not have.
+    #[error("the model has no dynamic axis `{axis}`; {}", listed(axes))]
+    UnknownAxis {
+        /// The axis.
+        axis: String,
+        /// The axes that it has.
+        axes: Vec<String>,
+    },
+    /// An input is of a type for which no values can be made up.
+    #[error("the input `{name}` is of a type that is not handled, such as text or a sequence")]
+    Unsupported {
+        /// The input.
+        name: String,
+    },
+    /// The sizes make an input too large.
+    #[error("the input `{name}` would have the shape {shape:?}, which is too large")]
+    TooLarge {
+        /// The input.
+        name: String,
+        /// Its shape.
+        shape: Vec<usize>,
+    },
+    /// Elements that do not fill their shape.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+}
+
+/// The dynamic axes of a model in a part of a sentence.
+pub fn listed(axes: &[String]) -> String {
+    match axes {
+        [] => "all its sizes are fixed".to_owned(),
+        axes => format!("it has {}", axes.join(", ")),
+    }
+}
+
+/// The dynamic axes in the order of the inputs. One without a name is called by its input and index: `x.0`.
+pub fn dynamic_axes(signature: &Signature) -> Vec<String> {
+    let mut axes = Vec::new();
+    for input in &signature.inputs {
+        for index in 0..input.shape.len() {
+            if let Some(axis) = axis_name(input, index)
+                && !axes.contains(&axis)
+            {
+                axes.push(axis);
+            }
+        }
+    }
+    axes
+}
+
+/// The dynamic axis that counts items: `batch`, `batch_size` or `N`, or else the first axis of the first input.
+pub fn batch_axis(signature: &Signature) -> Option<String> {
+    let axes = dynamic_axes(signature);
+    let named = ["batch", "batch_size", "N"].into_iter().find(|name| axes.iter().any(|axis| axis == name));
+    named.map(str::to_owned).or_else(|| axis_name(signature.inputs.first()?, 0))
+}
+
+fn axis_name(input: &TensorInfo, index: usize) -> Option<String> {
+    match input.shape.get(index)? {
+        Dimension::Fixed(_) => None,
+        Dimension::Named(name) => Some(name.clone()),
+        Dimension::Unknown => Some(format!("{}.{index}", input.name)),
+    }
+}
+
+/// The size of every dynamic axis: as given, or 1.
+///
+/// # Errors
+/// When a size is given for an axis that is not there.
+pub fn base_sizes(signature: &Signature, given: &Sizes) -> Result<Sizes, InputsError> {
+    let axes = dynamic_axes(signature);
+    if let Some(axis) = given.keys().find(|axis| !axes.contains(axis)) {
+        return Err(InputsError::UnknownAxis { axis: axis.clone(), axes });
+    }
+    Ok(axes.into_iter().map(|axis| (axis.clone(), given.get(&axis).copied().unwrap_or(1))).collect())
+}
+
+/// The type and the number of elements of every input at these sizes; what is not handled counts as nothing.
+pub fn elements(signature: &Signature, sizes: &Sizes) -> Vec<(ElementType, usize)> {
+    let of = |input: &TensorInfo| Some((input.element?, count(&shape(input, sizes)).unwrap_or(usize::MAX)));
+    signature.inputs.iter().filter_map(of).collect()
+}
+
+/// The sizes of the dynamic axes that these inputs have.
+pub fn sizes_of(signature: &Signature, inputs: &[NamedTensor]) -> Sizes {
+    let mut sizes = Sizes::new();
+    for info in &signature.inputs {
+        let Some(given) = inputs.iter().find(|given| given.name == info.name) else { continue };
+        for (index, &size) in given.tensor.shape().iter().enumerate() {
+            if let Some(axis) = axis_name(info, index) {
+                sizes.insert(axis, size);
+            }
+        }
+    }
+    sizes
+}
+
+/// The beginning of inputs: as much along every dynamic axis as `sizes` says. `None` if there is less.
+pub fn cut(signature: &Signature, inputs: &[NamedTensor], sizes: &Sizes) -> Option<Vec<NamedTensor>> {
+    let kept = |given: &NamedTensor| {
+        let info = signature.inputs.iter().find(|info| info.name == given.name)?;
+        Some(NamedTensor::new(&given.name, given.tensor.beginning(&shape(info, sizes))?))
+    };
+    inputs.iter().map(kept).collect()
+}
+
+/// Inputs of these sizes out of others, which come again where there are too few. `None` where there are none.
+pub fn cycled(signature: &Signature, inputs: &[NamedTensor], sizes: &Sizes) -> Option<Vec<NamedTensor>> {
+    let one = |given: &NamedTensor| {
+        let info = signature.inputs.iter().find(|info| info.name == given.name)?;
+        Some(NamedTensor::new(&given.name, given.tensor.cycled(&shape(info, sizes))?))
+    };
+    inputs.iter().map(one).collect()
+}
+
+fn shape(input: &TensorInfo, sizes: &Sizes) -> Vec<usize> {
+    let size = |index: usize| match input.shape.get(index) {
+        Some(Dimension::Fixed(size)) => *size,
+        _ => axis_name(input, index).and_then(|axis| sizes.get(&axis).copied()).unwrap_or(1),
+    };
+    (0..input.shape.len()).map(size).collect()
+}
+
+/// Random inputs of these sizes: floats within one of zero, integers and booleans 0 or 1, which are legal as token ids and
+/// as masks. The same seed gives the same values.
+///
+/// # Errors
+/// When an input is of a type that is not handled, or too large.
+pub fn random_inputs(signature: &Signature, sizes: &Sizes, seed: u64) -> Result<Vec<NamedTensor>, InputsError> {
+    (seed..).zip(&signature.inputs).map(|(seed, input)| random_input(input, sizes, seed)).collect()
+}
+
+fn random_input(input: &TensorInfo, sizes: &Sizes, seed: u64) -> Result<NamedTensor, InputsError> {
+    let shape = shape(input, sizes);
+    let element = input.element.ok_or_else(|| InputsError::Unsupported { name: input.name.clone() })?;
+    let Some(count) = count(&shape).filter(|&count| count <= MAX_ELEMENTS) else {
+        return Err(InputsError::TooLarge { name: input.name.clone(), shape });
+    };
+    let floats = || uniform(seed, count, -1.0, 1.0).into_iter();
+    let bits = || uniform(seed, count, 0.0, 2.0).into_iter().map(|x| x >= 1.0);
+    let elements: Elements = match element {
+        ElementType::Float => floats().collect::<Vec<_>>().into(),
+        ElementType::Double => floats().map(f64::from).collect::<Vec<_>>().into(),
+        ElementType::Float16 => floats().map(f16::from_f32).collect::<Vec<_>>().into(),
+        ElementType::Int64 => bits().map(i64::from).collect::<Vec<_>>().into(),
+        ElementType::Int32 => bits().map(i32::from).collect::<Vec<_>>().into(),
+        ElementType::Int8 => bits().map(i8::from).collect::<Vec<_>>().into(),
+        ElementType::Uint8 => bits().map(u8::from).collect::<Vec<_>>().into(),
+        ElementType::Bool => bits().collect::<Vec<_>>().into(),
+    };
+    Ok(NamedTensor::new(&input.name, Tensor::new(shape, elements)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signature() -> Signature {
+        let input = |name: &str, element, shape: Vec<Dimension>| TensorInfo { name: name.to_owned(), element, shape };
+        let named = |name: &str| Dimension::Named(name.to_owned());
+        Signature {
+            inputs: vec![
+                input("x", Some(ElementType::Float), vec![named("batch"), Dimension::Fixed(3), Dimension::Unknown]),
+                input("ids", Some(ElementType::Int64), vec![named("batch"), named("sequence")]),
+            ],
+            outputs: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn items_are_counted_along_the_axis_of_that_name_or_the_first() {
+        let of = |axes: [Dimension; 2]| {
+            let input = TensorInfo { name: "x".to_owned(), element: None, shape: axes.to_vec() };
+            batch_axis(&Signature { inputs: vec![input], outputs: Vec::new() })
+        };
+        let named = |name: &str| Dimension::Named(name.to_owned());
+        assert_eq!(of([named("sequence"), named("batch_size")]).as_deref(), Some("batch_size"));
+        assert_eq!(of([Dimension::Unknown, named("width")]).as_deref(), Some("x.0"));
+        assert_eq!(of([Dimension::Fixed(1), named("width")]), None);
+    }
+
+    #[test]
+    fn sizes_are_as_given_or_one() {
+        assert_eq!(dynamic_axes(&signature()), ["batch", "x.2", "sequence"]);
+        let sizes = base_sizes(&signature(), &[("batch".to_owned(), 4), ("x.2".to_owned(), 5)].into()).unwrap();
+        let inputs = random_inputs(&signature(), &sizes, 1).unwrap();
+        assert_eq!((inputs[0].tensor.shape(), inputs[1].tensor.shape()), (&[4, 3, 5][..], &[4, 1][..]));
+        assert_eq!(inputs, random_inputs(&signature(), &sizes, 1).unwrap());
+        assert!(inputs[0].tensor.to_f64().iter().all(|x| x.abs() <= 1.0));
+        assert!(inputs[1].tensor.to_f64().iter().all(|&x| x == 0.0 || x == 1.0));
+    }
+
+    /// By hand: of the rows 0 1 2, 3 4 5 and 6 7 8 the first two of two are 0 1 and 3 4.
+    #[test]
+    fn inputs_are_cut_along_their_dynamic_axes() {
+        let named = |name: &str, shape: &[usize]| {
+            let count = shape.iter().product::<usize>() as i64;
+            NamedTensor::new(name, Tensor::new(shape, (0..count).collect::<Vec<i64>>()).unwrap())
+        };
+        let inputs = [named("ids", &[3, 3]), named("x", &[3, 3, 2])];
+        let sizes = sizes_of(&signature(), &inputs);
+        assert_eq!(sizes, [("batch".to_owned(), 3), ("sequence".to_owned(), 3), ("x.2".to_owned(), 2)].into());
+        assert_eq!(cut(&signature(), &inputs, &sizes).unwrap(), inputs);
+        let smaller = [("batch".to_owned(), 2), ("sequence".to_owned(), 2), ("x.2".to_owned(), 1)].into();
+        let cut_off = cut(&signature(), &inputs, &smaller).unwrap();
+        assert_eq!(cut_off[0].tensor, Tensor::new([2, 2], vec![0_i64, 1, 3, 4]).unwrap());
+        assert_eq!(cut_off[1].tensor, Tensor::new([2, 3, 1], vec![0_i64, 2, 4, 6, 8, 10]).unwrap());
+        let larger = [("batch".to_owned(), 4), ("sequence".to_owned(), 2), ("x.2".to_owned(), 1)].into();
+        assert_eq!(cut(&signature(), &inputs, &larger), None);
+    }
+
+    #[test]
+    fn what_cannot_be_made_up_is_named() {
+        let unknown = base_sizes(&signature(), &[("Batch".to_owned(), 4)].into()).unwrap_err().to_string();
+        assert_eq!(unknown, "the model has no dynamic axis `Batch`; it has batch, x.2, sequence");
+        let mut text = signature();
+        text.inputs[0].element = None;
+        assert!(random_inputs(&text, &Sizes::new(), 1).unwrap_err().to_string().contains("`x`"));
+        let huge = [("batch".to_owned(), usize::MAX)].into();
+        assert!(random_inputs(&signature(), &huge, 1).unwrap_err().to_string().contains("too large"));
+    }
+}

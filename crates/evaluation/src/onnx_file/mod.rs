@@ -1,0 +1,10 @@
+//! A model from anywhere: what it is, inputs made up for it, and its outputs compared.
+
+pub mod about;
+pub mod compare;
+pub mod evaluate;
+pub mod given;
+pub mod inputs;
+pub mod standard;
+pub mod sweep;
+pub mod widened;

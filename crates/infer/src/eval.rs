@@ -1,0 +1,279 @@
+//! `infer eval`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use artifact::Outputs;
+use catalogue::{Card, NetworkId};
+use cli::eval::{EngineArgs, EvalArgs, EvalOnnxArgs, EvalTarget, MeasureArgs, ProviderOption, ScenarioName};
+use cli::task::suit;
+use engines::engine_name::EngineName;
+use engines::provider::Provider;
+use engines::worker::remote::Launcher;
+use evaluation::command::{named, unusual};
+use evaluation::conclude::{Place, conclude};
+use evaluation::measure::Measure;
+use evaluation::onnx_file::evaluate as onnx_file;
+use evaluation::report::Report;
+use evaluation::repro::ReproArguments;
+use evaluation::scenario::Scenario;
+use networks::evaluate::{Request, evaluate};
+use networks::with_network;
+use terminal::failure::sentence;
+
+use crate::task::{Asked, with_task};
+
+/// Evaluates, prints and writes the report. The exit status says whether every engine passed.
+pub fn execute(arguments: &EvalArgs) -> Result<ExitCode> {
+    match (arguments.network, &arguments.file.onnx) {
+        (Some(EvalTarget::One(network)), _) => one(network, arguments),
+        (Some(EvalTarget::All), _) => all(arguments),
+        (None, Some(model)) => file(model, arguments),
+        (None, None) => bail!("name a network, or a file with --onnx"),
+    }
+}
+
+/// Evaluates every network, whatever becomes of the others. The exit status says whether all passed.
+fn all(arguments: &EvalArgs) -> Result<ExitCode> {
+    let EvalArgs { model, weights, out, limit, squad, measure, .. } = arguments;
+    let single = model.is_some() || weights.is_some() || out.is_some() || limit.is_some() || squad.is_some();
+    if single || measure.json || measure.compare.is_some() || measure.against.is_some() {
+        bail!(
+            "--json, --compare, --against and the options of files and data are for one network; the reports of all are in their \
+             folders below artifacts"
+        );
+    }
+    let mut failed = Vec::new();
+    for network in NetworkId::ALL {
+        let Card { name, title, task, .. } = network.card();
+        crate::print(&format!("\n{title}\n\n"))?;
+        let mut own = arguments.clone();
+        // Each takes of the data what is for its task; candle has the networks with a configuration alone.
+        if own.task.given().iter().any(|(_, kind)| kind != task) {
+            own.task = Default::default();
+        }
+        if !network.card().has_folder() {
+            own.measure.engines.engines.retain(|name| name != "candle");
+        }
+        match one(network, &own) {
+            Ok(code) if code == ExitCode::SUCCESS => {}
+            Ok(_) => failed.push(*name),
+            Err(error) => {
+                eprintln!("error: {name}: {}", sentence(error.as_ref()));
+                failed.push(name);
+            }
+        }
+    }
+    match failed.is_empty() {
+        true => crate::print("\nAll networks passed.\n")?,
+        false => crate::print(&format!("\nFAILED: {}.\n", failed.join(", ")))?,
+    }
+    Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Evaluates a network.
+fn one(network: NetworkId, arguments: &EvalArgs) -> Result<ExitCode> {
+    let card = network.card();
+    if arguments.measure.against.is_some() && !arguments.measure.bisect {
+        bail!("--against is for --bisect, which is not asked for");
+    }
+    suit(card.name, card.task, given(arguments)).map_err(anyhow::Error::msg)?;
+    let model = arguments.model.clone().unwrap_or_else(|| card.model());
+    let weights = arguments.weights.clone().unwrap_or_else(|| card.weights());
+    let out = arguments.out.clone().unwrap_or_else(|| card.evaluation());
+    let mut measure = measure(&arguments.measure)?;
+    if arguments.squad.is_some() && arguments.measure.threads.is_none() {
+        measure.threads = engines::fingerprint::cores();
+    }
+    let asked = Asked {
+        data: &arguments.task,
+        weights: &weights,
+        limit: arguments.limit,
+        squad: arguments.squad.as_deref(),
+        sequence: arguments.sequence,
+        question: None,
+    };
+    let read = asked.files(card)?;
+    let inputs = read.iter().cloned().chain([model.clone(), weights.clone()]);
+    let outputs = outputs(&arguments.measure, inputs);
+    let launcher = launcher(&arguments.measure)?;
+    let place = Place { out: &out, outputs: &outputs, compare: arguments.measure.compare.as_deref() };
+    let command = format!("cargo xtask eval {}{}{}", card.name, words(card, arguments), measure.words())
+        + &unusual("--out", &out, &card.evaluation());
+    let files = arguments.squad.iter().map(|path| ("squad", path.clone())).collect();
+    let request =
+        Request { card, model: &model, weights: &weights, files, measure: &measure, launcher: &launcher, command };
+    let report = conclude(
+        &place,
+        card.name,
+        &measure,
+        ReproArguments::default(),
+        || with_network!(network, N => with_task!(N, card, &asked, task => evaluate::<N, _>(&request, &task))),
+    )?;
+    show(&report, &out, &arguments.measure)
+}
+
+/// Evaluates an ONNX file, whatever network it is.
+fn file(model: &Path, arguments: &EvalArgs) -> Result<ExitCode> {
+    let EvalOnnxArgs { shapes, batch_axis, inputs, tolerance, .. } = &arguments.file;
+    let out = arguments.out.clone().unwrap_or_else(|| EvalOnnxArgs::OUT.into());
+    let measure = measure(&arguments.measure)?;
+    let launcher = launcher(&arguments.measure)?;
+    let outputs = outputs(&arguments.measure, inputs.iter().flat_map(|path| held_by(path)).chain([model.to_owned()]));
+    let place = Place { out: &out, outputs: &outputs, compare: arguments.measure.compare.as_deref() };
+    let EngineArgs { engines, providers, provider_options, .. } = &arguments.measure.engines;
+    let every = engines.is_empty() && providers.is_empty() && provider_options.is_empty();
+    let request = onnx_file::Request {
+        model,
+        sizes: shapes.iter().map(|shape| (shape.axis.clone(), shape.size)).collect(),
+        batch_axis: batch_axis.clone(),
+        inputs,
+        tolerance: *tolerance,
+        measure: &measure,
+        every,
+        launcher: &launcher,
+        command: file_command(
+            model,
+            arguments,
+            &Measure {
+                // Unless the user chooses, every engine has a try once more.
+                engines: if every { Vec::new() } else { measure.engines.clone() },
+                ..measure.clone()
+            },
+        ) + &unusual("--out", &out, Path::new(EvalOnnxArgs::OUT)),
+    };
+    let again = ReproArguments { inputs, tolerance: *tolerance };
+    let report = conclude(&place, onnx_file::NAME, &measure, again, || onnx_file::evaluate(&request))?;
+    show(&report, &out, &arguments.measure)
+}
+
+fn file_command(model: &Path, arguments: &EvalArgs, measure: &Measure) -> String {
+    let EvalOnnxArgs { shapes, batch_axis, inputs, tolerance, .. } = &arguments.file;
+    let mut command = "cargo xtask eval".to_owned() + &named("--onnx", model);
+    command.extend(shapes.iter().map(|shape| format!(" --shape {}={}", shape.axis, shape.size)));
+    command.extend(batch_axis.iter().map(|axis| format!(" --batch-axis {axis}")));
+    command.extend(inputs.iter().map(|path| named("--inputs", path)));
+    command.extend(tolerance.iter().map(|share| format!(" --tolerance {share}")));
+    command.extend(measure.against.iter().map(|path| named("--against", path)));
+    command + &measure.words()
+}
+
+/// Prints a report, and says where it is. The exit status is that of its verdict.
+fn show(report: &Report, out: &Path, measure: &MeasureArgs) -> Result<ExitCode> {
+    let slower = measure.fail_if_slower && report.head.is_slower();
+    if measure.json {
+        crate::print(&(serde_json::to_string(report)? + "\n"))?;
+    } else {
+        let slower = match slower {
+            true => "FAILED: an engine has become slower than in the earlier report (--fail-if-slower).\n",
+            false => "",
+        };
+        crate::print(&format!("{}{slower}Report: {}\n", report.text(), out.display()))?;
+    }
+    Ok(if report.head.passed && !slower { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The options of the task that are given, with what they are for. `--limit` is for all with items of known answers.
+fn given(arguments: &EvalArgs) -> Vec<(&'static str, catalogue::TaskKind)> {
+    use catalogue::TaskKind::Questions;
+    let own = [(arguments.squad.is_some(), "--squad"), (arguments.sequence.is_some(), "--sequence")];
+    let own = own.into_iter().filter(|(given, _)| *given).map(|(_, option)| (option, Questions));
+    own.chain(arguments.task.given()).collect()
+}
+
+/// The options that name the same files and data, each after a space.
+fn words(card: &Card, arguments: &EvalArgs) -> String {
+    let EvalArgs { model, weights, limit, squad, sequence, task, .. } = arguments;
+    let mut words = String::new();
+    words.extend(model.iter().map(|path| unusual("--model", path, &card.model())));
+    words.extend(weights.iter().map(|path| unusual("--weights", path, &card.weights())));
+    words.extend(task.data.iter().map(|path| named("--data", path)));
+    words.extend(task.images.iter().map(|path| named("--image", path)));
+    words.extend(task.labels.iter().map(|path| named("--labels", path)));
+    words.extend(squad.iter().map(|path| named("--squad", path)));
+    words.extend(limit.iter().map(|count| format!(" --limit {count}")));
+    words.extend(task.max_answer_tokens.iter().map(|count| format!(" --max-answer-tokens {count}")));
+    words.extend(sequence.iter().map(|count| format!(" --sequence {count}")));
+    words
+}
+
+/// What an evaluation may write to, which reads `files` and those that the options of the measurement name.
+fn outputs(measure: &MeasureArgs, files: impl IntoIterator<Item = PathBuf>) -> Outputs {
+    let named = [&measure.compare, &measure.against].into_iter().flatten().cloned();
+    Outputs::of_inputs(files.into_iter().chain(named))
+}
+
+/// The file, or the files of the folder.
+fn held_by(path: &Path) -> Vec<PathBuf> {
+    match std::fs::read_dir(path) {
+        Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
+        Err(_) => vec![path.to_owned()],
+    }
+}
+
+/// What starts engines, with the patience that is asked for.
+fn launcher(measure: &MeasureArgs) -> Result<Launcher> {
+    let launcher = Launcher::this_program().context("this program cannot be started again")?;
+    Ok(Launcher { patience: Duration::from_secs_f64(measure.timeout), ..launcher })
+}
+
+/// How the user wants it measured.
+///
+/// # Errors
+/// When a name is no engine's, or an option is for a provider that is not asked for.
+fn measure(arguments: &MeasureArgs) -> Result<Measure> {
+    let engines = asked(&arguments.engines)?;
+    let option = |ProviderOption { provider, key, value }: &ProviderOption| {
+        let wanted = |engine: &EngineName| match engine {
+            EngineName::Ort(asked) if Provider::try_from(provider.clone()).is_ok_and(|named| named == *asked) => {
+                Some(asked.clone())
+            }
+            _ => None,
+        };
+        let wanted = engines.iter().find_map(wanted).with_context(|| {
+            format!(
+                "--provider-option is for {provider}, which is not asked for (--engines ort:{provider} would do that)"
+            )
+        })?;
+        Ok((wanted, key.clone(), value.clone()))
+    };
+    let scenario = |name: &ScenarioName| match name {
+        ScenarioName::SingleStream => Scenario::SingleStream,
+        ScenarioName::Offline => Scenario::Offline,
+    };
+    Ok(Measure {
+        provider_options: arguments.engines.provider_options.iter().map(option).collect::<Result<_>>()?,
+        session_per_size: arguments.engines.session_per_size,
+        threads: arguments.threads.unwrap_or(1),
+        batches: arguments.batches.clone(),
+        seconds: arguments.seconds,
+        scenarios: arguments.scenario.iter().map(scenario).collect(),
+        timeout: Duration::from_secs_f64(arguments.timeout),
+        bisect: arguments.bisect,
+        against: arguments.against.clone(),
+        datasets: crate::DATASETS.into(),
+        engines,
+    })
+}
+
+/// The engines asked for, each once; ONNX Runtime on the CPU if none is.
+fn asked(arguments: &EngineArgs) -> Result<Vec<EngineName>> {
+    let named = arguments.engines.iter().map(|name| name.parse::<EngineName>().context("--engines"));
+    let provided = arguments.providers.iter().map(|name| {
+        let provider = name.parse::<Provider>().context("--providers")?;
+        Ok(EngineName::Ort(provider))
+    });
+    let mut engines = Vec::new();
+    for engine in named.chain(provided) {
+        let engine = engine?;
+        if !engines.contains(&engine) {
+            engines.push(engine);
+        }
+    }
+    if engines.is_empty() {
+        engines.push(EngineName::Ort(Provider::Cpu));
+    }
+    Ok(engines)
+}

@@ -1,0 +1,69 @@
+//! Validates, times and tries exported networks.
+
+mod bundle;
+mod doctor;
+mod eval;
+mod predict;
+mod task;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use cli::bundle::BundleArgs;
+use cli::doctor::DoctorArgs;
+use cli::eval::EvalArgs;
+use cli::predict::PredictArgs;
+
+/// Where `cargo xtask fetch` puts files, from the workspace's root.
+const DATASETS: &str = catalogue::DATASETS;
+
+#[derive(Parser)]
+#[command(name = "infer", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Eval(Box<EvalArgs>),
+    Predict(PredictArgs),
+    Doctor(DoctorArgs),
+    Bundle(BundleArgs),
+    /// Serve one engine to another process of this program.
+    #[command(hide = true)]
+    Worker {
+        /// The most memory that it may hold, in bytes.
+        #[arg(long)]
+        memory: Option<u64>,
+    },
+}
+
+fn main() -> ExitCode {
+    // SAFETY: no other thread has been started yet.
+    unsafe { engines::runtime::forbid_telemetry() };
+    let result = match Arguments::parse().command {
+        Command::Eval(arguments) => eval::execute(&arguments),
+        Command::Predict(arguments) => predict::execute(&arguments),
+        Command::Doctor(arguments) => doctor::execute(&arguments),
+        Command::Bundle(arguments) => bundle::execute(&arguments),
+        Command::Worker { memory } => {
+            engines::worker::serve::serve(memory, &networks::open).map(|()| ExitCode::SUCCESS).map_err(Into::into)
+        }
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {}", terminal::failure::sentence(error.as_ref()));
+        ExitCode::FAILURE
+    })
+}
+
+/// Writes to standard output; that it is closed is an error, not a panic.
+fn print(text: &str) -> Result<()> {
+    use std::io::Write;
+
+    let mut output = std::io::stdout().lock();
+    output.write_all(text.as_bytes())?;
+    output.flush()?;
+    Ok(())
+}

@@ -1,0 +1,67 @@
+//! torchvision's AlexNet.
+
+use std::path::Path;
+
+use burn::module::Module;
+use burn::tensor::{DType, Device};
+use burn_export::{ExportError, ExportedModel, OnnxExporter};
+use engines::engine::{EngineError, Signature};
+use engines::tensor::NamedTensor;
+use models::alexnet::{AlexNet, CLASSES, IMAGE_SIZE};
+use models::weights::{Checkpoint, LoadReport, WeightsError};
+
+use crate::images::Images;
+use crate::network::{Case, Network};
+
+/// Pictures in, logits out.
+const IMAGES: Images = Images { channels: 3, size: IMAGE_SIZE, classes: CLASSES, range: AlexNet::PIXELS };
+
+impl Network for AlexNet {
+    type Config = ();
+
+    const GRAPH: &'static str = "alexnet";
+    const WHAT: &'static str = "an AlexNet";
+
+    fn config(_folder: Option<&Path>) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    fn config_or_published(_file: Option<&Path>) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    fn parameters((): &(), device: &Device) -> u64 {
+        Self::new(device).num_params() as u64
+    }
+
+    fn load((): &(), checkpoint: &Checkpoint, device: &Device) -> Result<(Self, LoadReport), WeightsError> {
+        Self::load(checkpoint, device)
+    }
+
+    fn random((): &(), seed: u64, device: &Device) -> Self {
+        Self::random(seed, device)
+    }
+
+    fn signature((): &()) -> Signature {
+        IMAGES.signature()
+    }
+
+    fn run(
+        &self,
+        (): &(),
+        inputs: &[NamedTensor],
+        device: &Device,
+        precision: DType,
+    ) -> Result<Vec<NamedTensor>, EngineError> {
+        IMAGES.run(inputs, device, precision, |pictures| self.forward(pictures))
+    }
+
+    fn export(&self, (): &(), exporter: OnnxExporter) -> Result<ExportedModel, ExportError> {
+        IMAGES.export(self, exporter, Self::forward)
+    }
+
+    /// One, two, a prime, and what a server would gather.
+    fn cases((): &()) -> Result<Vec<Case>, EngineError> {
+        IMAGES.cases(&[1, 2, 7, 32])
+    }
+}

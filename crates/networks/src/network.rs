@@ -1,0 +1,98 @@
+//! What a network is: declared once, and export, evaluation, timing, bundle and prediction follow.
+
+use std::path::Path;
+
+use burn::module::Module;
+use burn::tensor::{DType, Device};
+use burn_export::{ExportError, ExportedModel, OnnxExporter};
+use engines::engine::{EngineError, Signature};
+use engines::tensor::NamedTensor;
+use models::imagenet::{ImageError, preprocess_file};
+use models::weights::{Checkpoint, LoadReport, WeightsError};
+
+/// Inputs under a label, on which outputs are compared.
+pub type Case = (String, Vec<NamedTensor>);
+
+/// A network in Burn: how it gets its weights, what it takes and gives, and how it becomes a file.
+pub trait Network: Module + 'static {
+    /// What decides its shape; `()` for a network of one shape.
+    type Config: Clone + 'static;
+
+    /// The name of its graph in an ONNX file.
+    const GRAPH: &'static str;
+
+    /// What it is in a sentence, with its article: `an AlexNet`.
+    const WHAT: &'static str;
+
+    /// The smallest and the largest value of a normalised pixel, for a network that takes pictures.
+    const PIXELS: (f32, f32) = (-2.1, 2.6);
+
+    /// The normalised pixels of a picture file, for a network that takes pictures: torchvision's way unless it has its own.
+    ///
+    /// # Errors
+    /// When the file is no picture.
+    fn read_picture(file: &Path) -> Result<Vec<f32>, ImageError> {
+        preprocess_file(file)
+    }
+
+    /// The configuration in a Hugging Face folder. A network of one shape is given none, and asks for none.
+    ///
+    /// # Errors
+    /// When there is no folder where one is needed, or it holds another kind of network.
+    fn config(folder: Option<&Path>) -> Result<Self::Config, EngineError>;
+
+    /// The configuration in a file, or that of the published network, for random weights.
+    ///
+    /// # Errors
+    /// When the file cannot be read or holds another kind of network.
+    fn config_or_published(file: Option<&Path>) -> Result<Self::Config, EngineError>;
+
+    /// What a reader of an export should know of the folder that it came from.
+    fn notes(_folder: &Path) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// How many numbers the network learns.
+    fn parameters(config: &Self::Config, device: &Device) -> u64;
+
+    /// The network with the weights of a checkpoint, and the tensors that it has no place for.
+    ///
+    /// # Errors
+    /// When a tensor is missing or has another shape.
+    fn load(
+        config: &Self::Config,
+        checkpoint: &Checkpoint,
+        device: &Device,
+    ) -> Result<(Self, LoadReport), WeightsError>;
+
+    /// The network with random weights, the same for the same seed.
+    fn random(config: &Self::Config, seed: u64, device: &Device) -> Self;
+
+    /// What the network takes and gives, in Burn and as a file.
+    fn signature(config: &Self::Config) -> Signature;
+
+    /// Every output, in the order of the signature. The inputs have the names, types and shapes of the signature; the arithmetic
+    /// is that of the parameters, `precision`.
+    ///
+    /// # Errors
+    /// When the values of the inputs do not suit the network.
+    fn run(
+        &self,
+        config: &Self::Config,
+        inputs: &[NamedTensor],
+        device: &Device,
+        precision: DType,
+    ) -> Result<Vec<NamedTensor>, EngineError>;
+
+    /// The network as ONNX, under the names and with the axes of its signature.
+    ///
+    /// # Errors
+    /// When the exporter refuses it.
+    fn export(&self, config: &Self::Config, exporter: OnnxExporter) -> Result<ExportedModel, ExportError>;
+
+    /// Made-up inputs of many sizes, on which a file and every engine are compared with float64.
+    ///
+    /// # Errors
+    /// When the configuration allows none.
+    fn cases(config: &Self::Config) -> Result<Vec<Case>, EngineError>;
+}
