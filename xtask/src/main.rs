@@ -16,7 +16,7 @@ mod workspace;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use cli::bundle::BundleArgs;
 use cli::doctor::DoctorArgs;
@@ -27,7 +27,7 @@ use cli::predict::PredictArgs;
 use cli::report::ReportArgs;
 use cli::train::TrainArgs;
 
-use crate::programs::{Program, Programs};
+use crate::programs::{Program, Programs, exit_code};
 
 /// From training to deployment: train in Burn, export to ONNX, validate and time under ONNX Runtime.
 #[derive(Parser)]
@@ -84,15 +84,36 @@ fn dispatch(command: Command) -> Result<ExitCode> {
             }
             programs::forward(Program::Export)
         }
-        Command::Eval(_) => programs::forward(Program::Eval),
+        Command::Eval(arguments) => eval(&arguments),
         Command::Predict(arguments) => {
             if !public::before_predict(&arguments)? {
                 return Ok(ExitCode::FAILURE);
             }
-            programs::forward(Program::Predict)
+            let engines = programs::foreign(&arguments.engines.names, false);
+            programs::forward_to(&Programs::for_programs(&[Program::Predict], &engines)?, Program::Predict)
         }
         Command::Doctor(_) => programs::forward(Program::Doctor),
         Command::Report(_) => programs::forward(Program::Report),
         Command::Bundle(_) => programs::forward(Program::Bundle),
     }
+}
+
+/// Evaluates, and writes the page over all networks anew if the report went where that looks for it.
+fn eval(arguments: &EvalArgs) -> Result<ExitCode> {
+    let asked = &arguments.measure.engines;
+    let any = arguments.network.is_none() && asked.engines.is_empty() && asked.providers.is_empty();
+    let engines = programs::foreign(&asked.engines, any);
+    let programs = Programs::for_programs(&[Program::Eval, Program::Report], &engines)?;
+    let mut command = programs.command(Program::Eval)?;
+    let status = command.args(std::env::args_os().skip(2)).status().context("`infer` cannot be started")?;
+    let wrote = arguments.out.as_deref().is_none_or(|out| out.starts_with(catalogue::ARTIFACTS));
+    if wrote && !arguments.measure.json {
+        // The evaluation stands by itself: that there is no page is told, and no more.
+        if !programs::succeeds(programs.command(Program::Report)?.stdout(std::process::Stdio::null()))? {
+            eprintln!("Note: the page over all networks was not written; `cargo xtask report` does it.");
+        } else {
+            println!("All networks: {}/report/index.html", catalogue::ARTIFACTS);
+        }
+    }
+    Ok(exit_code(status))
 }

@@ -71,15 +71,17 @@ pub struct Programs {
 }
 
 impl Programs {
-    /// Builds what `program` needs.
-    ///
-    /// The fetcher alone is quick to build. Everything else is built together, so that all programs and tests agree on
-    /// the features of Burn and it is compiled once.
+    /// Builds what `program` needs and nothing else, so that the first result comes soon. Whatever is built, the crates that lie
+    /// below have the same features (`crates/unified` sees to that), so that Burn is compiled once.
     pub fn for_program(program: Program) -> Result<Self> {
-        match program {
-            Program::Fetch => Self::build(&["--package", "fetch"]),
-            _ => Self::build(&["--workspace", "--exclude", "xtask"]),
-        }
+        Self::for_programs(&[program], &[])
+    }
+
+    /// Builds several programs, and the engines that are programs of their own.
+    pub fn for_programs(programs: &[Program], engines: &[&str]) -> Result<Self> {
+        let packages = programs.iter().map(|program| program.package()).chain(engines.iter().copied());
+        let selection: Vec<&str> = packages.flat_map(|package| ["--package", package]).collect();
+        Self::build(&selection)
     }
 
     /// Builds what training by `recipe` needs. For a GPU that is a program of its own in a folder of its own: Burn has other
@@ -126,6 +128,16 @@ impl Programs {
 /// Builds `program` and runs it with the words that follow the subcommand of xtask.
 pub fn forward(program: Program) -> Result<ExitCode> {
     forward_to(&Programs::for_program(program)?, program)
+}
+
+/// The engines among these names that are programs of their own; all of them where none is named and `any` is meant.
+pub fn foreign<'a>(names: &[String], any: bool) -> Vec<&'a str> {
+    let wanted = |name: &str| names.iter().any(|asked| asked == name) || (any && name == "tract");
+    [("tract", "tract-engine"), ("candle", "candle-engine")]
+        .into_iter()
+        .filter(|(name, _)| wanted(name))
+        .map(|(_, package)| package)
+        .collect()
 }
 
 /// Runs `program`, one of those that were built, with the words that follow the subcommand of xtask.

@@ -1,5 +1,7 @@
 //! `run`: the stages of a pipeline that are stale, and no others.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,6 +20,9 @@ use cli::train::Recipe;
 use crate::programs::{Program, Programs, exit_code};
 use crate::stages::{Plan, Task};
 use crate::workspace;
+
+/// Compiling that takes this long is told apart from the stage.
+const TOLD: Duration = Duration::from_secs(2);
 
 /// The name of the lock file in the folder of artifacts.
 pub const LOCK_FILE: &str = "pipeline.lock";
@@ -74,7 +79,7 @@ pub fn run(arguments: &RunArgs) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
 
-    let mut programs = None;
+    let mut built = HashMap::new();
     // What failed, and what was left out because of it. The networks do not depend on each other.
     let mut lost: Vec<String> = Vec::new();
     let (mut failure, mut evaluated) = (None, false);
@@ -101,17 +106,19 @@ pub fn run(arguments: &RunArgs) -> Result<ExitCode> {
             (true, true) => println!("{name}: runs because of --force"),
             (false, _) => println!("{name}: runs because {}", sentence(reasons)),
         }
-        let stage_started = Instant::now();
-        let code = match task.program {
-            Program::Fetch => start(task, &Programs::for_program(Program::Fetch)?)?,
-            Program::Train => start(task, &Programs::for_training(&arguments.pipeline.recipe)?)?,
-            program => {
-                if programs.is_none() {
-                    programs = Some(Programs::for_program(program)?);
-                }
-                programs.as_ref().map_or(Ok(ExitCode::FAILURE), |programs| start(task, programs))?
-            }
+        let building = Instant::now();
+        let programs = match built.entry(task.program.package()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(match task.program {
+                Program::Train => Programs::for_training(&arguments.pipeline.recipe)?,
+                program => Programs::for_program(program)?,
+            }),
         };
+        if building.elapsed() >= TOLD {
+            println!("{name}: its program was compiled in {}", duration(building.elapsed()));
+        }
+        let stage_started = Instant::now();
+        let code = start(task, programs)?;
         if code != ExitCode::SUCCESS {
             if has_substitute(task) {
                 eprintln!("warning: {name} failed; the system's own ONNX Runtime library is used instead");

@@ -60,7 +60,7 @@ fn a_network_is_compared_at_every_size_and_timed() {
     let names: Vec<&str> = engines.iter().map(|engine| engine["engine"].as_str().unwrap()).collect();
     assert_eq!(names[..2], ["ort:cpu (graph as it is)", "ort:cpu"]);
     assert_eq!(names.last(), Some(&"tract"));
-    assert_well_formed(&std::fs::read_to_string(setting.path("onnx.html")).unwrap());
+    assert_well_formed(&setting.page("onnx", "onnx.json"));
     assert!(setting.leftovers().is_empty());
 }
 

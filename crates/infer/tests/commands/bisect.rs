@@ -243,7 +243,7 @@ fn a_network_by_name_is_bisected_where_an_engine_departs_from_its_file() {
     assert_eq!((&departure["name"], &departure["only_when_fused"]), (&"stem.scale".into(), &true.into()), "{shown}");
     assert_eq!(departure["sizes"], serde_json::json!({"batch": 1}));
     assert!(shown.contains("ort:cpu departs at node 3 of 14, `stem.scale` (Mul)"), "{shown}");
-    let page = std::fs::read_to_string(setting.path("eval.html")).unwrap();
+    let page = setting.page("mnist", "eval.json");
     assert!(page.contains("ort:cpu departs at node 3 of 14"));
     // The inputs can be run by the file alone.
     assert_eq!(departure["trigger"], setting.path("eval.ort-cpu.trigger.safetensors").to_str().unwrap());

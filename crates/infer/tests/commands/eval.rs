@@ -16,19 +16,19 @@ fn both_engines_agree_and_the_report_says_how_fast_they_are() {
     let output = setting.infer("eval", &QUICK);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let table = text(&output.stdout);
-    for part in ["Validation on 40 test digits", "same digit", "burn ", "ort:cpu ", "with 1 thread", "Passed"] {
+    for part in ["Validation against burn in float64", "same images", "correct", "burn ", "ort:cpu ", "with 1 thread", "Passed"] {
         assert!(table.contains(part), "{part} is missing in\n{table}");
     }
 
     let report = report(&setting);
     assert_eq!(report["passed"], true);
-    assert_eq!(report["reference"]["images"], DIGITS);
     let (burn, ort) = (&report["engines"][0], &report["engines"][1]);
     assert_eq!((&burn["engine"], &ort["engine"]), (&"burn".into(), &"ort:cpu".into()));
-    assert_eq!(ort["agreement"]["agreeing"], DIGITS);
+    assert_eq!((&ort["agreement"]["items"], &ort["agreement"]["same"]), (&DIGITS.into(), &DIGITS.into()));
     // Nothing was trained, so the digits are wrong, but equally so.
-    assert_eq!(burn["accuracy"], ort["accuracy"]);
-    let confusion: u64 = report["reference"]["confusion"]
+    assert_eq!((&burn["metrics"], &burn["metrics"][0]["of"]), (&ort["metrics"], &DIGITS.into()));
+    assert_eq!(report["figures"][0]["kind"], "confusion");
+    let confusion: u64 = report["figures"][0]["counts"]
         .as_array()
         .unwrap()
         .iter()
@@ -37,7 +37,8 @@ fn both_engines_agree_and_the_report_says_how_fast_they_are() {
         .sum();
     assert_eq!(confusion, DIGITS as u64);
     // Two programs that add in different orders differ a little, and in float32 only a little.
-    let difference = ort["agreement"]["difference"]["max_absolute"].as_f64().unwrap();
+    let cases = ort["verification"]["cases"].as_array().unwrap();
+    let difference = cases.iter().map(|case| case["difference"].as_f64().unwrap()).fold(0.0, f64::max);
     assert!(difference > 0.0 && difference < 1e-5, "{difference}");
 
     let timing = report["timing"].as_array().unwrap();
@@ -71,7 +72,7 @@ fn both_engines_agree_and_the_report_says_how_fast_they_are() {
     assert!(ort["library"]["version"].as_str().unwrap().starts_with("1."));
     assert!(setting.leftovers().is_empty());
 
-    let page = std::fs::read_to_string(setting.path("eval.html")).unwrap();
+    let page = setting.page("mnist", "eval.json");
     assert_well_formed(&page);
     for part in
         ["Passed.", "Validation", "ort:cpu", "Latency", "Confusion", "data:image/png;base64,", "cargo xtask eval mnist"]
@@ -87,7 +88,7 @@ fn json_goes_to_standard_output_as_it_goes_to_the_file() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert_eq!(output.stdout, std::fs::read(setting.path("eval.json")).unwrap());
     let report = report(&setting);
-    assert_eq!(report["reference"]["images"], 7);
+    assert_eq!(report["engines"][0]["metrics"][0]["of"], 7);
     assert_eq!(report["settings"]["threads"], 2);
 }
 
@@ -120,7 +121,7 @@ fn an_earlier_report_is_compared_with() {
     scaled(&mut report, 1e6);
     let output = setting.infer("eval", &strict);
     assert!(output.status.success() && text(&output.stdout).contains("faster"), "{}", text(&output.stdout));
-    assert!(std::fs::read_to_string(setting.path("eval.html")).unwrap().contains("Since the earlier report"));
+    assert!(setting.page("mnist", "eval.json").contains("Since the earlier report"));
 
     std::fs::write(&earlier, "{}").unwrap();
     assert!(setting.failure("eval", &options).contains("is no report of `eval mnist`"));
@@ -137,10 +138,10 @@ fn the_page_shows_how_the_weights_were_trained() {
     let epoch = r#"{"epoch": 1, "train_loss": 0.5, "test_loss": 0.25, "test_correct": 30, "test_total": 40}"#;
     std::fs::write(setting.path("metrics.jsonl"), format!("{epoch}\n{epoch}\n")).unwrap();
     assert!(setting.infer("eval", &QUICK).status.success());
-    let page = std::fs::read_to_string(setting.path("eval.html")).unwrap();
+    let page = setting.page("mnist", "eval.json");
     assert_well_formed(&page);
-    assert!(page.contains("<h2>Training</h2>") && page.contains("<path class=\"line "));
-    assert_eq!(report(&setting)["training"].as_array().unwrap().len(), 2);
+    assert!(page.contains("<h3>Training</h3>") && page.contains("<path class=\"line "));
+    assert_eq!(report(&setting)["history"].as_array().unwrap().len(), 2);
 }
 
 #[test]
@@ -151,18 +152,20 @@ fn digits_that_differ_are_shown_and_fail() {
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
     let table = text(&output.stdout);
     assert!(table.contains("images that differ"), "{table}");
-    assert!(table.contains("FAILED: the digits of ort:cpu differ.\nFAILED: ort:cpu strays by "), "{table}");
+    assert!(table.contains("FAILED: ort:cpu differs for "), "{table}");
     let report = report(&setting);
     assert_eq!(report["passed"], false);
-    let disagreements = report["engines"][1]["agreement"]["disagreements"].as_array().unwrap();
-    assert!(!disagreements.is_empty());
-    assert_eq!(report["engines"][1]["agreement"]["agreeing"], DIGITS - disagreements.len());
-    for item in disagreements {
-        assert_ne!(item["reference"], item["digit"]);
+    assert!(table.contains("FAILED: ort:cpu strays by "), "{table}");
+    let agreement = &report["engines"][1]["agreement"];
+    let differing = agreement["differing"].as_array().unwrap();
+    assert!(!differing.is_empty());
+    assert_eq!(agreement["same"], DIGITS - differing.len());
+    for item in differing {
+        assert_ne!(item["reference"], item["found"]);
     }
-    let page = std::fs::read_to_string(setting.path("eval.html")).unwrap();
+    let page = setting.page("mnist", "eval.json");
     assert_well_formed(&page);
-    assert!(page.contains("Failed.") && page.contains("<li>the digits of ort:cpu differ</li>"));
+    assert!(page.contains("Failed.") && page.contains("<li>MNIST CNN: ort:cpu differs for "));
 }
 
 #[test]
@@ -213,7 +216,7 @@ fn an_engine_that_cannot_is_a_row_and_a_failure() {
         assert_eq!(report["passed"], false);
         assert!(report["engines"][1]["error"].as_str().unwrap().contains(reason));
         assert_eq!(report["engines"][0]["error"], Value::Null);
-        assert!(report["engines"][0]["accuracy"]["correct"].is_u64());
+        assert_eq!(report["engines"][0]["metrics"][0]["name"], "correct");
         assert_eq!(report["timing"][0]["engines"].as_array().unwrap().len(), 1);
     }
 }
@@ -230,8 +233,8 @@ fn a_provider_that_is_not_there_is_never_replaced() {
     let (tensorrt, cpu) = (&report["engines"][1], &report["engines"][2]);
     assert_eq!((&tensorrt["engine"], &cpu["engine"]), (&"ort:tensorrt".into(), &"ort:cpu".into()));
     assert!(tensorrt["error"].as_str().unwrap().contains("no ONNX Runtime library here has TensorrtExecutionProvider"));
-    assert_eq!(tensorrt["accuracy"], Value::Null);
-    assert_eq!((&cpu["error"], &cpu["agreement"]["agreeing"]), (&Value::Null, &DIGITS.into()));
+    assert_eq!(tensorrt["metrics"], Value::Null);
+    assert_eq!((&cpu["error"], &cpu["agreement"]["same"]), (&Value::Null, &DIGITS.into()));
     let timed: Vec<&Value> =
         report["timing"][0]["engines"].as_array().unwrap().iter().map(|row| &row["engine"]).collect();
     assert_eq!(timed, ["burn", "ort:cpu"]);
@@ -256,7 +259,7 @@ fn any_other_provider_is_asked_for_by_its_name() {
     assert!(error(0).contains("CoreML execution provider is not supported in this build"), "{}", error(0));
     assert!(error(1).contains("Unknown provider name 'Abacus'"), "{}", error(1));
     assert!(error(2).contains("no node ran on AzureExecutionProvider: "), "{}", error(2));
-    assert_eq!((&engines[4]["error"], &engines[4]["agreement"]["agreeing"]), (&Value::Null, &DIGITS.into()));
+    assert_eq!((&engines[4]["error"], &engines[4]["agreement"]["same"]), (&Value::Null, &DIGITS.into()));
 
     let message = setting.failure("eval", &["--providers", "cdua"]);
     assert_eq!(message, "error: --providers: there is no provider `cdua`; did you mean `cuda`?\n");
@@ -281,7 +284,7 @@ fn openvino_runs_the_network_or_says_what_it_lacks() {
         let parts = openvino["placement"]["parts"].as_array().unwrap();
         assert_eq!((parts.len(), &parts[0]["provider"]), (1, &"OpenVINOExecutionProvider".into()));
         assert_eq!(
-            (&openvino["agreement"]["agreeing"], &openvino["verification"]["passed"]),
+            (&openvino["agreement"]["same"], &openvino["verification"]["passed"]),
             (&DIGITS.into(), &true.into())
         );
     } else {
@@ -299,7 +302,7 @@ fn tract_runs_the_network() {
     let names: Vec<&Value> = report["engines"].as_array().unwrap().iter().map(|engine| &engine["engine"]).collect();
     assert_eq!(names, ["burn", "tract", "ort:cpu"]);
     let tract = &report["engines"][1];
-    assert_eq!((&tract["agreement"]["agreeing"], &tract["verification"]["passed"]), (&DIGITS.into(), &true.into()));
+    assert_eq!((&tract["agreement"]["same"], &tract["verification"]["passed"]), (&DIGITS.into(), &true.into()));
     // Its sums are not ONNX Runtime's: were it the same engine, nothing would differ at all.
     assert_ne!(tract["verification"]["cases"], report["engines"][2]["verification"]["cases"]);
     assert_eq!(tract["library"]["name"], "tract");
@@ -316,7 +319,7 @@ fn a_session_for_each_size_is_told() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(text(&output.stdout).contains("has a session for each size of its inputs"));
     let report = report(&setting);
-    assert_eq!((&report["engines"][1]["agreement"]["agreeing"], &report["passed"]), (&DIGITS.into(), &true.into()));
+    assert_eq!((&report["engines"][1]["agreement"]["same"], &report["passed"]), (&DIGITS.into(), &true.into()));
 }
 
 /// A quick run says what MLPerf would ask for; all the figures are there.

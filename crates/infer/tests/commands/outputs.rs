@@ -1,5 +1,6 @@
 //! Nothing of the user's is lost: what a command may not write over.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -30,7 +31,7 @@ fn a_report_takes_the_place_of_nothing_that_is_read() {
     let input = "is an input of this command";
     for (path, bytes) in [(&model, &model_bytes), (&weights, &weights_bytes)] {
         let out = path.to_str().unwrap();
-        refused(&setting.infer("eval", &[&QUICK[..], &["--force", "--out", out]].concat()), input, path, bytes);
+        refused(&setting.infer("eval", &[&QUICK[..], &["--out", out]].concat()), input, path, bytes);
     }
     refused(&onnx(&setting, &["--out", model.to_str().unwrap()]), input, &model, &model_bytes);
     let earlier = setting.path("earlier.json");
@@ -38,20 +39,6 @@ fn a_report_takes_the_place_of_nothing_that_is_read() {
     let earlier_path = earlier.to_str().unwrap();
     refused(&onnx(&setting, &["--compare", earlier_path, "--out", earlier_path]), input, &earlier, b"{}");
     assert!(setting.leftovers().is_empty());
-}
-
-#[test]
-fn a_page_of_somebody_else_stays_unless_it_is_forced() {
-    let setting = Setting::new();
-    let page = setting.path("eval.html");
-    fs::write(&page, "<p>a diary</p>").unwrap();
-    refused(&setting.infer("eval", &QUICK), "was not written by Kiln", &page, b"<p>a diary</p>");
-    assert!(!setting.path("eval.json").exists());
-    let forced = [&QUICK[..], &["--force"]].concat();
-    assert!(setting.infer("eval", &forced).status.success());
-    assert!(fs::read_to_string(&page).unwrap().contains("<title>"));
-    // From now on it is Kiln's.
-    assert!(setting.infer("eval", &QUICK).status.success());
 }
 
 #[test]
@@ -64,9 +51,10 @@ fn the_report_over_all_networks_leaves_other_pages_alone() {
     let site = setting.path("site");
     fs::create_dir(&site).unwrap();
     let report = |options: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_infer"));
-        command.current_dir(setting.workspace()).arg("report").args(options);
-        command.arg("--artifacts").arg(setting.path("results")).arg("--out").arg(&site).output().unwrap()
+        let results = setting.path("results");
+        let mut words = vec![OsStr::new("--artifacts"), results.as_os_str(), OsStr::new("--out"), site.as_os_str()];
+        words.extend(options.iter().map(OsStr::new));
+        setting.report(&words)
     };
     for name in ["index.html", "report.md", "report.json"] {
         let path = site.join(name);

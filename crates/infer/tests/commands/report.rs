@@ -1,5 +1,6 @@
 //! `infer report`.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
@@ -23,9 +24,10 @@ fn evaluated() -> Setting {
 }
 
 fn report(setting: &Setting, options: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_infer"));
-    command.current_dir(setting.workspace()).arg("report").arg("--artifacts").arg(setting.path("results"));
-    command.arg("--data").arg(setting.folder.path()).args(options).output().unwrap()
+    let results = setting.path("results");
+    let mut words = vec![OsStr::new("--artifacts"), results.as_os_str()];
+    words.extend(options.iter().map(OsStr::new));
+    setting.report(&words)
 }
 
 fn written(setting: &Setting, name: &str) -> String {
@@ -45,13 +47,13 @@ fn one_page_shows_every_network_and_a_browser_renders_it() {
         "All 2 evaluations passed.",
         ">MNIST CNN</a></h3>",
         "Fastest at batch 1",
-        "Test digits recognised",
+        "correct",
         "<h3>Confusion</h3>",
         "data:image/png;base64,",
         "Throughput in images a second",
         "<h3>Where it ran</h3>",
         "SHA-256",
-        "cargo xtask eval mnist <span class=\"word\">--threads</span> 1",
+        "cargo xtask eval mnist <span class=\"word\">--model</span> ",
         "prefers-color-scheme: dark",
         "@media print",
     ] {
@@ -104,26 +106,17 @@ fn without_an_evaluation_there_is_no_report_but_a_hint() {
     assert!(!setting.path("results/report").exists());
 }
 
-/// Where the report looks for it, an evaluation is on the page of all networks as soon as it is done.
 #[test]
-fn an_evaluation_in_its_usual_place_renews_the_page() {
+fn mlperfs_scenarios_are_on_the_page_and_in_the_document() {
     let setting = Setting::new();
-    let library = artifact::runtime::locate(&setting.workspace().join("datasets/onnxruntime")).unwrap();
-    let evaluate = |out: &str| {
-        let options = ["--seconds", "0.05", "--batches", "1", "--scenario", "single-stream,offline", "--out", out];
-        let mut command = setting.command("eval", &options);
-        let output = command.current_dir(setting.folder.path()).env("ORT_DYLIB_PATH", &library.path).output().unwrap();
-        assert!(output.status.success(), "{}", text(&output.stderr));
-        text(&output.stdout)
-    };
-    assert!(!evaluate("elsewhere/mnist/eval.json").contains("All networks"));
-    assert!(!setting.path("artifacts").exists());
-    let shown = evaluate("artifacts/mnist/eval.json");
-    assert!(shown.ends_with("All networks: artifacts/report/index.html\n"), "{shown}");
-    let page = std::fs::read_to_string(setting.path("artifacts/report/index.html")).unwrap();
+    let out = setting.path("results/mnist/eval.json");
+    let options = ["--seconds", "0.05", "--batches", "1", "--scenario", "single-stream,offline", "--out"];
+    let output = setting.infer("eval", &[&options[..], &[out.to_str().unwrap()]].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(report(&setting, &[]).status.success());
+    let (page, markdown) = (written(&setting, "index.html"), written(&setting, "report.md"));
     assert_well_formed(&page);
     assert_accessible(&page);
-    let markdown = std::fs::read_to_string(setting.path("artifacts/report/report.md")).unwrap();
     for (part, lacks) in
         [("MLPerf's scenarios", "MLPerf asks for 600 s"), ("single-stream", "p90 bound"), ("offline", "it had ")]
     {
@@ -135,8 +128,6 @@ fn an_evaluation_in_its_usual_place_renews_the_page() {
         page.contains("<span class=\"word\">--scenario</span> single-stream,offline"),
         "no command for the scenarios"
     );
-    // A page alone shows them as well.
-    assert!(std::fs::read_to_string(setting.path("artifacts/mnist/eval.html")).unwrap().contains("single-stream"));
 }
 
 /// The chapters of AlexNet and BERT, with everything that they can show: made of MNIST's evaluation in their form, since the
@@ -152,29 +143,23 @@ fn chapters_of_other_networks_render_with_all_that_they_can_hold() {
     let evaluation = |network: &str, items: &str| {
         let mut value: Value = serde_json::from_slice(&mnist).unwrap();
         let fields = value.as_object_mut().unwrap();
-        fields.retain(|name, _| !["training", "reference"].contains(&name.as_str()));
+        fields.remove("figures");
         fields.insert("network".to_owned(), network.into());
         fields.insert("items".to_owned(), items.into());
-        fields.insert("reference".to_owned(), "burn".into());
         fields.insert("random_init".to_owned(), 41.into());
         fields.insert("command".to_owned(), format!("cargo xtask eval {network} --seconds 0.05").into());
         fields.insert("scenarios".to_owned(), json!([scenarios("burn"), scenarios("ort:cpu")]));
         let engines = fields["engines"].as_array_mut().unwrap();
-        engines[0]["agreement"] = Value::Null;
+        engines[0]["metrics"] = json!([{"name": "exact match", "value": 80.5}, {"name": "F1", "value": 88.25}]);
         let differing =
             json!([{"item": "a/very/long/path/to/a <picture>.jpg", "reference": "tench", "found": "goldfish"}]);
-        engines[1]["agreement"] = json!({"items": 9, "same": 8, "same_top5": 9, "differing": differing});
+        engines[1]["agreement"] = json!({"items": 9, "same": 8, "also_same": {"same top 5": 9}, "differing": differing});
         value
     };
     for (network, items) in [("alexnet", "pictures"), ("bert-qa", "questions")] {
         let path = setting.path(&format!("results/{network}/eval.json"));
         artifact::write_atomic(path, evaluation(network, items).to_string()).unwrap();
     }
-    let model = artifact::sha256_file(setting.model()).unwrap().to_string();
-    let squad = json!({"network": "bert-qa", "squad": "dev.json", "fingerprint": {"files": {"model": {"sha256": model}}}, "engines": [
-        {"engine": "ort:cpu", "questions": 10570, "unusable": [], "exact_match": 80.5, "f1": 88.25, "questions_per_second": 2.5},
-        {"engine": "burn", "error": "no memory"}]});
-    artifact::write_atomic(setting.path("results/bert-qa/squad.json"), squad.to_string()).unwrap();
     let output = report(&setting, &[]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let page = written(&setting, "index.html");
@@ -185,6 +170,7 @@ fn chapters_of_other_networks_render_with_all_that_they_can_hold() {
     for part in [
         "random (seed 41)",
         "8 of 9 pictures",
+        "same top 5",
         "goldfish",
         "The worst of all outputs",
         "What these runs lack",

@@ -3,6 +3,7 @@
 //! The ONNX graph is written down here by hand, so that the tests of this crate do not depend on the exporter.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -60,6 +61,27 @@ impl Setting {
     /// Runs `infer COMMAND mnist` on the files of this folder. Later options replace earlier ones.
     pub fn infer(&self, command: &str, options: &[&str]) -> Output {
         self.command(command, options).output().unwrap()
+    }
+
+    /// The page that `report` makes of `eval.json` as the evaluation of a network, or of a file where that is `onnx`.
+    pub fn page(&self, network: &str, evaluation: &str) -> String {
+        let results = self.path("pages");
+        let place = match network {
+            "onnx" => "report/onnx.json".to_owned(),
+            network => format!("{network}/eval.json"),
+        };
+        artifact::write_atomic(results.join(place), std::fs::read(self.path(evaluation)).unwrap()).unwrap();
+        let output = self.report(&[OsStr::new("--artifacts"), results.as_os_str()]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        std::fs::read_to_string(results.join("report/index.html")).unwrap()
+    }
+
+    /// Runs `report`, which lies beside `infer`.
+    pub fn report(&self, options: &[&OsStr]) -> Output {
+        let program = Path::new(env!("CARGO_BIN_EXE_infer")).with_file_name("report");
+        let mut command = Command::new(&program);
+        let output = command.current_dir(self.workspace()).args(options).output();
+        output.unwrap_or_else(|error| panic!("{} is built by `cargo xtask test`: {error}", program.display()))
     }
 
     /// Where the commands start.
