@@ -1,15 +1,15 @@
-//! `onnx_model::float64` under ONNX Runtime, against PyTorch in float64.
+//! `float64` under ONNX Runtime, against PyTorch in float64.
 //!
 //! `fixtures/float64.bin` holds small networks with inputs and expected outputs; `fixtures/float64.py` wrote it and tells how.
 
 use std::cell::Cell;
 use std::path::Path;
 
+use float64::to_float64;
 use infer::engine::Engine;
 use infer::runtime::Runtime;
 use infer::session::{Optimization, Session, SessionOptions};
 use infer::tensor::{Elements, NamedTensor, Tensor};
-use onnx_model::float64::to_float64;
 use onnx_model::{DataType, Dim, Model};
 
 /// Of the largest value of an output. Sums of some hundred products in another order differ by some hundred times

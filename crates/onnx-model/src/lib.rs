@@ -8,7 +8,6 @@
 //! - **Operators**: [`schema`] has the signature of every operator of opsets 11 to 28.
 //! - **Checks**: [`Model::check`] finds what breaks a rule of ONNX, with the node and the reason, and infers the type
 //!   and symbolic shape of every value.
-//! - **Exactness**: [`float64`] makes of a model one that computes the same function in float64.
 //! - **Text**: `Display` prints a graph line by line, for people and for snapshot tests.
 //!
 //! # A first model
@@ -69,15 +68,14 @@ mod check;
 mod codec;
 mod data_type;
 mod external;
-pub mod float64;
 mod graph;
-mod infer;
 mod load;
 mod model;
 mod node;
 mod proto;
 mod save;
 pub mod schema;
+pub mod shapes;
 mod sort;
 mod stage;
 mod tensor;
@@ -88,12 +86,12 @@ pub use check::{CheckError, Place, Problem};
 pub use data_type::{DataType, Element};
 pub use external::ExternalError;
 pub use graph::Graph;
-pub use infer::Types;
 pub use load::{LoadError, LoadOptions};
 pub use model::{LAST_OPSET, Model, ir_version_for_opset};
 pub use node::{Attribute, Node};
 pub use proto::{DecodeError, EncodeError};
 pub use save::{External, SaveError, SaveOptions};
+pub use shapes::Types;
 pub use stage::{Staged, WrittenFile};
 pub use tensor::{ExternalData, Tensor, TensorData, TensorError};
 pub use value::{Dim, TensorType, ValueInfo};

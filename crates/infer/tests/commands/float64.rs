@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
+use float64::to_float64;
 use infer::burn_mnist::{BurnMnist, INPUT};
 use infer::engine::Engine;
 use infer::runtime::Runtime;
 use infer::session::{Optimization, Session, SessionOptions};
 use infer::tensor::{NamedTensor, Tensor};
 use onnx_model::Model;
-use onnx_model::float64::to_float64;
 
 use crate::setting::{DIGITS, Setting, image};
 

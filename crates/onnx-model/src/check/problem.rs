@@ -36,7 +36,8 @@ pub enum Place {
 }
 
 impl Place {
-    pub(crate) fn node(graph: &str, index: usize, node: &Node) -> Self {
+    /// A node of the graph of that name.
+    pub fn node(graph: &str, index: usize, node: &Node) -> Self {
         Self::Node { graph: graph.to_owned(), index, name: node.name.clone(), op_type: node.op_type.clone() }
     }
 

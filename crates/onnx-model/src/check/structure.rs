@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{CheckError, Place, Problem, is_own, last_ir_version, opset, signature};
+use super::{CheckError, Place, Problem, last_ir_version, opset, signature};
 use crate::{Attribute, Graph, Model, Node, ValueInfo};
 
 /// Subgraphs may be nested this deep.
@@ -128,7 +128,7 @@ impl<'a> Checker<'a> {
         for tensor in node.attributes.values().flat_map(tensors) {
             tensor.validate()?;
         }
-        if is_own(&node.domain) {
+        if node.is_own() {
             let opset = self.opset.ok_or_else(|| Problem::NoOpset(node.domain.clone()))?;
             return signature::check(node, opset);
         }

@@ -4,7 +4,6 @@ mod agreement;
 mod codec;
 mod errors;
 mod files;
-mod float64;
 mod hostile;
 mod properties;
 mod schema;

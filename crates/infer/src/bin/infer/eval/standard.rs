@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use cli::eval::EvalOnnxArgs;
 use cli::failure::sentence;
+use float64::to_float64;
 use infer::any_model::sweep::Case;
 use infer::any_model::widened::Widened;
 use infer::engine::EngineError;
@@ -12,7 +13,6 @@ use infer::progress::Progress;
 use infer::subject::Subject;
 use infer::verify::{Expected, FACTOR, LANES_FACTOR};
 use infer::worker::remote::{Launcher, RemoteEngine};
-use onnx_model::float64::to_float64;
 use onnx_model::{DataType, Model};
 use tempfile::TempDir;
 

@@ -3,7 +3,7 @@
 
 use super::forms::{Reason, Step};
 use super::writer::{Expr, Writer};
-use crate::DataType;
+use onnx_model::DataType;
 
 /// Larger kernels are given up: each place of one costs several nodes.
 const MOST_PLACES: i64 = 1 << 14;

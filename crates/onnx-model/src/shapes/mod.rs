@@ -11,11 +11,11 @@ mod conv;
 mod dispatch;
 mod dtype;
 mod elements;
-pub(crate) mod extent;
+mod extent;
 mod index;
 mod matmul;
 mod normalise;
-pub(crate) mod op;
+mod op;
 mod reduce;
 mod regions;
 mod reshape;
@@ -24,10 +24,10 @@ mod slice;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::check::{CheckError, Place, Problem, bind_types, is_own};
+use crate::check::{CheckError, Place, Problem, bind_types};
 use crate::{Attribute, DataType, Graph, Model, Node, Tensor, TensorType, schema};
-use extent::Extent;
-use op::{Op, Value};
+pub use extent::{Extent, Size};
+pub use op::{Dims, Op, Value, axis};
 
 /// The type of each value of a graph, as far as its element type is known.
 pub type Types = BTreeMap<String, TensorType>;
@@ -38,22 +38,27 @@ const MAX_RANK: usize = 256;
 /// Longer integer tensors are data and not shapes.
 const MAX_ELEMENTS: u64 = 64;
 
-/// Infers the types of a model whose names and order are in order.
-pub fn model(model: &Model) -> Result<Types, CheckError> {
-    let values = known(model)?.remove(&(&raw const model.graph)).unwrap_or_default();
-    let typed = values.into_iter().filter_map(|(name, value)| Some((name.to_owned(), tensor_type(&value)?)));
-    Ok(typed.collect())
+/// What is known of the values of each graph of a model, by the graph's address in it.
+#[derive(Debug, Default)]
+pub struct Values<'a>(HashMap<*const Graph, HashMap<&'a str, Value>>);
+
+impl<'a> Values<'a> {
+    /// Those of one of the model's graphs, the main one or one inside.
+    pub fn of(&self, graph: &Graph) -> Option<&HashMap<&'a str, Value>> {
+        self.0.get(&(&raw const *graph))
+    }
+
+    /// The types of those of a graph.
+    pub(crate) fn types(&self, graph: &Graph) -> Types {
+        let values = self.of(graph).into_iter().flatten();
+        values.filter_map(|(name, value)| Some(((*name).to_owned(), tensor_type(value)?))).collect()
+    }
 }
 
-/// What is known of the values of each graph of a model, by the graph's address in it.
-pub(crate) type Known<'a> = HashMap<*const Graph, HashMap<&'a str, Value>>;
-
 /// What is known of every value of a model whose names and order are in order, those of subgraphs as well.
-pub(crate) fn known(model: &Model) -> Result<Known<'_>, CheckError> {
-    let mut inference = Inference { opset: model.opset(), scopes: vec![HashMap::new()], known: Known::new() };
-    inference.fill(&model.graph, None)?;
-    let values = inference.scopes.pop().unwrap_or_default();
-    inference.known.insert(&raw const model.graph, values);
+pub(crate) fn values(model: &Model) -> Result<Values<'_>, CheckError> {
+    let mut inference = Inference { opset: model.opset(), scopes: Vec::new(), known: Values::default() };
+    inference.subgraph(&model.graph, Vec::new())?;
     Ok(inference.known)
 }
 
@@ -63,29 +68,29 @@ struct Inference<'a> {
     /// What is known, the main graph's values first and then those of each subgraph.
     scopes: Vec<HashMap<&'a str, Value>>,
     /// What was known of the subgraphs that are done.
-    known: Known<'a>,
+    known: Values<'a>,
 }
 
 impl<'a> Inference<'a> {
-    /// Infers a subgraph whose inputs are `arguments`, and returns its outputs.
+    /// Infers a graph whose inputs are `arguments`, and returns its outputs.
     fn subgraph(&mut self, graph: &'a Graph, arguments: Vec<Value>) -> Result<Vec<Value>, CheckError> {
         self.scopes.push(HashMap::new());
-        self.fill(graph, Some(arguments))?;
+        self.fill(graph, arguments)?;
         let outputs = graph.outputs.iter().map(|output| self.find(&output.name).cloned().unwrap_or_default());
         let outputs = outputs.collect();
         if let Some(values) = self.scopes.pop() {
-            self.known.insert(graph, values);
+            self.known.0.insert(graph, values);
         }
         Ok(outputs)
     }
 
     /// Infers everything in `graph` into the innermost scope.
-    fn fill(&mut self, graph: &'a Graph, arguments: Option<Vec<Value>>) -> Result<(), CheckError> {
+    fn fill(&mut self, graph: &'a Graph, arguments: Vec<Value>) -> Result<(), CheckError> {
         let place = || Place::Graph(graph.name.clone());
         let notes = graph.value_infos.iter().chain(&graph.outputs);
         let declared: HashMap<&str, &TensorType> =
             notes.filter_map(|value| Some((value.name.as_str(), value.ty.as_ref()?))).collect();
-        let mut arguments = arguments.unwrap_or_default().into_iter();
+        let mut arguments = arguments.into_iter();
         for input in &graph.inputs {
             let argument = arguments.next().unwrap_or_default();
             let value = merge(&input.name, argument, input.ty.as_ref()).map_err(|problem| place().error(problem))?;
@@ -134,7 +139,7 @@ impl<'a> Inference<'a> {
     fn node(&mut self, node: &'a Node, place: &dyn Fn() -> Place) -> Result<Vec<Value>, CheckError> {
         let input = |name: &String| (!name.is_empty()).then(|| self.find(name).cloned().unwrap_or_default());
         let inputs: Vec<Option<Value>> = node.inputs.iter().map(input).collect();
-        let own = self.opset.filter(|_| is_own(&node.domain));
+        let own = self.opset.filter(|_| node.is_own());
         let schema = own.and_then(|opset| schema::find(&node.op_type, opset));
         let Some(schema) = schema else {
             // Nothing is known of foreign operators, but their subgraphs are looked at.

@@ -3,7 +3,7 @@
 use super::activation::{logistic, soft_plus, soft_sign};
 use super::forms::{Outputs, Reason, Step};
 use super::writer::{Expr, Operand};
-use crate::{Attribute, DataType, Graph, Node, Tensor, TensorType, ValueInfo};
+use onnx_model::{Attribute, DataType, Graph, Node, Tensor, TensorType, ValueInfo};
 
 /// A function between the gates.
 type Activation = for<'w> fn(Expr<'w>) -> Expr<'w>;

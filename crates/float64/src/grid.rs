@@ -2,7 +2,7 @@
 
 use super::forms::{Reason, Step};
 use super::writer::{Expr, Operand};
-use crate::DataType;
+use onnx_model::DataType;
 
 /// An axis of the image.
 struct Axis<'w> {

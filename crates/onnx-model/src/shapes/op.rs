@@ -23,7 +23,9 @@ pub struct Value {
 
 /// A node with its inputs.
 pub struct Op<'a> {
+    /// The node.
     pub node: &'a Node,
+    /// Its signature.
     pub schema: &'static Schema,
     /// The inputs; `None` where one is left out.
     pub inputs: Vec<Option<Value>>,
@@ -40,6 +42,7 @@ impl Op<'_> {
         self.input(position)?.dims.as_ref()
     }
 
+    /// The rank of an input, where it is known.
     pub fn rank(&self, position: usize) -> Option<usize> {
         self.dims(position).map(Vec::len)
     }
@@ -50,7 +53,7 @@ impl Op<'_> {
     }
 
     /// The elements of an integer input that is constant.
-    pub fn constants(&self, position: usize) -> Option<Vec<i64>> {
+    pub(crate) fn constants(&self, position: usize) -> Option<Vec<i64>> {
         self.elements(position)?.iter().map(|element| element.as_ref()?.as_known()).collect()
     }
 
@@ -98,7 +101,7 @@ impl Op<'_> {
 
     /// Axes that are an attribute at some opsets and the input at `position` at others. `Ok(None)` when they are left
     /// out, `Err(Unproven)` when they are computed.
-    pub fn axes(&self, position: usize) -> Result<Option<Vec<i64>>, Unproven> {
+    pub(crate) fn axes(&self, position: usize) -> Result<Option<Vec<i64>>, Unproven> {
         if self.schema.attribute("axes").is_some() {
             return Ok(self.ints("axes").map(<[i64]>::to_vec));
         }
@@ -109,7 +112,7 @@ impl Op<'_> {
     }
 
     /// Demands a rank of at least `least` where the rank is known.
-    pub fn rank_at_least(&self, input: usize, least: usize, rule: &'static str) -> Result<(), Problem> {
+    pub(crate) fn rank_at_least(&self, input: usize, least: usize, rule: &'static str) -> Result<(), Problem> {
         match self.rank(input) {
             Some(found) if found < least => Err(Problem::Rank { input, found, rule }),
             _ => Ok(()),
@@ -117,7 +120,7 @@ impl Op<'_> {
     }
 
     /// Demands one rank where the rank is known.
-    pub fn rank_is(&self, input: usize, rank: usize, rule: &'static str) -> Result<(), Problem> {
+    pub(crate) fn rank_is(&self, input: usize, rank: usize, rule: &'static str) -> Result<(), Problem> {
         match self.rank(input) {
             Some(found) if found != rank => Err(Problem::Rank { input, found, rule }),
             _ => Ok(()),
@@ -127,9 +130,12 @@ impl Op<'_> {
 
 /// Something depends on values that are not known before the model runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unproven;
+pub(crate) struct Unproven;
 
 /// The position of an axis that may count from the end.
+///
+/// # Errors
+/// When it is outside of the rank.
 pub fn axis(axis: i64, rank: usize) -> Result<usize, Problem> {
     let outside = Problem::Axis { axis, rank };
     let from_front = if axis < 0 { axis.checked_add(rank as i64) } else { Some(axis) };
@@ -140,7 +146,7 @@ pub fn axis(axis: i64, rank: usize) -> Result<usize, Problem> {
 }
 
 /// The positions of distinct axes.
-pub fn distinct_axes(axes: &[i64], rank: usize) -> Result<Vec<usize>, Problem> {
+pub(crate) fn distinct_axes(axes: &[i64], rank: usize) -> Result<Vec<usize>, Problem> {
     let twice = || Problem::Value { name: "axes", value: format!("{axes:?}"), rule: "each axis may stand once" };
     // A longer list repeats itself; it is not searched, as it could be very long.
     if axes.len() > rank {
@@ -158,7 +164,7 @@ pub fn distinct_axes(axes: &[i64], rank: usize) -> Result<Vec<usize>, Problem> {
 }
 
 /// Demands that two sizes may be equal, and gives the more definite of the two.
-pub fn agree(left: &Size, right: &Size, rule: &'static str) -> Result<Size, Problem> {
+pub(crate) fn agree(left: &Size, right: &Size, rule: &'static str) -> Result<Size, Problem> {
     match (left, right) {
         (Some(a), Some(b)) if a.differs(b) => Err(Problem::Sizes { rule, left: a.to_string(), right: b.to_string() }),
         (Some(a), Some(b)) => Ok(Some(if a.as_known().is_some() { a.clone() } else { b.clone() })),
@@ -168,7 +174,7 @@ pub fn agree(left: &Size, right: &Size, rule: &'static str) -> Result<Size, Prob
 }
 
 /// The shape that several broadcast to, by ONNX's (NumPy's) rule.
-pub fn broadcast(shapes: &[&Dims]) -> Result<Dims, Problem> {
+pub(crate) fn broadcast(shapes: &[&Dims]) -> Result<Dims, Problem> {
     let rank = shapes.iter().map(|shape| shape.len()).max().unwrap_or(0);
     let mut result = vec![Some(Extent::known(1)); rank];
     for shape in shapes {

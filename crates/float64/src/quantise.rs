@@ -3,8 +3,7 @@
 use super::correlate;
 use super::forms::{Outputs, Reason, Step};
 use super::writer::Expr;
-use crate::DataType;
-use crate::infer::op;
+use onnx_model::{DataType, shapes};
 
 /// One value.
 type One<'w> = Result<Expr<'w>, Reason>;
@@ -27,7 +26,7 @@ fn along<'w>(step: &Step<'_, 'w>, position: usize, rank: usize, axis: i64) -> On
         0 => Ok(value),
         1 if step.sizes(position)? == [Some(1)] => Ok(value.reshape(&[])),
         1 => {
-            let axis = op::axis(axis, rank).map_err(|_| "its axis is outside of its input")?;
+            let axis = shapes::axis(axis, rank).map_err(|_| "its axis is outside of its input")?;
             let mut sizes = vec![1; rank - axis];
             sizes[0] = -1;
             Ok(value.reshape(&sizes))

@@ -2,7 +2,7 @@
 
 use super::forms::{Reason, Step};
 use super::writer::Expr;
-use crate::DataType;
+use onnx_model::DataType;
 
 /// One value.
 type One<'w> = Result<Expr<'w>, Reason>;

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::{Attribute, DataType, Element, Tensor, TensorData, TensorError, TensorType, ValueInfo};
+use onnx_model::{Attribute, DataType, Element, Tensor, TensorData, TensorError, TensorType, ValueInfo};
 
 /// The element type in float64.
 pub fn dtype(dtype: DataType) -> DataType {

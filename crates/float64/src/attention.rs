@@ -3,8 +3,8 @@
 
 use super::forms::{Outputs, Reason, Step};
 use super::writer::{Expr, Operand};
-use crate::DataType;
-use crate::infer::extent::Extent;
+use onnx_model::DataType;
+use onnx_model::shapes::Extent;
 
 /// An input as `[batch, heads, length, size]`.
 fn heads<'w>(step: &Step<'_, 'w>, position: usize, attribute: &str) -> Result<Expr<'w>, Reason> {

@@ -130,6 +130,6 @@ mod tests {
     #[test]
     fn operators_can_be_searched() {
         assert!(super::ALWAYS.is_sorted());
-        assert!(super::ALWAYS.iter().all(|name| !crate::schema::versions(name).is_empty()));
+        assert!(super::ALWAYS.iter().all(|name| !onnx_model::schema::versions(name).is_empty()));
     }
 }

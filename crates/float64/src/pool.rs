@@ -3,7 +3,7 @@
 use super::forms::{Reason, Step};
 use super::window::{Window, kernel_shape};
 use super::writer::{Expr, Operand};
-use crate::Tensor;
+use onnx_model::Tensor;
 
 /// One value.
 type One<'w> = Result<Expr<'w>, Reason>;

@@ -5,14 +5,12 @@ use std::collections::HashMap;
 use super::forms::{self, Reason, Step};
 use super::writer::Writer;
 use super::{Float64Error, Unsupported, native, widen};
-use crate::check::{Place, is_own};
-use crate::infer::Known;
-use crate::infer::op::{Op, Value};
-use crate::schema::{self, Formal};
-use crate::{Attribute, DataType, Graph, Model, Node, Tensor};
+use onnx_model::schema::{self, Formal};
+use onnx_model::shapes::{Op, Value, Values};
+use onnx_model::{Attribute, DataType, Graph, Model, Node, Place, Tensor, ValueInfo};
 
 /// The main graph in float64, without the constants that the writer holds.
-pub fn graph(model: &Model, known: &Known, writer: &Writer) -> Result<Graph, Float64Error> {
+pub fn graph(model: &Model, known: &Values, writer: &Writer) -> Result<Graph, Float64Error> {
     let mut rewriter = Rewriter { opset: model.opset(), known, writer, scopes: Vec::new(), unsupported: Vec::new() };
     let graph = rewriter.graph(&model.graph)?;
     match rewriter.unsupported.is_empty() {
@@ -23,7 +21,7 @@ pub fn graph(model: &Model, known: &Known, writer: &Writer) -> Result<Graph, Flo
 
 struct Rewriter<'a, 'w> {
     opset: Option<i64>,
-    known: &'a Known<'a>,
+    known: &'a Values<'a>,
     writer: &'w Writer,
     /// The graphs around the node, the main graph first.
     scopes: Vec<Scope<'a>>,
@@ -37,13 +35,13 @@ struct Scope<'a> {
 
 impl<'a> Rewriter<'a, '_> {
     fn graph(&mut self, graph: &'a Graph) -> Result<Graph, Float64Error> {
-        self.scopes.push(Scope { values: self.known.get(&(&raw const *graph)), constants: constants(graph) });
+        self.scopes.push(Scope { values: self.known.of(graph), constants: constants(graph) });
         let writer = self.writer;
         let (written, nodes) =
             writer.apart(|| graph.nodes.iter().enumerate().try_for_each(|(index, node)| self.node(graph, index, node)));
         written?;
         self.scopes.pop();
-        let values = |values: &[crate::ValueInfo]| values.iter().map(widen::value_info).collect();
+        let values = |values: &[ValueInfo]| values.iter().map(widen::value_info).collect();
         Ok(Graph {
             name: graph.name.clone(),
             nodes,
@@ -66,7 +64,7 @@ impl<'a> Rewriter<'a, '_> {
     }
 
     fn node(&mut self, graph: &'a Graph, index: usize, node: &'a Node) -> Result<(), Float64Error> {
-        let own = self.opset.filter(|_| is_own(&node.domain));
+        let own = self.opset.filter(|_| node.is_own());
         let Some(schema) = own.and_then(|opset| schema::find(&node.op_type, opset)) else {
             self.fail(graph, index, node, "operators of this domain are not known");
             return Ok(());
@@ -190,7 +188,7 @@ fn constants(graph: &Graph) -> HashMap<&str, &Tensor> {
     for input in &graph.inputs {
         constants.remove(input.name.as_str());
     }
-    for node in graph.nodes.iter().filter(|node| node.op_type == "Constant" && is_own(&node.domain)) {
+    for node in graph.nodes.iter().filter(|node| node.op_type == "Constant" && node.is_own()) {
         if let (Some(Attribute::Tensor(tensor)), Some(output)) = (node.attributes.get("value"), node.outputs.first()) {
             constants.insert(output, tensor);
         }

@@ -4,9 +4,8 @@ use super::writer::{Expr, Writer};
 use super::{
     activation, attention, correlate, erf, grid, index, normalise, pool, quantise, recurrent, resize, trigonometry,
 };
-use crate::infer::extent::Extent;
-use crate::infer::op::{self, Op};
-use crate::{DataType, Tensor};
+use onnx_model::shapes::{self, Extent, Op};
+use onnx_model::{DataType, Tensor};
 
 /// Why a node has no form.
 pub type Reason = &'static str;
@@ -65,7 +64,7 @@ impl<'w> Step<'_, 'w> {
 
     /// The attribute `name` as the position of an axis of `rank`.
     pub fn axis(&self, name: &str, rank: usize) -> Result<i64, Reason> {
-        let position = op::axis(self.int(name), rank).map_err(|_| "its axis is outside of its input")?;
+        let position = shapes::axis(self.int(name), rank).map_err(|_| "its axis is outside of its input")?;
         Ok(position as i64)
     }
 

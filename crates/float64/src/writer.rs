@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
-use crate::{Attribute, DataType, Graph, Node, Tensor, schema};
+use onnx_model::{Attribute, DataType, Graph, Node, Tensor, schema};
 
 /// Writes nodes in order, and the constants that they need.
 pub struct Writer {

@@ -1,6 +1,6 @@
 """Coefficients of src/float64/erf.rs: Chebyshev interpolation in 90 digits, as polynomials on [-1, 1].
 
-    python crates/onnx-model/scripts/erf.py
+    python crates/float64/scripts/erf.py
 
 needs mpmath.
 """

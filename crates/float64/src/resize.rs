@@ -5,8 +5,8 @@
 
 use super::forms::{Reason, Step};
 use super::writer::{Expr, Operand};
-use crate::DataType;
-use crate::infer::extent::Extent;
+use onnx_model::DataType;
+use onnx_model::shapes::Extent;
 
 /// One value.
 type One<'w> = Result<Expr<'w>, Reason>;

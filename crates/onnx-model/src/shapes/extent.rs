@@ -24,6 +24,7 @@ pub struct Extent {
 pub type Size = Option<Extent>;
 
 impl Extent {
+    /// A number.
     pub fn known(size: i64) -> Self {
         let mut terms = BTreeMap::new();
         if size != 0 {
@@ -32,16 +33,16 @@ impl Extent {
         Self { terms }
     }
 
-    pub fn symbol(name: &str) -> Self {
+    pub(crate) fn symbol(name: &str) -> Self {
         Self { terms: BTreeMap::from([(vec![name.to_owned()], 1)]) }
     }
 
     /// A size that is no polynomial, under its text; unknown when that is too long.
-    pub fn opaque(text: String) -> Size {
+    pub(crate) fn opaque(text: String) -> Size {
         (text.len() <= MAX_SYMBOL).then(|| Self::symbol(&text))
     }
 
-    pub fn from_dim(dim: &Dim) -> Size {
+    pub(crate) fn from_dim(dim: &Dim) -> Size {
         match dim {
             Dim::Known(size) => i64::try_from(*size).ok().map(Self::known),
             Dim::Symbol(name) => Self::opaque(name.clone()),
@@ -49,7 +50,7 @@ impl Extent {
         }
     }
 
-    pub fn to_dim(size: &Size) -> Dim {
+    pub(crate) fn to_dim(size: &Size) -> Dim {
         let Some(extent) = size else { return Dim::Unknown };
         match extent.as_known() {
             Some(known) => u64::try_from(known).map_or(Dim::Unknown, Dim::Known),
@@ -57,6 +58,7 @@ impl Extent {
         }
     }
 
+    /// The number, where it is one.
     pub fn as_known(&self) -> Option<i64> {
         match self.terms.len() {
             0 => Some(0),
@@ -69,7 +71,7 @@ impl Extent {
         self.terms.get(&Vec::new()).copied().unwrap_or(0)
     }
 
-    pub fn add(&self, other: &Self) -> Size {
+    pub(crate) fn add(&self, other: &Self) -> Size {
         let mut terms = self.terms.clone();
         for (symbols, coefficient) in &other.terms {
             let sum = terms.entry(symbols.clone()).or_insert(0);
@@ -78,11 +80,11 @@ impl Extent {
         Self::of(terms)
     }
 
-    pub fn sub(&self, other: &Self) -> Size {
+    pub(crate) fn sub(&self, other: &Self) -> Size {
         self.add(&other.mul(&Self::known(-1))?)
     }
 
-    pub fn mul(&self, other: &Self) -> Size {
+    pub(crate) fn mul(&self, other: &Self) -> Size {
         let mut terms = BTreeMap::<Vec<String>, i64>::new();
         for (left, a) in &self.terms {
             for (right, b) in &other.terms {
@@ -101,16 +103,16 @@ impl Extent {
         small.then_some(Self { terms })
     }
 
-    pub fn plus(&self, constant: i64) -> Size {
+    pub(crate) fn plus(&self, constant: i64) -> Size {
         self.add(&Self::known(constant))
     }
 
-    pub fn times(&self, factor: i64) -> Size {
+    pub(crate) fn times(&self, factor: i64) -> Size {
         self.mul(&Self::known(factor))
     }
 
     /// The quotient when `divisor` is a single product that divides every term; for sizes above zero.
-    pub fn divide_exactly(&self, divisor: &Self) -> Size {
+    pub(crate) fn divide_exactly(&self, divisor: &Self) -> Size {
         let (symbols, coefficient) = match divisor.terms.len() {
             1 => divisor.terms.first_key_value()?,
             _ => return (self == divisor && !self.terms.is_empty()).then(|| Self::known(1)),
@@ -128,7 +130,7 @@ impl Extent {
     }
 
     /// The quotient rounded down; `divisor` above zero.
-    pub fn floor_div(&self, divisor: i64) -> Size {
+    pub(crate) fn floor_div(&self, divisor: i64) -> Size {
         if divisor <= 0 {
             return None;
         }
@@ -152,7 +154,7 @@ impl Extent {
     }
 
     /// The larger of the size and `least`. Named axes are taken to be at least 1.
-    pub fn at_least(&self, least: i64) -> Size {
+    pub(crate) fn at_least(&self, least: i64) -> Size {
         match self.as_known() {
             Some(known) => Some(Self::known(known.max(least))),
             None if self.lower_bound() >= least => Some(self.clone()),
@@ -161,7 +163,7 @@ impl Extent {
     }
 
     /// The smaller of the size and `most`.
-    pub fn at_most(&self, most: i64) -> Size {
+    pub(crate) fn at_most(&self, most: i64) -> Size {
         match self.as_known() {
             Some(known) => Some(Self::known(known.min(most))),
             None if most <= self.lower_bound() => Some(Self::known(most)),
@@ -170,7 +172,7 @@ impl Extent {
     }
 
     /// Whether the size is that of `whole` cut off at some constant above 1.
-    pub fn is_cut_from(&self, whole: &Self) -> bool {
+    pub(crate) fn is_cut_from(&self, whole: &Self) -> bool {
         let [(symbols, 1)] = self.terms.iter().map(|(symbols, count)| (symbols, *count)).collect::<Vec<_>>()[..] else {
             return false;
         };
@@ -180,7 +182,7 @@ impl Extent {
     }
 
     /// Whether the size is above `bound` for all named axes.
-    pub fn is_above(&self, bound: i64) -> bool {
+    pub(crate) fn is_above(&self, bound: i64) -> bool {
         self.as_known().unwrap_or_else(|| self.lower_bound()) > bound
     }
 
@@ -196,7 +198,7 @@ impl Extent {
     }
 
     /// Whether no sizes of the named axes can make the two equal.
-    pub fn differs(&self, other: &Self) -> bool {
+    pub(crate) fn differs(&self, other: &Self) -> bool {
         self.sub(other).and_then(|difference| difference.as_known()).is_some_and(|difference| difference != 0)
     }
 }
@@ -228,7 +230,7 @@ impl fmt::Display for Extent {
 }
 
 /// The product of sizes; unknown when one is, unless one is 0.
-pub fn product<'a>(sizes: impl IntoIterator<Item = &'a Size> + Clone) -> Size {
+pub(crate) fn product<'a>(sizes: impl IntoIterator<Item = &'a Size> + Clone) -> Size {
     let zero = |size: &Size| size.as_ref().and_then(Extent::as_known) == Some(0);
     if sizes.clone().into_iter().any(zero) {
         return Some(Extent::known(0));

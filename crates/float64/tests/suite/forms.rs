@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use onnx_model::float64::{Float64Error, to_float64};
+use float64::{Float64Error, to_float64};
 use onnx_model::{DataType, Model};
 
-use crate::agreement;
+use crate::models;
 
 /// Whether a type is one of those that become `double`.
 fn is_narrow(dtype: DataType) -> bool {
@@ -35,7 +35,7 @@ const WITHOUT: &[(&str, &str)] = &[
 #[test]
 fn every_model_has_a_form_or_an_operator_that_is_named() {
     let (mut formed, mut failures, mut without) = (0, Vec::new(), BTreeSet::new());
-    for (name, bytes) in agreement::models() {
+    for (name, bytes) in models() {
         let Ok(model) = Model::decode(bytes) else { continue };
         if model.check().is_err() {
             continue;

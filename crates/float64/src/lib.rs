@@ -4,7 +4,8 @@
 //! `bfloat16`. What comes out of it tells how far the model itself strays by rounding.
 //!
 //! ```
-//! use onnx_model::{DataType, Dim, Graph, Model, Node, ValueInfo, float64::to_float64};
+//! use float64::to_float64;
+//! use onnx_model::{DataType, Dim, Graph, Model, Node, ValueInfo};
 //!
 //! let value = |name: &str| ValueInfo::new(name, DataType::F32, [Dim::from("batch")]);
 //! let node = Node::new("LeakyRelu").input("x").output("y").attribute("alpha", 0.25f32);
@@ -43,8 +44,7 @@ mod writer;
 use std::collections::HashSet;
 use std::fmt;
 
-use crate::check::{CheckError, Place};
-use crate::{Model, TensorError};
+use onnx_model::{CheckError, Graph, Model, Place, TensorError, schema};
 
 /// A model has no form in float64.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -97,11 +97,11 @@ impl fmt::Display for Unsupported {
 /// When the model breaks a rule of ONNX or its tensors have not been read, and when it has operators for which there is no
 /// form: those of other domains, those that draw random numbers, and those that are not known here. All of them are listed.
 pub fn to_float64(model: &Model) -> Result<Model, Float64Error> {
-    let known = crate::check::known(model)?;
+    let known = model.values()?;
     let mut taken = HashSet::new();
     writer::names(&model.graph, &mut taken);
     // A model that imports foreign operators alone has none of ONNX's own.
-    let writer = writer::Writer::new(model.opset().unwrap_or(*crate::schema::OPSETS.start()), taken);
+    let writer = writer::Writer::new(model.opset().unwrap_or(*schema::OPSETS.start()), taken);
     let mut graph = rewrite::graph(model, &known, &writer)?;
     graph.initializers.extend(writer.into_constants());
     // Before version 4 of the format, every initialiser was an input as well.
@@ -120,14 +120,14 @@ fn shell(model: &Model) -> Model {
         model_version: model.model_version,
         doc: model.doc.clone(),
         metadata: model.metadata.clone(),
-        graph: crate::Graph::default(),
+        graph: Graph::default(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{DataType, Dim, Graph, Node, Tensor, ValueInfo};
+    use onnx_model::{DataType, Dim, Graph, Node, Tensor, ValueInfo};
 
     fn vector(name: &str, dtype: DataType) -> ValueInfo {
         ValueInfo::new(name, dtype, [Dim::from("n")])
@@ -197,7 +197,9 @@ mod tests {
         assert_eq!(exact.check().unwrap()["y"].to_string(), "double[n]");
         let half = exact.graph.find_initializer("half").unwrap();
         assert_eq!(half.to_vec::<f64>().unwrap(), [0.0999755859375]);
-        let Some(crate::Attribute::Tensor(single)) = exact.graph.nodes[0].attributes.get("value") else { panic!() };
+        let Some(onnx_model::Attribute::Tensor(single)) = exact.graph.nodes[0].attributes.get("value") else {
+            panic!()
+        };
         assert_eq!(single.to_vec::<f64>().unwrap(), [f64::from(0.1f32)]);
         // What is double already, and what is no float, stays as it is.
         let ints = |name| vector(name, DataType::I64);
