@@ -1,10 +1,13 @@
 //! Attention and rotary positions, by their definitions. ONNX Runtime takes the scale of the first in float32, and the second
 //! is not defined in float64.
 
-use super::forms::{Outputs, Reason, Step};
+use super::rule::{Family, Form};
+use super::step::{Outputs, Reason, Step};
 use super::writer::{Expr, Operand};
 use onnx_model::DataType;
 use onnx_model::shapes::Extent;
+
+pub const FAMILY: Family = &[(&["Attention"], 0, Form::All(attention)), (&["RotaryEmbedding"], 0, Form::One(rotary))];
 
 /// An input as `[batch, heads, length, size]`.
 fn heads<'w>(step: &Step<'_, 'w>, position: usize, attribute: &str) -> Result<Expr<'w>, Reason> {
@@ -23,7 +26,7 @@ fn count(step: &Step, position: usize, attribute: &str) -> Result<i64, Reason> {
     count.filter(|count| (1..1 << 31).contains(count)).ok_or("the number of its heads is not known")
 }
 
-pub fn attention<'w>(step: &Step<'_, 'w>) -> Outputs<'w> {
+fn attention<'w>(step: &Step<'_, 'w>) -> Outputs<'w> {
     let writer = step.writer;
     let window = ["left_window_size", "right_window_size"].iter().any(|name| step.op.int(name).unwrap_or(-1) >= 0);
     if window || step.op.input(6).is_some() || step.op.node.outputs.len() > 3 {
@@ -84,7 +87,7 @@ fn masked<'w>(step: &Step<'_, 'w>, scores: Expr<'w>, query: Expr<'w>, key: Expr<
     Ok(step.writer.range(length(key)).greater(rows).select(f64::NEG_INFINITY, scores))
 }
 
-pub fn rotary<'w>(step: &Step<'_, 'w>) -> Result<Expr<'w>, Reason> {
+fn rotary<'w>(step: &Step<'_, 'w>) -> Result<Expr<'w>, Reason> {
     let writer = step.writer;
     let x = heads(step, 0, "num_heads")?;
     let half = match step.int("rotary_embedding_dim") {

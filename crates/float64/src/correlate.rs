@@ -3,12 +3,16 @@
 //! Each place of the kernel sees a part of the input; the products of its weights with that part are added up. Several places
 //! share a product where there are few channels.
 
-use super::forms::{Reason, Step};
+use super::rule::{Family, Form};
+use super::step::{One, Reason, Step};
 use super::window::{Window, numbers};
 use super::writer::{Expr, Writer};
 
-/// One value.
-type One<'w> = Result<Expr<'w>, Reason>;
+pub const FAMILY: Family = &[
+    (&["Conv"], 0, Form::One(conv)),
+    (&["ConvTranspose"], 0, Form::One(transposed)),
+    (&["ConvInteger", "DeformConv", "MatMulInteger"], 0, Form::Native),
+];
 
 /// Places share a matrix product until it sums over this many values.
 const SHARED: i64 = 64;
@@ -59,7 +63,7 @@ fn groups(step: &Step) -> Result<i64, Reason> {
     }
 }
 
-pub fn conv<'w>(step: &Step<'_, 'w>) -> One<'w> {
+fn conv<'w>(step: &Step<'_, 'w>) -> One<'w> {
     of(step, step.input(0), step.input(1), 1, step.optional(2))
 }
 
@@ -77,7 +81,7 @@ pub fn of<'w>(step: &Step<'_, 'w>, x: Expr<'w>, weight: Expr<'w>, position: usiz
 }
 
 /// The input with zeros between its elements, convolved with the kernel turned round.
-pub fn transposed<'w>(step: &Step<'_, 'w>) -> One<'w> {
+fn transposed<'w>(step: &Step<'_, 'w>) -> One<'w> {
     let writer = step.writer;
     let sizes = weight_sizes(step, 1)?;
     let (outputs, groups) = (sizes.second, groups(step)?);

@@ -4,7 +4,6 @@
 //! `e^(-x^2)` times a polynomial in `2 / (2 + x)`, the variable of W. H. Press et al., "Numerical Recipes", section 6.2.2. The
 //! coefficients interpolate at Chebyshev's nodes (`scripts/erf.py`). The result is off by less than 3e-16 of itself.
 
-use super::forms::{Reason, Step};
 use super::writer::Expr;
 
 /// Of `erf(x) / x` in `2 x^2 - 1`.
@@ -44,10 +43,6 @@ const FAR: [f64; 15] = [
 
 /// From here on the error function is 1 in float64.
 const LAST: f64 = 6.0;
-
-pub fn erf<'w>(step: &Step<'_, 'w>) -> Result<Expr<'w>, Reason> {
-    Ok(error_function(step.input(0)))
-}
 
 /// `2 / sqrt(pi)` times the integral of `e^(-t^2)` from 0 to `x`.
 pub fn error_function(x: Expr<'_>) -> Expr<'_> {

@@ -1,8 +1,11 @@
 //! Images sampled at places between their pixels, as up to opset 19; from 20 on the runtime has it.
 
-use super::forms::{Reason, Step};
+use super::rule::{Family, Form};
+use super::step::{Reason, Step};
 use super::writer::{Expr, Operand};
 use onnx_model::DataType;
+
+pub const FAMILY: Family = &[(&["GridSample"], 0, Form::One(sample)), (&["GridSample"], 20, Form::Native)];
 
 /// An axis of the image.
 struct Axis<'w> {
@@ -12,7 +15,7 @@ struct Axis<'w> {
     last: Expr<'w>,
 }
 
-pub fn sample<'w>(step: &Step<'_, 'w>) -> Result<Expr<'w>, Reason> {
+fn sample<'w>(step: &Step<'_, 'w>) -> Result<Expr<'w>, Reason> {
     let writer = step.writer;
     let (image, grid) = (step.input(0), step.input(1));
     if step.rank(0)? != 4

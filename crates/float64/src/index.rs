@@ -1,18 +1,17 @@
-//! Operators that compare positions, and the mean.
+//! Operators that compare positions.
 
-use super::forms::{Reason, Step};
+use super::rule::{Family, Form};
+use super::step::{One, Step};
 use super::writer::Expr;
 use onnx_model::DataType;
 
-/// One value.
-type One<'w> = Result<Expr<'w>, Reason>;
+pub const FAMILY: Family = &[
+    (&["Hardmax"], 0, Form::One(hardmax)),
+    (&["NonZero"], 0, Form::One(non_zero)),
+    (&["OneHot"], 0, Form::One(one_hot)),
+];
 
-pub fn mean<'w>(step: &Step<'_, 'w>) -> One<'w> {
-    let inputs = step.inputs();
-    Ok(step.writer.sum(&inputs) / inputs.len() as f64)
-}
-
-pub fn non_zero<'w>(step: &Step<'_, 'w>) -> One<'w> {
+fn non_zero<'w>(step: &Step<'_, 'w>) -> One<'w> {
     Ok(step.writer.node("NonZero", &[step.input(0).cast(DataType::Bool)], &[]))
 }
 
@@ -23,7 +22,7 @@ fn matches<'w>(positions: Expr<'w>, depth: Expr<'w>, rest: usize) -> Expr<'w> {
     positions.equal(positions.writer().range(depth).reshape(&sizes))
 }
 
-pub fn hardmax<'w>(step: &Step<'_, 'w>) -> One<'w> {
+fn hardmax<'w>(step: &Step<'_, 'w>) -> One<'w> {
     let x = step.input(0);
     let rank = step.rank(0)?;
     let (axis, rank) = (step.axis("axis", rank)?, rank as i64);
@@ -39,7 +38,7 @@ pub fn hardmax<'w>(step: &Step<'_, 'w>) -> One<'w> {
     Ok(if flat { found.reshape_to(x.shape()) } else { found })
 }
 
-pub fn one_hot<'w>(step: &Step<'_, 'w>) -> One<'w> {
+fn one_hot<'w>(step: &Step<'_, 'w>) -> One<'w> {
     let rank = step.rank(0)?;
     let (axis, rank) = (step.axis("axis", rank + 1)?, rank as i64);
     let indices = step.input(0).cast(DataType::I64);

@@ -17,25 +17,29 @@
 //!
 //! - Only operators are left that ONNX Runtime 1.32 runs in float64 on the CPU without rewriting the graph. What it has no
 //!   kernel for, such as `Conv`, and what its kernel computes in another precision, such as `Shrink`, becomes a formula of
-//!   others at the model's own opset. Axes that are dynamic stay so.
+//!   others at the model's own opset, or at opset 11 if that is higher. Axes that are dynamic stay so.
 //! - Names of inputs and outputs are kept. Constants and attributes keep the value that they have in float32.
 //! - Where rounding chooses a pixel, as `Resize` to the nearest does, the place is computed in float32 as ONNX Runtime does.
 //! - The boxes and scores of `NonMaxSuppression` are rounded to float32: it takes nothing else.
 
 mod activation;
+mod arithmetic;
 mod attention;
+mod control;
 mod correlate;
 mod erf;
-mod forms;
 mod grid;
 mod index;
-mod native;
+mod layout;
+mod make;
 mod normalise;
 mod pool;
 mod quantise;
 mod recurrent;
 mod resize;
 mod rewrite;
+mod rule;
+mod step;
 mod trigonometry;
 mod widen;
 mod window;
@@ -44,7 +48,10 @@ mod writer;
 use std::collections::HashSet;
 use std::fmt;
 
-use onnx_model::{CheckError, Graph, Model, Place, TensorError, schema};
+use onnx_model::{CheckError, Model, Place, TensorError};
+
+/// The formulas need operators of this opset.
+const FIRST_OPSET: i64 = 11;
 
 /// A model has no form in float64.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -101,27 +108,26 @@ pub fn to_float64(model: &Model) -> Result<Model, Float64Error> {
     let mut taken = HashSet::new();
     writer::names(&model.graph, &mut taken);
     // A model that imports foreign operators alone has none of ONNX's own.
-    let writer = writer::Writer::new(model.opset().unwrap_or(*schema::OPSETS.start()), taken);
+    let writer = writer::Writer::new(model.opset().unwrap_or(FIRST_OPSET).max(FIRST_OPSET), taken);
     let mut graph = rewrite::graph(model, &known, &writer)?;
     graph.initializers.extend(writer.into_constants());
     // Before version 4 of the format, every initialiser was an input as well.
     let ir_version = model.ir_version.max(4);
-    Ok(Model { ir_version, graph, ..shell(model) })
-}
-
-/// Everything of a model but its graph.
-fn shell(model: &Model) -> Model {
-    Model {
-        ir_version: model.ir_version,
-        opset_imports: model.opset_imports.clone(),
+    let mut opset_imports = model.opset_imports.clone();
+    for own in ["", "ai.onnx"] {
+        opset_imports.entry(own.to_owned()).and_modify(|opset| *opset = (*opset).max(FIRST_OPSET));
+    }
+    Ok(Model {
+        ir_version,
+        graph,
+        opset_imports,
         producer_name: model.producer_name.clone(),
         producer_version: model.producer_version.clone(),
         domain: model.domain.clone(),
         model_version: model.model_version,
         doc: model.doc.clone(),
         metadata: model.metadata.clone(),
-        graph: Graph::default(),
-    }
+    })
 }
 
 #[cfg(test)]

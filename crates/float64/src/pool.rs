@@ -1,14 +1,21 @@
 //! Pools by sums.
 
-use super::forms::{Reason, Step};
+use super::rule::{Family, Form};
+use super::step::{One, Reason, Step};
 use super::window::{Window, kernel_shape};
 use super::writer::{Expr, Operand};
 use onnx_model::Tensor;
 
-/// One value.
-type One<'w> = Result<Expr<'w>, Reason>;
+pub const FAMILY: Family = &[
+    (&["AveragePool"], 0, Form::One(average)),
+    (&["GlobalAveragePool"], 0, Form::One(global_average)),
+    (&["GlobalLpPool"], 0, Form::One(global_norm)),
+    (&["GlobalMaxPool"], 0, Form::One(global_max)),
+    (&["LpPool"], 0, Form::One(norm)),
+    (&["MaxPool", "RoiAlign"], 0, Form::Native),
+];
 
-pub fn average<'w>(step: &Step<'_, 'w>) -> One<'w> {
+fn average<'w>(step: &Step<'_, 'w>) -> One<'w> {
     let x = step.input(0);
     let window = Window::new(step, kernel_shape(step)?)?;
     let padding = window.padding(step, x)?;
@@ -23,7 +30,7 @@ pub fn average<'w>(step: &Step<'_, 'w>) -> One<'w> {
     Ok(sums / window.sums(padding.around(ones, f64::from(u8::from(with_padding)))))
 }
 
-pub fn norm<'w>(step: &Step<'_, 'w>) -> One<'w> {
+fn norm<'w>(step: &Step<'_, 'w>) -> One<'w> {
     let x = step.input(0);
     let window = Window::new(step, kernel_shape(step)?)?;
     let padding = window.padding(step, x)?;
@@ -53,15 +60,15 @@ fn spatial(step: &Step) -> Result<Vec<i64>, Reason> {
     Ok((2..step.rank(0)? as i64).collect())
 }
 
-pub fn global_average<'w>(step: &Step<'_, 'w>) -> One<'w> {
+fn global_average<'w>(step: &Step<'_, 'w>) -> One<'w> {
     Ok(step.input(0).mean(&spatial(step)?))
 }
 
-pub fn global_max<'w>(step: &Step<'_, 'w>) -> One<'w> {
+fn global_max<'w>(step: &Step<'_, 'w>) -> One<'w> {
     Ok(step.input(0).reduce("ReduceMax", &spatial(step)?, true))
 }
 
-pub fn global_norm<'w>(step: &Step<'_, 'w>) -> One<'w> {
+fn global_norm<'w>(step: &Step<'_, 'w>) -> One<'w> {
     let p = step.int("p");
     Ok(root(power(step.input(0), p).reduce("ReduceSum", &spatial(step)?, true), p))
 }

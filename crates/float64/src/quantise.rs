@@ -1,12 +1,18 @@
 //! Quantisation: what is rounded to integers stays so, and the scales are in float64.
 
 use super::correlate;
-use super::forms::{Outputs, Reason, Step};
+use super::rule::{Family, Form};
+use super::step::{One, Outputs, Reason, Step};
 use super::writer::Expr;
 use onnx_model::{DataType, shapes};
 
-/// One value.
-type One<'w> = Result<Expr<'w>, Reason>;
+pub const FAMILY: Family = &[
+    (&["DequantizeLinear"], 0, Form::One(dequantize)),
+    (&["DynamicQuantizeLinear"], 0, Form::All(dynamic)),
+    (&["QLinearConv"], 0, Form::One(conv)),
+    (&["QLinearMatMul"], 0, Form::One(matmul)),
+    (&["QuantizeLinear"], 0, Form::One(quantize)),
+];
 
 /// The least and the greatest number of an integer type.
 fn bounds(dtype: DataType) -> Option<(f64, f64)> {
@@ -66,16 +72,16 @@ fn axis(step: &Step) -> Result<i64, Reason> {
     }
 }
 
-pub fn quantize<'w>(step: &Step<'_, 'w>) -> One<'w> {
+fn quantize<'w>(step: &Step<'_, 'w>) -> One<'w> {
     rounded(step, step.input(0).cast(DataType::F64), 1, step.rank(0)?, axis(step)?)
 }
 
-pub fn dequantize<'w>(step: &Step<'_, 'w>) -> One<'w> {
+fn dequantize<'w>(step: &Step<'_, 'w>) -> One<'w> {
     meant(step, 0, axis(step)?)
 }
 
 /// The product of what the integers stand for, rounded as the last scale says.
-pub fn matmul<'w>(step: &Step<'_, 'w>) -> One<'w> {
+fn matmul<'w>(step: &Step<'_, 'w>) -> One<'w> {
     if [1, 4, 6]
         .iter()
         .any(|scale| step.rank(*scale).is_ok_and(|rank| rank > 0 && step.sizes(*scale) != Ok(vec![Some(1)])))
@@ -87,7 +93,7 @@ pub fn matmul<'w>(step: &Step<'_, 'w>) -> One<'w> {
 }
 
 /// The same for a convolution, whose weight and bias may have a scale for each output channel.
-pub fn conv<'w>(step: &Step<'_, 'w>) -> One<'w> {
+fn conv<'w>(step: &Step<'_, 'w>) -> One<'w> {
     let (x, weight) = (meant(step, 0, 1)?, meant(step, 3, 0)?);
     let bias = match step.optional(8) {
         Some(bias) => {
@@ -99,7 +105,7 @@ pub fn conv<'w>(step: &Step<'_, 'w>) -> One<'w> {
     rounded(step, correlate::of(step, x, weight, 3, bias)?, 6, step.rank(3)?, 1)
 }
 
-pub fn dynamic<'w>(step: &Step<'_, 'w>) -> Outputs<'w> {
+fn dynamic<'w>(step: &Step<'_, 'w>) -> Outputs<'w> {
     let x = step.input(0);
     let all: Vec<i64> = (0..step.rank(0)? as i64).collect();
     let (most, least) = bounds(DataType::U8).map_or((0.0, 0.0), |(least, most)| (most, least));

@@ -1,9 +1,13 @@
 //! Recurrent layers as loops over the steps of the sequence.
 
 use super::activation::{logistic, soft_plus, soft_sign};
-use super::forms::{Outputs, Reason, Step};
+use super::rule::{Family, Form};
+use super::step::{Outputs, Reason, Step};
 use super::writer::{Expr, Operand};
 use onnx_model::{Attribute, DataType, Graph, Node, Tensor, TensorType, ValueInfo};
+
+pub const FAMILY: Family =
+    &[(&["GRU"], 0, Form::All(gated)), (&["LSTM"], 0, Form::All(long_short)), (&["RNN"], 0, Form::All(simple))];
 
 /// A function between the gates.
 type Activation = for<'w> fn(Expr<'w>) -> Expr<'w>;
@@ -50,14 +54,14 @@ impl<'w> Direction<'w> {
 /// The states after a step, from what goes in and the states before.
 type Cell<'w> = fn(&Direction<'w>, Expr<'w>, &[Expr<'w>]) -> Vec<Expr<'w>>;
 
-pub fn simple<'w>(step: &Step<'_, 'w>) -> Outputs<'w> {
+fn simple<'w>(step: &Step<'_, 'w>) -> Outputs<'w> {
     let cell: Cell<'w> =
         |direction, x, state| vec![(direction.activations[0])(x + state[0].matmul(direction.recurrence))];
     layer(step, 1, 1, &["Tanh"], cell)
 }
 
 /// The gates are update, reset and new.
-pub fn gated<'w>(step: &Step<'_, 'w>) -> Outputs<'w> {
+fn gated<'w>(step: &Step<'_, 'w>) -> Outputs<'w> {
     let before: Cell<'w> = |direction, x, state| {
         let h = state[0];
         let [update, reset] = direction.two_gates(x, direction.fed(h, 0, 2));
@@ -75,7 +79,7 @@ pub fn gated<'w>(step: &Step<'_, 'w>) -> Outputs<'w> {
 }
 
 /// The gates are input, output, forget and cell; so are the peepholes, but for the last.
-pub fn long_short<'w>(step: &Step<'_, 'w>) -> Outputs<'w> {
+fn long_short<'w>(step: &Step<'_, 'w>) -> Outputs<'w> {
     if step.op.flag("input_forget") {
         return Err("its input and forget gates are coupled");
     }

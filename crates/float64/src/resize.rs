@@ -3,13 +3,13 @@
 //! Where rounding chooses a pixel, the place is computed in float32 as ONNX Runtime does: an image of other pixels would tell
 //! nothing of the rounding of values. Where values are interpolated, it is in float64.
 
-use super::forms::{Reason, Step};
+use super::rule::{Family, Form};
+use super::step::{One, Step};
 use super::writer::{Expr, Operand};
-use onnx_model::DataType;
 use onnx_model::shapes::Extent;
+use onnx_model::{Attribute, DataType};
 
-/// One value.
-type One<'w> = Result<Expr<'w>, Reason>;
+pub const FAMILY: Family = &[(&["Resize"], 0, Form::One(resize)), (&["Upsample"], 0, Form::One(resize))];
 
 /// An axis of the image.
 struct Axis<'w> {
@@ -20,7 +20,7 @@ struct Axis<'w> {
     scale: Option<Expr<'w>>,
 }
 
-pub fn resize<'w>(step: &Step<'_, 'w>) -> One<'w> {
+fn resize<'w>(step: &Step<'_, 'w>) -> One<'w> {
     let text = |name, default| step.op.string(name).unwrap_or(default);
     if step.op.flag("antialias") {
         return Err("it smooths what it shrinks");
@@ -34,19 +34,27 @@ pub fn resize<'w>(step: &Step<'_, 'w>) -> One<'w> {
         Some(axes) => axes.iter().map(|axis| if *axis < 0 { axis + rank as i64 } else { *axis }).collect(),
         None => (0..rank as i64).collect(),
     };
-    // Up to opset 12 scales are always there, and empty where sizes hold.
-    let given = |position| step.op.input(position).is_some() && !is_empty(step, position);
-    let by_sizes = given(3);
+    // From opset 11 to 12 scales are always there, and empty where sizes hold.
+    let by_sizes = step.op.input(3).is_some() && !is_empty(step, 3);
+    let scales = scales(step);
     let mut result = x;
     for (index, &axis) in axes.iter().enumerate() {
-        if stays(step, by_sizes, index, axis as usize) {
+        if stays(step, by_sizes, index, axis as usize, scales) {
             continue;
         }
         let from = x.shape().gather(axis, 0);
         let sizes = match by_sizes {
             true => Axis { from, to: step.input(3).gather(index as i64, 0), scale: None },
             false => {
-                let scale = step.input(2).gather(index as i64, 0);
+                if is_old(step) && !scales.is_some_and(|scales| scales.get(index).is_some_and(|scale| *scale >= 1.0)) {
+                    return Err("its text does not say how it shrinks");
+                }
+                let scale = match step.op.node.attributes.contains_key("scales") {
+                    true => {
+                        f64::from(scales.and_then(|scales| scales.get(index)).copied().unwrap_or(1.0)).expr(step.writer)
+                    }
+                    false => step.input(if is_old(step) { 1 } else { 2 }).gather(index as i64, 0),
+                };
                 // ONNX Runtime multiplies the size in float32.
                 let size = from.cast(DataType::F32) * scale.cast(DataType::F32);
                 Axis { from, to: size.floor().cast(DataType::I64), scale: Some(scale) }
@@ -57,22 +65,32 @@ pub fn resize<'w>(step: &Step<'_, 'w>) -> One<'w> {
     Ok(result)
 }
 
+/// Whether it is of opset 10 or before: without a region, sizes, and a choice of places.
+fn is_old(step: &Step) -> bool {
+    step.op.schema.since < 11
+}
+
+/// The scales, where they are fixed: at opset 7 an attribute.
+fn scales<'a>(step: &'a Step) -> Option<&'a [f32]> {
+    match step.op.node.attributes.get("scales") {
+        Some(Attribute::Floats(scales)) => Some(scales),
+        _ => step.op.input(if is_old(step) { 1 } else { 2 })?.floats.as_deref(),
+    }
+}
+
 fn is_empty(step: &Step, position: usize) -> bool {
     step.op.dims(position).is_some_and(|dims| dims[..] == [Some(Extent::known(0))])
 }
 
 /// Whether an axis keeps its size, as far as that is known.
-fn stays(step: &Step, by_sizes: bool, index: usize, axis: usize) -> bool {
+fn stays(step: &Step, by_sizes: bool, index: usize, axis: usize, scales: Option<&[f32]>) -> bool {
     match by_sizes {
         true => {
             let size = step.op.dims(0).and_then(|dims| dims[axis].clone());
             let sizes = step.op.elements(3).and_then(|sizes| sizes.get(index).cloned().flatten());
             size.is_some() && size == sizes
         }
-        false => {
-            let scales = step.op.input(2).and_then(|value| value.floats.as_ref());
-            scales.is_some_and(|scales| scales.get(index) == Some(&1.0))
-        }
+        false => scales.is_some_and(|scales| scales.get(index) == Some(&1.0)),
     }
 }
 
@@ -86,13 +104,14 @@ fn along<'w>(step: &Step<'_, 'w>, x: Expr<'w>, axis: i64, rest: usize, sizes: &A
     let at = |place: Expr<'w>| x.gather(within(place.cast(DataType::I64)), axis);
     if step.op.string("mode").unwrap_or("nearest") == "nearest" {
         let (place, half) = (coordinates(step, sizes, DataType::F32, 0.5f32)?, 0.5f32);
-        let place = match step.op.string("nearest_mode").unwrap_or("round_prefer_floor") {
-            "round_prefer_floor" => (place - half).ceil(),
-            "round_prefer_ceil" => (place + half).floor(),
-            "floor" => place.floor(),
-            "ceil" => place.ceil(),
-            _ => return Err("the way in which it rounds is not known"),
-        };
+        let place =
+            match step.op.string("nearest_mode").unwrap_or(if is_old(step) { "floor" } else { "round_prefer_floor" }) {
+                "round_prefer_floor" => (place - half).ceil(),
+                "round_prefer_ceil" => (place + half).floor(),
+                "floor" => place.floor(),
+                "ceil" => place.ceil(),
+                _ => return Err("the way in which it rounds is not known"),
+            };
         return Ok(at(place));
     }
     if !step.output.is_some_and(|dtype| matches!(dtype, DataType::F32 | DataType::F16 | DataType::BF16 | DataType::F64))
@@ -130,8 +149,9 @@ fn coordinates<'w>(step: &Step<'_, 'w>, sizes: &Axis<'w>, dtype: DataType, half:
     let position = step.writer.range(sizes.to).cast(dtype);
     let (from, to) = (sizes.from.cast(dtype), sizes.to.cast(dtype));
     let scale = sizes.scale.map_or_else(|| to / from, |scale| scale.cast(dtype));
+    let default = if is_old(step) { "asymmetric" } else { "half_pixel" };
     let centred = || (position + half) / scale - half;
-    Ok(match step.op.string("coordinate_transformation_mode").unwrap_or("half_pixel") {
+    Ok(match step.op.string("coordinate_transformation_mode").unwrap_or(default) {
         "half_pixel" => centred(),
         "pytorch_half_pixel" => to.greater(one).select(centred(), 0i64.expr(step.writer).cast(dtype)),
         "half_pixel_symmetric" => {

@@ -2,16 +2,24 @@
 
 use std::collections::HashMap;
 
-use super::forms::{self, Reason, Step};
-use super::writer::Writer;
-use super::{Float64Error, Unsupported, native, widen};
-use onnx_model::schema::{self, Formal};
+use super::rule::{self, Form};
+use super::step::{Reason, Step};
+use super::writer::{Operand, Writer};
+use super::{Float64Error, Unsupported, widen};
+use onnx_model::schema::{self, Formal, Schema};
 use onnx_model::shapes::{Op, Value, Values};
 use onnx_model::{Attribute, DataType, Graph, Model, Node, Place, Tensor, ValueInfo};
 
 /// The main graph in float64, without the constants that the writer holds.
 pub fn graph(model: &Model, known: &Values, writer: &Writer) -> Result<Graph, Float64Error> {
-    let mut rewriter = Rewriter { opset: model.opset(), known, writer, scopes: Vec::new(), unsupported: Vec::new() };
+    let mut rewriter = Rewriter {
+        opset: model.opset(),
+        known,
+        overridable: model.ir_version >= 4,
+        writer,
+        scopes: Vec::new(),
+        unsupported: Vec::new(),
+    };
     let graph = rewriter.graph(&model.graph)?;
     match rewriter.unsupported.is_empty() {
         true => Ok(graph),
@@ -22,6 +30,8 @@ pub fn graph(model: &Model, known: &Values, writer: &Writer) -> Result<Graph, Fl
 struct Rewriter<'a, 'w> {
     opset: Option<i64>,
     known: &'a Values<'a>,
+    /// Whether a caller may give an initialiser another value: before version 4 of the format no one can.
+    overridable: bool,
     writer: &'w Writer,
     /// The graphs around the node, the main graph first.
     scopes: Vec<Scope<'a>>,
@@ -35,7 +45,10 @@ struct Scope<'a> {
 
 impl<'a> Rewriter<'a, '_> {
     fn graph(&mut self, graph: &'a Graph) -> Result<Graph, Float64Error> {
-        self.scopes.push(Scope { values: self.known.of(graph), constants: constants(graph) });
+        self.scopes.push(Scope {
+            values: self.known.of(graph),
+            constants: constants(graph, self.overridable && self.scopes.is_empty()),
+        });
         let writer = self.writer;
         let (written, nodes) =
             writer.apart(|| graph.nodes.iter().enumerate().try_for_each(|(index, node)| self.node(graph, index, node)));
@@ -76,19 +89,23 @@ impl<'a> Rewriter<'a, '_> {
         let inputs = op.inputs.iter().flatten().map(|value| value.dtype);
         // What is not known may be a float.
         let touched = inputs.chain(outputs.iter().copied()).any(|dtype| dtype.is_none_or(is_real));
-        if !touched && node.subgraphs().next().is_none() {
+        let stays = self.opset.is_some_and(|opset| opset == self.writer.opset);
+        if stays && !touched && node.subgraphs().next().is_none() {
             self.writer.push(node.clone());
             return Ok(());
         }
         let constants = node.inputs.iter().map(|name| self.constant(name)).collect();
         let step = Step { op: &op, writer: self.writer, constants, output: outputs.first().copied().flatten() };
-        match self.writer.stand_for(&node.name, &node.outputs, || forms::write(&step)) {
-            Ok(true) => {}
-            Ok(false) if native::runs(&node.op_type, self.writer.opset) => self.native(&op)?,
-            Ok(false) => {
-                let reason = "ONNX Runtime has no float64 kernel for it, and no formula for it is known here";
-                self.fail(graph, index, node, reason);
-            }
+        let found = match rule::find(&node.op_type, schema.since).unwrap_or(Form::Without(rule::NO_FORMULA)) {
+            Form::Native => Ok(Some("")),
+            Form::Typed(attribute) => Ok(Some(attribute)),
+            Form::Where(allowed) => allowed(&step).map(|()| Some("")),
+            Form::Without(reason) => Err(reason),
+            formula => self.writer.stand_for(&node.name, &node.outputs, || formula.write(&step)).map(|()| None),
+        };
+        match found {
+            Ok(Some(typed)) => self.native(&op, typed)?,
+            Ok(None) => {}
             Err(reason) => self.fail(graph, index, node, reason),
         }
         Ok(())
@@ -108,35 +125,40 @@ impl<'a> Rewriter<'a, '_> {
         }
     }
 
-    /// The same node with types and constants in float64.
-    fn native(&mut self, op: &Op<'a>) -> Result<(), Float64Error> {
+    /// Gives the node the value of an attribute as the input that it is at the opset of `schema`, if it still is anything.
+    fn becomes_input(&self, node: &mut Node, schema: &Schema, name: &str, value: &Attribute) {
+        let same =
+            |formal: &Formal| formal.name.eq_ignore_ascii_case(name) || formal.name == format!("constant_{name}");
+        let value = match value {
+            Attribute::Ints(values) => self.writer.ints(values),
+            Attribute::Int(value) => self.writer.ints(&[*value]),
+            Attribute::Float(value) => f64::from(*value).expr(self.writer),
+            _ => return,
+        };
+        if let Some(position) = schema.inputs.iter().position(same) {
+            node.inputs.resize(node.inputs.len().max(position + 1), String::new());
+            node.inputs[position] = value.name();
+        }
+    }
+
+    /// The same node with types and constants in float64; `typed` is an attribute that names an element type.
+    fn native(&mut self, op: &Op<'a>, typed: &str) -> Result<(), Float64Error> {
         let mut node = Node { attributes: Default::default(), ..op.node.clone() };
+        let schema = schema::find(&node.op_type, self.writer.opset).unwrap_or(op.schema);
         for (name, value) in &op.node.attributes {
+            if schema.attribute(name).is_none() && op.schema.attribute(name).is_some() {
+                self.becomes_input(&mut node, schema, name, value);
+                continue;
+            }
             let value = match value {
                 Attribute::Tensor(tensor) => Attribute::Tensor(widen::tensor(tensor)?),
                 Attribute::Graph(graph) => Attribute::Graph(Box::new(self.graph(graph)?)),
-                Attribute::Int(number) if names_dtype(&node.op_type, name) => Attribute::Int(widen::number(*number)),
-                Attribute::Float(_) | Attribute::Floats(_) if node.op_type == "Constant" => {
-                    if let Some(tensor) = widen::floats(value) {
-                        node.attributes.insert("value".to_owned(), Attribute::Tensor(tensor));
-                    }
-                    continue;
-                }
                 other => other.clone(),
             };
             node.attributes.insert(name.clone(), value);
         }
-        match node.op_type.as_str() {
-            "ConstantOfShape" if node.attributes.is_empty() => {
-                node = node.attribute("value", Tensor::vector("", &[0.0f64]))
-            }
-            "SequenceEmpty" => {
-                node.attributes.entry("dtype".to_owned()).or_insert(DataType::F64.into());
-            }
-            "BlackmanWindow" | "HammingWindow" | "HannWindow" | "MelWeightMatrix" => {
-                node.attributes.entry("output_datatype".to_owned()).or_insert(DataType::F64.into());
-            }
-            _ => {}
+        if let Some(number) = op.int(typed) {
+            node.attributes.insert(typed.to_owned(), Attribute::Int(widen::number(number)));
         }
         for (position, input) in op.inputs.iter().enumerate() {
             let dtype = input.as_ref().and_then(|value| value.dtype);
@@ -171,21 +193,11 @@ fn is_single(formal: &Formal) -> bool {
     formal.types.contains(DataType::F32) && !formal.types.contains(DataType::F64)
 }
 
-/// Whether an attribute is the number of an element type.
-fn names_dtype(op_type: &str, attribute: &str) -> bool {
-    matches!(
-        (op_type, attribute),
-        ("Cast", "to")
-            | ("EyeLike" | "SequenceEmpty", "dtype")
-            | ("BlackmanWindow" | "HammingWindow" | "HannWindow" | "MelWeightMatrix", "output_datatype")
-    )
-}
-
 /// The values of a graph that no caller can change: initialisers that are no inputs, and tensors of `Constant` nodes.
-fn constants(graph: &Graph) -> HashMap<&str, &Tensor> {
+fn constants(graph: &Graph, overridable: bool) -> HashMap<&str, &Tensor> {
     let initializers = graph.initializers.iter().map(|tensor| (tensor.name.as_str(), tensor));
     let mut constants: HashMap<&str, &Tensor> = initializers.collect();
-    for input in &graph.inputs {
+    for input in graph.inputs.iter().filter(|_| overridable) {
         constants.remove(input.name.as_str());
     }
     for node in graph.nodes.iter().filter(|node| node.op_type == "Constant" && node.is_own()) {

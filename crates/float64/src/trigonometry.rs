@@ -4,11 +4,24 @@
 
 use std::f64::consts::{FRAC_PI_2, LN_2};
 
-use super::forms::{Reason, Step};
+use super::erf::error_function;
+use super::rule::{Family, Form};
 use super::writer::Expr;
 
-/// One value.
-type One<'w> = Result<Expr<'w>, Reason>;
+#[rustfmt::skip]
+pub const FAMILY: Family = &[
+    (&["Cos", "Sin", "Tanh"], 0, Form::Native),
+    (&["Acos"], 0, Form::Map(|_, x| 2.0 * arc_tangent(((1.0 - x) / (1.0 + x)).sqrt()))),
+    (&["Acosh"], 0, Form::Map(|_, x| far_or(x, log1p(x - 1.0 + ((x - 1.0) * (x + 1.0)).sqrt())))),
+    (&["Asin"], 0, Form::Map(|_, x| arc_tangent(x / ((1.0 - x) * (1.0 + x)).sqrt()))),
+    (&["Asinh"], 0, Form::Map(|_, x| inverse_sine(x))),
+    (&["Atan"], 0, Form::Map(|_, x| arc_tangent(x))),
+    (&["Atanh"], 0, Form::Map(|_, x| x.sign() * (0.5 * log1p(2.0 * x.abs() / (1.0 - x.abs()))))),
+    (&["Cosh"], 0, Form::Map(|_, x| hyperbolic_cosine(x))),
+    (&["Erf"], 0, Form::Map(|_, x| error_function(x))),
+    (&["Sinh"], 0, Form::Map(|_, x| x.tanh() * hyperbolic_cosine(x))),
+    (&["Tan"], 0, Form::Map(|_, x| x.sin() / x.cos())),
+];
 
 /// `e^x - 1 = tanh(x / 2) (e^x + 1)`, which cancels nowhere.
 pub fn expm1(x: Expr<'_>) -> Expr<'_> {
@@ -23,51 +36,20 @@ pub fn log1p(x: Expr<'_>) -> Expr<'_> {
     sum.log() + x.less(2f64.powi(53)).select(lost, 0.0)
 }
 
-pub fn cosh<'w>(step: &Step<'_, 'w>) -> One<'w> {
-    Ok(hyperbolic_cosine(step.input(0)))
-}
-
 fn hyperbolic_cosine(x: Expr<'_>) -> Expr<'_> {
     (x.exp() + (-x).exp()) * 0.5
 }
 
-pub fn sinh<'w>(step: &Step<'_, 'w>) -> One<'w> {
-    let x = step.input(0);
-    Ok(x.tanh() * hyperbolic_cosine(x))
-}
-
-pub fn tan<'w>(step: &Step<'_, 'w>) -> One<'w> {
-    let x = step.input(0);
-    Ok(x.sin() / x.cos())
-}
-
-pub fn asinh<'w>(step: &Step<'_, 'w>) -> One<'w> {
-    let x = step.input(0);
+fn inverse_sine(x: Expr<'_>) -> Expr<'_> {
     let size = x.abs();
     // |x| + (sqrt(1 + x^2) - 1) without the difference; the quotient x^2 / (1 + sqrt(1 + x^2)) as a product.
     let rest = size * (size / (1.0 + (1.0 + size * size).sqrt()));
-    Ok(x.sign() * far_or(size, log1p(size + rest)))
-}
-
-pub fn acosh<'w>(step: &Step<'_, 'w>) -> One<'w> {
-    let x = step.input(0);
-    let above = x - 1.0;
-    Ok(far_or(x, log1p(above + (above * (x + 1.0)).sqrt())))
+    x.sign() * far_or(size, log1p(size + rest))
 }
 
 /// `log(2 x)`, which both inverse functions are in float64 beyond 2^28, where squares may be infinite; elsewhere `near`.
 fn far_or<'w>(x: Expr<'w>, near: Expr<'w>) -> Expr<'w> {
     x.greater(2f64.powi(28)).select(x.log() + LN_2, near)
-}
-
-pub fn atanh<'w>(step: &Step<'_, 'w>) -> One<'w> {
-    let x = step.input(0);
-    let size = x.abs();
-    Ok(x.sign() * (0.5 * log1p(2.0 * size / (1.0 - size))))
-}
-
-pub fn atan<'w>(step: &Step<'_, 'w>) -> One<'w> {
-    Ok(arc_tangent(step.input(0)))
 }
 
 /// Between -1 and 1, `x / (1 + 0.28 x^2)` is within 0.005 of the arc tangent; the tangent of what is missing, `d`, follows
@@ -84,14 +66,4 @@ fn arc_tangent(x: Expr<'_>) -> Expr<'_> {
     let series = missing * (1.0 - square * (1.0 / 3.0 - square * (1.0 / 5.0 - square * (1.0 / 7.0))));
     let angle = guess + series;
     x.sign() * beyond.select(FRAC_PI_2 - angle, angle)
-}
-
-pub fn asin<'w>(step: &Step<'_, 'w>) -> One<'w> {
-    let x = step.input(0);
-    Ok(arc_tangent(x / ((1.0 - x) * (1.0 + x)).sqrt()))
-}
-
-pub fn acos<'w>(step: &Step<'_, 'w>) -> One<'w> {
-    let x = step.input(0);
-    Ok(2.0 * arc_tangent(((1.0 - x) / (1.0 + x)).sqrt()))
 }

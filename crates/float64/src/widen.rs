@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use onnx_model::{Attribute, DataType, Element, Tensor, TensorData, TensorError, TensorType, ValueInfo};
+use onnx_model::{DataType, Element, Tensor, TensorData, TensorError, TensorType, ValueInfo};
 
 /// The element type in float64.
 pub fn dtype(dtype: DataType) -> DataType {
@@ -44,15 +44,4 @@ fn widened<E: Element + Into<f64>>(tensor: &Tensor) -> Result<Bytes, TensorError
         bytes.extend_from_slice(&element.into().to_le_bytes());
     }
     Ok(bytes.into())
-}
-
-/// The tensor that a `Constant` holds in the attributes `value_float` and `value_floats`.
-pub fn floats(attribute: &Attribute) -> Option<Tensor> {
-    match attribute {
-        Attribute::Float(value) => Some(Tensor::scalar("", f64::from(*value))),
-        Attribute::Floats(values) => {
-            Some(Tensor::vector("", &values.iter().copied().map(f64::from).collect::<Vec<_>>()))
-        }
-        _ => None,
-    }
 }

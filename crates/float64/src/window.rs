@@ -1,7 +1,7 @@
 //! Windows that move over the spatial axes of an input: how the input is padded for them, and what each place of the window
 //! sees.
 
-use super::forms::{Reason, Step};
+use super::step::{Reason, Step};
 use super::writer::{Expr, Writer};
 use onnx_model::DataType;
 

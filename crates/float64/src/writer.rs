@@ -183,26 +183,25 @@ impl Writer {
     }
 
     /// Writes the nodes that stand for the node of name `node_name`, and gives the values that `write` returns these names.
-    /// Returns whether it wrote any.
     pub fn stand_for<'w, E>(
         &'w self,
         node_name: &str,
         outputs: &[String],
-        write: impl FnOnce() -> Result<Option<Vec<Expr<'w>>>, E>,
-    ) -> Result<bool, E> {
+        write: impl FnOnce() -> Result<Vec<Expr<'w>>, E>,
+    ) -> Result<(), E> {
         let start = self.state.borrow().nodes.len();
         node_name.clone_into(&mut self.state.borrow_mut().node_name);
         let written = write();
         match &written {
             Ok(values) => {
-                for (value, output) in values.iter().flatten().zip(outputs).filter(|(_, output)| !output.is_empty()) {
+                for (value, output) in values.iter().zip(outputs).filter(|(_, output)| !output.is_empty()) {
                     self.rename(start, *value, output);
                 }
             }
             Err(_) => self.state.borrow_mut().nodes.truncate(start),
         }
         self.state.borrow_mut().node_name.clear();
-        written.map(|values| values.is_some())
+        written.map(|_| ())
     }
 
     /// Gives a value another name, for which it must come from a node written from `start` on; else it is copied.
@@ -230,6 +229,24 @@ impl Writer {
     }
 }
 
+macro_rules! unary {
+    ($($(#[$doc:meta])* $name:ident $op_type:literal;)*) => {$(
+        $(#[$doc])*
+        pub fn $name(self) -> Self {
+            self.unary($op_type)
+        }
+    )*};
+}
+
+macro_rules! binary {
+    ($($(#[$doc:meta])* $name:ident $op_type:literal;)*) => {$(
+        $(#[$doc])*
+        pub fn $name(self, other: impl Operand<'w>) -> Self {
+            self.binary($op_type, other)
+        }
+    )*};
+}
+
 impl<'w> Expr<'w> {
     /// The name by which nodes refer to it.
     pub fn name(self) -> String {
@@ -249,104 +266,53 @@ impl<'w> Expr<'w> {
         self.writer.node(op_type, &[self, other.expr(self.writer)], &[])
     }
 
-    /// `|x|`.
-    pub fn abs(self) -> Self {
-        self.unary("Abs")
+    unary! {
+        /// `|x|`.
+        abs "Abs";
+        /// `e^x`.
+        exp "Exp";
+        /// The natural logarithm.
+        log "Log";
+        /// The square root.
+        sqrt "Sqrt";
+        /// The hyperbolic tangent.
+        tanh "Tanh";
+        /// The sine.
+        sin "Sin";
+        /// The cosine.
+        cos "Cos";
+        /// The nearest integer, of two the even one.
+        round "Round";
+        /// The next integer below.
+        floor "Floor";
+        /// The next integer above.
+        ceil "Ceil";
+        /// Whether a truth value is false.
+        not "Not";
+        /// -1, 0 or 1.
+        sign "Sign";
+        /// The sizes, an integer vector.
+        shape "Shape";
     }
 
-    /// `e^x`.
-    pub fn exp(self) -> Self {
-        self.unary("Exp")
-    }
-
-    /// The natural logarithm.
-    pub fn log(self) -> Self {
-        self.unary("Log")
-    }
-
-    /// The square root.
-    pub fn sqrt(self) -> Self {
-        self.unary("Sqrt")
-    }
-
-    /// The hyperbolic tangent.
-    pub fn tanh(self) -> Self {
-        self.unary("Tanh")
-    }
-
-    /// The sine.
-    pub fn sin(self) -> Self {
-        self.unary("Sin")
-    }
-
-    /// The cosine.
-    pub fn cos(self) -> Self {
-        self.unary("Cos")
-    }
-
-    /// The nearest integer, of two the even one.
-    pub fn round(self) -> Self {
-        self.unary("Round")
-    }
-
-    /// The next integer below.
-    pub fn floor(self) -> Self {
-        self.unary("Floor")
-    }
-
-    /// The next integer above.
-    pub fn ceil(self) -> Self {
-        self.unary("Ceil")
-    }
-
-    /// Whether a truth value is false.
-    pub fn not(self) -> Self {
-        self.unary("Not")
-    }
-
-    /// -1, 0 or 1.
-    pub fn sign(self) -> Self {
-        self.unary("Sign")
-    }
-
-    /// The sizes, an integer vector.
-    pub fn shape(self) -> Self {
-        self.unary("Shape")
+    binary! {
+        /// The greater of two floating-point values.
+        max "Max";
+        /// The lesser of two floating-point values.
+        min "Min";
+        /// `x^y`.
+        pow "Pow";
+        /// `x < y`.
+        less "Less";
+        /// `x > y`.
+        greater "Greater";
+        /// `x = y`.
+        equal "Equal";
     }
 
     /// `x * x`.
     pub fn square(self) -> Self {
         self * self
-    }
-
-    /// The greater of two floating-point values.
-    pub fn max(self, other: impl Operand<'w>) -> Self {
-        self.binary("Max", other)
-    }
-
-    /// The lesser of two floating-point values.
-    pub fn min(self, other: impl Operand<'w>) -> Self {
-        self.binary("Min", other)
-    }
-
-    /// `x^y`.
-    pub fn pow(self, exponent: impl Operand<'w>) -> Self {
-        self.binary("Pow", exponent)
-    }
-
-    /// `x < y`.
-    pub fn less(self, other: impl Operand<'w>) -> Self {
-        self.binary("Less", other)
-    }
-
-    /// `x > y`.
-    pub fn greater(self, other: impl Operand<'w>) -> Self {
-        self.binary("Greater", other)
-    }
-
-    /// `x = y`.
-    pub fn equal(self, other: impl Operand<'w>) -> Self {
-        self.binary("Equal", other)
     }
 
     /// Of a truth value: `yes` where it holds and `no` elsewhere.

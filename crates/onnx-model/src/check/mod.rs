@@ -4,15 +4,13 @@
 //! number of inputs that its operator wants. The second, in [`shapes`], follows element types and shapes
 //! through the graph and refuses what contradicts itself.
 
-mod problem;
 mod signature;
 mod structure;
 
-pub use problem::{CheckError, Place, Problem};
-pub(crate) use signature::bind_types;
-
+use crate::problem::{CheckError, Problem};
 use crate::shapes::{self, Types, Values};
 use crate::{Model, model};
+pub(crate) use structure::MAX_DEPTH;
 
 impl Model {
     /// Checks the model by the rules of ONNX, and returns what follows for the type of every value of the main graph.

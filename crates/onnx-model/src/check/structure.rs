@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 
-use super::{CheckError, Place, Problem, last_ir_version, opset, signature};
+use super::{last_ir_version, opset, signature};
+use crate::problem::{CheckError, Place, Problem};
 use crate::{Attribute, Graph, Model, Node, ValueInfo};
 
 /// Subgraphs may be nested this deep.
-const MAX_DEPTH: usize = 32;
+pub const MAX_DEPTH: usize = 32;
 
 /// Checks a model.
 pub fn check(model: &Model) -> Result<(), CheckError> {

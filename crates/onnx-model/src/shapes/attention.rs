@@ -2,9 +2,12 @@
 
 use super::extent::{Extent, Size};
 use super::op::{Dims, Op, agree};
-use crate::check::Problem;
+use super::rule::{Family, Rule};
+use crate::problem::Problem;
 
-pub fn attention(op: &Op) -> Result<Vec<Option<Dims>>, Problem> {
+pub const FAMILY: Family = &[(&["Attention"], Rule::all(attention)), (&["RotaryEmbedding"], Rule::one(rotary))];
+
+fn attention(op: &Op) -> Result<Vec<Option<Dims>>, Problem> {
     let unknown = vec![None; op.node.outputs.len()];
     let (Some(q), Some(k), Some(v)) = (op.dims(0), op.dims(1), op.dims(2)) else { return Ok(unknown) };
     for (input, dims) in [q, k, v].into_iter().enumerate() {
@@ -58,7 +61,7 @@ fn heads(op: &Op, dims: &Dims, attribute: &'static str) -> Result<Option<[Size; 
     Ok(Some([batch.clone(), Some(Extent::known(count)), length.clone(), size]))
 }
 
-pub fn rotary(op: &Op) -> Result<Option<Dims>, Problem> {
+fn rotary(op: &Op) -> Result<Option<Dims>, Problem> {
     if let Some(found) = op.rank(0).filter(|rank| !(3..=4).contains(rank)) {
         return Err(Problem::Rank { input: 0, found, rule: "it has rank 3 or 4" });
     }

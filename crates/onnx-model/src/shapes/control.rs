@@ -2,18 +2,21 @@
 
 use super::extent::Size;
 use super::op::{Op, Value};
-use super::{Inference, merge, tensor_type};
-use crate::check::{CheckError, Place, Problem};
+use super::rule::{Family, Rule};
+use super::walk::{Inference, merge};
+use crate::problem::{CheckError, Place, Problem};
 use crate::{Attribute, DataType, Graph, Node};
 
+pub const FAMILY: Family = &[(&["If", "Loop", "Scan"], Rule::GRAPHS)];
+
 impl<'a> Inference<'a> {
-    /// The outputs of a node with subgraphs; `None` for any other node.
+    /// The outputs of a node with subgraphs.
     pub(super) fn control(
         &mut self,
         op: &Op,
         node: &'a Node,
         place: &dyn Fn() -> Place,
-    ) -> Result<Option<Vec<Value>>, CheckError> {
+    ) -> Result<Vec<Value>, CheckError> {
         let graph = |name| match node.attributes.get(name) {
             Some(Attribute::Graph(graph)) => Some(&**graph),
             _ => None,
@@ -21,20 +24,22 @@ impl<'a> Inference<'a> {
         let outputs = node.outputs.len();
         let values = match node.op_type.as_str() {
             "If" => {
-                let (Some(then), Some(other)) = (graph("then_branch"), graph("else_branch")) else { return Ok(None) };
+                let (Some(then), Some(other)) = (graph("then_branch"), graph("else_branch")) else {
+                    return Ok(Vec::new());
+                };
                 let mut branches = [then, other].into_iter().map(|branch| {
                     expect(branch, "inputs", branch.inputs.len(), 0, place)?;
                     expect(branch, "outputs", branch.outputs.len(), outputs, place)?;
                     self.subgraph(branch, Vec::new())
                 });
-                let (Some(then), Some(other)) = (branches.next(), branches.next()) else { return Ok(None) };
+                let (Some(then), Some(other)) = (branches.next(), branches.next()) else { return Ok(Vec::new()) };
                 let (then, other) = (then?, other?);
                 let both = node.outputs.iter().zip(then.into_iter().zip(other));
                 let both = both.map(|(name, (then, other))| either(name, then, &other));
                 both.collect::<Result<_, _>>().map_err(|problem| place().error(problem))?
             }
             "Loop" => {
-                let Some(body) = graph("body") else { return Ok(None) };
+                let Some(body) = graph("body") else { return Ok(Vec::new()) };
                 let carried = node.inputs.len().saturating_sub(2);
                 expect(body, "inputs", body.inputs.len(), carried + 2, place)?;
                 expect(body, "outputs", body.outputs.len(), outputs + 1, place)?;
@@ -53,7 +58,7 @@ impl<'a> Inference<'a> {
                 made.collect()
             }
             "Scan" => {
-                let Some(body) = graph("body") else { return Ok(None) };
+                let Some(body) = graph("body") else { return Ok(Vec::new()) };
                 expect(body, "inputs", body.inputs.len(), node.inputs.len(), place)?;
                 expect(body, "outputs", body.outputs.len(), outputs, place)?;
                 let arguments = op.inputs.iter().map(|value| {
@@ -65,9 +70,9 @@ impl<'a> Inference<'a> {
                 // The axis along which outputs are stacked is a choice of the node's.
                 made.into_iter().map(|value| Value { dtype: value.dtype, ..Value::default() }).collect()
             }
-            _ => return Ok(None),
+            _ => Vec::new(),
         };
-        Ok(Some(values))
+        Ok(values)
     }
 }
 
@@ -76,7 +81,7 @@ fn either(name: &str, then: Value, other: &Value) -> Result<Value, Problem> {
     if let (Some(found), Some(expected)) = (other.dtype, then.dtype)
         && found != expected
     {
-        let declared = tensor_type(&then);
+        let declared = then.tensor_type();
         merge(name, Value { dtype: other.dtype, ..Value::default() }, declared.as_ref())?;
     }
     let dims = match (then.dims, &other.dims) {

@@ -2,7 +2,17 @@
 
 use super::extent::{Extent, Size, product};
 use super::op::{Dims, Op, agree};
-use crate::check::Problem;
+use super::rule::{Family, Rule};
+use crate::problem::Problem;
+
+pub const FAMILY: Family = &[
+    (&["Conv", "ConvInteger"], Rule::one(|op| conv(op, 0, 1))),
+    (&["QLinearConv"], Rule::one(|op| conv(op, 0, 3))),
+    (&["DeformConv"], Rule::one(deformed)),
+    (&["ConvTranspose"], Rule::one(transposed)),
+    (&["AveragePool", "LpPool", "MaxPool"], Rule::all(pool)),
+    (&["GlobalAveragePool", "GlobalLpPool", "GlobalMaxPool"], Rule::one(global_pool)),
+];
 
 const LAYOUT: &str = "it has a batch, a channel and spatial axes";
 
@@ -106,7 +116,7 @@ fn operands<'a>(op: &'a Op, input: usize, weight: usize) -> Result<Option<(&'a D
     }
 }
 
-pub fn conv(op: &Op, input: usize, weight: usize) -> Result<Option<Dims>, Problem> {
+fn conv(op: &Op, input: usize, weight: usize) -> Result<Option<Dims>, Problem> {
     let Some((x, w)) = operands(op, input, weight)? else { return Ok(None) };
     let group = group(op)?;
     let channels = w[1].as_ref().and_then(|channels| channels.times(group));
@@ -136,7 +146,7 @@ fn bias(op: &Op, input: usize, channels: &Size) -> Result<(), Problem> {
 }
 
 /// `DeformConv`: a convolution whose offsets and weights of sampling have the shape of its output.
-pub fn deformed(op: &Op) -> Result<Option<Dims>, Problem> {
+fn deformed(op: &Op) -> Result<Option<Dims>, Problem> {
     let dims = conv(op, 0, 1)?;
     let (Some(made), Some(w)) = (&dims, op.dims(1)) else { return Ok(dims) };
     bias(op, 3, &w[0])?;
@@ -159,7 +169,7 @@ pub fn deformed(op: &Op) -> Result<Option<Dims>, Problem> {
     Ok(dims)
 }
 
-pub fn transposed(op: &Op) -> Result<Option<Dims>, Problem> {
+fn transposed(op: &Op) -> Result<Option<Dims>, Problem> {
     let Some((x, w)) = operands(op, 0, 1)? else { return Ok(None) };
     let group = group(op)?;
     agree(&x[1], &w[0], "the input's channels are those of the weight")?;
@@ -199,7 +209,7 @@ pub fn transposed(op: &Op) -> Result<Option<Dims>, Problem> {
     Ok(Some(dims))
 }
 
-pub fn pool(op: &Op) -> Result<Vec<Option<Dims>>, Problem> {
+fn pool(op: &Op) -> Result<Vec<Option<Dims>>, Problem> {
     op.rank_at_least(0, 3, LAYOUT)?;
     let (Some(x), Some(kernel)) = (op.dims(0), kernel(op, None)?) else { return Ok(vec![None; 2]) };
     if kernel.len() != x.len() - 2 {
@@ -215,7 +225,7 @@ pub fn pool(op: &Op) -> Result<Vec<Option<Dims>>, Problem> {
     Ok(vec![Some(dims); 2])
 }
 
-pub fn global_pool(op: &Op) -> Result<Option<Dims>, Problem> {
+fn global_pool(op: &Op) -> Result<Option<Dims>, Problem> {
     op.rank_at_least(0, 2, LAYOUT)?;
     let Some(x) = op.dims(0) else { return Ok(None) };
     let ones = x.iter().skip(2).map(|_| Some(Extent::known(1)));

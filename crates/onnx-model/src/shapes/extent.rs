@@ -238,6 +238,11 @@ pub(crate) fn product<'a>(sizes: impl IntoIterator<Item = &'a Size> + Clone) -> 
     sizes.into_iter().try_fold(Extent::known(1), |product, size| product.mul(size.as_ref()?))
 }
 
+/// The sum of sizes; unknown when one is.
+pub(crate) fn sum(sizes: &[Size]) -> Size {
+    sizes.iter().try_fold(Extent::known(0), |sum, size| sum.add(size.as_ref()?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,10 +1,30 @@
 //! Elements by position.
 
-use super::extent::Extent;
+use super::extent::{Extent, Size};
 use super::op::{Dims, Op, agree, axis};
-use crate::check::Problem;
+use super::rule::{Family, Rule};
+use crate::problem::Problem;
 
-pub fn gather(op: &Op) -> Result<Option<Dims>, Problem> {
+pub const FAMILY: Family = &[
+    (&["Gather"], Rule::one(gather).elements(pick)),
+    (&["GatherElements"], Rule::one(gather_elements)),
+    (&["GatherND"], Rule::one(gather_nd)),
+    (&["Scatter", "ScatterElements"], Rule::one(scatter_elements)),
+    (&["ScatterND"], Rule::one(scatter_nd)),
+    (&["TensorScatter"], Rule::one(tensor_scatter)),
+    (&["TopK"], Rule::all(top_k)),
+    (&["OneHot"], Rule::one(one_hot)),
+    (&["NonZero"], Rule::one(non_zero)),
+    (&["Compress"], Rule::one(compress)),
+    (&["NonMaxSuppression"], Rule::one(non_max_suppression)),
+    (&["CumProd", "CumSum"], Rule::one(cumulative)),
+    (&["Trilu"], Rule::one(matrices)),
+    (&["Det"], Rule::one(|op| Ok(matrices(op)?.map(|dims| dims[..dims.len().saturating_sub(2)].to_vec())))),
+    (&["ReverseSequence"], Rule::one(reverse_sequence)),
+    (&["Unique"], Rule::all(unique)),
+];
+
+fn gather(op: &Op) -> Result<Option<Dims>, Problem> {
     op.rank_at_least(0, 1, "a scalar has no axis to gather from")?;
     let (Some(data), Some(along)) = (op.dims(0), op.int("axis")) else { return Ok(None) };
     let along = axis(along, data.len())?;
@@ -13,7 +33,15 @@ pub fn gather(op: &Op) -> Result<Option<Dims>, Problem> {
     Ok(Some(parts.concat()))
 }
 
-pub fn gather_elements(op: &Op) -> Result<Option<Dims>, Problem> {
+/// The elements that a `Gather` takes from a vector.
+fn pick(op: &Op) -> Option<Vec<Size>> {
+    let data = op.elements(0)?;
+    (op.rank(0)? == 1).then_some(())?;
+    let at = |index: i64| data.get(axis(index, data.len()).ok()?).cloned();
+    op.constants(1)?.into_iter().map(at).collect()
+}
+
+fn gather_elements(op: &Op) -> Result<Option<Dims>, Problem> {
     same_rank(op, 0, 1)?;
     if let (Some(rank), Some(along)) = (op.rank(0).or(op.rank(1)), op.int("axis")) {
         axis(along, rank)?;
@@ -21,7 +49,7 @@ pub fn gather_elements(op: &Op) -> Result<Option<Dims>, Problem> {
     Ok(op.dims(1).cloned())
 }
 
-pub fn gather_nd(op: &Op) -> Result<Option<Dims>, Problem> {
+fn gather_nd(op: &Op) -> Result<Option<Dims>, Problem> {
     op.rank_at_least(0, 1, "a scalar has nothing to gather")?;
     op.rank_at_least(1, 1, "the last axis of the indices is a position")?;
     let (Some(data), Some(indices)) = (op.dims(0), op.dims(1)) else { return Ok(None) };
@@ -38,7 +66,7 @@ pub fn gather_nd(op: &Op) -> Result<Option<Dims>, Problem> {
     }
 }
 
-pub fn scatter_elements(op: &Op) -> Result<Option<Dims>, Problem> {
+fn scatter_elements(op: &Op) -> Result<Option<Dims>, Problem> {
     op.rank_at_least(0, 1, "a scalar has no axis to scatter along")?;
     same_rank(op, 0, 1)?;
     if let (Some(rank), Some(along)) = (op.rank(0), op.int("axis")) {
@@ -53,7 +81,7 @@ pub fn scatter_elements(op: &Op) -> Result<Option<Dims>, Problem> {
     Ok(op.dims(0).cloned())
 }
 
-pub fn scatter_nd(op: &Op) -> Result<Option<Dims>, Problem> {
+fn scatter_nd(op: &Op) -> Result<Option<Dims>, Problem> {
     op.rank_at_least(0, 1, "a scalar has nothing to scatter into")?;
     op.rank_at_least(1, 1, "the last axis of the indices is a position")?;
     let (Some(data), Some(indices), Some(updates)) = (op.dims(0), op.dims(1), op.dims(2)) else {
@@ -84,12 +112,12 @@ fn same_rank(op: &Op, one: usize, other: usize) -> Result<(), Problem> {
     }
 }
 
-pub fn top_k(op: &Op) -> Result<Vec<Option<Dims>>, Problem> {
+fn top_k(op: &Op) -> Result<Vec<Option<Dims>>, Problem> {
     op.rank_at_least(0, 1, "a scalar has no axis to sort")?;
     let (Some(dims), Some(along)) = (op.dims(0), op.int("axis")) else { return Ok(vec![None; 2]) };
     let along = axis(along, dims.len())?;
-    let count = op.elements(1).and_then(|elements| elements.first().cloned()).flatten();
-    let known = |size: &Option<Extent>| size.as_ref().and_then(Extent::as_known);
+    let count = op.list("k", 1).ok().flatten().and_then(|elements| elements.first().cloned()).flatten();
+    let known = |size: &Size| size.as_ref().and_then(Extent::as_known);
     if let (Some(count), Some(size)) = (known(&count), known(&dims[along]))
         && count > size
     {
@@ -101,7 +129,7 @@ pub fn top_k(op: &Op) -> Result<Vec<Option<Dims>>, Problem> {
     Ok(vec![Some(result); 2])
 }
 
-pub fn one_hot(op: &Op) -> Result<Option<Dims>, Problem> {
+fn one_hot(op: &Op) -> Result<Option<Dims>, Problem> {
     let (Some(dims), Some(along)) = (op.dims(0), op.int("axis")) else { return Ok(None) };
     let along = axis(along, dims.len() + 1)?;
     let depth = op.elements(1).and_then(|elements| elements.first().cloned()).flatten();
@@ -110,12 +138,12 @@ pub fn one_hot(op: &Op) -> Result<Option<Dims>, Problem> {
     Ok(Some(result))
 }
 
-pub fn non_zero(op: &Op) -> Result<Option<Dims>, Problem> {
+fn non_zero(op: &Op) -> Result<Option<Dims>, Problem> {
     let rank = op.rank(0).filter(|rank| *rank > 0).map(|rank| Extent::known(rank as i64));
     Ok(Some(vec![rank, None]))
 }
 
-pub fn compress(op: &Op) -> Result<Option<Dims>, Problem> {
+fn compress(op: &Op) -> Result<Option<Dims>, Problem> {
     let Some(along) = op.int("axis") else { return Ok(Some(vec![None])) };
     let Some(dims) = op.dims(0) else { return Ok(None) };
     let mut result = dims.clone();
@@ -123,7 +151,7 @@ pub fn compress(op: &Op) -> Result<Option<Dims>, Problem> {
     Ok(Some(result))
 }
 
-pub fn cumulative(op: &Op) -> Result<Option<Dims>, Problem> {
+fn cumulative(op: &Op) -> Result<Option<Dims>, Problem> {
     if let (Some(rank), Some(axes)) = (op.rank(0), op.constants(1)) {
         for along in axes {
             axis(along, rank)?;
@@ -132,12 +160,12 @@ pub fn cumulative(op: &Op) -> Result<Option<Dims>, Problem> {
     Ok(op.dims(0).cloned())
 }
 
-pub fn matrices(op: &Op, rule: &'static str) -> Result<Option<Dims>, Problem> {
-    op.rank_at_least(0, 2, rule)?;
+fn matrices(op: &Op) -> Result<Option<Dims>, Problem> {
+    op.rank_at_least(0, 2, "it must hold matrices")?;
     Ok(op.dims(0).cloned())
 }
 
-pub fn reverse_sequence(op: &Op) -> Result<Option<Dims>, Problem> {
+fn reverse_sequence(op: &Op) -> Result<Option<Dims>, Problem> {
     op.rank_at_least(0, 2, "it has a batch and a time axis")?;
     op.rank_is(1, 1, "it has one length for each sequence")?;
     let batch = op.int("batch_axis").and_then(|batch| usize::try_from(batch).ok());
@@ -148,7 +176,7 @@ pub fn reverse_sequence(op: &Op) -> Result<Option<Dims>, Problem> {
 }
 
 /// The distinct elements, or slices along an axis, and three vectors of positions and counts.
-pub fn unique(op: &Op) -> Result<Vec<Option<Dims>>, Problem> {
+fn unique(op: &Op) -> Result<Vec<Option<Dims>>, Problem> {
     let vector = || Some(vec![None]);
     let distinct = match (op.dims(0), op.int("axis")) {
         (_, None) => vector(),
@@ -163,7 +191,7 @@ pub fn unique(op: &Op) -> Result<Vec<Option<Dims>>, Problem> {
 }
 
 /// Updates written into a cache: the two agree in every axis but the one that is written along.
-pub fn tensor_scatter(op: &Op) -> Result<Option<Dims>, Problem> {
+fn tensor_scatter(op: &Op) -> Result<Option<Dims>, Problem> {
     op.rank_is(2, 1, "it has one position for each sequence")?;
     if let (Some(cache), Some(update)) = (op.dims(0), op.dims(1)) {
         same_rank(op, 0, 1)?;
@@ -181,7 +209,7 @@ pub fn tensor_scatter(op: &Op) -> Result<Option<Dims>, Problem> {
 }
 
 /// One row of batch, class and box for each box that is kept.
-pub fn non_max_suppression(op: &Op) -> Result<Option<Dims>, Problem> {
+fn non_max_suppression(op: &Op) -> Result<Option<Dims>, Problem> {
     op.rank_is(0, 3, "boxes have a batch, a number and four corners")?;
     op.rank_is(1, 3, "scores have a batch, a class and a number")?;
     if let (Some([batch, boxes, corners]), Some([scored, _, scores])) =

@@ -4,12 +4,20 @@ use std::collections::BTreeMap;
 
 use super::extent::{Extent, Size};
 use super::op::{Dims, Op, agree, broadcast};
-use crate::check::Problem;
+use super::rule::{Family, Rule};
+use crate::problem::Problem;
+
+pub const FAMILY: Family = &[
+    (&["MatMul", "MatMulInteger"], Rule::one(|op| matmul(op, 0, 1))),
+    (&["QLinearMatMul"], Rule::one(|op| matmul(op, 0, 3))),
+    (&["Gemm"], Rule::one(gemm)),
+    (&["Einsum"], Rule::one(einsum)),
+];
 
 const INNER: &str = "the inner sizes of a matrix product agree";
 
 /// A product by NumPy's rule: vectors are rows on the left and columns on the right, other axes broadcast.
-pub fn matmul(op: &Op, left: usize, right: usize) -> Result<Option<Dims>, Problem> {
+fn matmul(op: &Op, left: usize, right: usize) -> Result<Option<Dims>, Problem> {
     op.rank_at_least(left, 1, "a scalar has no matrix product")?;
     op.rank_at_least(right, 1, "a scalar has no matrix product")?;
     let (Some(a), Some(b)) = (op.dims(left), op.dims(right)) else { return Ok(None) };
@@ -29,7 +37,7 @@ pub fn matmul(op: &Op, left: usize, right: usize) -> Result<Option<Dims>, Proble
     Ok(Some(dims))
 }
 
-pub fn gemm(op: &Op) -> Result<Option<Dims>, Problem> {
+fn gemm(op: &Op) -> Result<Option<Dims>, Problem> {
     op.rank_is(0, 2, "it must be a matrix")?;
     op.rank_is(1, 2, "it must be a matrix")?;
     let oriented = |input, transposed| {
@@ -57,7 +65,7 @@ pub fn gemm(op: &Op) -> Result<Option<Dims>, Problem> {
 }
 
 /// Einstein's summation, without ellipses, whose shapes are left unknown.
-pub fn einsum(op: &Op) -> Result<Option<Dims>, Problem> {
+fn einsum(op: &Op) -> Result<Option<Dims>, Problem> {
     let Some(equation) = op.string("equation") else { return Ok(None) };
     let text: String = equation.chars().filter(|c| !c.is_whitespace()).collect();
     let bad = |rule| Problem::Value { name: "equation", value: equation.to_owned(), rule };

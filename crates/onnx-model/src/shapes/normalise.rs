@@ -1,10 +1,41 @@
 //! Normalisation by statistics of the input, and recurrent layers.
 
+use super::elementwise::same;
 use super::extent::Extent;
 use super::op::{Dims, Op, agree, axis, broadcast};
-use crate::check::Problem;
+use super::rule::{Family, Rule};
+use crate::problem::Problem;
 
-pub fn layer(op: &Op) -> Result<Vec<Option<Dims>>, Problem> {
+pub const FAMILY: Family = &[
+    (&["Hardmax", "LogSoftmax", "Softmax"], Rule::one(flattened)),
+    (&["LpNormalization"], Rule::one(along)),
+    (&["LRN", "MeanVarianceNormalization"], Rule::one(same)),
+    (&["LayerNormalization", "RMSNormalization"], Rule::all(layer)),
+    (&["BatchNormalization"], Rule::all(batch)),
+    (&["InstanceNormalization"], Rule::one(|op| per_channel(op, &[1, 2]))),
+    (&["GroupNormalization"], Rule::one(group)),
+    (&["LSTM"], Rule::all(|op| recurrent(op, 4))),
+    (&["GRU"], Rule::all(|op| recurrent(op, 3))),
+    (&["RNN"], Rule::all(|op| recurrent(op, 1))),
+];
+
+/// The shape of the input, which has the axis.
+fn along(op: &Op) -> Result<Option<Dims>, Problem> {
+    if let (Some(rank), Some(value)) = (op.rank(0), op.int("axis")) {
+        axis(value, rank)?;
+    }
+    same(op)
+}
+
+/// Softmax and its kin before opset 13 flatten at the axis, which may then also be the rank.
+fn flattened(op: &Op) -> Result<Option<Dims>, Problem> {
+    match op.rank(0) {
+        Some(rank) if op.schema.since < 13 && op.int("axis") == i64::try_from(rank).ok() => same(op),
+        _ => along(op),
+    }
+}
+
+fn layer(op: &Op) -> Result<Vec<Option<Dims>>, Problem> {
     let (Some(dims), Some(from)) = (op.dims(0), op.int("axis")) else { return Ok(vec![None; 3]) };
     let from = axis(from, dims.len())?;
     for input in 1..op.inputs.len() {
@@ -25,7 +56,7 @@ pub fn layer(op: &Op) -> Result<Vec<Option<Dims>>, Problem> {
 }
 
 /// The shape of the input; the inputs at `vectors` hold a number for each of its channels.
-pub fn per_channel(op: &Op, vectors: &[usize]) -> Result<Option<Dims>, Problem> {
+fn per_channel(op: &Op, vectors: &[usize]) -> Result<Option<Dims>, Problem> {
     op.rank_at_least(0, 2, "it has a batch and a channel axis")?;
     let channels = op.dims(0).and_then(|dims| dims.get(1)).cloned().flatten();
     for input in vectors {
@@ -37,7 +68,7 @@ pub fn per_channel(op: &Op, vectors: &[usize]) -> Result<Option<Dims>, Problem> 
     Ok(op.dims(0).cloned())
 }
 
-pub fn batch(op: &Op) -> Result<Vec<Option<Dims>>, Problem> {
+fn batch(op: &Op) -> Result<Vec<Option<Dims>>, Problem> {
     let dims = per_channel(op, &[1, 2, 3, 4])?;
     let statistics = op.dims(3).cloned();
     let mut shapes = vec![dims];
@@ -45,7 +76,7 @@ pub fn batch(op: &Op) -> Result<Vec<Option<Dims>>, Problem> {
     Ok(shapes)
 }
 
-pub fn group(op: &Op) -> Result<Option<Dims>, Problem> {
+fn group(op: &Op) -> Result<Option<Dims>, Problem> {
     let channels = op.dims(0).and_then(|dims| dims.get(1)?.as_ref()?.as_known());
     if let (Some(channels), Some(groups)) = (channels, op.int("num_groups"))
         && (groups < 1 || channels % groups != 0)
@@ -57,7 +88,7 @@ pub fn group(op: &Op) -> Result<Option<Dims>, Problem> {
 }
 
 /// LSTM (4 gates), GRU (3) and RNN (1), in the layout with time first.
-pub fn recurrent(op: &Op, gates: i64) -> Result<Vec<Option<Dims>>, Problem> {
+fn recurrent(op: &Op, gates: i64) -> Result<Vec<Option<Dims>>, Problem> {
     let outputs = op.node.outputs.len();
     for input in 0..3 {
         op.rank_is(input, 3, "it has three axes")?;

@@ -1,9 +1,15 @@
 //! A node as the shape rules see it: attributes with their defaults, inputs with what is known of them.
 
 use super::extent::{Extent, Size};
-use crate::check::Problem;
+use crate::problem::Problem;
 use crate::schema::Schema;
-use crate::{Attribute, DataType, Node};
+use crate::{Attribute, DataType, Node, Tensor, TensorType};
+
+/// Tensors of higher rank are refused: ranks could otherwise double with every node.
+pub(crate) const MAX_RANK: usize = 256;
+
+/// Longer integer tensors are data and not shapes.
+pub(crate) const MAX_ELEMENTS: u64 = 64;
 
 /// A shape whose rank is known.
 pub type Dims = Vec<Size>;
@@ -21,6 +27,27 @@ pub struct Value {
     pub floats: Option<Vec<f32>>,
 }
 
+impl Value {
+    /// What is known of a constant.
+    pub(crate) fn constant(tensor: &Tensor) -> Self {
+        let dims = tensor.dims.iter().map(|size| i64::try_from(*size).ok().map(Extent::known)).collect();
+        let small = tensor.elements().is_some_and(|count| count <= MAX_ELEMENTS);
+        let elements = match tensor.dtype {
+            DataType::I64 | DataType::I32 if small => tensor.to_i64s().ok(),
+            _ => None,
+        };
+        let elements = elements.map(|values| values.into_iter().map(|value| Some(Extent::known(value))).collect());
+        let floats = if small { tensor.to_vec().ok() } else { None };
+        Self { dtype: Some(tensor.dtype), dims: Some(dims), elements, floats }
+    }
+
+    /// Its type, as far as the element type is known.
+    pub(crate) fn tensor_type(&self) -> Option<TensorType> {
+        let shape = self.dims.as_ref().map(|dims| dims.iter().map(Extent::to_dim).collect());
+        Some(TensorType { dtype: self.dtype?, shape })
+    }
+}
+
 /// A node with its inputs.
 pub struct Op<'a> {
     /// The node.
@@ -35,6 +62,11 @@ impl Op<'_> {
     /// The input at `position`, when it is there.
     pub fn input(&self, position: usize) -> Option<&Value> {
         self.inputs.get(position)?.as_ref()
+    }
+
+    /// The element type of an input, when it is there and known.
+    pub fn dtype(&self, position: usize) -> Option<DataType> {
+        self.input(position)?.dtype
     }
 
     /// The shape of an input, when it is there and its rank is known.
@@ -99,16 +131,28 @@ impl Op<'_> {
         }
     }
 
-    /// Axes that are an attribute at some opsets and the input at `position` at others. `Ok(None)` when they are left
+    /// Sizes that are an attribute at some opsets and the input at `position` at others. `Ok(None)` when they are left
     /// out, `Err(Unproven)` when they are computed.
+    pub(crate) fn list(&self, name: &str, position: usize) -> Result<Option<Vec<Size>>, Unproven> {
+        let known = |values: &[i64]| values.iter().map(|value| Some(Extent::known(*value))).collect();
+        match (self.schema.attribute(name), self.attribute(name), self.input(position)) {
+            (Some(_), Some(Attribute::Ints(values)), _) => Ok(Some(known(values))),
+            (Some(_), Some(Attribute::Int(value)), _) => Ok(Some(known(&[*value]))),
+            (Some(_), _, _) | (None, _, None) => Ok(None),
+            (None, _, Some(input)) => input.elements.clone().map(Some).ok_or(Unproven),
+        }
+    }
+
+    /// As [`Self::list`], of numbers.
+    pub(crate) fn numbers(&self, name: &str, position: usize) -> Result<Option<Vec<i64>>, Unproven> {
+        let Some(sizes) = self.list(name, position)? else { return Ok(None) };
+        let numbers = sizes.into_iter().map(|size| size?.as_known());
+        numbers.collect::<Option<_>>().map(Some).ok_or(Unproven)
+    }
+
+    /// The axes, an attribute or the input at `position`.
     pub(crate) fn axes(&self, position: usize) -> Result<Option<Vec<i64>>, Unproven> {
-        if self.schema.attribute("axes").is_some() {
-            return Ok(self.ints("axes").map(<[i64]>::to_vec));
-        }
-        match self.input(position) {
-            None => Ok(None),
-            Some(_) => self.constants(position).map(Some).ok_or(Unproven),
-        }
+        self.numbers("axes", position)
     }
 
     /// Demands a rank of at least `least` where the rank is known.

@@ -1,10 +1,25 @@
 //! Operators that take an axis away.
 
-use super::extent::Extent;
+use super::extent::{Extent, Size, product, sum};
 use super::op::{Dims, Op, Unproven, axis, distinct_axes};
-use crate::check::Problem;
+use super::rule::{Family, Rule};
+use crate::problem::Problem;
 
-pub fn reduce(op: &Op) -> Result<Option<Dims>, Problem> {
+#[rustfmt::skip]
+pub const FAMILY: Family = &[
+    (&["ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSumSquare"],
+        Rule::one(reduce)),
+    (&["ReduceProd"], Rule::one(reduce).elements(|op| Some(vec![product(vector(op)?)]))),
+    (&["ReduceSum"], Rule::one(reduce).elements(|op| Some(vec![sum(vector(op)?)]))),
+    (&["ArgMax", "ArgMin"], Rule::one(arg)),
+];
+
+/// The elements of a vector.
+fn vector<'a>(op: &'a Op) -> Option<&'a Vec<Size>> {
+    op.elements(0).filter(|_| op.rank(0) == Some(1))
+}
+
+fn reduce(op: &Op) -> Result<Option<Dims>, Problem> {
     let Some(dims) = op.dims(0) else { return Ok(None) };
     let keep = op.flag("keepdims");
     let axes = match op.axes(1) {
@@ -19,7 +34,7 @@ pub fn reduce(op: &Op) -> Result<Option<Dims>, Problem> {
     Ok(Some(without(dims, &axes, keep)))
 }
 
-pub fn arg(op: &Op) -> Result<Option<Dims>, Problem> {
+fn arg(op: &Op) -> Result<Option<Dims>, Problem> {
     let (Some(dims), Some(along)) = (op.dims(0), op.int("axis")) else { return Ok(None) };
     let along = axis(along, dims.len())?;
     Ok(Some(without(dims, &[along], op.flag("keepdims"))))

@@ -2,10 +2,19 @@
 
 use super::extent::{Extent, product};
 use super::op::{Dims, Op, Unproven, agree, distinct_axes};
-use crate::check::Problem;
+use super::rule::{Family, Rule};
+use crate::problem::Problem;
+
+pub const FAMILY: Family = &[
+    (&["Col2Im"], Rule::one(col2im)),
+    (&["RoiAlign"], Rule::one(roi_align)),
+    (&["MaxRoiPool"], Rule::one(max_roi_pool)),
+    (&["MaxUnpool"], Rule::one(max_unpool)),
+    (&["CenterCropPad"], Rule::one(center_crop_pad)),
+];
 
 /// Columns of windows added up to images.
-pub fn col2im(op: &Op) -> Result<Option<Dims>, Problem> {
+fn col2im(op: &Op) -> Result<Option<Dims>, Problem> {
     op.rank_is(0, 3, "it has a batch, an axis of channels and block, and an axis of blocks")?;
     let (Some(columns), Some(image)) = (op.dims(0), op.elements(1)) else { return Ok(None) };
     let Some(block) = op.elements(2) else { return Ok(None) };
@@ -26,7 +35,7 @@ pub fn col2im(op: &Op) -> Result<Option<Dims>, Problem> {
 }
 
 /// `RoiAlign`: one image of the stated size for each region.
-pub fn roi_align(op: &Op) -> Result<Option<Dims>, Problem> {
+fn roi_align(op: &Op) -> Result<Option<Dims>, Problem> {
     op.rank_is(2, 1, "it has one number for each region")?;
     if let (Some([regions, numbers]), Some([images])) = (op.dims(1).map(Vec::as_slice), op.dims(2).map(Vec::as_slice)) {
         agree(regions, images, "each region belongs to one image")?;
@@ -37,7 +46,7 @@ pub fn roi_align(op: &Op) -> Result<Option<Dims>, Problem> {
 }
 
 /// `MaxRoiPool`: one image of the stated size for each region.
-pub fn max_roi_pool(op: &Op) -> Result<Option<Dims>, Problem> {
+fn max_roi_pool(op: &Op) -> Result<Option<Dims>, Problem> {
     match op.ints("pooled_shape") {
         Some([height, width]) => regions(op, &[Some(Extent::known(*height)), Some(Extent::known(*width))]),
         shape => {
@@ -56,7 +65,7 @@ fn regions(op: &Op, size: &[Option<Extent>; 2]) -> Result<Option<Dims>, Problem>
 }
 
 /// `MaxUnpool`: the stated size, or that of the input of the pool without the rest that did not fill a window.
-pub fn max_unpool(op: &Op) -> Result<Option<Dims>, Problem> {
+fn max_unpool(op: &Op) -> Result<Option<Dims>, Problem> {
     op.rank_at_least(1, 2, "it has the shape of the input")?;
     let (Some(x), Some(kernel)) = (op.dims(0), op.ints("kernel_shape")) else { return Ok(None) };
     if x.len() != kernel.len() + 2 {
@@ -77,7 +86,7 @@ pub fn max_unpool(op: &Op) -> Result<Option<Dims>, Problem> {
 }
 
 /// `CenterCropPad`: the stated size along some axes.
-pub fn center_crop_pad(op: &Op) -> Result<Option<Dims>, Problem> {
+fn center_crop_pad(op: &Op) -> Result<Option<Dims>, Problem> {
     let Some(dims) = op.dims(0) else { return Ok(None) };
     let axes = match op.axes(2) {
         Err(Unproven) => return Ok(Some(vec![None; dims.len()])),

@@ -1,9 +1,22 @@
 //! Operators that keep the elements and change the shape.
 
-use super::MAX_RANK;
+use super::elementwise::kept;
 use super::extent::{Extent, Size, product};
-use super::op::{Dims, Op, Unproven, Value, agree, axis, broadcast, distinct_axes};
-use crate::check::Problem;
+use super::op::{Dims, MAX_RANK, Op, Unproven, Value, agree, axis, broadcast, distinct_axes};
+use super::rule::{Family, Rule};
+use crate::problem::Problem;
+
+pub const FAMILY: Family = &[
+    (&["Reshape"], Rule::one(reshape).elements(kept)),
+    (&["Flatten"], Rule::one(flatten).elements(kept)),
+    (&["Squeeze"], Rule::one(squeeze).elements(kept)),
+    (&["Unsqueeze"], Rule::one(unsqueeze).elements(kept)),
+    (&["Transpose"], Rule::one(transpose)),
+    (&["Expand"], Rule::one(expand)),
+    (&["Tile"], Rule::one(tile)),
+    (&["Shape"], Rule::one(shape).elements(|op| Some(op.dims(0)?[shape_range(op)?].to_vec()))),
+    (&["Size"], Rule::one(|_| Ok(Some(Vec::new()))).elements(|op| Some(vec![product(op.dims(0)?)]))),
+];
 
 /// The shape that an integer vector describes, as far as its elements, or at least its length, are known.
 pub fn sized_by(value: &Value) -> Option<Dims> {
@@ -15,7 +28,7 @@ pub fn sized_by(value: &Value) -> Option<Dims> {
     Some(vec![None; usize::try_from(length).ok()?])
 }
 
-pub fn reshape(op: &Op) -> Result<Option<Dims>, Problem> {
+fn reshape(op: &Op) -> Result<Option<Dims>, Problem> {
     op.rank_is(1, 1, "the shape is a vector")?;
     let bad = |value: &[Size], rule| {
         let text = value.iter().map(|size| size.as_ref().map_or("?".to_owned(), Extent::to_string));
@@ -81,14 +94,14 @@ pub fn reshape(op: &Op) -> Result<Option<Dims>, Problem> {
     Ok(Some(sizes))
 }
 
-pub fn flatten(op: &Op) -> Result<Option<Dims>, Problem> {
+fn flatten(op: &Op) -> Result<Option<Dims>, Problem> {
     let (Some(dims), Some(at)) = (op.dims(0), op.int("axis")) else { return Ok(None) };
     // The axis may be the rank itself: everything is then in the first dimension.
     let at = if at == dims.len() as i64 { dims.len() } else { axis(at, dims.len())? };
     Ok(Some(vec![product(&dims[..at]), product(&dims[at..])]))
 }
 
-pub fn squeeze(op: &Op) -> Result<Option<Dims>, Problem> {
+fn squeeze(op: &Op) -> Result<Option<Dims>, Problem> {
     let Some(dims) = op.dims(0) else { return Ok(None) };
     let known = |size: &Size| size.as_ref().and_then(Extent::as_known);
     let removed = match op.axes(1) {
@@ -104,7 +117,7 @@ pub fn squeeze(op: &Op) -> Result<Option<Dims>, Problem> {
     Ok(Some(kept.map(|(_, size)| size.clone()).collect()))
 }
 
-pub fn unsqueeze(op: &Op) -> Result<Option<Dims>, Problem> {
+fn unsqueeze(op: &Op) -> Result<Option<Dims>, Problem> {
     let (Some(dims), Ok(Some(axes))) = (op.dims(0), op.axes(1)) else { return Ok(None) };
     let rank = dims.len() + axes.len();
     if rank > MAX_RANK {
@@ -120,7 +133,7 @@ pub fn unsqueeze(op: &Op) -> Result<Option<Dims>, Problem> {
     Ok(Some((0..rank).map(size).collect()))
 }
 
-pub fn transpose(op: &Op) -> Result<Option<Dims>, Problem> {
+fn transpose(op: &Op) -> Result<Option<Dims>, Problem> {
     let Some(dims) = op.dims(0) else { return Ok(None) };
     let Some(permutation) = op.ints("perm") else { return Ok(Some(dims.iter().rev().cloned().collect())) };
     let rule = "it is a permutation of the input's axes";
@@ -132,12 +145,12 @@ pub fn transpose(op: &Op) -> Result<Option<Dims>, Problem> {
     Ok(Some(positions.into_iter().map(|position| dims[position].clone()).collect()))
 }
 
-pub fn expand(op: &Op) -> Result<Option<Dims>, Problem> {
+fn expand(op: &Op) -> Result<Option<Dims>, Problem> {
     let (Some(dims), Some(target)) = (op.dims(0), op.input(1).and_then(sized_by)) else { return Ok(None) };
     broadcast(&[dims, &target]).map(Some)
 }
 
-pub fn tile(op: &Op) -> Result<Option<Dims>, Problem> {
+fn tile(op: &Op) -> Result<Option<Dims>, Problem> {
     let Some(dims) = op.dims(0) else { return Ok(None) };
     let Some(repeats) = op.elements(1) else { return Ok(Some(vec![None; dims.len()])) };
     if repeats.len() != dims.len() {
@@ -148,29 +161,8 @@ pub fn tile(op: &Op) -> Result<Option<Dims>, Problem> {
     Ok(Some(dims.iter().zip(repeats).map(times).collect()))
 }
 
-pub fn concat(op: &Op) -> Result<Option<Dims>, Problem> {
-    let shapes: Option<Vec<&Dims>> = (0..op.inputs.len()).map(|input| op.dims(input)).collect();
-    let (Some(shapes), Some(along)) = (shapes, op.int("axis")) else { return Ok(None) };
-    let Some((first, others)) = shapes.split_first() else { return Ok(None) };
-    let along = axis(along, first.len())?;
-    let mut result = (*first).clone();
-    for (input, shape) in others.iter().enumerate() {
-        if shape.len() != first.len() {
-            let rule = "all parts have the same rank";
-            return Err(Problem::Rank { input: input + 1, found: shape.len(), rule });
-        }
-        for (position, (slot, size)) in result.iter_mut().zip(shape.iter()).enumerate() {
-            *slot = match position == along {
-                true => slot.as_ref().zip(size.as_ref()).and_then(|(sum, size)| sum.add(size)),
-                false => agree(slot, size, "parts agree in every axis but the one they are joined along")?,
-            };
-        }
-    }
-    Ok(Some(result))
-}
-
 /// The part of the input's shape that `Shape` gives: all of it before opset 15.
-pub fn shape_range(op: &Op) -> Option<std::ops::Range<usize>> {
+fn shape_range(op: &Op) -> Option<std::ops::Range<usize>> {
     let rank = op.rank(0)?;
     let clamp = |bound: i64| {
         let bound = if bound < 0 { bound.saturating_add(rank as i64) } else { bound };
@@ -181,7 +173,7 @@ pub fn shape_range(op: &Op) -> Option<std::ops::Range<usize>> {
     Some(start..end.max(start))
 }
 
-pub fn shape(op: &Op) -> Result<Option<Dims>, Problem> {
+fn shape(op: &Op) -> Result<Option<Dims>, Problem> {
     let length = shape_range(op).map(|range| Extent::known(range.len() as i64));
     Ok(Some(vec![length]))
 }

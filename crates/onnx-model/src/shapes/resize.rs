@@ -2,14 +2,35 @@
 
 use super::extent::{Extent, Size};
 use super::op::{Dims, Op, agree, distinct_axes};
-use crate::check::Problem;
+use super::rule::{Family, Rule};
+use crate::Attribute;
+use crate::problem::Problem;
 
-pub fn resize(op: &Op) -> Result<Option<Dims>, Problem> {
+pub const FAMILY: Family = &[
+    (&["Resize"], Rule::one(resize)),
+    (&["Upsample"], Rule::one(|op| Ok(op.dims(0).map(|dims| times(dims, scales(op, 1)))))),
+    (&["GridSample"], Rule::one(grid_sample)),
+    (&["AffineGrid"], Rule::one(affine_grid)),
+    (&["DepthToSpace"], Rule::one(depth_to_space)),
+    (&["SpaceToDepth"], Rule::one(space_to_depth)),
+];
+
+/// Each size by its scale, where that is known.
+fn times(dims: &Dims, scales: Option<&[f32]>) -> Dims {
+    let scale = |position: usize| scales.and_then(|scales| scales.get(position).copied());
+    dims.iter().enumerate().map(|(position, size)| scaled(size, scale(position)?)).collect()
+}
+
+fn resize(op: &Op) -> Result<Option<Dims>, Problem> {
     let Some(dims) = op.dims(0) else { return Ok(None) };
     let axes = match op.ints("axes") {
         Some(axes) => distinct_axes(axes, dims.len())?,
         None => (0..dims.len()).collect(),
     };
+    // Opset 10 has neither a region nor sizes.
+    if op.schema.since < 11 {
+        return Ok(Some(times(dims, scales(op, 1))));
+    }
     // At opset 11 scales are always there, and empty where sizes hold.
     let length = |input| match op.dims(input).map(Vec::as_slice) {
         Some([length]) => length.as_ref().and_then(Extent::as_known),
@@ -35,7 +56,7 @@ pub fn resize(op: &Op) -> Result<Option<Dims>, Problem> {
     let mut result = dims.clone();
     let stretch = op.string("keep_aspect_ratio_policy").is_none_or(|policy| policy == "stretch");
     for (index, position) in axes.into_iter().enumerate() {
-        result[position] = match (given(3), op.elements(3), floats(op, 2)) {
+        result[position] = match (given(3), op.elements(3), scales(op, 2)) {
             (true, Some(sizes), _) if stretch => sizes.get(index).cloned().flatten(),
             (false, _, Some(scales)) => scales.get(index).and_then(|scale| scaled(&dims[position], *scale)),
             _ => None,
@@ -44,8 +65,12 @@ pub fn resize(op: &Op) -> Result<Option<Dims>, Problem> {
     Ok(Some(result))
 }
 
-fn floats<'a>(op: &'a Op, input: usize) -> Option<&'a Vec<f32>> {
-    op.input(input)?.floats.as_ref()
+/// The scales: at opset 7 an attribute.
+fn scales<'a>(op: &'a Op, input: usize) -> Option<&'a [f32]> {
+    match op.node.attributes.get("scales") {
+        Some(Attribute::Floats(scales)) => Some(scales),
+        _ => op.input(input)?.floats.as_deref(),
+    }
 }
 
 fn scaled(size: &Size, scale: f32) -> Size {
@@ -57,7 +82,7 @@ fn scaled(size: &Size, scale: f32) -> Size {
     }
 }
 
-pub fn grid_sample(op: &Op) -> Result<Option<Dims>, Problem> {
+fn grid_sample(op: &Op) -> Result<Option<Dims>, Problem> {
     let (Some(x), Some(grid)) = (op.dims(0), op.dims(1)) else { return Ok(None) };
     if x.len() != grid.len() || x.len() < 3 {
         return Err(Problem::Rank { input: 1, found: grid.len(), rule: "it has the rank of the input" });
@@ -70,7 +95,7 @@ pub fn grid_sample(op: &Op) -> Result<Option<Dims>, Problem> {
     Ok(Some(dims))
 }
 
-pub fn affine_grid(op: &Op) -> Result<Option<Dims>, Problem> {
+fn affine_grid(op: &Op) -> Result<Option<Dims>, Problem> {
     let Some(size) = op.elements(1) else { return Ok(None) };
     let spatial = size.len().saturating_sub(2);
     if !(2..=3).contains(&spatial) {
@@ -93,14 +118,14 @@ pub fn affine_grid(op: &Op) -> Result<Option<Dims>, Problem> {
     Ok(Some(dims))
 }
 
-pub fn depth_to_space(op: &Op) -> Result<Option<Dims>, Problem> {
+fn depth_to_space(op: &Op) -> Result<Option<Dims>, Problem> {
     let Some((dims, block)) = blocks(op)? else { return Ok(None) };
     let channels = divided(&dims[1], block.saturating_mul(block), "the channels divide into blocks")?;
     let grown = |size: &Size| size.as_ref().and_then(|size| size.times(block));
     Ok(Some(vec![dims[0].clone(), channels, grown(&dims[2]), grown(&dims[3])]))
 }
 
-pub fn space_to_depth(op: &Op) -> Result<Option<Dims>, Problem> {
+fn space_to_depth(op: &Op) -> Result<Option<Dims>, Problem> {
     let Some((dims, block)) = blocks(op)? else { return Ok(None) };
     let channels = dims[1].as_ref().and_then(|size| size.times(block)?.times(block));
     let shrunk = |size| divided(size, block, "the image divides into blocks");

@@ -1,21 +1,25 @@
-//! Parts of tensors, and tensors with more around them.
+//! Parts of tensors, joined tensors, and tensors with more around them.
 
-use super::extent::{Extent, Size};
-use super::op::{Dims, Op, Unproven, agree, axis, distinct_axes};
-use crate::check::Problem;
+use super::extent::{Extent, Size, sum};
+use super::op::{Dims, Op, agree, axis, distinct_axes};
+use super::rule::{Family, Rule};
+use crate::problem::Problem;
+
+pub const FAMILY: Family = &[
+    (&["Concat"], Rule::one(concat).elements(joined)),
+    (&["Slice"], Rule::one(slice).elements(part)),
+    (&["Split"], Rule::all(split)),
+    (&["Pad"], Rule::one(pad)),
+];
 
 /// Bounds from here on mean "to the end", as exporters write it.
 const FAR: i64 = i32::MAX as i64;
 
-pub fn slice(op: &Op) -> Result<Option<Dims>, Problem> {
+fn slice(op: &Op) -> Result<Option<Dims>, Problem> {
     let Some(dims) = op.dims(0) else { return Ok(None) };
     let unknown = Ok(Some(vec![None; dims.len()]));
-    let (Some(starts), Some(ends)) = (op.elements(1), op.elements(2)) else { return unknown };
-    let optional = |position| match op.input(position) {
-        None => Ok(None),
-        Some(_) => op.constants(position).map(Some).ok_or(Unproven),
-    };
-    let (Ok(axes), Ok(steps)) = (optional(3), optional(4)) else { return unknown };
+    let (Ok(Some(starts)), Ok(Some(ends))) = (op.list("starts", 1), op.list("ends", 2)) else { return unknown };
+    let (Ok(axes), Ok(steps)) = (op.axes(3), op.numbers("steps", 4)) else { return unknown };
     let axes = axes.unwrap_or_else(|| (0..starts.len() as i64).collect());
     let steps = steps.unwrap_or_else(|| vec![1; starts.len()]);
     for length in [ends.len(), axes.len(), steps.len()] {
@@ -36,8 +40,24 @@ pub fn slice(op: &Op) -> Result<Option<Dims>, Problem> {
     Ok(Some(result))
 }
 
+/// The elements of a slice of a vector.
+fn part(op: &Op) -> Option<Vec<Size>> {
+    let data = op.elements(0)?;
+    (op.rank(0)? == 1).then_some(())?;
+    let single = |name, position| match op.numbers(name, position).ok()??.as_slice() {
+        [value] => Some(*value),
+        _ => None,
+    };
+    let step = if op.input(4).is_some() { single("steps", 4)? } else { 1 };
+    if step == 0 {
+        return None;
+    }
+    let (start, count) = slice_bounds(data.len() as i64, single("starts", 1)?, single("ends", 2)?, step)?;
+    (0..count).map(|index| data.get(usize::try_from(start + index * step).ok()?).cloned()).collect()
+}
+
 /// The number of elements from `start` to `end`.
-pub(super) fn sliced(size: &Size, start: &Size, end: &Size, step: i64) -> Size {
+fn sliced(size: &Size, start: &Size, end: &Size, step: i64) -> Size {
     let (size, start, end) = (size.as_ref()?, start.as_ref()?, end.as_ref()?);
     let known = (size.as_known(), start.as_known(), end.as_known());
     if let (Some(size), Some(start), Some(end)) = known {
@@ -75,22 +95,21 @@ fn within(end: &Extent, size: &Extent) -> Size {
 }
 
 /// The first position and the number of elements of a slice whose bounds are all known, clamped as ONNX does.
-pub(super) fn slice_bounds(size: i64, start: i64, end: i64, step: i64) -> Option<(i64, i64)> {
+fn slice_bounds(size: i64, start: i64, end: i64, step: i64) -> Option<(i64, i64)> {
     let from_front = |bound: i64| if bound < 0 { bound.saturating_add(size) } else { bound };
     let (start, end) = (from_front(start), from_front(end));
-    let (start, end, span) = if step > 0 {
+    let (start, span) = if step > 0 {
         let (start, end) = (start.clamp(0, size), end.clamp(0, size));
-        (start, end, end - start)
+        (start, end - start)
     } else {
         let (start, end) = (start.clamp(-1, size - 1), end.clamp(-1, size - 1));
-        (start, end, start - end)
+        (start, start - end)
     };
-    let _ = end;
     let stride = step.checked_abs()?;
     Some((start, span.max(0).checked_add(stride - 1)? / stride))
 }
 
-pub fn split(op: &Op) -> Result<Vec<Option<Dims>>, Problem> {
+fn split(op: &Op) -> Result<Vec<Option<Dims>>, Problem> {
     let parts = op.node.outputs.len();
     let (Some(dims), Some(along)) = (op.dims(0), op.int("axis")) else { return Ok(vec![None; parts]) };
     let along = axis(along, dims.len())?;
@@ -109,8 +128,7 @@ pub fn split(op: &Op) -> Result<Vec<Option<Dims>>, Problem> {
             return Err(Problem::Sizes { rule, left: lengths.len().to_string(), right: parts.to_string() });
         }
         Some(lengths) => {
-            let sum = lengths.iter().try_fold(Extent::known(0), |sum, length| sum.add(length.as_ref()?));
-            agree(&sum, &dims[along], "the parts together have the size of the axis")?;
+            agree(&sum(&lengths), &dims[along], "the parts together have the size of the axis")?;
             lengths
         }
         None => even_parts(op, &dims[along], parts as i64)?,
@@ -147,14 +165,14 @@ fn even_parts(op: &Op, size: &Size, parts: i64) -> Result<Vec<Size>, Problem> {
     }
 }
 
-pub fn pad(op: &Op) -> Result<Option<Dims>, Problem> {
+fn pad(op: &Op) -> Result<Option<Dims>, Problem> {
     let Some(dims) = op.dims(0) else { return Ok(None) };
     let axes = match (op.input(3), op.constants(3)) {
         (None, _) => (0..dims.len()).collect(),
         (Some(_), Some(axes)) => distinct_axes(&axes, dims.len())?,
         (Some(_), None) => return Ok(Some(vec![None; dims.len()])),
     };
-    let Some(pads) = op.elements(1) else { return Ok(Some(vec![None; dims.len()])) };
+    let Ok(Some(pads)) = op.list("pads", 1) else { return Ok(Some(vec![None; dims.len()])) };
     if pads.len() != 2 * axes.len() {
         let rule = "there are two pads for each axis";
         return Err(Problem::Sizes { rule, left: pads.len().to_string(), right: (2 * axes.len()).to_string() });
@@ -171,20 +189,29 @@ fn padded(size: &Size, before: &Size, after: &Size) -> Size {
     size.as_ref()?.add(before.as_ref()?)?.add(after.as_ref()?)
 }
 
-pub fn range(op: &Op) -> Result<Option<Dims>, Problem> {
-    for input in 0..3 {
-        // ONNX takes vectors of one element for scalars here.
-        if op.rank(input).is_some_and(|rank| rank > 1) {
-            let found = op.rank(input).unwrap_or(0);
-            return Err(Problem::Rank { input, found, rule: "start, limit and delta are scalars" });
+/// The elements of joined vectors.
+fn joined(op: &Op) -> Option<Vec<Size>> {
+    let parts: Option<Vec<_>> = (0..op.inputs.len()).map(|input| op.elements(input).cloned()).collect();
+    parts.map(|parts| parts.concat())
+}
+
+fn concat(op: &Op) -> Result<Option<Dims>, Problem> {
+    let shapes: Option<Vec<&Dims>> = (0..op.inputs.len()).map(|input| op.dims(input)).collect();
+    let (Some(shapes), Some(along)) = (shapes, op.int("axis")) else { return Ok(None) };
+    let Some((first, others)) = shapes.split_first() else { return Ok(None) };
+    let along = axis(along, first.len())?;
+    let mut result = (*first).clone();
+    for (input, shape) in others.iter().enumerate() {
+        if shape.len() != first.len() {
+            let rule = "all parts have the same rank";
+            return Err(Problem::Rank { input: input + 1, found: shape.len(), rule });
+        }
+        for (position, (slot, size)) in result.iter_mut().zip(shape.iter()).enumerate() {
+            *slot = match position == along {
+                true => slot.as_ref().zip(size.as_ref()).and_then(|(sum, size)| sum.add(size)),
+                false => agree(slot, size, "parts agree in every axis but the one they are joined along")?,
+            };
         }
     }
-    let first = |position| op.elements(position).and_then(|elements| elements.first().cloned()).flatten();
-    let count = || {
-        let (start, limit, delta) = (first(0)?, first(1)?, first(2)?.as_known()?);
-        let span = if delta > 0 { limit.sub(&start)? } else { start.sub(&limit)? };
-        let delta = delta.checked_abs().filter(|delta| *delta > 0)?;
-        span.at_least(0)?.plus(delta - 1)?.floor_div(delta)
-    };
-    Ok(Some(vec![count()]))
+    Ok(Some(result))
 }
