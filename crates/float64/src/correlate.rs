@@ -5,7 +5,7 @@
 
 use super::rule::{Family, Form};
 use super::step::{One, Reason, Step};
-use super::window::{Window, numbers};
+use super::window::{Window, not_negative, numbers};
 use super::writer::{Expr, Writer};
 
 pub const FAMILY: Family = &[
@@ -128,8 +128,10 @@ fn transposed_pads<'w>(step: &Step<'_, 'w>, window: &Window, x: Expr<'w>) -> Res
             let reach: Vec<i64> = holes.iter().zip(&extra).map(|(hole, extra)| hole + 1 + extra).collect();
             let size = (x.shape().from(2) - 1) * strides + writer.ints(&reach);
             let total = size - writer.ints(&shape);
-            let less = total / 2;
-            if mode == "SAME_UPPER" { (less, total - less) } else { (total - less, less) }
+            // What is missing lies at the end.
+            let cut = not_negative(total);
+            let less = cut / 2;
+            if mode == "SAME_UPPER" { (less, total - less) } else { (cut - less, less + (total - cut)) }
         }
     };
     // After the last element lie `stride - 1` zeros that no window needs.

@@ -4,7 +4,7 @@ use super::activation::{logistic, soft_plus, soft_sign};
 use super::rule::{Family, Form};
 use super::step::{Outputs, Reason, Step};
 use super::writer::{Expr, Operand};
-use onnx_model::{Attribute, DataType, Graph, Node, Tensor, TensorType, ValueInfo};
+use onnx_model::{Attribute, DataType, Dim, Graph, Node, Tensor, ValueInfo};
 
 pub const FAMILY: Family =
     &[(&["GRU"], 0, Form::All(gated)), (&["LSTM"], 0, Form::All(long_short)), (&["RNN"], 0, Form::All(simple))];
@@ -207,13 +207,15 @@ fn scan<'w>(
         // An output of a graph has a name of its own.
         after.into_iter().chain([first]).map(|value| writer.node("Identity", &[value], &[])).collect::<Vec<_>>()
     });
-    let value = |value: &Expr, dtype| ValueInfo::typed(value.name(), TensorType::unranked(dtype));
+    // The runtime wants shapes here where it cannot infer those of what goes in.
+    let value = |value: &Expr, last| ValueInfo::new(value.name(), DataType::F64, [Dim::Unknown, last]);
+    let state = |state| value(state, Dim::Known(direction.hidden as u64));
     let mut body = Graph { nodes, ..Graph::new(format!("{}.step", x.name())) };
-    body.inputs = before.iter().chain([&x]).map(|state| value(state, DataType::F64)).collect();
-    body.outputs = after.iter().map(|state| value(state, DataType::F64)).collect();
+    body.inputs = before.iter().map(state).chain([value(&x, Dim::Unknown)]).collect();
+    body.outputs = after.iter().map(state).collect();
     let mut inputs: Vec<_> = initial.iter().chain([&into]).map(|input| input.name()).collect();
     if lengths.is_some() {
-        body.inputs.push(value(&time, DataType::I64));
+        body.inputs.push(ValueInfo::new(time.name(), DataType::I64, []));
         inputs.push(writer.range(into.shape().gather(0, 0)).name());
     }
     let made: Vec<_> = after.iter().map(|_| writer.fresh()).collect();

@@ -46,7 +46,10 @@ fn resize<'w>(step: &Step<'_, 'w>) -> One<'w> {
         let sizes = match by_sizes {
             true => Axis { from, to: step.input(3).gather(index as i64, 0), scale: None },
             false => {
-                if is_old(step) && !scales.is_some_and(|scales| scales.get(index).is_some_and(|scale| *scale >= 1.0)) {
+                if is_old(step)
+                    && step.op.node.op_type == "Resize"
+                    && !scales.is_some_and(|scales| scales.get(index).is_some_and(|scale| *scale >= 1.0))
+                {
                     return Err("its text does not say how it shrinks");
                 }
                 let scale = match step.op.node.attributes.contains_key("scales") {

@@ -161,7 +161,7 @@ pub fn numbers(step: &Step, name: &str, count: usize, absent: i64, least: i64) -
 }
 
 /// An integer, or 0 where it is negative.
-fn not_negative(x: Expr<'_>) -> Expr<'_> {
+pub fn not_negative(x: Expr<'_>) -> Expr<'_> {
     x.less(0).select(0, x)
 }
 

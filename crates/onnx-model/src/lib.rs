@@ -5,7 +5,7 @@
 //! - **Files**: [`Model::save`] and [`Model::load`], with the weights inside or in one aligned file beside the model.
 //!   Files are written whole or not at all, and the same model gives the same bytes. Files from strangers give errors,
 //!   and lead to nothing outside of their folder.
-//! - **Operators**: [`schema`] has the signature of every operator of opsets 11 to 28.
+//! - **Operators**: [`schema`] has the signature of every operator of opsets 7 to 28.
 //! - **Checks**: [`Model::check`] finds what breaks a rule of ONNX, with the node and the reason, and infers the type
 //!   and symbolic shape of every value.
 //! - **Text**: `Display` prints a graph line by line, for people and for snapshot tests.

@@ -45,10 +45,7 @@ impl<'a> Inference<'a> {
                 expect(body, "outputs", body.outputs.len(), outputs + 1, place)?;
                 let scalar = |dtype| Value { dtype: Some(dtype), dims: Some(Vec::new()), ..Value::default() };
                 // Shapes may change from turn to turn, so only the element type of a carried value goes in.
-                let states = op.inputs.iter().skip(2).map(|value| {
-                    let dtype = value.as_ref().and_then(|value| value.dtype);
-                    Value { dtype, ..Value::default() }
-                });
+                let states = op.inputs.iter().skip(2).map(typed);
                 let arguments = [scalar(DataType::I64), scalar(DataType::Bool)].into_iter().chain(states);
                 let made = self.subgraph(body, arguments.collect())?;
                 let made = made.into_iter().skip(1).enumerate().map(|(position, value)| match position < carried {
@@ -59,13 +56,11 @@ impl<'a> Inference<'a> {
             }
             "Scan" => {
                 let Some(body) = graph("body") else { return Ok(Vec::new()) };
-                expect(body, "inputs", body.inputs.len(), node.inputs.len(), place)?;
+                // At opset 8 the lengths of the sequences come first.
+                let lengths = usize::from(op.schema.since < 9);
+                expect(body, "inputs", body.inputs.len(), node.inputs.len().saturating_sub(lengths), place)?;
                 expect(body, "outputs", body.outputs.len(), outputs, place)?;
-                let arguments = op.inputs.iter().map(|value| {
-                    let dtype = value.as_ref().and_then(|value| value.dtype);
-                    Value { dtype, ..Value::default() }
-                });
-                let arguments = arguments.collect();
+                let arguments = op.inputs.iter().skip(lengths).map(typed).collect();
                 let made = self.subgraph(body, arguments)?;
                 // The axis along which outputs are stacked is a choice of the node's.
                 made.into_iter().map(|value| Value { dtype: value.dtype, ..Value::default() }).collect()
@@ -92,6 +87,11 @@ fn either(name: &str, then: Value, other: &Value) -> Result<Value, Problem> {
         _ => None,
     };
     Ok(Value { dtype: then.dtype.or(other.dtype), dims, ..Value::default() })
+}
+
+/// A value of which the element type alone is kept.
+fn typed(value: &Option<Value>) -> Value {
+    Value { dtype: value.as_ref().and_then(|value| value.dtype), ..Value::default() }
 }
 
 /// A value of each turn, stacked along a new first axis.
