@@ -57,7 +57,8 @@
 //!
 //! # Limits
 //!
-//! - Not read: functions defined in the model, training information, sequence, map, optional and sparse types, strings
+//! - Functions defined in the model stand, once it is read, where they were called.
+//! - Not read: training information, sequence, map, optional and sparse types, strings
 //!   that are no UTF-8 in attributes, six-bit floats. Each gives an error that names it.
 //! - Not kept: quantisation annotations, device placement, and notes on single values and tensors.
 //! - Operators of foreign domains are taken on trust.

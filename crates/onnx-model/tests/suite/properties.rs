@@ -11,7 +11,12 @@ use proptest::prelude::*;
 use crate::agreement;
 
 fn name() -> impl Strategy<Value = String> {
-    prop_oneof!["[a-z./]{1,6}", any::<String>(), Just(String::new())]
+    prop_oneof![named(), Just(String::new())]
+}
+
+/// A name that must be there.
+fn named() -> impl Strategy<Value = String> {
+    prop_oneof!["[a-z./]{1,6}", any::<String>().prop_map(|text| format!("{text}."))]
 }
 
 fn dim() -> impl Strategy<Value = Dim> {
@@ -24,7 +29,7 @@ fn dtype() -> impl Strategy<Value = DataType> {
 
 fn value_info() -> impl Strategy<Value = ValueInfo> {
     let ty = (dtype(), proptest::option::of(vec(dim(), 0..4))).prop_map(|(dtype, shape)| TensorType { dtype, shape });
-    (name(), proptest::option::of(ty), name()).prop_map(|(name, ty, doc)| ValueInfo { name, ty, doc })
+    (named(), proptest::option::of(ty), name()).prop_map(|(name, ty, doc)| ValueInfo { name, ty, doc })
 }
 
 fn tensor() -> impl Strategy<Value = Tensor> {
@@ -51,7 +56,7 @@ fn float() -> impl Strategy<Value = f32> {
 }
 
 fn graph() -> impl Strategy<Value = Graph> {
-    let leaf = (name(), vec(value_info(), 0..2)).prop_map(|(name, inputs)| Graph { name, inputs, ..Graph::default() });
+    let leaf = (named(), vec(value_info(), 0..2)).prop_map(|(name, inputs)| Graph { name, inputs, ..Graph::default() });
     leaf.prop_recursive(2, 12, 3, |inner| {
         let attribute = prop_oneof![
             float().prop_map(Attribute::Float),
@@ -66,8 +71,15 @@ fn graph() -> impl Strategy<Value = Graph> {
             vec(inner, 0..2).prop_map(Attribute::Graphs),
         ];
         let texts = || btree_map(name(), name(), 0..2);
-        let node =
-            (name(), name(), name(), vec(name(), 0..3), vec(name(), 0..3), btree_map(name(), attribute, 0..3), texts());
+        let node = (
+            name(),
+            "[A-Za-z]{1,6}",
+            name(),
+            vec(name(), 0..3),
+            vec(name(), 0..3),
+            btree_map(name(), attribute, 0..3),
+            texts(),
+        );
         let node = node.prop_map(|(name, op_type, domain, inputs, outputs, attributes, metadata)| Node {
             name,
             op_type,
@@ -79,7 +91,7 @@ fn graph() -> impl Strategy<Value = Graph> {
             metadata,
         });
         let values = || vec(value_info(), 0..3);
-        (name(), vec(node, 0..3), values(), values(), vec(tensor(), 0..3), values(), name(), texts()).prop_map(
+        (named(), vec(node, 0..3), values(), values(), vec(tensor(), 0..3), values(), name(), texts()).prop_map(
             |(name, nodes, inputs, outputs, initializers, value_infos, doc, metadata)| Graph {
                 name,
                 nodes,
