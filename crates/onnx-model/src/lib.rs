@@ -67,6 +67,7 @@
 
 mod check;
 mod codec;
+mod confine;
 mod data_type;
 mod external;
 mod graph;
@@ -80,11 +81,12 @@ pub mod schema;
 pub mod shapes;
 mod sort;
 mod stage;
+mod survey;
 mod tensor;
 mod text;
 mod value;
 
-pub use external::ExternalError;
+pub use confine::ExternalError;
 pub use data_type::{DataType, Element};
 pub use graph::Graph;
 pub use load::{LoadError, LoadOptions};
@@ -95,5 +97,6 @@ pub use proto::{DecodeError, EncodeError};
 pub use save::{External, SaveError, SaveOptions};
 pub use shapes::Types;
 pub use stage::{Staged, WrittenFile};
+pub use survey::{DataFile, Survey, SurveyError};
 pub use tensor::{ExternalData, Tensor, TensorData, TensorError};
 pub use value::{Dim, TensorType, ValueInfo};

@@ -9,6 +9,7 @@ mod hostile;
 mod properties;
 mod schema;
 mod shapes;
+mod survey;
 mod text;
 mod types;
 mod wire;
