@@ -1,4 +1,4 @@
-//! `onnx_model::float64` under ONNX Runtime, against PyTorch in float64.
+//! `float64` under ONNX Runtime, against PyTorch in float64.
 //!
 //! `fixtures/float64.bin` holds small networks with inputs and expected outputs; `fixtures/float64.py` wrote it and tells how.
 
@@ -9,7 +9,7 @@ use engines::engine::Engine;
 use engines::runtime::Runtime;
 use engines::session::{Optimization, Session, SessionOptions};
 use engines::tensor::{Elements, NamedTensor, Tensor};
-use onnx_model::float64::to_float64;
+use float64::to_float64;
 use onnx_model::{DataType, Dim, Model};
 
 /// Of the largest value of an output. Sums of some hundred products in another order differ by some hundred times

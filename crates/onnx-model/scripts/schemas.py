@@ -1,4 +1,4 @@
-"""Writes src/schema/table.txt: the signatures of ONNX's operators at opsets 11 and later, from onnx.defs.
+"""Writes src/schema/table.txt: the signatures of ONNX's operators at opsets 7 and later, from onnx.defs.
 
 Run with the onnx package installed: python scripts/schemas.py (onnx 1.23.2 wrote the committed table).
 
@@ -17,7 +17,7 @@ import pathlib
 
 from onnx import defs
 
-FIRST_OPSET = 11
+FIRST_OPSET = 7
 TABLE = pathlib.Path(__file__).parent.parent / "src" / "schema" / "table.txt"
 
 

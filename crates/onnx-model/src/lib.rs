@@ -5,10 +5,9 @@
 //! - **Files**: [`Model::save`] and [`Model::load`], with the weights inside or in one aligned file beside the model.
 //!   Files are written whole or not at all, and the same model gives the same bytes. Files from strangers give errors,
 //!   and lead to nothing outside of their folder.
-//! - **Operators**: [`schema`] has the signature of every operator of opsets 11 to 28.
+//! - **Operators**: [`schema`] has the signature of every operator of opsets 7 to 28.
 //! - **Checks**: [`Model::check`] finds what breaks a rule of ONNX, with the node and the reason, and infers the type
 //!   and symbolic shape of every value.
-//! - **Exactness**: [`float64`] makes of a model one that computes the same function in float64.
 //! - **Text**: `Display` prints a graph line by line, for people and for snapshot tests.
 //!
 //! # A first model
@@ -58,7 +57,8 @@
 //!
 //! # Limits
 //!
-//! - Not read: functions defined in the model, training information, sequence, map, optional and sparse types, strings
+//! - Functions defined in the model stand, once it is read, where they were called.
+//! - Not read: training information, sequence, map, optional and sparse types, strings
 //!   that are no UTF-8 in attributes, six-bit floats. Each gives an error that names it.
 //! - Not kept: quantisation annotations, device placement, and notes on single values and tensors.
 //! - Operators of foreign domains are taken on trust.
@@ -67,33 +67,36 @@
 
 mod check;
 mod codec;
+mod confine;
 mod data_type;
 mod external;
-pub mod float64;
 mod graph;
-mod infer;
 mod load;
 mod model;
 mod node;
+mod problem;
 mod proto;
 mod save;
 pub mod schema;
+pub mod shapes;
 mod sort;
 mod stage;
+mod survey;
 mod tensor;
 mod text;
 mod value;
 
-pub use check::{CheckError, Place, Problem};
+pub use confine::ExternalError;
 pub use data_type::{DataType, Element};
-pub use external::ExternalError;
 pub use graph::Graph;
-pub use infer::Types;
 pub use load::{LoadError, LoadOptions};
 pub use model::{LAST_OPSET, Model, ir_version_for_opset};
 pub use node::{Attribute, Node};
+pub use problem::{CheckError, Place, Problem};
 pub use proto::{DecodeError, EncodeError};
 pub use save::{External, SaveError, SaveOptions};
+pub use shapes::Types;
 pub use stage::{Staged, WrittenFile};
+pub use survey::{DataFile, Survey, SurveyError};
 pub use tensor::{ExternalData, Tensor, TensorData, TensorError};
 pub use value::{Dim, TensorType, ValueInfo};

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use artifact::FileError;
 
-use crate::external::{self, ExternalError};
+use crate::confine::{ExternalError, Place};
+use crate::external;
 use crate::proto::MAX_PROTOBUF_BYTES;
 use crate::{DecodeError, Model};
 
@@ -43,8 +44,8 @@ impl Default for LoadOptions {
 impl Model {
     /// Reads an `.onnx` file, and the weights that it keeps in other files of the same folder.
     ///
-    /// The file may come from a stranger: whatever it says, nothing outside its folder is read, links are not followed,
-    /// and memory stays within a multiple of the files' sizes.
+    /// The file may come from a stranger: whatever it says, nothing outside its folder is read, links are not followed but
+    /// those of a model hub's cache, and memory stays within a multiple of the files' sizes.
     ///
     /// # Errors
     /// When the file is no model, or its weights are not where it says.
@@ -67,8 +68,7 @@ impl Model {
         }
         let mut model = Self::decode(bytes)?;
         if options.external_data {
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            external::read(&mut model.graph, folder, options.max_external_bytes)?;
+            external::read(&mut model.graph, &Place::of(path), options.max_external_bytes)?;
         }
         Ok(model)
     }

@@ -154,6 +154,11 @@ impl Node {
         self
     }
 
+    /// Whether the operator is one of ONNX's own.
+    pub fn is_own(&self) -> bool {
+        matches!(self.domain.as_str(), "" | "ai.onnx")
+    }
+
     /// The value of an integer attribute.
     pub fn int(&self, name: &str) -> Option<i64> {
         match self.attributes.get(name) {

@@ -9,7 +9,7 @@ use crate::verify::{Expected, FACTOR, LANES_FACTOR};
 use anyhow::{Context, Result};
 use engines::engine::EngineError;
 use engines::worker::remote::{Launcher, RemoteEngine};
-use onnx_model::float64::to_float64;
+use float64::to_float64;
 use onnx_model::{DataType, Model};
 use tempfile::TempDir;
 use terminal::failure::sentence;

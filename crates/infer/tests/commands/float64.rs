@@ -7,10 +7,10 @@ use engines::runtime::Runtime;
 use engines::session::{Optimization, Session, SessionOptions};
 use engines::tensor::{NamedTensor, Tensor};
 use engines::worker::{EngineSpec, FrameworkSpec, Weights};
+use float64::to_float64;
 use networks::NetworkId;
 use networks::images::INPUT;
 use onnx_model::Model;
-use onnx_model::float64::to_float64;
 
 use crate::setting::{DIGITS, Setting, image};
 

@@ -1,18 +1,16 @@
 //! Is this a model that ONNX allows?
 //!
 //! Two passes. The first looks at names: every value is made once, before it is used, and everything has the name and
-//! number of inputs that its operator wants. The second, in [`infer`], follows element types and shapes
+//! number of inputs that its operator wants. The second, in [`shapes`], follows element types and shapes
 //! through the graph and refuses what contradicts itself.
 
-mod problem;
 mod signature;
 mod structure;
 
-pub use problem::{CheckError, Place, Problem};
-pub(crate) use signature::bind_types;
-
-use crate::infer::{self, Known, Types};
+use crate::problem::{CheckError, Problem};
+use crate::shapes::{self, Types, Values};
 use crate::{Model, model};
+pub(crate) use structure::MAX_DEPTH;
 
 impl Model {
     /// Checks the model by the rules of ONNX, and returns what follows for the type of every value of the main graph.
@@ -23,15 +21,17 @@ impl Model {
     /// # Errors
     /// The first rule that is broken, and where.
     pub fn check(&self) -> Result<Types, CheckError> {
-        structure::check(self)?;
-        infer::model(self)
+        Ok(self.values()?.types(&self.graph))
     }
-}
 
-/// Checks a model, and returns what is known of the values of each of its graphs.
-pub(crate) fn known(model: &Model) -> Result<Known<'_>, CheckError> {
-    structure::check(model)?;
-    infer::known(model)
+    /// Checks the model as [`check`](Self::check) does, and returns what is known of the values of each of its graphs.
+    ///
+    /// # Errors
+    /// The first rule that is broken, and where.
+    pub fn values(&self) -> Result<Values<'_>, CheckError> {
+        structure::check(self)?;
+        shapes::values(self)
+    }
 }
 
 /// The opset of ONNX's own operators, which must be one that the operator table covers; `None` when the model does not
@@ -42,11 +42,6 @@ fn opset(model: &Model) -> Result<Option<i64>, Problem> {
         Some(found) if !(first..=last).contains(&found) => Err(Problem::Opset { found, first, last }),
         opset => Ok(opset),
     }
-}
-
-/// Whether a domain is ONNX's own.
-pub(crate) fn is_own(domain: &str) -> bool {
-    matches!(domain, "" | "ai.onnx")
 }
 
 /// The last IR version known.

@@ -1,8 +1,8 @@
 //! Nodes against the signature of their operator.
 
-use super::Problem;
+use crate::Node;
+use crate::problem::Problem;
 use crate::schema::{self, Arity, AttributeKind, Formal, Schema};
-use crate::{DataType, Node};
 
 /// Checks the numbers of inputs and outputs and the attributes of a node of ONNX's own operators.
 pub fn check(node: &Node, opset: i64) -> Result<(), Problem> {
@@ -61,41 +61,4 @@ fn attributes(node: &Node, schema: &'static Schema, opset: i64) -> Result<(), Pr
         Some(missing) => Err(Problem::MissingAttribute(missing.name)),
         None => Ok(()),
     }
-}
-
-/// Checks the element types of the inputs, and returns those of the outputs as far as the signature gives them.
-pub(crate) fn bind_types(
-    node: &Node,
-    schema: &'static Schema,
-    inputs: &[Option<DataType>],
-) -> Result<Vec<Option<DataType>>, Problem> {
-    let mut bound = Vec::<(&'static str, DataType)>::new();
-    for (position, (name, dtype)) in node.inputs.iter().zip(inputs).enumerate() {
-        let (Some(formal), Some(dtype)) = (schema.input(position), *dtype) else { continue };
-        if !formal.types.contains(dtype) {
-            let (value, allowed) = (name.clone(), formal.types);
-            return Err(Problem::ElementType { value, formal: formal.name, found: dtype, allowed });
-        }
-        let Some(parameter) = formal.parameter.filter(|_| is_homogeneous(formal)) else { continue };
-        match bound.iter().find(|(other, _)| *other == parameter) {
-            Some((_, expected)) if *expected != dtype => {
-                let (value, expected) = (name.clone(), *expected);
-                return Err(Problem::TypesDiffer { value, parameter, found: dtype, expected });
-            }
-            Some(_) => {}
-            None => bound.push((parameter, dtype)),
-        }
-    }
-    let output = |position| {
-        let formal = schema.output(position).filter(|formal| is_homogeneous(formal))?;
-        let from_inputs = bound.iter().find(|(other, _)| Some(*other) == formal.parameter).map(|(_, dtype)| *dtype);
-        let mut types = formal.types.iter();
-        let only = types.next().filter(|_| types.next().is_none());
-        from_inputs.or(only)
-    };
-    Ok((0..node.outputs.len()).map(output).collect())
-}
-
-fn is_homogeneous(formal: &Formal) -> bool {
-    !matches!(formal.arity, Arity::Variadic { homogeneous: false, .. })
 }

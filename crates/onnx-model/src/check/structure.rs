@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 
-use super::{CheckError, Place, Problem, is_own, last_ir_version, opset, signature};
+use super::{last_ir_version, opset, signature};
+use crate::problem::{CheckError, Place, Problem};
 use crate::{Attribute, Graph, Model, Node, ValueInfo};
 
 /// Subgraphs may be nested this deep.
-const MAX_DEPTH: usize = 32;
+pub const MAX_DEPTH: usize = 32;
 
 /// Checks a model.
 pub fn check(model: &Model) -> Result<(), CheckError> {
@@ -128,7 +129,7 @@ impl<'a> Checker<'a> {
         for tensor in node.attributes.values().flat_map(tensors) {
             tensor.validate()?;
         }
-        if is_own(&node.domain) {
+        if node.is_own() {
             let opset = self.opset.ok_or_else(|| Problem::NoOpset(node.domain.clone()))?;
             return signature::check(node, opset);
         }

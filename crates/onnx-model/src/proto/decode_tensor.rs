@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use prost::Message as _;
 
-use super::decode::{DecodeError, data_type, unsigned};
+use super::decode_error::DecodeError;
 use super::messages as proto;
 use crate::{DataType, ExternalData, Tensor, TensorData};
 
@@ -68,6 +68,15 @@ fn values(message: &proto::Tensor, dtype: DataType) -> Result<TensorData, Decode
     })
 }
 
+pub fn data_type(number: Option<i32>, place: &str) -> Result<DataType, DecodeError> {
+    let number = number.unwrap_or(0);
+    DataType::from_number(number).ok_or_else(|| DecodeError::DataType { place: place.to_owned(), number })
+}
+
+pub fn unsigned(size: i64, place: &str) -> Result<u64, DecodeError> {
+    u64::try_from(size).map_err(|_| DecodeError::Dimension { place: place.to_owned(), size })
+}
+
 fn little_endian<E, const N: usize>(values: &[E], bytes: impl Fn(&E) -> [u8; N]) -> TensorData {
     TensorData::Bytes(values.iter().flat_map(bytes).collect())
 }
@@ -79,6 +88,12 @@ fn narrow<E: Copy, T: TryFrom<E>, const N: usize>(values: &[E], bytes: impl Fn(T
         narrowed.extend_from_slice(&bytes(T::try_from(*value).ok()?));
     }
     Some(TensorData::Bytes(narrowed.into()))
+}
+
+/// Where the values of a tensor lie, by the bytes of its entries.
+pub fn external_data(tensor: &str, entries: Vec<Bytes>) -> Option<ExternalData> {
+    let entries = entries.into_iter().map(proto::Entry::decode).collect::<Result<_, _>>().ok()?;
+    external(&proto::Tensor { name: tensor.to_owned(), external_data: entries, ..Default::default() }).ok()
 }
 
 fn external(message: &proto::Tensor) -> Result<ExternalData, DecodeError> {

@@ -53,13 +53,13 @@ pub fn model(model: &Model) -> proto::Model {
 /// The graph without its initialisers.
 pub fn graph_frame(graph: &Graph) -> Result<proto::Graph, EncodeError> {
     Ok(proto::Graph {
-        node: graph.nodes.iter().map(node).collect::<Result<_, _>>()?,
+        node: graph.nodes.iter().map(|item| bytes(node(item)?)).collect::<Result<_, _>>()?,
         name: graph.name.clone(),
         initializer: Vec::new(),
         doc_string: graph.doc.clone(),
-        input: graph.inputs.iter().map(value_info).collect::<Result<_, _>>()?,
-        output: graph.outputs.iter().map(value_info).collect::<Result<_, _>>()?,
-        value_info: graph.value_infos.iter().map(value_info).collect::<Result<_, _>>()?,
+        input: graph.inputs.iter().map(|item| bytes(value_info(item)?)).collect::<Result<_, _>>()?,
+        output: graph.outputs.iter().map(|item| bytes(value_info(item)?)).collect::<Result<_, _>>()?,
+        value_info: graph.value_infos.iter().map(|item| bytes(value_info(item)?)).collect::<Result<_, _>>()?,
         sparse_initializer: Vec::new(),
         metadata_props: entries(&graph.metadata),
     })
@@ -67,8 +67,12 @@ pub fn graph_frame(graph: &Graph) -> Result<proto::Graph, EncodeError> {
 
 /// A subgraph, whole.
 fn graph(graph: &Graph) -> Result<proto::Graph, EncodeError> {
-    let initializer = graph.initializers.iter().map(tensor).collect::<Result<_, _>>()?;
+    let initializer = graph.initializers.iter().map(|item| bytes(tensor(item)?)).collect::<Result<_, _>>()?;
     Ok(proto::Graph { initializer, ..graph_frame(graph)? })
+}
+
+fn bytes(message: impl prost::Message) -> Result<Bytes, EncodeError> {
+    Ok(message.encode_to_vec().into())
 }
 
 fn node(node: &Node) -> Result<proto::Node, EncodeError> {
@@ -77,7 +81,11 @@ fn node(node: &Node) -> Result<proto::Node, EncodeError> {
         output: node.outputs.clone(),
         name: node.name.clone(),
         op_type: node.op_type.clone(),
-        attribute: node.attributes.iter().map(|(name, value)| attribute(name, value)).collect::<Result<_, _>>()?,
+        attribute: node
+            .attributes
+            .iter()
+            .map(|(name, value)| bytes(attribute(name, value)?))
+            .collect::<Result<_, _>>()?,
         doc_string: node.doc.clone(),
         domain: node.domain.clone(),
         overload: String::new(),
@@ -100,11 +108,11 @@ fn attribute(name: &str, value: &Attribute) -> Result<proto::Attribute, EncodeEr
             proto::Attribute { strings: values.iter().map(text).collect(), ..named(kind::STRINGS) }
         }
         Attribute::Tensors(values) => {
-            let tensors = values.iter().map(tensor).collect::<Result<_, _>>()?;
+            let tensors = values.iter().map(|item| bytes(tensor(item)?)).collect::<Result<_, _>>()?;
             proto::Attribute { tensors, ..named(kind::TENSORS) }
         }
         Attribute::Graphs(values) => {
-            let graphs = values.iter().map(graph).collect::<Result<_, _>>()?;
+            let graphs = values.iter().map(|item| bytes(graph(item)?)).collect::<Result<_, _>>()?;
             proto::Attribute { graphs, ..named(kind::GRAPHS) }
         }
     })

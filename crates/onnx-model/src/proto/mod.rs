@@ -5,13 +5,15 @@
 //! skips the others.
 
 mod decode;
+mod decode_error;
 mod decode_tensor;
 mod encode;
+mod functions;
 mod messages;
 mod stream;
 
-pub use decode::DecodeError;
-pub(crate) use decode::decode_model;
-pub(crate) use decode_tensor::decode_tensor;
+pub(crate) use decode::{decode_model, describe_value};
+pub use decode_error::DecodeError;
+pub(crate) use decode_tensor::{decode_tensor, external_data};
 pub use encode::EncodeError;
 pub(crate) use stream::{Layout, MAX_PROTOBUF_BYTES};

@@ -17,7 +17,7 @@ use std::fmt;
 use crate::{Attribute, DataType};
 
 /// The opsets of ONNX's own operators that the table covers.
-pub const OPSETS: std::ops::RangeInclusive<i64> = 11..=28;
+pub const OPSETS: std::ops::RangeInclusive<i64> = 7..=28;
 
 /// The signature of one version of an operator.
 #[derive(Debug, Clone, PartialEq)]
@@ -228,7 +228,7 @@ pub(crate) fn find_any(op_type: &str, opset: i64) -> Option<&'static Schema> {
     versions(op_type).iter().rev().find(|schema| schema.since <= opset)
 }
 
-/// The versions of an operator, the oldest first, beginning with the one that holds at opset 11.
+/// The versions of an operator, the oldest first, beginning with the one that holds at opset 7.
 pub fn versions(op_type: &str) -> &'static [Schema] {
     let all = all();
     let start = all.partition_point(|schema| schema.name < op_type);

@@ -7,7 +7,13 @@ use onnx_model::{Attribute, DataType};
 #[test]
 fn versions_are_those_of_the_changelog() {
     for (op, opset, since) in [
+        ("Clip", 10, Some(6)),
         ("Clip", 11, Some(11)),
+        ("Slice", 9, Some(1)),
+        ("Upsample", 9, Some(9)),
+        ("Resize", 10, Some(10)),
+        ("BatchNormalization", 8, Some(7)),
+        ("Where", 8, None),
         ("Clip", 21, Some(13)),
         ("Squeeze", 12, Some(11)),
         ("Squeeze", 13, Some(13)),
