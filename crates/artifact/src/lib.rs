@@ -6,11 +6,15 @@
 //! Paths are always passed in; nothing here looks for the workspace. There is no machine learning in this crate.
 
 pub mod atomic;
+mod claim;
 pub mod digest;
+pub mod interrupt;
 pub mod pipeline;
+pub mod process;
 pub mod runtime;
 
 pub use atomic::{AtomicFile, AtomicFolder, rename, sweep, write_atomic};
+pub use claim::claim;
 pub use digest::{Digest, Hasher, HashingWriter, sha256_bytes, sha256_file};
 
 use std::io;

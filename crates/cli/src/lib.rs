@@ -1,7 +1,7 @@
 //! The options of every command, defined once for xtask and for the programs it starts.
 //!
 //! xtask checks and explains them at once, before anything large is compiled; the program that does the work receives
-//! the same words, and reports a failure in the same way.
+//! the same words, and speaks and ends in the same way.
 
 pub mod bundle;
 pub mod doctor;
@@ -10,5 +10,6 @@ pub mod export;
 pub mod failure;
 pub mod fetch;
 pub mod predict;
+pub mod program;
 pub mod report;
 pub mod train;
