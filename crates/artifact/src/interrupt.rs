@@ -23,6 +23,9 @@ static NOTICED: AtomicBool = AtomicBool::new(false);
 /// How to go on, in a line.
 static ADVICE: OnceLock<String> = OnceLock::new();
 
+/// The variable that keeps a program from saying how to go on: the one that started it does.
+pub const SILENT_VARIABLE: &str = "KILN_ENDS_SILENTLY";
+
 /// What is removed when the process ends.
 static TEMPORARIES: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
@@ -122,7 +125,8 @@ fn status(signal: i32) -> u8 {
 fn say_advice() {
     use std::io::Write;
 
-    if let Some(advice) = ADVICE.get().filter(|advice| !advice.is_empty()) {
+    let silent = std::env::var_os(SILENT_VARIABLE).is_some();
+    if let Some(advice) = ADVICE.get().filter(|advice| !advice.is_empty() && !silent) {
         // Nobody may be listening any more.
         let _ = writeln!(std::io::stderr(), "interrupted: {advice}");
     }
@@ -139,7 +143,13 @@ fn leave(signal: i32) -> ! {
             false => fs::remove_file(path),
         };
     }
-    say_advice();
+    // Whoever should read it may have stopped reading.
+    let (said, heard) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        say_advice();
+        let _ = said.send(());
+    });
+    let _ = heard.recv_timeout(std::time::Duration::from_millis(100));
     // The lock is held to the end, so that no other thread makes anything anew.
     // SAFETY: the call takes a number and does not return. Destructors of libraries, which it leaves out, could wait for threads.
     unsafe { libc::_exit(status(signal).into()) }

@@ -9,6 +9,8 @@ pub mod atomic;
 mod claim;
 pub mod digest;
 pub mod interrupt;
+#[cfg(feature = "manifest")]
+pub mod manifest;
 pub mod pipeline;
 pub mod process;
 pub mod runtime;

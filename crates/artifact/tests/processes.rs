@@ -73,9 +73,9 @@ fn play(part: &str, folder: &Path) -> ExitCode {
         }
         "parent" => {
             let mut command = Command::new("sleep");
-            let child = end_with_this(command.arg("60")).stdin(Stdio::null()).spawn().unwrap();
+            let mut child = end_with_this(command.arg("60")).stdin(Stdio::null()).spawn().unwrap();
             println!("\n{}", child.id());
-            sleep(PATIENCE);
+            child.wait().unwrap();
         }
         "holder" => {
             let _held = claim(folder, Duration::ZERO).unwrap().unwrap();
