@@ -62,13 +62,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    match dispatch(Arguments::parse().command) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("error: {}", cli::failure::sentence(error.as_ref()));
-            ExitCode::FAILURE
-        }
-    }
+    cli::program::end(dispatch(Arguments::parse().command))
 }
 
 fn dispatch(command: Command) -> Result<ExitCode> {
