@@ -30,8 +30,8 @@ pub struct TrainArgs {
     /// Continue from the checkpoint that an interrupted training left in the output folder.
     #[arg(long)]
     pub resume: bool,
-    /// A pipeline started this: continue from a checkpoint of the same configuration and data, start anew if there is
-    /// none, and end when the pipeline ends.
+    /// A pipeline started this: continue from a checkpoint of the same configuration and data, or start anew if there
+    /// is none.
     #[arg(long, hide = true, conflicts_with = "resume")]
     pub in_pipeline: bool,
     /// Seconds between two checkpoints, 0 for one after each step. There is one after each epoch in any case.

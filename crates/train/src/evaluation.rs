@@ -1,5 +1,6 @@
 //! How well a network does on digits that it has not learnt from.
 
+use artifact::interrupt;
 use burn::tensor::Device;
 use models::mnist_cnn::{CLASSES, MnistCnn};
 use models::mnist_digits::Digits;
@@ -29,7 +30,7 @@ impl Evaluation {
 /// Evaluates `network` on all `digits`, `batch_size` at a time. `device` is the network's.
 ///
 /// # Errors
-/// When the device fails.
+/// When the device fails, or somebody interrupts it.
 pub fn evaluate(
     network: &MnistCnn,
     digits: &Digits,
@@ -39,6 +40,7 @@ pub fn evaluate(
     let batcher = Batcher::new(digits);
     let (mut loss, mut correct) = (0.0, 0);
     for start in (0..digits.len()).step_by(batch_size) {
+        interrupt::check()?;
         let indices = start..digits.len().min(start + batch_size);
         let labels = &digits.labels()[indices.clone()];
         let batch = batcher.batch(indices, device);

@@ -1,19 +1,19 @@
 //! Trains the MNIST CNN.
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use artifact::interrupt;
 use burn::tensor::Device;
 use clap::Parser;
+use cli::program::print_line;
 use cli::train::{Practice, Recipe, TrainArgs};
 use models::mnist_digits::{Digits, Split};
 use train::checkpoint::Identity;
 use train::config::{Config, DeviceKind};
 use train::outputs::hash_data;
-use train::parent::end_with_parent;
 use train::run::{Options, Resume, run};
 use train::schedule::Schedule;
 use train::training::Data;
@@ -26,19 +26,14 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    match execute(Arguments::parse().train) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {}", cli::failure::sentence(error.as_ref()));
-            ExitCode::FAILURE
-        }
-    }
+    cli::program::end(execute(Arguments::parse().train).map(|()| ExitCode::SUCCESS))
 }
 
 fn execute(arguments: TrainArgs) -> Result<()> {
-    if arguments.in_pipeline {
-        end_with_parent();
-    }
+    interrupt::exit_in_turn(match arguments.no_save_model {
+        true => "nothing was kept",
+        false => "the same command with --resume goes on from the last checkpoint",
+    });
     let recipe = &arguments.recipe;
     let kind = device_kind(recipe);
     let device = device(kind)?;
@@ -67,8 +62,7 @@ fn execute(arguments: TrainArgs) -> Result<()> {
     // On a worker thread: from any other, each operation would wait for one of them to wake up.
     let outcome = rayon::scope(|_| run(&identity, &data, &device, &options))?;
     if let Some(saved) = outcome.saved {
-        writeln!(io::stdout(), "Saved {} (SHA-256 {})", saved.model.display(), saved.digest)
-            .context("cannot write to standard output")?;
+        print_line(format_args!("Saved {} (SHA-256 {})", saved.model.display(), saved.digest))?;
     }
     Ok(())
 }

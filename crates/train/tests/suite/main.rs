@@ -11,4 +11,5 @@ mod interruption;
 mod network;
 mod outputs;
 mod recipe;
+mod stopping;
 mod support;
