@@ -12,6 +12,7 @@ Examples:
   cargo xtask train --epochs 3 --seed 2 --out runs/seed2
   cargo xtask train --recipe modern        a better network in the same time
   cargo xtask train --resume               go on after an interruption
+  cargo xtask train --data fashion --out artifacts/fashion   another data set in MNIST's format
   cargo xtask train --device cuda          on an NVIDIA GPU, with a program built for it
   cargo xtask train --limit 1000 --epochs 1 --no-save-model")]
 pub struct TrainArgs {
@@ -40,7 +41,8 @@ pub struct TrainArgs {
     /// The folder for model, metrics and configuration.
     #[arg(long, value_name = "FOLDER", default_value = "artifacts/mnist")]
     pub out: PathBuf,
-    /// The folder with the four files of MNIST.
+    /// The folder with the four files of MNIST, or of another data set in its format: Fashion-MNIST, KMNIST, EMNIST, plain or as
+    /// .gz. In a folder with several data sets, as that of EMNIST, the path goes on with the name of one: gzip/emnist-letters.
     #[arg(long, value_name = "FOLDER", default_value = "datasets/mnist")]
     pub data: PathBuf,
     /// The code's revision, for the record.

@@ -2,7 +2,7 @@
 
 use artifact::interrupt;
 use burn::tensor::Device;
-use models::mnist_cnn::{CLASSES, MnistCnn};
+use models::mnist_cnn::MnistCnn;
 use models::mnist_digits::Digits;
 use serde::{Deserialize, Serialize};
 
@@ -45,7 +45,7 @@ pub fn evaluate(
         let labels = &digits.labels()[indices.clone()];
         let batch = batcher.batch(indices, device);
         let log_probabilities: Vec<f32> = network.forward(batch.images).try_into_vec_as()?;
-        for (row, &label) in log_probabilities.chunks_exact(CLASSES).zip(labels) {
+        for (row, &label) in log_probabilities.chunks_exact(network.classes()).zip(labels) {
             loss -= f64::from(row[usize::from(label)]);
             correct += usize::from(most_likely(row) == usize::from(label));
         }

@@ -10,6 +10,7 @@ pub mod averaging;
 pub mod batch;
 pub mod checkpoint;
 pub mod config;
+pub mod data;
 pub mod dropout;
 pub mod evaluation;
 pub mod outputs;

@@ -155,7 +155,7 @@ impl Folder {
         if resume == Resume::No {
             return Ok(None);
         }
-        let network = MnistCnn::new(&device.clone().inner().autodiff());
+        let network = MnistCnn::for_classes(identity.config.classes, &device.clone().inner().autodiff());
         let saved = match checkpoint::load(&self.checkpoint(), identity, network) {
             Err(CheckpointError::OtherRun { .. } | CheckpointError::Malformed { .. }) if resume == Resume::IfSame => {
                 None

@@ -102,7 +102,7 @@ impl<'a> Trainer<'a> {
 
     /// The state before the first step.
     pub fn initial(&self) -> State {
-        let network = contiguous(MnistCnn::random(self.config.seed, &self.device));
+        let network = contiguous(MnistCnn::random_for_classes(self.config.classes, self.config.seed, &self.device));
         let average = self.config.averaging.map(|_| network.valid());
         let optimizer = ModuleAdadelta::new(self.config.optimizer.clone());
         State { network, optimizer, average, progress: Progress::default() }

@@ -4,6 +4,7 @@
 
 mod adadelta;
 mod augmentation;
+mod data_sets;
 mod dropout;
 mod failures;
 mod initial_weights;
