@@ -175,6 +175,9 @@ pub fn succeeds(command: &mut Command) -> Result<bool> {
 /// # Errors
 /// When it cannot be started, or somebody interrupts it or xtask.
 pub fn run(command: &mut Command) -> Result<ExitStatus> {
+    // xtask stays until the program has ended: were it gone at once, the system would kill the program before that has finished. How to
+    // go on is told by the program, or by a pipeline that has said so before.
+    interrupt::exit_in_turn("");
     let program = command.get_program().to_string_lossy().into_owned();
     let failed = || format!("`{program}` cannot be started");
     let mut child = end_with_this(command).spawn().with_context(failed)?;

@@ -8,7 +8,7 @@
 //! Files are safe in any case: what is at its place is whole. On systems other than Unix nothing here does anything.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
@@ -74,7 +74,10 @@ pub fn farewell() -> Option<ExitCode> {
     match SIGNAL.load(Ordering::SeqCst) {
         0 => None,
         signal => {
-            say_advice();
+            if let Some(line) = advice() {
+                // Nobody may be listening any more.
+                let _ = std::io::stderr().write_all(line.as_bytes());
+            }
             Some(ExitCode::from(status(signal)))
         }
     }
@@ -122,14 +125,10 @@ fn status(signal: i32) -> u8 {
     u8::try_from(128 + signal).unwrap_or(u8::MAX)
 }
 
-fn say_advice() {
-    use std::io::Write;
-
-    let silent = std::env::var_os(SILENT_VARIABLE).is_some();
-    if let Some(advice) = ADVICE.get().filter(|advice| !advice.is_empty() && !silent) {
-        // Nobody may be listening any more.
-        let _ = writeln!(std::io::stderr(), "interrupted: {advice}");
-    }
+/// The line that says how to go on, unless that is left to the program that started this one.
+fn advice() -> Option<String> {
+    let advice = ADVICE.get().filter(|advice| !advice.is_empty())?;
+    std::env::var_os(SILENT_VARIABLE).is_none().then(|| format!("interrupted: {advice}\n"))
 }
 
 /// Removes what is temporary and ends the process, without waiting for anybody in it.
@@ -139,20 +138,22 @@ fn leave(signal: i32) -> ! {
     for path in temporaries.iter() {
         // What cannot be removed is left to the next writer.
         let _ = match path.is_dir() {
-            true => fs::remove_dir_all(path),
-            false => fs::remove_file(path),
+            true => std::fs::remove_dir_all(path),
+            false => std::fs::remove_file(path),
         };
     }
-    // Whoever should read it may have stopped reading.
-    let (said, heard) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        say_advice();
-        let _ = said.send(());
-    });
-    let _ = heard.recv_timeout(std::time::Duration::from_millis(100));
-    // The lock is held to the end, so that no other thread makes anything anew.
-    // SAFETY: the call takes a number and does not return. Destructors of libraries, which it leaves out, could wait for threads.
-    unsafe { libc::_exit(status(signal).into()) }
+    let advice = advice().unwrap_or_default();
+    let mut terminal = libc::pollfd { fd: libc::STDERR_FILENO, events: libc::POLLOUT, revents: 0 };
+    // SAFETY: `poll` gets one entry, `write` as many bytes as the line has, and `_exit` a number; it does not return. Another
+    // thread may be at standard error and wait for a reader who has stopped reading: so the line is written past its lock, and
+    // only where there is room. Destructors of libraries, which `_exit` leaves out, could wait for threads. The lock on what is
+    // temporary is held to the end, so that no other thread makes anything anew.
+    unsafe {
+        if libc::poll(&mut terminal, 1, 100) == 1 {
+            libc::write(libc::STDERR_FILENO, advice.as_ptr().cast(), advice.len());
+        }
+        libc::_exit(status(signal).into())
+    }
 }
 
 #[cfg(unix)]
