@@ -38,11 +38,12 @@ pub enum DataError {
     Manifest(#[from] ManifestError),
     /// A file is not what the manifest beside the folder declares.
     #[error(
-        "{} has SHA-256 {found}, and {} declares {}: `cargo xtask fetch {name}` brings what is declared; files of your own \
+        "{} has SHA-256 {found}, and {} declares {}: `cargo xtask fetch {}` brings what is declared; files of your own \
          belong into another folder, which --data names",
         file.display(),
         manifest.display(),
-        declared.map_or("no such file".to_owned(), |declared| declared.to_string())
+        declared.map_or("no such file".to_owned(), |declared| declared.to_string()),
+        manifest.file_stem().unwrap_or_default().display()
     )]
     Undeclared {
         /// The file.
@@ -53,8 +54,6 @@ pub enum DataError {
         manifest: PathBuf,
         /// What that declares, if it declares such a file.
         declared: Option<Digest>,
-        /// The name of the data set.
-        name: String,
     },
 }
 
@@ -76,8 +75,8 @@ pub fn load(data: &Path) -> Result<Loaded, DataError> {
 
 /// The manifest of the folder `data`, if there is one, after every file turned out to be what it declares.
 fn verify(data: &Path, hashes: &DataHashes) -> Result<Option<PathBuf>, DataError> {
-    let Some(name) = data.file_name().map(|name| name.to_string_lossy().into_owned()) else { return Ok(None) };
-    let path = data.with_file_name(format!("{name}.toml"));
+    let Some(name) = data.file_name() else { return Ok(None) };
+    let path = data.with_file_name(format!("{}.toml", name.display()));
     if !path.is_file() {
         return Ok(None);
     }
@@ -85,7 +84,7 @@ fn verify(data: &Path, hashes: &DataHashes) -> Result<Option<PathBuf>, DataError
     for (file, &found) in hashes {
         let declared = manifest.files.iter().find(|entry| entry.name == *file).and_then(|entry| entry.sha256);
         if declared != Some(found) {
-            return Err(DataError::Undeclared { file: data.join(file), found, manifest: path, declared, name });
+            return Err(DataError::Undeclared { file: data.join(file), found, manifest: path, declared });
         }
     }
     Ok(Some(path))
