@@ -5,6 +5,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
+use terminal::program::note;
 
 use crate::native::{self, BertShape};
 use crate::programs::{exit_code, fetch, succeeds};
@@ -144,7 +145,7 @@ fn environment(name: &str, requirements: &Path) -> Result<PathBuf> {
     if complete.is_file() {
         return Ok(python);
     }
-    eprintln!("Making a Python environment in {} (once; it takes minutes).", folder.display());
+    note(format_args!("Making a Python environment in {} (once; it takes minutes).", folder.display()));
     let made = succeeds(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?
         && succeeds(Command::new(&python).args(["-m", "pip", "install", "--requirement"]).arg(requirements))?;
     if !made {

@@ -61,13 +61,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    match dispatch(Arguments::parse().command) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("error: {}", terminal::failure::sentence(error.as_ref()));
-            ExitCode::FAILURE
-        }
-    }
+    terminal::program::end(dispatch(Arguments::parse().command))
 }
 
 fn dispatch(command: Command) -> Result<ExitCode> {

@@ -4,11 +4,24 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use artifact::interrupt::{self, Interrupted};
+use artifact::process::{self, end_with_this};
 use cli::train::Recipe;
 
 use crate::workspace;
+
+/// The time from one look at a running program to the next.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// How long an interrupted program may take to end: a training writes a checkpoint.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// The number of the signal of Ctrl-C.
+const INTERRUPT: i32 = 2;
 
 /// Something that a program of the workspace does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,8 +179,50 @@ pub fn fetch(names: &[&str]) -> Result<bool> {
 
 /// Runs a command to its end; whether it succeeded.
 pub fn succeeds(command: &mut Command) -> Result<bool> {
+    Ok(run(command)?.success())
+}
+
+/// Runs a command, which ends with xtask, however that ends. When xtask is interrupted, so is the command, and it gets a moment.
+///
+/// # Errors
+/// When it cannot be started, or somebody interrupts it or xtask.
+pub fn run(command: &mut Command) -> Result<ExitStatus> {
+    // xtask stays until the program has ended: were it gone at once, the system would kill the program before that has finished. How to
+    // go on is told by the program, or by a pipeline that has said so before.
+    interrupt::exit_in_turn("");
     let program = command.get_program().to_string_lossy().into_owned();
-    Ok(command.status().with_context(|| format!("`{program}` cannot be started"))?.success())
+    let failed = || format!("`{program}` cannot be started");
+    let mut child = end_with_this(command).spawn().with_context(failed)?;
+    while !interrupt::asked() {
+        match child.try_wait()? {
+            Some(status) if was_interrupted(status) => {
+                // The same key reached both; xtask is about to hear of it.
+                thread::sleep(2 * LOOK);
+                interrupt::check()?;
+                return Err(Interrupted.into());
+            }
+            Some(status) => return Ok(status),
+            None => thread::sleep(LOOK),
+        }
+    }
+    process::interrupt(&mut child);
+    let started = Instant::now();
+    while child.try_wait()?.is_none() && started.elapsed() < FAREWELL {
+        thread::sleep(LOOK);
+    }
+    // That it has ended by itself is as good.
+    let _ = child.kill();
+    let _ = child.wait();
+    Err(Interrupted.into())
+}
+
+/// Whether Ctrl-C ended a process.
+fn was_interrupted(status: ExitStatus) -> bool {
+    #[cfg(unix)]
+    if std::os::unix::process::ExitStatusExt::signal(&status) == Some(INTERRUPT) {
+        return true;
+    }
+    status.code() == Some(128 + INTERRUPT)
 }
 
 /// A program's own exit status, or failure if a signal ended it.

@@ -2,22 +2,21 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::fs::{self, File, TryLockError};
-use std::io;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
-use artifact::FileError;
+use anyhow::Result;
 use artifact::pipeline::{Lock, Reason, Stage};
-use artifact::runtime;
+use artifact::{FileError, claim, interrupt, runtime};
 use catalogue::NetworkId;
 use clap::Args;
 use cli::eval::{EvalTarget, seconds};
 use cli::train::Recipe;
+use terminal::program::{CLOSED, note, print_line};
 
-use crate::programs::{Program, Programs, exit_code};
+use crate::programs::{self, Program, Programs, exit_code};
 use crate::stages::{Plan, Task};
 use crate::workspace;
 
@@ -26,6 +25,9 @@ const TOLD: Duration = Duration::from_secs(2);
 
 /// The name of the lock file in the folder of artifacts.
 pub const LOCK_FILE: &str = "pipeline.lock";
+
+/// How long a run that was just killed may hold its folder before anybody is told.
+const JUST_ENDED: Duration = Duration::from_secs(1);
 
 /// Fetch, train, export and evaluate a network; skip every stage that is up to date.
 #[derive(Args)]
@@ -66,6 +68,7 @@ pub struct Pipeline {
 
 /// Runs what is stale.
 pub fn run(arguments: &RunArgs) -> Result<ExitCode> {
+    interrupt::exit_in_turn("what was done is kept, and the same command goes on from there");
     let started = Instant::now();
     let Pipeline { network, artifacts, .. } = &arguments.pipeline;
     let root = workspace::root();
@@ -75,7 +78,11 @@ pub fn run(arguments: &RunArgs) -> Result<ExitCode> {
     let plan = Plan::new(&arguments.pipeline)?;
     let planned = assess(&lock, &root, &plan.tasks(*network))?;
     if planned.iter().all(Vec::is_empty) && !arguments.force {
-        println!("Nothing to do: all {} stages are up to date ({}).", planned.len(), duration(started.elapsed()));
+        print_line(format_args!(
+            "Nothing to do: all {} stages are up to date ({}).",
+            planned.len(),
+            duration(started.elapsed())
+        ))?;
         return Ok(ExitCode::SUCCESS);
     }
 
@@ -92,7 +99,7 @@ pub fn run(arguments: &RunArgs) -> Result<ExitCode> {
         // The report is about what there is, an evaluation that failed included.
         let needed = |before: &&String| lost.contains(before) && (task.program != Program::Report || !evaluated);
         if let Some(before) = task.stage.after.iter().find(needed) {
-            println!("{name}: left out, since {before} did not succeed");
+            print_line(format_args!("{name}: left out, since {before} did not succeed"))?;
             lost.push(name.clone());
             continue;
         }
@@ -100,11 +107,11 @@ pub fn run(arguments: &RunArgs) -> Result<ExitCode> {
         let reasons = if planned.is_empty() { now } else { planned };
         match (reasons.is_empty(), arguments.force) {
             (true, false) => {
-                println!("{name}: up to date");
+                print_line(format_args!("{name}: up to date"))?;
                 continue;
             }
-            (true, true) => println!("{name}: runs because of --force"),
-            (false, _) => println!("{name}: runs because {}", sentence(reasons)),
+            (true, true) => print_line(format_args!("{name}: runs because of --force"))?,
+            (false, _) => print_line(format_args!("{name}: runs because {}", sentence(reasons)))?,
         }
         let building = Instant::now();
         let programs = match built.entry(task.program.package()) {
@@ -115,16 +122,22 @@ pub fn run(arguments: &RunArgs) -> Result<ExitCode> {
             }),
         };
         if building.elapsed() >= TOLD {
-            println!("{name}: its program was compiled in {}", duration(building.elapsed()));
+            print_line(format_args!("{name}: its program was compiled in {}", duration(building.elapsed())))?;
         }
         let stage_started = Instant::now();
         let code = start(task, programs)?;
+        if code == ExitCode::from(CLOSED) {
+            // Nobody reads what it prints, nor what would be printed here.
+            return Ok(code);
+        }
         if code != ExitCode::SUCCESS {
             if has_substitute(task) {
-                eprintln!("warning: {name} failed; the system's own ONNX Runtime library is used instead");
+                note(format_args!("warning: {name} failed; the system's own ONNX Runtime library is used instead"));
                 continue;
             }
-            eprintln!("error: {name} failed; what else was done is kept, and the same command goes on from there\n");
+            note(format_args!(
+                "error: {name} failed; what else was done is kept, and the same command goes on from there\n"
+            ));
             failure.get_or_insert(code);
             lost.push(name.clone());
             continue;
@@ -135,11 +148,15 @@ pub fn run(arguments: &RunArgs) -> Result<ExitCode> {
         }
         lock.record(&root, &written(&plan, *network, index, task))?;
         lock.write(&path)?;
-        println!("{name}: done in {}\n", duration(stage_started.elapsed()));
+        print_line(format_args!("{name}: done in {}\n", duration(stage_started.elapsed())))?;
     }
     match failure {
-        None => println!("Done in {}. The results are in {}.", duration(started.elapsed()), artifacts.display()),
-        Some(_) => eprintln!("error: not done, after {}: {}", duration(started.elapsed()), lost.join(", ")),
+        None => print_line(format_args!(
+            "Done in {}. The results are in {}.",
+            duration(started.elapsed()),
+            artifacts.display()
+        ))?,
+        Some(_) => note(format_args!("error: not done, after {}: {}", duration(started.elapsed()), lost.join(", "))),
     }
     Ok(failure.unwrap_or(ExitCode::SUCCESS))
 }
@@ -162,8 +179,9 @@ fn written(plan: &Plan, network: EvalTarget, index: usize, task: &Task) -> Stage
 
 fn start(task: &Task, programs: &Programs) -> Result<ExitCode> {
     let mut command = programs.command(task.program)?;
-    let status = command.args(&task.arguments).status();
-    Ok(exit_code(status.with_context(|| format!("`{}` cannot be started", task.program.package()))?))
+    // This run says how to go on.
+    command.args(&task.arguments).env(interrupt::SILENT_VARIABLE, "1");
+    programs::run(&mut command).map(exit_code)
 }
 
 /// Whether the pipeline can go on without the files of a failed fetch.
@@ -172,19 +190,13 @@ fn has_substitute(task: &Task) -> bool {
 }
 
 /// Waits until no other run uses the folder. The operating system ends the claim with the process, however it ends.
-fn exclusive(folder: &Path) -> Result<File> {
+fn exclusive(folder: &Path) -> Result<Option<File>> {
     fs::create_dir_all(folder).map_err(FileError::new("create", folder))?;
-    let file = File::open(folder).map_err(FileError::new("open", folder))?;
-    match file.try_lock() {
-        Err(TryLockError::WouldBlock) => {
-            eprintln!("Another run uses {}; waiting for it to end.", folder.display());
-            file.lock().map_err(FileError::new("lock", folder))?;
-        }
-        // A file system without locks: nothing can be known about other processes.
-        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
-        result => result.map_err(io::Error::from).map_err(FileError::new("lock", folder))?,
+    if let Some(claim) = claim(folder, JUST_ENDED)? {
+        return Ok(Some(claim));
     }
-    Ok(file)
+    note(format_args!("Another run uses {}; waiting for it to end.", folder.display()));
+    Ok(claim(folder, Duration::MAX)?)
 }
 
 /// `0.12 s`, `4.1 s`, `12 min 3 s`.

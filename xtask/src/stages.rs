@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use artifact::Digest;
+use artifact::manifest::Manifest;
 use artifact::pipeline::Stage;
 use artifact::runtime::{self, DYLIB_VARIABLE};
 use catalogue::{Card, DATASETS, NetworkId, TaskKind, WeightSource};
@@ -242,11 +243,9 @@ fn data_files(card: &Card) -> Files {
 /// The files that a manifest declares, from the workspace's root; none if it cannot be read, which fetching tells.
 fn declared(dataset: &str) -> Files {
     let folder = Path::new(DATASETS).join(dataset);
-    let text = std::fs::read_to_string(workspace::root().join(DATASETS).join(format!("{dataset}.toml")));
-    let manifest: Option<toml::Table> = text.ok().and_then(|text| text.parse().ok());
-    let files = manifest.as_ref().and_then(|table| table.get("file")?.as_array());
-    let names = files.into_iter().flatten().filter_map(|file| file.get("name")?.as_str());
-    names.map(|name| entry(folder.join(name))).collect()
+    let manifest = Manifest::read(workspace::root().join(DATASETS).join(format!("{dataset}.toml")));
+    let files = manifest.map(|manifest| manifest.files).unwrap_or_default();
+    files.iter().map(|file| entry(folder.join(&file.name))).collect()
 }
 
 /// What `fetch` leaves in the folder of files that it brought without a declared SHA-256.

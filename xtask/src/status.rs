@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use artifact::pipeline::Lock;
 use clap::Args;
+use terminal::program::print_line;
 use serde_json::json;
 
 use crate::run::{LOCK_FILE, Pipeline, assess, sentence};
@@ -41,15 +42,15 @@ pub fn status(arguments: &StatusArgs) -> Result<ExitCode> {
             .zip(&all)
             .map(|(task, reasons)| json!({"stage": task.stage.name, "stale": !reasons.is_empty(), "reasons": reasons}))
             .collect();
-        println!("{}", serde_json::to_string_pretty(&rows)?);
+        print_line(serde_json::to_string_pretty(&rows)?)?;
         return Ok(ExitCode::SUCCESS);
     }
     let width = tasks.iter().map(|task| task.stage.name.len()).max().unwrap_or_default();
     for (task, reasons) in tasks.iter().zip(&all) {
         let name = &task.stage.name;
         match reasons.is_empty() {
-            true => println!("{name:width$}  up to date"),
-            false => println!("{name:width$}  stale: {}", sentence(reasons)),
+            true => print_line(format_args!("{name:width$}  up to date"))?,
+            false => print_line(format_args!("{name:width$}  stale: {}", sentence(reasons)))?,
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhow::Result;
 use artifact::runtime::platform;
 use clap::{Args, ValueEnum};
+use terminal::program::note;
 
 use crate::programs::{fetch, succeeds};
 use crate::workspace;
@@ -45,15 +46,15 @@ pub fn test(arguments: &TestArgs) -> Result<ExitCode> {
             continue;
         }
         let name = format!("{step:?}").to_lowercase();
-        eprintln!("== {name}");
+        note(format_args!("== {name}"));
         let step_started = Instant::now();
         if !step.run()? {
-            eprintln!("error: {name} failed");
+            note(format_args!("error: {name} failed"));
             return Ok(ExitCode::FAILURE);
         }
-        eprintln!("== {name}: passed in {} s", step_started.elapsed().as_secs());
+        note(format_args!("== {name}: passed in {} s", step_started.elapsed().as_secs()));
     }
-    eprintln!("Everything passed in {} s.", started.elapsed().as_secs());
+    note(format_args!("Everything passed in {} s.", started.elapsed().as_secs()));
     Ok(ExitCode::SUCCESS)
 }
 

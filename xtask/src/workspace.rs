@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;
 
+use artifact::process::end_with_this;
+
 /// The folder that holds everything.
 pub fn root() -> PathBuf {
     let package = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
@@ -13,7 +15,7 @@ pub fn root() -> PathBuf {
 /// `cargo`, at the workspace's root: the one that started xtask.
 ///
 /// It is not told about xtask's own package, as cargo tells whatever it runs: build scripts of dependencies look at such
-/// variables, and would run again each time that somebody built with and without xtask in turn.
+/// variables, and would run again each time that somebody built with and without xtask in turn. It ends with xtask.
 pub fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
     for (name, _) in std::env::vars_os() {
@@ -23,6 +25,7 @@ pub fn cargo() -> Command {
         }
     }
     command.current_dir(root());
+    end_with_this(&mut command);
     command
 }
 

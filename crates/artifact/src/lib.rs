@@ -7,13 +7,19 @@
 //! Paths are always passed in; nothing here looks for the workspace. There is no machine learning in this crate.
 
 pub mod atomic;
+mod claim;
 pub mod digest;
 pub mod outputs;
+pub mod interrupt;
+#[cfg(feature = "manifest")]
+pub mod manifest;
 pub mod pipeline;
+pub mod process;
 pub mod runtime;
 mod staging;
 
 pub use atomic::{AtomicFile, AtomicFolder, check_replaceable, rename, write_atomic};
+pub use claim::claim;
 pub use digest::{Digest, Hasher, HashingWriter, sha256_bytes, sha256_file};
 pub use outputs::{GENERATOR, OutputError, Outputs, is_ours};
 pub use staging::sweep;

@@ -1,7 +1,7 @@
 //! The options of every command, defined once for xtask and for the programs it starts.
 //!
 //! xtask checks and explains them at once, before anything large is compiled; the program that does the work receives
-//! the same words, and reports a failure in the same way.
+//! the same words, and speaks and ends in the same way.
 
 pub mod bundle;
 pub mod doctor;

@@ -12,6 +12,7 @@ Examples:
   cargo xtask train --epochs 3 --seed 2 --out runs/seed2
   cargo xtask train --recipe modern        a better network in the same time
   cargo xtask train --resume               go on after an interruption
+  cargo xtask train --data fashion --out artifacts/fashion   another data set in MNIST's format
   cargo xtask train --device cuda          on an NVIDIA GPU, with a program built for it
   cargo xtask train --limit 1000 --epochs 1 --no-save-model")]
 pub struct TrainArgs {
@@ -30,8 +31,8 @@ pub struct TrainArgs {
     /// Continue from the checkpoint that an interrupted training left in the output folder.
     #[arg(long)]
     pub resume: bool,
-    /// A pipeline started this: continue from a checkpoint of the same configuration and data, start anew if there is
-    /// none, and end when the pipeline ends.
+    /// A pipeline started this: continue from a checkpoint of the same configuration and data, or start anew if there
+    /// is none.
     #[arg(long, hide = true, conflicts_with = "resume")]
     pub in_pipeline: bool,
     /// Seconds between two checkpoints, 0 for one after each step. There is one after each epoch in any case.
@@ -43,7 +44,8 @@ pub struct TrainArgs {
     /// Replace files in that folder that no training left, such as another program's config.json.
     #[arg(long)]
     pub force: bool,
-    /// The folder with the four files of MNIST.
+    /// The folder with the four files of MNIST, or of another data set in its format: Fashion-MNIST, KMNIST, EMNIST, plain or as
+    /// .gz. In a folder with several data sets, as that of EMNIST, the path goes on with the name of one: gzip/emnist-letters.
     #[arg(long, value_name = "FOLDER", default_value = "datasets/mnist")]
     pub data: PathBuf,
     /// The code's revision, for the record.

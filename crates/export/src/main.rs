@@ -7,7 +7,6 @@ mod source;
 mod summary;
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -19,6 +18,7 @@ use cli::export::{ExportArgs, ExportTask};
 use engines::runtime::Runtime;
 use networks::with_network;
 use onnx_model::{External, SaveOptions};
+use terminal::program::{end, print};
 
 /// Where `cargo xtask fetch onnxruntime` puts the library, from the workspace's root.
 const FETCHED_LIBRARY: &str = "datasets/onnxruntime";
@@ -52,13 +52,7 @@ type Metadata = BTreeMap<String, String>;
 fn main() -> ExitCode {
     // SAFETY: no other thread has been started yet.
     unsafe { engines::runtime::forbid_telemetry() };
-    match execute(&Arguments::parse().export) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {}", terminal::failure::sentence(error.as_ref()));
-            ExitCode::FAILURE
-        }
-    }
+    end(execute(&Arguments::parse().export).map(|()| ExitCode::SUCCESS))
 }
 
 fn execute(arguments: &ExportArgs) -> Result<()> {
@@ -91,10 +85,7 @@ fn execute(arguments: &ExportArgs) -> Result<()> {
         true => serde_json::to_string_pretty(&summary)? + "\n",
         false => summary.text(),
     };
-    let mut output = std::io::stdout().lock();
-    output.write_all(text.as_bytes())?;
-    output.flush()?;
-    Ok(())
+    Ok(print(text)?)
 }
 
 /// The network that is named, or the one that does the task of the folder.

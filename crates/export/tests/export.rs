@@ -119,7 +119,7 @@ fn the_file_is_the_network() {
     // At a batch size that neither the exporter nor its verification tried.
     let runtime = Runtime::load(&workspace().join("datasets/onnxruntime")).unwrap();
     let mut session = Session::open(&runtime, setting.out(), SessionOptions::default()).unwrap();
-    require(&session, &setting.out(), &MnistCnn::signature(&()), "an MNIST network").unwrap();
+    require(&session, &setting.out(), &MnistCnn::signature(&10), "an MNIST network").unwrap();
     assert_eq!(session.signature().inputs[0].to_string(), "input: float [batch, 1, 28, 28]");
     assert_eq!(session.signature().outputs[0].to_string(), "output: float [batch, 10]");
     let pixels: Vec<f32> = (0..5 * 784).map(|index| (index % 101) as f32 / 40.0 - 0.4).collect();

@@ -6,10 +6,14 @@
 //!
 //! This is a crate of its own because TLS and archives take longer to compile than everything that xtask needs.
 
-pub mod manifest;
+mod local;
 mod package;
+mod patience;
 mod record;
+mod server;
 mod sources;
+mod store;
 
-pub use manifest::{FileEntry, Manifest, ManifestError, Source};
-pub use sources::{FetchError, Fetched, Observer, fetch, is_intact};
+pub use artifact::manifest::{FileEntry, Manifest, ManifestError, Source};
+pub use patience::Patience;
+pub use sources::{FetchError, Fetched, Observer, Options, fetch, is_intact};

@@ -6,11 +6,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use artifact::Digest;
 use artifact::runtime::platform;
+use artifact::{Digest, interrupt};
 use clap::Parser;
 use cli::fetch::FetchArgs;
-use fetch::{Fetched, Manifest, Observer, fetch, is_intact};
+use terminal::program::{note, print_line};
+use fetch::{Fetched, Manifest, Observer, Options, Patience, fetch, is_intact};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
@@ -22,16 +23,11 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    match execute(&Arguments::parse().fetch) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {}", terminal::failure::sentence(error.as_ref()));
-            ExitCode::FAILURE
-        }
-    }
+    terminal::program::end(execute(&Arguments::parse().fetch).map(|()| ExitCode::SUCCESS))
 }
 
 fn execute(arguments: &FetchArgs) -> Result<()> {
+    interrupt::exit_in_turn("what is complete is kept, and the same command brings the rest");
     let known = names(&arguments.datasets)?;
     if arguments.list {
         return list(arguments, &known);
@@ -44,8 +40,8 @@ fn execute(arguments: &FetchArgs) -> Result<()> {
         let manifest = manifest(&arguments.datasets, &known, name)?;
         let folder = arguments.datasets.join(name);
         let mut display = Display::new(name, arguments.json);
-        let from = arguments.from.as_deref();
-        let fetched = fetch(&manifest, &folder, &platform(), from, &mut display);
+        let options = Options { platform: platform(), from: arguments.from.as_deref(), patience: Patience::default() };
+        let fetched = fetch(&manifest, &folder, &options, &mut display);
         display.bar.finish_and_clear();
         let source = match fetched? {
             Fetched::Present => None,
@@ -53,14 +49,14 @@ fn execute(arguments: &FetchArgs) -> Result<()> {
         };
         if !arguments.json {
             match &source {
-                Some(source) => println!("{name}: complete and verified, from {source}"),
-                None => println!("{name}: present and verified"),
+                Some(source) => print_line(format_args!("{name}: complete and verified, from {source}"))?,
+                None => print_line(format_args!("{name}: present and verified"))?,
             }
         }
         results.push(Outcome { name: name.clone(), folder: folder.display().to_string(), source });
     }
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&results)?);
+        print_line(serde_json::to_string_pretty(&results)?)?;
     }
     Ok(())
 }
@@ -114,7 +110,7 @@ fn list(arguments: &FetchArgs, known: &[String]) -> Result<()> {
         all.push(Listed { name: name.clone(), title: manifest.title, licence: manifest.licence, bytes, state });
     }
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&all)?);
+        print_line(serde_json::to_string_pretty(&all)?)?;
         return Ok(());
     }
     for one in &all {
@@ -125,7 +121,8 @@ fn list(arguments: &FetchArgs, known: &[String]) -> Result<()> {
             State::OtherPlatformsOnly => "not for this platform",
         };
         let size = one.bytes.map_or_else(|| "unknown".to_owned(), |bytes| format!("{:.1} MB", bytes as f64 / 1e6));
-        println!("{:<20} {size:>11}  {state:<12}  {} ({})", one.name, one.title, one.licence);
+        let (name, title, licence) = (&one.name, &one.title, &one.licence);
+        print_line(format_args!("{name:<20} {size:>11}  {state:<12}  {title} ({licence})"))?;
     }
     Ok(())
 }
@@ -174,7 +171,7 @@ impl Display {
 impl Observer for Display {
     fn source(&mut self, source: &str) {
         if let Some(failure) = self.failure.take() {
-            self.bar.suspend(|| eprintln!("{failure}"));
+            self.bar.suspend(|| note(failure));
         }
         self.bar.set_message(format!("{}: asking {source}", self.name));
     }
@@ -197,7 +194,9 @@ impl Observer for Display {
     fn recorded(&mut self, name: &str, sha256: Digest) {
         let data = &self.name;
         self.bar.suspend(|| {
-            eprintln!("{data}: nobody states the SHA-256 of {name}; {sha256} came, and is expected from now on")
+            note(format_args!(
+                "{data}: nobody states the SHA-256 of {name}; {sha256} came, and is expected from now on"
+            ));
         });
     }
 

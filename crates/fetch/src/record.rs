@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use artifact::{Digest, FileError, write_atomic};
 use serde::{Deserialize, Serialize};
 
-use crate::manifest::FileEntry;
+use artifact::manifest::FileEntry;
 
 /// The name of the record in a data set's folder.
 const NAME: &str = "first-fetch.json";

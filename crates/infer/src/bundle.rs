@@ -73,8 +73,8 @@ fn bundle(network: NetworkId, arguments: &BundleArgs) -> Result<ExitCode> {
     };
     let manifest = write(&parts, &mut engine, &out)?;
     match arguments.json {
-        true => crate::print(&(serde_json::to_string_pretty(&manifest)? + "\n"))?,
-        false => crate::print(&summary(&manifest, &out))?,
+        true => crate::print(serde_json::to_string_pretty(&manifest)? + "\n")?,
+        false => crate::print(summary(&manifest, &out))?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -120,7 +120,7 @@ fn check(folder: &Path, as_json: bool) -> Result<ExitCode> {
     if as_json {
         let example = example.map(|(difference, limit)| json!({"difference": difference, "limit": limit}));
         let value = json!({"passed": passed, "name": name, "files": files, "problems": problems, "example": example});
-        crate::print(&(serde_json::to_string_pretty(&value)? + "\n"))?;
+        crate::print(serde_json::to_string_pretty(&value)? + "\n")?;
     } else {
         let mut text: String = problems.iter().map(|problem| format!("FAILED: {problem}.\n")).collect();
         if let (true, Some((difference, limit))) = (passed, example) {
@@ -129,7 +129,7 @@ fn check(folder: &Path, as_json: bool) -> Result<ExitCode> {
                  gives its answer (difference {difference:.1e} of the largest value, limit {limit:.1e}).\n"
             );
         }
-        crate::print(&text)?;
+        crate::print(text)?;
     }
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -14,8 +14,8 @@ pub fn execute(arguments: &DoctorArgs) -> Result<ExitCode> {
     let mut libraries = Libraries::find(&arguments.datasets, launcher)?;
     let diagnosis = examine(&mut libraries);
     match arguments.json {
-        true => crate::print(&(serde_json::to_string_pretty(&diagnosis)? + "\n"))?,
-        false => crate::print(&diagnosis.text())?,
+        true => crate::print(serde_json::to_string_pretty(&diagnosis)? + "\n")?,
+        false => crate::print(diagnosis.text())?,
     }
     Ok(if diagnosis.healthy() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

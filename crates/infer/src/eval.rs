@@ -48,7 +48,7 @@ fn all(arguments: &EvalArgs) -> Result<ExitCode> {
     let mut failed = Vec::new();
     for network in NetworkId::ALL {
         let Card { name, title, task, .. } = network.card();
-        crate::print(&format!("\n{title}\n\n"))?;
+        crate::print(format!("\n{title}\n\n"))?;
         let mut own = arguments.clone();
         // Each takes of the data what is for its task; candle has the networks with a configuration alone.
         if own.task.given().iter().any(|(_, kind)| kind != task) {
@@ -68,7 +68,7 @@ fn all(arguments: &EvalArgs) -> Result<ExitCode> {
     }
     match failed.is_empty() {
         true => crate::print("\nAll networks passed.\n")?,
-        false => crate::print(&format!("\nFAILED: {}.\n", failed.join(", ")))?,
+        false => crate::print(format!("\nFAILED: {}.\n", failed.join(", ")))?,
     }
     Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -164,13 +164,13 @@ fn file_command(model: &Path, arguments: &EvalArgs, measure: &Measure) -> String
 fn show(report: &Report, out: &Path, measure: &MeasureArgs) -> Result<ExitCode> {
     let slower = measure.fail_if_slower && report.head.is_slower();
     if measure.json {
-        crate::print(&(serde_json::to_string(report)? + "\n"))?;
+        crate::print(serde_json::to_string(report)? + "\n")?;
     } else {
         let slower = match slower {
             true => "FAILED: an engine has become slower than in the earlier report (--fail-if-slower).\n",
             false => "",
         };
-        crate::print(&format!("{}{slower}Report: {}\n", report.text(), out.display()))?;
+        crate::print(format!("{}{slower}Report: {}\n", report.text(), out.display()))?;
     }
     Ok(if report.head.passed && !slower { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -8,12 +8,13 @@ mod task;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
 use clap::{Parser, Subcommand};
 use cli::bundle::BundleArgs;
 use cli::doctor::DoctorArgs;
 use cli::eval::EvalArgs;
 use cli::predict::PredictArgs;
+use terminal::program::end;
+pub(crate) use terminal::program::print;
 
 /// Where `cargo xtask fetch` puts files, from the workspace's root.
 const DATASETS: &str = catalogue::DATASETS;
@@ -43,7 +44,7 @@ enum Command {
 fn main() -> ExitCode {
     // SAFETY: no other thread has been started yet.
     unsafe { engines::runtime::forbid_telemetry() };
-    let result = match Arguments::parse().command {
+    end(match Arguments::parse().command {
         Command::Eval(arguments) => eval::execute(&arguments),
         Command::Predict(arguments) => predict::execute(&arguments),
         Command::Doctor(arguments) => doctor::execute(&arguments),
@@ -51,19 +52,5 @@ fn main() -> ExitCode {
         Command::Worker { memory } => {
             engines::worker::serve::serve(memory, &networks::open).map(|()| ExitCode::SUCCESS).map_err(Into::into)
         }
-    };
-    result.unwrap_or_else(|error| {
-        eprintln!("error: {}", terminal::failure::sentence(error.as_ref()));
-        ExitCode::FAILURE
     })
-}
-
-/// Writes to standard output; that it is closed is an error, not a panic.
-fn print(text: &str) -> Result<()> {
-    use std::io::Write;
-
-    let mut output = std::io::stdout().lock();
-    output.write_all(text.as_bytes())?;
-    output.flush()?;
-    Ok(())
 }

@@ -71,7 +71,8 @@ pub(crate) use with_task;
 
 /// What the network takes and gives.
 pub fn shape<N: networks::network::Network>(card: &Card, asked: &Asked<'_>) -> Result<Signature> {
-    Ok(N::signature(&N::config(networks::evaluate::folder(card, asked.weights).as_deref())?))
+    let folder = networks::evaluate::folder(card, asked.weights);
+    Ok(N::signature(&N::config(folder.as_deref(), Some(asked.weights).filter(|path| path.exists()))?))
 }
 
 impl Asked<'_> {

@@ -9,7 +9,7 @@ use flex_kernels::layers::{conv_relu, conv_relu_pool, cross_entropy, linear, lin
 
 use crate::weights::{Checkpoint, Initialization, LoadReport, WeightsError, identity_name, load, randomize};
 
-/// The number of digits.
+/// The number of digits: the classes of MNIST.
 pub const CLASSES: usize = 10;
 
 /// The height and width of an image, in pixels.
@@ -21,7 +21,8 @@ pub const CHANNELS: usize = 64;
 /// The width of the hidden linear layer, which dropout silences.
 pub const HIDDEN: usize = 128;
 
-/// Conv 1-32, conv 32-64, max-pool, linear 9216-128, linear 128-10: 1,199,882 parameters.
+/// Conv 1-32, conv 32-64, max-pool, linear 9216-128, linear 128-10: 1,199,882 parameters. A data set with more classes than ten
+/// digits makes the last layer wider.
 ///
 /// The paths of the parameters are the names of the PyTorch `state_dict`.
 #[derive(Module, Debug)]
@@ -42,30 +43,56 @@ pub struct DropoutMasks {
 }
 
 impl MnistCnn {
-    /// The architecture on `device`. Parameters are initialised when first used, so loading weights costs nothing extra.
+    /// The architecture for the ten digits on `device`. Parameters are initialised when first used, so loading weights costs
+    /// nothing extra.
     pub fn new(device: &Device) -> Self {
+        Self::for_classes(CLASSES, device)
+    }
+
+    /// The architecture for so many classes.
+    pub fn for_classes(classes: usize, device: &Device) -> Self {
         Self {
             conv1: Conv2dConfig::new([1, 32], [3, 3]).init(device),
             conv2: Conv2dConfig::new([32, CHANNELS], [3, 3]).init(device),
             fc1: LinearConfig::new(CHANNELS * 12 * 12, HIDDEN).init(device),
-            fc2: LinearConfig::new(HIDDEN, CLASSES).init(device),
+            fc2: LinearConfig::new(HIDDEN, classes).init(device),
         }
     }
 
     /// The network with weights from `seed`, distributed as PyTorch starts it: uniform within `±1/√fan_in`.
     pub fn random(seed: u64, device: &Device) -> Self {
-        randomize(Self::new(device), seed, Initialization::FanIn, identity_name)
+        Self::random_for_classes(CLASSES, seed, device)
     }
 
-    /// The network with the weights of a checkpoint under PyTorch's names and in its layouts, such as training writes.
+    /// [`random`](Self::random) for so many classes. All layers but the last have the same weights for any number.
+    pub fn random_for_classes(classes: usize, seed: u64, device: &Device) -> Self {
+        randomize(Self::for_classes(classes, device), seed, Initialization::FanIn, identity_name)
+    }
+
+    /// How many classes it tells apart.
+    pub fn classes(&self) -> usize {
+        let [_, classes] = self.fc2.weight.lazy_shape().dims();
+        classes
+    }
+
+    /// The classes that the weights of a checkpoint tell apart; those of MNIST if it has no such weights.
+    pub fn classes_of(checkpoint: &Checkpoint) -> usize {
+        match checkpoint.tensors().get("fc2.bias").map(|bias| bias.shape.as_slice()) {
+            Some(&[classes]) if classes > 0 => classes,
+            _ => CLASSES,
+        }
+    }
+
+    /// The network with the weights of a checkpoint under PyTorch's names and in its layouts, such as training writes. The
+    /// checkpoint decides the number of classes.
     ///
     /// # Errors
     /// When a tensor is missing or has another shape.
     pub fn load(checkpoint: &Checkpoint, device: &Device) -> Result<(Self, LoadReport), WeightsError> {
-        load(Self::new(device), checkpoint, identity_name)
+        load(Self::for_classes(Self::classes_of(checkpoint), device), checkpoint, identity_name)
     }
 
-    /// Logarithms of the class probabilities, `[batch, 10]`, for normalised images `[batch, 1, 28, 28]`.
+    /// Logarithms of the class probabilities, `[batch, classes]`, for normalised images `[batch, 1, 28, 28]`.
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
         log_softmax(self.logits(images, None), 1)
     }

@@ -22,7 +22,7 @@ impl Network for AlexNet {
     const GRAPH: &'static str = "alexnet";
     const WHAT: &'static str = "an AlexNet";
 
-    fn config(_folder: Option<&Path>) -> Result<(), EngineError> {
+    fn config(_folder: Option<&Path>, _weights: Option<&Path>) -> Result<(), EngineError> {
         Ok(())
     }
 

@@ -26,7 +26,7 @@ impl Network for BertForQuestionAnswering {
     const GRAPH: &'static str = "bert_qa";
     const WHAT: &'static str = "a BERT for question answering";
 
-    fn config(folder: Option<&Path>) -> Result<BertConfig, EngineError> {
+    fn config(folder: Option<&Path>, _weights: Option<&Path>) -> Result<BertConfig, EngineError> {
         BertConfig::read(&folder.unwrap_or(Path::new("")).join("config.json")).map_err(EngineError::weights)
     }
 

@@ -25,7 +25,11 @@ impl<N: Network> BurnEngine<N> {
     /// When a file cannot be read or holds something else.
     pub fn open(spec: &FrameworkSpec) -> Result<Self, EngineError> {
         let device = Device::flex();
-        let config = N::config(spec.folder.as_deref())?;
+        let weights = match &spec.weights {
+            Weights::At(path) => Some(path.as_path()),
+            Weights::Random(_) => None,
+        };
+        let config = N::config(spec.folder.as_deref(), weights)?;
         let network = match &spec.weights {
             Weights::Random(seed) => N::random(&config, *seed, &device),
             Weights::At(path) => {

@@ -77,7 +77,7 @@ pub fn folder(card: &Card, weights: &Path) -> Option<PathBuf> {
 /// When the file or the weights cannot be used, or Burn fails.
 pub fn evaluate<N: Network, T: Task>(request: &Request<'_>, task: &T) -> Result<Report> {
     let Request { card, model, measure, launcher, .. } = *request;
-    let config = N::config(request.folder().as_deref())?;
+    let config = N::config(request.folder().as_deref(), Some(request.weights).filter(|path| path.exists()))?;
     let sample = task.timed(1)?;
     let elements = |batch: usize| -> Vec<(ElementType, usize)> {
         let of = |input: &engines::tensor::NamedTensor| {

@@ -14,57 +14,59 @@ use models::weights::{Checkpoint, LoadReport, WeightsError};
 use crate::images::Images;
 use crate::network::{Case, Network};
 
-/// Grey digits in, the logarithms of the probabilities of their classes out.
-fn images() -> Images {
-    Images { channels: 1, size: IMAGE_SIZE, classes: CLASSES, range: (normalize(0), normalize(u8::MAX)) }
+/// Grey images in, the logarithms of the probabilities of so many classes out.
+fn images(classes: usize) -> Images {
+    Images { channels: 1, size: IMAGE_SIZE, classes, range: (normalize(0), normalize(u8::MAX)) }
 }
 
 impl Network for MnistCnn {
-    type Config = ();
+    /// How many classes it tells apart.
+    type Config = usize;
 
     const GRAPH: &'static str = "mnist_cnn";
     const WHAT: &'static str = "an MNIST network";
 
-    fn config(_folder: Option<&Path>) -> Result<(), EngineError> {
-        Ok(())
+    fn config(_folder: Option<&Path>, weights: Option<&Path>) -> Result<usize, EngineError> {
+        let classes = |path: &Path| Checkpoint::open(path).map(|checkpoint| Self::classes_of(&checkpoint));
+        weights.map_or(Ok(CLASSES), classes).map_err(EngineError::weights)
     }
 
-    fn config_or_published(_file: Option<&Path>) -> Result<(), EngineError> {
-        Ok(())
+    fn config_or_published(_file: Option<&Path>) -> Result<usize, EngineError> {
+        Ok(CLASSES)
     }
 
-    fn parameters((): &(), device: &Device) -> u64 {
-        Self::new(device).num_params() as u64
+    fn parameters(classes: &usize, device: &Device) -> u64 {
+        Self::for_classes(*classes, device).num_params() as u64
     }
 
-    fn load((): &(), checkpoint: &Checkpoint, device: &Device) -> Result<(Self, LoadReport), WeightsError> {
+    fn load(_classes: &usize, checkpoint: &Checkpoint, device: &Device) -> Result<(Self, LoadReport), WeightsError> {
         Self::load(checkpoint, device)
     }
 
-    fn random((): &(), seed: u64, device: &Device) -> Self {
-        Self::random(seed, device)
+    fn random(classes: &usize, seed: u64, device: &Device) -> Self {
+        Self::random_for_classes(*classes, seed, device)
     }
 
-    fn signature((): &()) -> Signature {
-        images().signature()
+    fn signature(classes: &usize) -> Signature {
+        images(*classes).signature()
     }
 
     fn run(
         &self,
-        (): &(),
+        classes: &usize,
         inputs: &[NamedTensor],
         device: &Device,
         precision: DType,
     ) -> Result<Vec<NamedTensor>, EngineError> {
-        images().run(inputs, device, precision, |digits| self.forward(digits))
+        images(*classes).run(inputs, device, precision, |digits| self.forward(digits))
     }
 
-    fn export(&self, (): &(), exporter: OnnxExporter) -> Result<ExportedModel, ExportError> {
-        images().export(self, exporter, Self::forward)
+    fn export(&self, classes: &usize, exporter: OnnxExporter) -> Result<ExportedModel, ExportError> {
+        images(*classes).export(self, exporter, Self::forward)
     }
 
     /// One, two, a prime, and the batch of training.
-    fn cases((): &()) -> Result<Vec<Case>, EngineError> {
-        images().cases(&[1, 2, 7, 64])
+    fn cases(classes: &usize) -> Result<Vec<Case>, EngineError> {
+        images(*classes).cases(&[1, 2, 7, 64])
     }
 }

@@ -35,11 +35,12 @@ pub trait Network: Module + 'static {
         preprocess_file(file)
     }
 
-    /// The configuration in a Hugging Face folder. A network of one shape is given none, and asks for none.
+    /// The configuration in a Hugging Face folder, or what can be told from the file of weights. Both may be absent: a network of
+    /// one shape asks for neither.
     ///
     /// # Errors
     /// When there is no folder where one is needed, or it holds another kind of network.
-    fn config(folder: Option<&Path>) -> Result<Self::Config, EngineError>;
+    fn config(folder: Option<&Path>, weights: Option<&Path>) -> Result<Self::Config, EngineError>;
 
     /// The configuration in a file, or that of the published network, for random weights.
     ///

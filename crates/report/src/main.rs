@@ -1,6 +1,5 @@
 //! One page over every network that was evaluated.
 
-use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -9,7 +8,7 @@ use artifact::{Outputs, is_ours, write_atomic};
 use clap::Parser;
 use cli::report::ReportArgs;
 use report::{Summary, collect, markdown, page, summary};
-use terminal::failure::sentence;
+use terminal::program::{end, print};
 
 /// The folder of the report in the folder with the results.
 const FOLDER: &str = "report";
@@ -25,10 +24,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    execute(&Arguments::parse().report).unwrap_or_else(|error| {
-        eprintln!("error: {}", sentence(error.as_ref()));
-        ExitCode::FAILURE
-    })
+    end(execute(&Arguments::parse().report))
 }
 
 /// Writes the page, the document and the summary, and says where they are.
@@ -39,9 +35,7 @@ fn execute(arguments: &ReportArgs) -> Result<ExitCode> {
         true => json(&short)?,
         false => text(&short) + &format!("{}\nReport: {}\n", short.sentence(), out.join(INDEX).display()),
     };
-    let mut output = std::io::stdout().lock();
-    output.write_all(text.as_bytes())?;
-    output.flush()?;
+    print(text)?;
     Ok(if short.passed || !arguments.check { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

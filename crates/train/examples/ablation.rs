@@ -74,7 +74,7 @@ fn main() -> Result<()> {
                     state = trainer.step(state);
                 }
                 let last = evaluate(&state.network.valid(), &data.test, config.test_batch_size, &device)?;
-                state = trainer.finish_epoch(state)?;
+                trainer.finish_epoch(&mut state)?;
                 let Some(epoch) = state.progress.epochs.last() else { continue };
                 println!(
                     "{name:<40} {seed:>4} {:>6} {:>8.1} {:>11.4} {:>14.5} {:>7} {:>8} ({:.5})",

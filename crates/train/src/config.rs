@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use models::mnist_cnn::CLASSES;
 use serde::{Deserialize, Serialize};
 
 use crate::adadelta::Adadelta;
@@ -26,6 +27,12 @@ pub struct Config {
     pub learning_rate: f64,
     /// How it goes on from there.
     pub schedule: Schedule,
+    /// The classes that the network tells apart: those of the data set.
+    #[serde(default = "digits")]
+    pub classes: usize,
+    /// The label of the first class; the others follow it.
+    #[serde(default)]
+    pub first_label: u8,
     /// Only this many training images, the first ones.
     pub limit: Option<usize>,
     /// One step in each epoch, to see that everything works.
@@ -50,6 +57,11 @@ pub enum DeviceKind {
     Flex,
     /// An NVIDIA GPU, through Burn's CUDA backend.
     Cuda,
+}
+
+/// What a configuration means that does not tell its classes.
+fn digits() -> usize {
+    CLASSES
 }
 
 impl fmt::Display for DeviceKind {
@@ -79,6 +91,8 @@ impl Config {
             test_batch_size: 1000,
             learning_rate: 1.0,
             schedule: Schedule::Step { gamma: 0.7 },
+            classes: CLASSES,
+            first_label: 0,
             limit: None,
             dry_run: false,
             optimizer: Adadelta::default(),

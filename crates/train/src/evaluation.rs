@@ -1,7 +1,8 @@
 //! How well a network does on digits that it has not learnt from.
 
+use artifact::interrupt;
 use burn::tensor::Device;
-use models::mnist_cnn::{CLASSES, MnistCnn};
+use models::mnist_cnn::MnistCnn;
 use models::mnist_digits::Digits;
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +30,7 @@ impl Evaluation {
 /// Evaluates `network` on all `digits`, `batch_size` at a time. `device` is the network's.
 ///
 /// # Errors
-/// When the device fails.
+/// When the device fails, or somebody interrupts it.
 pub fn evaluate(
     network: &MnistCnn,
     digits: &Digits,
@@ -39,11 +40,12 @@ pub fn evaluate(
     let batcher = Batcher::new(digits);
     let (mut loss, mut correct) = (0.0, 0);
     for start in (0..digits.len()).step_by(batch_size) {
+        interrupt::check()?;
         let indices = start..digits.len().min(start + batch_size);
         let labels = &digits.labels()[indices.clone()];
         let batch = batcher.batch(indices, device);
         let log_probabilities: Vec<f32> = network.forward(batch.images).try_into_vec_as()?;
-        for (row, &label) in log_probabilities.chunks_exact(CLASSES).zip(labels) {
+        for (row, &label) in log_probabilities.chunks_exact(network.classes()).zip(labels) {
             loss -= f64::from(row[usize::from(label)]);
             correct += usize::from(most_likely(row) == usize::from(label));
         }

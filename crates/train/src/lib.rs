@@ -10,10 +10,10 @@ pub mod averaging;
 pub mod batch;
 pub mod checkpoint;
 pub mod config;
+pub mod data;
 pub mod dropout;
 pub mod evaluation;
 pub mod outputs;
-pub mod parent;
 pub mod random;
 pub mod report;
 pub mod run;
@@ -40,6 +40,9 @@ pub enum TrainError {
     /// The run could not be saved or continued.
     #[error(transparent)]
     Checkpoint(#[from] checkpoint::CheckpointError),
+    /// Somebody asked for it.
+    #[error("{0}")]
+    Interrupted(#[from] artifact::interrupt::Interrupted),
     /// A result could not be written.
     #[error(transparent)]
     File(#[from] artifact::FileError),
@@ -62,8 +65,8 @@ pub enum TrainError {
         folder: std::path::PathBuf,
     },
     /// The report could not be written.
-    #[error("cannot write to standard output: {0}")]
-    Report(#[from] std::io::Error),
+    #[error("{0}")]
+    Report(#[from] terminal::program::OutputError),
     /// The weights could not be put into the file's format.
     #[error("the weights cannot be saved: {0}")]
     Weights(#[from] safetensors::SafeTensorError),

@@ -1,22 +1,20 @@
 //! Trains the MNIST CNN.
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use artifact::interrupt;
 use burn::tensor::Device;
 use clap::Parser;
+use terminal::program::{note, print_line};
 use cli::train::{Practice, Recipe, TrainArgs};
-use models::mnist_digits::{Digits, Split};
 use train::checkpoint::Identity;
 use train::config::{Config, DeviceKind};
-use train::outputs::hash_data;
-use train::parent::end_with_parent;
+use train::data::{self, Loaded};
 use train::run::{Options, Resume, run};
 use train::schedule::Schedule;
-use train::training::Data;
 
 #[derive(Parser)]
 #[command(name = "train", version)]
@@ -26,19 +24,14 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    match execute(Arguments::parse().train) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {}", terminal::failure::sentence(error.as_ref()));
-            ExitCode::FAILURE
-        }
-    }
+    terminal::program::end(execute(Arguments::parse().train).map(|()| ExitCode::SUCCESS))
 }
 
 fn execute(arguments: TrainArgs) -> Result<()> {
-    if arguments.in_pipeline {
-        end_with_parent();
-    }
+    interrupt::exit_in_turn(match arguments.no_save_model {
+        true => "nothing was kept",
+        false => "the same command with --resume goes on from the last checkpoint",
+    });
     let recipe = &arguments.recipe;
     let kind = device_kind(recipe);
     let device = device(kind)?;
@@ -48,9 +41,9 @@ fn execute(arguments: TrainArgs) -> Result<()> {
             .build_global()
             .context("cannot start the worker threads")?;
     }
-    let data = load(&arguments)?;
-    let config = config(recipe, kind)?;
-    let identity = Identity { config, data: hash_data(&arguments.data)? };
+    let Loaded { data, classes, hashes, .. } = load(&arguments)?;
+    let config = Config { classes: classes.count, first_label: classes.first, ..config(recipe, kind)? };
+    let identity = Identity { config, data: hashes };
     let out: Option<PathBuf> = (!arguments.no_save_model).then_some(arguments.out);
     let resume = match (arguments.resume, arguments.in_pipeline) {
         (true, _) => Resume::Required,
@@ -68,8 +61,7 @@ fn execute(arguments: TrainArgs) -> Result<()> {
     // On a worker thread: from any other, each operation would wait for one of them to wake up.
     let outcome = rayon::scope(|_| run(&identity, &data, &device, &options))?;
     if let Some(saved) = outcome.saved {
-        writeln!(io::stdout(), "Saved {} (SHA-256 {})", saved.model.display(), saved.digest)
-            .context("cannot write to standard output")?;
+        print_line(format_args!("Saved {} (SHA-256 {})", saved.model.display(), saved.digest))?;
     }
     Ok(())
 }
@@ -146,18 +138,19 @@ fn cuda() -> Result<Device> {
     )
 }
 
-fn load(arguments: &TrainArgs) -> Result<Data> {
-    let read = |split| {
-        Digits::read(&arguments.data, split).with_context(|| {
-            format!("no usable MNIST in {} (`cargo xtask fetch mnist` gets it)", arguments.data.display())
-        })
-    };
-    let (mut train, test) = (read(Split::Train)?, read(Split::Test)?);
+/// The data set with as many training images as are asked for.
+fn load(arguments: &TrainArgs) -> Result<Loaded> {
+    let mut loaded = data::load(&arguments.data)?;
+    if loaded.manifest.is_none() {
+        let data = arguments.data.display();
+        note(format_args!("note: no manifest declares {data}; its files are your own, and are taken as they are"));
+    }
+    let train = &mut loaded.data.train;
     if let Some(limit) = arguments.recipe.limit
         && limit > train.len()
     {
         bail!("--limit {limit} asks for more than the {} training images that there are", train.len());
     }
     train.truncate(arguments.recipe.limit.unwrap_or(usize::MAX));
-    Ok(Data { train, test })
+    Ok(loaded)
 }

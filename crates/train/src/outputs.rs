@@ -10,9 +10,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use artifact::{Digest, FileError, OutputError, Outputs, sha256_bytes, sha256_file, write_atomic};
+use artifact::{Digest, FileError, OutputError, Outputs, sha256_bytes, write_atomic};
 use models::mnist_cnn::MnistCnn;
-use models::mnist_digits::{MEAN, STANDARD_DEVIATION, Split};
+use models::mnist_digits::{MEAN, STANDARD_DEVIATION};
 use models::weights::{identity_name, state_dict, to_safetensors};
 use serde::Serialize;
 use serde_json::Value;
@@ -35,17 +35,8 @@ pub const CHECKPOINT_FILE: &str = "checkpoint.safetensors";
 /// Every file that a training writes.
 pub const FILES: [&str; 5] = [MODEL_FILE, METRICS_FILE, TIMINGS_FILE, CONFIG_FILE, CHECKPOINT_FILE];
 
-/// The SHA-256 of each data file, by its name.
+/// The SHA-256 of what each data file holds, unpacked, by its name.
 pub type DataHashes = BTreeMap<String, Digest>;
-
-/// Hashes the four files of the data set.
-///
-/// # Errors
-/// When one cannot be read.
-pub fn hash_data(folder: &Path) -> Result<DataHashes, FileError> {
-    let files = [Split::Train, Split::Test].map(|split| [split.images_file(), split.labels_file()]);
-    files.as_flattened().iter().map(|name| Ok(((*name).to_owned(), sha256_file(folder.join(name))?))).collect()
-}
 
 /// What [`write()`] wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]

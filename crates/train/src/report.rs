@@ -1,8 +1,9 @@
 //! What a person sees while a network learns.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::path::Path;
 
+use terminal::program::{OutputError, note, print_line};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::config::Config;
@@ -41,14 +42,14 @@ impl Report {
 
     /// There is no checkpoint to go on from.
     pub fn nothing_to_resume(&self, folder: &Path) {
-        eprintln!("note: {} holds no checkpoint; the training starts at the beginning", folder.display());
+        note(format_args!("note: {} holds no checkpoint; the training starts at the beginning", folder.display()));
     }
 
     /// After every step. `loss` is that of the step, where it was read.
     ///
     /// # Errors
     /// When standard output is closed.
-    pub fn step(&self, progress: &Progress, loss: Option<f64>) -> io::Result<()> {
+    pub fn step(&self, progress: &Progress, loss: Option<f64>) -> Result<(), OutputError> {
         let epoch = progress.epoch + 1;
         match (&self.bar, loss) {
             (Some(bar), loss) => {
@@ -64,7 +65,7 @@ impl Report {
                 let batch = self.batch_size.min(images - before * self.batch_size);
                 let percent = 100.0 * before as f64 / images.div_ceil(self.batch_size) as f64;
                 let seen = before * batch;
-                writeln!(io::stdout(), "Train Epoch: {epoch} [{seen}/{images} ({percent:.0}%)]\tLoss: {loss:.6}")
+                print_line(format_args!("Train Epoch: {epoch} [{seen}/{images} ({percent:.0}%)]\tLoss: {loss:.6}"))
             }
             (None, None) => Ok(()),
         }
@@ -74,13 +75,13 @@ impl Report {
     ///
     /// # Errors
     /// When standard output is closed.
-    pub fn epoch(&self, test: &Evaluation) -> io::Result<()> {
+    pub fn epoch(&self, test: &Evaluation) -> Result<(), OutputError> {
         let Evaluation { loss, correct, total } = *test;
         let percent = 100.0 * test.accuracy();
         let line = format!("Test set: Average loss: {loss:.4}, Accuracy: {correct}/{total} ({percent:.0}%)");
         match &self.bar {
-            Some(bar) => bar.suspend(|| writeln!(io::stdout(), "{line}")),
-            None => writeln!(io::stdout(), "\n{line}\n"),
+            Some(bar) => bar.suspend(|| print_line(line)),
+            None => print_line(format_args!("\n{line}\n")),
         }
     }
 

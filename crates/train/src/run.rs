@@ -1,11 +1,11 @@
 //! A whole training, from the configuration to the files that it leaves.
 
-use std::fs::{self, File, TryLockError};
-use std::io;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use artifact::FileError;
+use artifact::interrupt::{self, Interrupted};
+use artifact::{FileError, claim};
 use burn::tensor::Device;
 use models::mnist_cnn::MnistCnn;
 
@@ -14,6 +14,9 @@ use crate::checkpoint::{self, CheckpointError, Identity};
 use crate::outputs::{self, CHECKPOINT_FILE, MODEL_FILE, Saved};
 use crate::report::Report;
 use crate::training::{Data, State, Trainer};
+
+/// How long a training that was just killed may hold its folder.
+const JUST_ENDED: Duration = Duration::from_secs(3);
 
 /// How a training is run. None of it changes the weights.
 #[derive(Debug, Clone)]
@@ -54,48 +57,45 @@ pub struct Outcome {
 
 /// Trains on `device`, reports on the way, and writes the results.
 ///
-/// A checkpoint in the folder is removed when the results are there.
+/// A checkpoint in the folder is removed when the results are there. There is one if the training ends early because somebody
+/// interrupts it or nobody reads its report.
 ///
 /// # Errors
-/// When files cannot be read or written, when another training works in the same folder, or when the loss diverges.
+/// When files cannot be read or written, when another training works in the same folder, when the loss diverges, or as just said.
 pub fn run(identity: &Identity, data: &Data, device: &Device, options: &Options) -> Result<Outcome, TrainError> {
     let config = &identity.config;
     let folder = options.out.as_deref().map(|path| Folder::open(path, options.force)).transpose()?;
     let mut trainer = Trainer::new(config, data, device);
     let report = Report::new(config, data.train.len(), trainer.images());
     let saved = match &folder {
-        Some(folder) if options.resume != Resume::No => {
-            let network = MnistCnn::new(&device.clone().inner().autodiff());
-            match checkpoint::load(&folder.checkpoint(), identity, network) {
-                Err(CheckpointError::OtherRun { .. } | CheckpointError::Malformed { .. })
-                    if options.resume == Resume::IfSame =>
-                {
-                    None
-                }
-                result => result?,
-            }
-        }
-        _ => None,
+        Some(folder) => folder.resume(identity, device, options.resume, &report)?,
+        None => None,
     };
-    if let (Some(folder), None, Resume::Required) = (&folder, &saved, options.resume) {
-        match folder.is_finished() {
-            true => return Err(TrainError::Finished { folder: folder.path.clone() }),
-            false => report.nothing_to_resume(&folder.path),
-        }
-    }
     let mut state = saved.unwrap_or_else(|| trainer.initial());
     report.start(&state.progress);
 
     let mut last_saved = Instant::now();
-    while state.progress.epoch < config.epochs {
-        if state.progress.step < trainer.steps() {
+    let stopped = loop {
+        if state.progress.epoch == config.epochs {
+            break None;
+        }
+        if interrupt::asked() {
+            break Some(TrainError::Interrupted(Interrupted));
+        }
+        let told = if state.progress.step < trainer.steps() {
             let logged = state.progress.step.is_multiple_of(options.log_interval);
             state = trainer.step(state);
             let loss = if logged { trainer.read_losses(&mut state)? } else { None };
-            report.step(&state.progress, loss)?;
+            report.step(&state.progress, loss)
         } else {
-            state = trainer.finish_epoch(state)?;
-            state.progress.epochs.last().map_or(Ok(()), |epoch| report.epoch(&epoch.test))?;
+            match trainer.finish_epoch(&mut state) {
+                Err(interrupted @ TrainError::Interrupted(_)) => break Some(interrupted),
+                finished => finished?,
+            }
+            state.progress.epochs.last().map_or(Ok(()), |epoch| report.epoch(&epoch.test))
+        };
+        if let Err(unread) = told {
+            break Some(unread.into());
         }
         let epoch_ended = state.progress.step == 0;
         if let Some(folder) = &folder
@@ -105,8 +105,15 @@ pub fn run(identity: &Identity, data: &Data, device: &Device, options: &Options)
             checkpoint::save(&folder.checkpoint(), identity, &state)?;
             last_saved = Instant::now();
         }
-    }
+    };
     report.finish();
+    if let Some(reason) = stopped {
+        if let Some(folder) = &folder {
+            trainer.read_losses(&mut state)?;
+            checkpoint::save(&folder.checkpoint(), identity, &state)?;
+        }
+        return Err(reason);
+    }
 
     let saved = match &folder {
         Some(folder) => {
@@ -124,26 +131,47 @@ pub fn run(identity: &Identity, data: &Data, device: &Device, options: &Options)
 struct Folder {
     path: PathBuf,
     /// Released by the operating system when the process ends, however it ends.
-    _lock: File,
+    _claim: File,
 }
 
 impl Folder {
     fn open(path: &Path, force: bool) -> Result<Self, TrainError> {
         fs::create_dir_all(path).map_err(FileError::new("create", path))?;
-        let lock = File::open(path).map_err(FileError::new("open", path))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(TrainError::Busy { folder: path.to_owned() }),
-            // A file system without locks: nothing can be known about other processes.
-            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
-            Err(TryLockError::Error(error)) => return Err(FileError::new("lock", path)(error).into()),
-        }
+        let busy = || TrainError::Busy { folder: path.to_owned() };
+        let claim = claim(path, JUST_ENDED)?.ok_or_else(busy)?;
         outputs::check(path, force)?;
         // A training that was killed while it wrote a file may have left a part of it.
         for file in outputs::FILES {
             artifact::sweep(path.join(file));
         }
-        Ok(Self { path: path.to_owned(), _lock: lock })
+        Ok(Self { path: path.to_owned(), _claim: claim })
+    }
+
+    /// The state that an interrupted training left here, if it is to be continued and there is one.
+    fn resume(
+        &self,
+        identity: &Identity,
+        device: &Device,
+        resume: Resume,
+        report: &Report,
+    ) -> Result<Option<State>, TrainError> {
+        if resume == Resume::No {
+            return Ok(None);
+        }
+        let network = MnistCnn::for_classes(identity.config.classes, &device.clone().inner().autodiff());
+        let saved = match checkpoint::load(&self.checkpoint(), identity, network) {
+            Err(CheckpointError::OtherRun { .. } | CheckpointError::Malformed { .. }) if resume == Resume::IfSame => {
+                None
+            }
+            result => result?,
+        };
+        if saved.is_none() && resume == Resume::Required {
+            match self.is_finished() {
+                true => return Err(TrainError::Finished { folder: self.path.clone() }),
+                false => report.nothing_to_resume(&self.path),
+            }
+        }
+        Ok(saved)
     }
 
     fn is_finished(&self) -> bool {

@@ -102,7 +102,7 @@ impl<'a> Trainer<'a> {
 
     /// The state before the first step.
     pub fn initial(&self) -> State {
-        let network = contiguous(MnistCnn::random(self.config.seed, &self.device));
+        let network = contiguous(MnistCnn::random_for_classes(self.config.classes, self.config.seed, &self.device));
         let average = self.config.averaging.map(|_| network.valid());
         let optimizer = ModuleAdadelta::new(self.config.optimizer.clone());
         State { network, optimizer, average, progress: Progress::default() }
@@ -167,12 +167,12 @@ impl<'a> Trainer<'a> {
         Ok(last)
     }
 
-    /// Judges the network after the last step of an epoch, and turns to the next.
+    /// Judges the network after the last step of an epoch, and turns to the next. Where that fails, it can be done again.
     ///
     /// # Errors
-    /// As [`read_losses`](Self::read_losses).
-    pub fn finish_epoch(&mut self, mut state: State) -> Result<State, TrainError> {
-        self.read_losses(&mut state)?;
+    /// As [`read_losses`](Self::read_losses), and when somebody interrupts it.
+    pub fn finish_epoch(&mut self, state: &mut State) -> Result<(), TrainError> {
+        self.read_losses(state)?;
         let test =
             evaluate(&state.result(), &self.data.test, self.config.test_batch_size, &self.device.clone().inner())?;
         let Progress { epoch, loss, seconds, .. } = state.progress;
@@ -184,9 +184,9 @@ impl<'a> Trainer<'a> {
             images,
             seconds,
         });
-        let epochs = state.progress.epochs;
+        let epochs = std::mem::take(&mut state.progress.epochs);
         state.progress = Progress { epoch: epoch + 1, epochs, ..Progress::default() };
-        Ok(state)
+        Ok(())
     }
 
     fn learning_rate_at(&self, epoch: usize, step: usize) -> f64 {

@@ -24,8 +24,8 @@ pub fn execute(arguments: &PredictArgs, known: &Known) -> Result<ExitCode> {
     let mut opened = known.open(arguments)?;
     let prediction = predict(&known.images()?, &mut opened.engines, &image.pixels, image.name, image.label)?;
     match arguments.json {
-        true => crate::print(&(serde_json::to_string_pretty(&prediction)? + "\n"))?,
-        false => crate::print(&(failures(&opened.failed) + &prediction.text(&image.pixels)))?,
+        true => crate::print(serde_json::to_string_pretty(&prediction)? + "\n")?,
+        false => crate::print(failures(&opened.failed) + &prediction.text(&image.pixels))?,
     }
     require_all(&opened.failed)?;
     if !prediction.agree {

@@ -93,8 +93,8 @@ pub fn execute(arguments: &PredictArgs, known: &Known) -> Result<ExitCode> {
     }
     report.agree = report.pictures.iter().all(Picture::agrees);
     match arguments.json {
-        true => crate::print(&(serde_json::to_string_pretty(&report)? + "\n"))?,
-        false => crate::print(&report.text())?,
+        true => crate::print(serde_json::to_string_pretty(&report)? + "\n")?,
+        false => crate::print(report.text())?,
     }
     let unlabelled: Vec<&str> = report.pictures.iter().filter_map(Picture::failure).collect();
     if let Some(first) = unlabelled.first() {

@@ -112,8 +112,8 @@ pub fn execute(arguments: &PredictArgs, known: &Known) -> Result<ExitCode> {
     }
     report.agree = report.questions.iter().all(Asked::agrees);
     match arguments.json {
-        true => crate::print(&(serde_json::to_string_pretty(&report)? + "\n"))?,
-        false => crate::print(&report.text(arguments.jsonl.as_deref()))?,
+        true => crate::print(serde_json::to_string_pretty(&report)? + "\n")?,
+        false => crate::print(report.text(arguments.jsonl.as_deref()))?,
     }
     let unanswered: Vec<String> =
         report.questions.iter().filter_map(|asked| asked.failure(arguments.jsonl.as_deref())).collect();

@@ -67,7 +67,7 @@ fn missing_or_damaged_data_is_reported() {
     let place = Place::new(20, 10);
     let fails_with = |reason: &str| {
         let said = place.train_badly("--out out");
-        assert!(said.contains("no usable MNIST in data") && said.contains("cargo xtask fetch mnist"), "{said}");
+        assert!(said.contains("no usable data in data") && said.contains("cargo xtask fetch mnist"), "{said}");
         assert!(said.contains(reason), "{reason}: {said}");
         assert_eq!(place.names("."), ["data"]);
     };

@@ -4,6 +4,7 @@
 
 mod adadelta;
 mod augmentation;
+mod data_sets;
 mod dropout;
 mod failures;
 mod initial_weights;
@@ -11,4 +12,5 @@ mod interruption;
 mod network;
 mod outputs;
 mod recipe;
+mod stopping;
 mod support;

@@ -72,10 +72,14 @@ impl Place {
         std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     }
 
-    /// The program with these arguments, at work in the folder: paths in `arguments` are relative to it.
+    /// The program with these arguments, at work in the folder: paths in `arguments` are relative to it. The data are those in
+    /// `data`, unless they name others.
     pub fn train(&self, arguments: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_train"));
-        command.current_dir(&self.folder).args(["--data", "data"]).args(arguments.split_whitespace());
+        command.current_dir(&self.folder).args(arguments.split_whitespace());
+        if !arguments.contains("--data ") {
+            command.args(["--data", "data"]);
+        }
         command
     }
 

@@ -1,18 +1,21 @@
 //! Fetching wheels through pip, from an index of our own.
 
-mod server;
-
 use std::fs;
 use std::io::{Cursor, Write};
 use std::path::Path;
+use std::thread::sleep;
+use std::time::Duration;
 
 use artifact::{Digest, sha256_bytes};
 use clap::Parser;
 use cli::fetch::FetchArgs;
-use fetch::{Fetched, FileEntry, Manifest, Observer, Source, fetch};
-use server::{Server, serve};
+use fetch::{Fetched, FileEntry, Manifest, Observer, Options, Patience, Source, fetch};
+
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
+
+use crate::server::{Server, head, serve, serve_by};
+use crate::sources::Log;
 
 const PLATFORM: &str = "linux-x86_64";
 
@@ -66,8 +69,13 @@ fn entry(name: &str, content: &str) -> FileEntry {
         platform: Some(PLATFORM.to_owned()),
         bytes: Some(content.len() as u64),
         sha256: Some(sha256_bytes(content.as_bytes())),
+        at_most: None,
         executable: false,
     }
+}
+
+fn options(patience: Patience) -> Options<'static> {
+    Options { platform: PLATFORM.to_owned(), from: None, patience }
 }
 
 fn source(index: &Server, package: &str, wheel: &[u8], files: &[&str]) -> Source {
@@ -99,7 +107,7 @@ fn several_packages_make_one_data_set_and_only_those_with_missing_files_are_aske
         ],
     };
     let folder = tempfile::tempdir().unwrap();
-    let take = || fetch(&manifest, folder.path(), PLATFORM, None, &mut Silent);
+    let take = || fetch(&manifest, folder.path(), &options(Patience::default()), &mut Silent);
     let base = &server.base;
     let both = format!("the Python package one 1.0 of {base}, the Python package two 1.0 of {base}");
     assert_eq!(take().unwrap(), Fetched::From(both));
@@ -133,7 +141,7 @@ fn a_package_that_fails_costs_its_own_files_alone() {
         ],
     };
     let folder = tempfile::tempdir().unwrap();
-    let error = fetch(&manifest, folder.path(), PLATFORM, None, &mut Silent).unwrap_err().to_string();
+    let error = fetch(&manifest, folder.path(), &options(Patience::default()), &mut Silent).unwrap_err().to_string();
     assert!(error.contains("the Python package two 1.0") && !error.contains("package one"), "{error}");
     assert!(folder.path().join(PLATFORM).join("liba.so.1").is_file());
     assert!(!folder.path().join(PLATFORM).join("libb.so.1").exists());
@@ -163,4 +171,42 @@ fn every_manifest_is_sound_and_nvidias_libraries_lie_where_they_are_looked_for()
     }
     let plain = Plain::parse_from(["fetch"]).fetch.names;
     assert_eq!(plain, ["mnist", "onnxruntime"]);
+}
+
+#[test]
+fn a_package_that_stops_on_its_way_is_left() {
+    let whole = wheel("one", &[("liba.so.1", "a")]);
+    let name = "one-1.0-py3-none-any.whl";
+    let half = whole[..whole.len() / 2].to_vec();
+    let announced = whole.len();
+    let stuck = serve_by(move |path, stream| {
+        let answer = match path {
+            "/one/" => {
+                [head("text/html", 2 * name.len() + 15), format!("<a href=\"{name}\">{name}</a>").into()].concat()
+            }
+            _ => [head("application/octet-stream", announced), half.clone()].concat(),
+        };
+        let _ = stream.write_all(&answer);
+        if path != "/one/" {
+            sleep(Duration::from_secs(20));
+        }
+    });
+    let good = serve(&[("liba.so.1", b"a".to_vec())]);
+    let manifest = Manifest {
+        title: "libraries".to_owned(),
+        licence: "MIT".to_owned(),
+        otherwise: None,
+        files: vec![entry("liba.so.1", "a")],
+        sources: vec![
+            source(&stuck, "one", &whole, &[]),
+            Source::Https { base: good.base.clone(), suffix: String::new() },
+        ],
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let mut log = Log::default();
+    let patience = Patience { idle_client: Duration::from_secs(3), ..Patience::default() };
+    let fetched = fetch(&manifest, folder.path(), &options(patience), &mut log).unwrap();
+    assert_eq!(fetched, Fetched::From(good.base));
+    assert_eq!(log.failures.len(), 1);
+    assert!(log.failures[0].ends_with("`pip` failed: it brought nothing for 3 s"), "{:?}", log.failures);
 }

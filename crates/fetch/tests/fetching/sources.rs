@@ -1,6 +1,4 @@
-//! Fetching from a server of our own, honest and otherwise, and from folders.
-
-mod server;
+//! Sources, honest and otherwise.
 
 use std::fs;
 use std::io::Write;
@@ -8,18 +6,19 @@ use std::net::TcpListener;
 use std::path::Path;
 
 use artifact::{Digest, sha256_bytes};
-use fetch::{FetchError, Fetched, FileEntry, Manifest, Observer, Source, fetch, is_intact};
+use fetch::{FetchError, Fetched, FileEntry, Manifest, Observer, Options, Patience, Source, fetch, is_intact};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use server::{Server, serve};
+
+use crate::server::{Server, serve};
 
 /// What a source is expected to give.
 const IMAGES: &[u8] = b"two hundred images of digits, more or less";
 const LABELS: &[u8] = b"6, 0, 5";
 
 #[derive(Default)]
-struct Log {
-    failures: Vec<String>,
+pub struct Log {
+    pub failures: Vec<String>,
     recorded: Vec<String>,
     last: u64,
 }
@@ -37,18 +36,19 @@ impl Observer for Log {
     }
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }
 
-fn entry(name: &str, content: &[u8]) -> FileEntry {
+pub fn entry(name: &str, content: &[u8]) -> FileEntry {
     FileEntry {
         name: name.to_owned(),
         platform: None,
         bytes: Some(content.len() as u64),
         sha256: Some(sha256_bytes(content)),
+        at_most: None,
         executable: false,
     }
 }
@@ -66,6 +66,23 @@ fn manifest(bases: &[(&str, &str)]) -> Manifest {
     }
 }
 
+/// Takes away what is stated of a file, but a bound.
+fn unstate(file: &mut FileEntry) {
+    (file.bytes, file.sha256, file.at_most) = (None, None, Some(1000));
+}
+
+fn on(platform: &str) -> Options<'static> {
+    Options { platform: platform.to_owned(), from: None, patience: Patience::default() }
+}
+
+fn any() -> Options<'static> {
+    on("any")
+}
+
+fn out_of(folder: &Path) -> Options<'_> {
+    Options { from: Some(folder), ..any() }
+}
+
 fn honest() -> Server {
     serve(&[("images.gz", gzip(IMAGES)), ("labels.gz", gzip(LABELS))])
 }
@@ -76,7 +93,7 @@ fn closed() -> String {
     format!("http://{}/", listener.local_addr().unwrap())
 }
 
-fn content(folder: &Path) -> Vec<(String, Vec<u8>)> {
+pub fn content(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut all: Vec<_> = fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap())
@@ -94,11 +111,11 @@ fn complete() -> Vec<(String, Vec<u8>)> {
 fn a_server_gives_the_files_once() {
     let (server, folder, mut log) = (honest(), tempfile::tempdir().unwrap(), Log::default());
     let manifest = manifest(&[(&server.base, ".gz")]);
-    let first = fetch(&manifest, folder.path(), "any", None, &mut log).unwrap();
+    let first = fetch(&manifest, folder.path(), &any(), &mut log).unwrap();
     assert_eq!(first, Fetched::From(server.base.clone()));
     assert_eq!(content(folder.path()), complete());
     assert_eq!(log.last, LABELS.len() as u64);
-    assert_eq!(fetch(&manifest, folder.path(), "any", None, &mut log).unwrap(), Fetched::Present);
+    assert_eq!(fetch(&manifest, folder.path(), &any(), &mut log).unwrap(), Fetched::Present);
     assert_eq!(*server.asked.lock().unwrap(), ["/images.gz", "/labels.gz"]);
 }
 
@@ -112,7 +129,7 @@ fn damaged_files_are_fetched_again_and_intact_ones_are_not() {
         fs::write(folder.path().join("images"), IMAGES).unwrap();
         fs::write(folder.path().join("labels"), damaged).unwrap();
         server.asked.lock().unwrap().clear();
-        fetch(&manifest, folder.path(), "any", None, &mut Log::default()).unwrap();
+        fetch(&manifest, folder.path(), &any(), &mut Log::default()).unwrap();
         assert_eq!(content(folder.path()), complete());
         assert_eq!(*server.asked.lock().unwrap(), ["/labels.gz"]);
     }
@@ -135,7 +152,7 @@ fn the_next_source_is_tried_whatever_the_first_one_does() {
     for (server, suffix, reason) in &servers {
         let (folder, mut log) = (tempfile::tempdir().unwrap(), Log::default());
         let manifest = manifest(&[(&closed(), ""), (&server.base, suffix), (&honest.base, ".gz")]);
-        let fetched = fetch(&manifest, folder.path(), "any", None, &mut log).unwrap();
+        let fetched = fetch(&manifest, folder.path(), &any(), &mut log).unwrap();
         assert_eq!(fetched, Fetched::From(honest.base.clone()));
         assert_eq!(content(folder.path()), complete(), "after a server that fails with {reason}");
         assert_eq!(log.failures.len(), 2, "{:?}", log.failures);
@@ -148,10 +165,10 @@ fn when_no_source_works_the_error_names_them_all_and_nothing_is_left() {
     let (lying, folder) = (serve(&[("images", LABELS.to_vec())]), tempfile::tempdir().unwrap());
     let closed = closed();
     let manifest = manifest(&[(&closed, ""), (&lying.base, "")]);
-    let error = fetch(&manifest, folder.path(), "any", None, &mut Log::default()).unwrap_err();
+    let error = fetch(&manifest, folder.path(), &any(), &mut Log::default()).unwrap_err();
     let text = error.to_string();
     let ways = Manifest { otherwise: Some("draw your own".to_owned()), ..manifest.clone() };
-    let other = fetch(&ways, folder.path(), "any", None, &mut Log::default()).unwrap_err().to_string();
+    let other = fetch(&ways, folder.path(), &any(), &mut Log::default()).unwrap_err().to_string();
     assert!(other.ends_with("; draw your own") && !other.contains("--from"), "{other}");
     assert!(matches!(error, FetchError::AllFailed { ref reasons, .. } if reasons.len() == 2), "{text}");
     assert!(text.contains(&closed) && text.contains(&lying.base) && text.contains("--from"), "{text}");
@@ -163,7 +180,7 @@ fn files_had_by_hand_are_verified_too() {
     let (by_hand, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     fs::write(by_hand.path().join("images"), IMAGES).unwrap();
     let manifest = manifest(&[]);
-    let take = || fetch(&manifest, folder.path(), "any", Some(by_hand.path()), &mut Log::default());
+    let take = || fetch(&manifest, folder.path(), &out_of(by_hand.path()), &mut Log::default());
 
     let missing = take().unwrap_err().to_string();
     assert!(missing.contains("labels is not in it"), "{missing}");
@@ -181,10 +198,10 @@ fn only_the_files_of_the_platform_are_fetched() {
     let (server, folder) = (honest(), tempfile::tempdir().unwrap());
     let mut manifest = manifest(&[(&server.base, ".gz")]);
     manifest.files[0].platform = Some("vax-vms".to_owned());
-    fetch(&manifest, folder.path(), "linux-x86_64", None, &mut Log::default()).unwrap();
+    fetch(&manifest, folder.path(), &on("linux-x86_64"), &mut Log::default()).unwrap();
     assert_eq!(content(folder.path()), [("labels".to_owned(), LABELS.to_vec())]);
     manifest.files.pop();
-    let none = fetch(&manifest, folder.path(), "linux-x86_64", None, &mut Log::default()).unwrap_err().to_string();
+    let none = fetch(&manifest, folder.path(), &on("linux-x86_64"), &mut Log::default()).unwrap_err().to_string();
     assert!(none.contains("not available for linux-x86_64"), "{none}");
 }
 
@@ -194,11 +211,11 @@ fn without_a_stated_hash_the_first_fetch_decides() {
     let unstated = |server: &Server| {
         let mut manifest = manifest(&[(&server.base, "")]);
         for file in &mut manifest.files {
-            (file.bytes, file.sha256) = (None, None);
+            unstate(file);
         }
         manifest
     };
-    let take = |server: &Server, log: &mut Log| fetch(&unstated(server), folder.path(), "any", None, log);
+    let take = |server: &Server, log: &mut Log| fetch(&unstated(server), folder.path(), &any(), log);
     let read = |name: &str| fs::read(folder.path().join(name)).unwrap();
     let first = serve(&[("images", IMAGES.to_vec()), ("labels", LABELS.to_vec())]);
     let mut log = Log::default();
@@ -222,11 +239,11 @@ fn files_named_by_the_user_take_the_place_of_those_without_a_stated_hash() {
     let (by_hand, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut manifest = manifest(&[]);
     manifest.files.truncate(1);
-    (manifest.files[0].bytes, manifest.files[0].sha256) = (None, None);
+    unstate(&mut manifest.files[0]);
     for content in [IMAGES, LABELS] {
         fs::write(by_hand.path().join("images"), content).unwrap();
         let mut log = Log::default();
-        fetch(&manifest, folder.path(), "any", Some(by_hand.path()), &mut log).unwrap();
+        fetch(&manifest, folder.path(), &out_of(by_hand.path()), &mut log).unwrap();
         assert_eq!(
             (fs::read(folder.path().join("images")).unwrap(), log.recorded),
             (content.to_vec(), vec!["images".to_owned()])
@@ -241,8 +258,8 @@ fn files_of_the_users_own_are_left_alone_where_no_hash_is_stated() {
     let (server, folder) = (serve(&[("images", IMAGES.to_vec())]), tempfile::tempdir().unwrap());
     let mut manifest = manifest(&[(&server.base, "")]);
     manifest.files.truncate(1);
-    (manifest.files[0].bytes, manifest.files[0].sha256) = (None, None);
+    unstate(&mut manifest.files[0]);
     fs::write(folder.path().join("images"), b"my own").unwrap();
-    assert_eq!(fetch(&manifest, folder.path(), "any", None, &mut Log::default()).unwrap(), Fetched::Present);
+    assert_eq!(fetch(&manifest, folder.path(), &any(), &mut Log::default()).unwrap(), Fetched::Present);
     assert_eq!(fs::read(folder.path().join("images")).unwrap(), b"my own");
 }

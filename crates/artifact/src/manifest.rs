@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use artifact::{Digest, FileError};
 use serde::Deserialize;
+
+use crate::{Digest, FileError};
 
 /// The largest manifest that is read, in bytes.
 const MAX_BYTES: u64 = 1 << 20;
@@ -37,6 +38,8 @@ pub struct FileEntry {
     pub platform: Option<String>,
     /// Its size, in bytes.
     pub bytes: Option<u64>,
+    /// The most bytes that are taken of a file whose size is not known.
+    pub at_most: Option<u64>,
     /// Its SHA-256. Absent, with the size, for a file whose publisher states none: what its first fetch gives over HTTPS is
     /// recorded in the data set's folder, and holds from then on.
     pub sha256: Option<Digest>,
@@ -128,6 +131,9 @@ impl Manifest {
             if file.bytes.is_some() != file.sha256.is_some() {
                 return Err(malformed(format!("`{}` has one of `bytes` and `sha256` without the other", file.name)));
             }
+            if file.bytes.is_some() == file.at_most.is_some() {
+                return Err(malformed(format!("`{}` needs either `bytes` or `at_most`", file.name)));
+            }
             let by_tls = |source: &Source| matches!(source, Source::Https { base, .. } if base.starts_with("https://"));
             if file.sha256.is_none() && !manifest.sources.iter().all(by_tls) {
                 return Err(malformed(format!(
@@ -154,6 +160,11 @@ impl Manifest {
 }
 
 impl FileEntry {
+    /// The most bytes that it can have.
+    pub fn most_bytes(&self) -> u64 {
+        self.bytes.or(self.at_most).unwrap_or(u64::MAX)
+    }
+
     /// The last part of the name: what the file is called at its source.
     pub fn base_name(&self) -> &str {
         self.name.rsplit('/').next().unwrap_or(&self.name)
@@ -237,8 +248,11 @@ mod tests {
                 "title = 'T'\nlicence = 'MIT'\n[[file]]\nname = 'a'\n{entry}\n[[source]]\nkind = 'https'\nbase = '{base}'\n"
             ))
         };
-        assert_eq!(with("", "https://example.org/").unwrap().files[0].sha256, None);
-        let error = with("", "http://example.org/").unwrap_err().to_string();
+        let bounded = "at_most = 9";
+        assert_eq!(with(bounded, "https://example.org/").unwrap().files[0].sha256, None);
+        let error = with("", "https://example.org/").unwrap_err().to_string();
+        assert!(error.contains("needs either `bytes` or `at_most`"), "{error}");
+        let error = with(bounded, "http://example.org/").unwrap_err().to_string();
         assert!(error.contains("every source must begin with https://"), "{error}");
         let error = with("bytes = 1", "https://example.org/").unwrap_err().to_string();
         assert!(error.contains("without the other"), "{error}");
