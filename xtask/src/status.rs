@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use artifact::pipeline::Lock;
 use clap::Args;
-use terminal::program::print_line;
 use serde_json::json;
+use terminal::program::print_line;
 
 use crate::run::{LOCK_FILE, Pipeline, assess, sentence};
 use crate::stages::Plan;

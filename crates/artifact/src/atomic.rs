@@ -8,8 +8,8 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use crate::FileError;
 use crate::staging::{Staging, parent};
+use crate::{FileError, interrupt};
 
 /// A file under construction; buffered.
 pub struct AtomicFile {
@@ -164,28 +164,35 @@ impl AtomicFolder {
         self.sync()?;
         let Self { staging, content, target } = self;
         check_replaceable(&target, &may_replace)?;
-        let aside = staging.path("replaced");
-        let replaced = match fs::rename(&target, &aside) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
-            result => result.map(|()| true).map_err(FileError::new("replace", &target))?,
-        };
-        // Looked at once more where nobody else reaches it: something may have come in since.
-        let put = match replaced {
-            true => {
-                check_replaceable(&aside, &may_replace).map_err(|error| FileError { path: target.clone(), ..error })
-            }
-            false => Ok(()),
-        };
-        let put = put.and_then(|()| fs::rename(content, &target).map_err(FileError::new("write", &target)));
-        if put.is_err() && replaced {
-            fs::rename(&aside, &target).map_err(FileError::new("put back", &target))?;
-        }
-        put?;
-        sync_parent(&target);
-        Ok(())
+        interrupt::undivided(|| exchange(&staging, &content, &target, may_replace))
     }
 }
 
+/// Puts a folder at `target`, in place of what may be replaced there.
+fn exchange(
+    staging: &Staging,
+    content: &Path,
+    target: &Path,
+    may_replace: impl Fn(&Path) -> Result<(), String>,
+) -> Result<(), FileError> {
+    let aside = staging.path("replaced");
+    let replaced = match fs::rename(target, &aside) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+        result => result.map(|()| true).map_err(FileError::new("replace", target))?,
+    };
+    // Looked at once more where nobody else reaches it: something may have come in since.
+    let put = match replaced {
+        true => check_replaceable(&aside, &may_replace).map_err(|error| FileError { path: target.to_owned(), ..error }),
+        false => Ok(()),
+    };
+    let put = put.and_then(|()| fs::rename(content, target).map_err(FileError::new("write", target)));
+    if put.is_err() && replaced {
+        fs::rename(&aside, target).map_err(FileError::new("put back", target))?;
+    }
+    put?;
+    sync_parent(target);
+    Ok(())
+}
 /// Refuses what a folder must not take the place of.
 ///
 /// # Errors

@@ -9,10 +9,10 @@
 pub mod atomic;
 mod claim;
 pub mod digest;
-pub mod outputs;
 pub mod interrupt;
 #[cfg(feature = "manifest")]
 pub mod manifest;
+pub mod outputs;
 pub mod pipeline;
 pub mod process;
 pub mod runtime;

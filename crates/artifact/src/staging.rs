@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use crate::FileError;
+use crate::interrupt::Temporary;
 
 /// The ending of every staging folder.
 const PARTIAL: &str = ".partial";
@@ -26,6 +27,8 @@ pub(crate) struct Staging {
     folder: TempDir,
     /// Tells other writers that this folder is in use.
     _lock: File,
+    /// Has it removed when the process is interrupted.
+    _temporary: Temporary,
 }
 
 impl Staging {
@@ -34,14 +37,14 @@ impl Staging {
         let Place { parent, prefix } = Place::of(target)?;
         fs::create_dir_all(&parent).map_err(FileError::new("create", &parent))?;
         sweep(target);
-        let folder = tempfile::Builder::new().prefix(&prefix).suffix(PARTIAL).tempdir_in(&parent);
-        let folder = folder.map_err(FileError::new("create", target))?;
+        let make = || tempfile::Builder::new().prefix(&prefix).suffix(PARTIAL).tempdir_in(&parent);
+        let (folder, temporary) = Temporary::make(make, TempDir::path).map_err(FileError::new("create", target))?;
         let mut lock = File::create_new(folder.path().join(MARK)).map_err(FileError::new("create", target))?;
         // Never contended: the name is new. A file system without locks only loses the sweeping. The text comes after the
         // lock, so that a folder with a whole mark and no lock is one whose writer is gone.
         let _ = lock.try_lock();
         lock.write_all(TEXT.as_bytes()).map_err(FileError::new("create", target))?;
-        Ok(Self { folder, _lock: lock })
+        Ok(Self { folder, _lock: lock, _temporary: temporary })
     }
 
     /// The place of `name` in the folder.

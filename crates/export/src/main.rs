@@ -11,6 +11,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
+use artifact::interrupt;
 use burn_export::Opset;
 use catalogue::{Card, NetworkId};
 use clap::Parser;
@@ -52,7 +53,9 @@ type Metadata = BTreeMap<String, String>;
 fn main() -> ExitCode {
     // SAFETY: no other thread has been started yet.
     unsafe { engines::runtime::forbid_telemetry() };
-    end(execute(&Arguments::parse().export).map(|()| ExitCode::SUCCESS))
+    let arguments = Arguments::parse();
+    interrupt::exit_at_once("interrupted: nothing was written; the same command starts anew");
+    end(execute(&arguments.export).map(|()| ExitCode::SUCCESS))
 }
 
 fn execute(arguments: &ExportArgs) -> Result<()> {

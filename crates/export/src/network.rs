@@ -79,8 +79,10 @@ fn load<N: Network>(request: &Request<'_>) -> Result<Loaded<N>> {
     let ways = format!("no usable weights ({})", card.ways_to_weights());
     let advice = |error: &dyn std::error::Error, path: &Path| anyhow!(advised(error, path, &ways));
     let folder = networks::evaluate::folder(card, weights);
-    let config = N::config(folder.as_deref())
-        .map_err(|error| advice(&error, &folder.as_deref().unwrap_or(weights).join("config.json")))?;
+    let config = N::config(folder.as_deref(), Some(weights)).map_err(|error| match &folder {
+        Some(folder) => advice(&error, &folder.join("config.json")),
+        None => advice(&error, weights),
+    })?;
     let checkpoint = match Checkpoint::open(weights) {
         Ok(checkpoint) => checkpoint,
         Err(error @ models::weights::WeightsError::NoWeights { .. }) => return Err(error).context(ways),

@@ -10,10 +10,10 @@ use artifact::runtime::platform;
 use artifact::{Digest, interrupt};
 use clap::Parser;
 use cli::fetch::FetchArgs;
-use terminal::program::{note, print_line};
 use fetch::{Fetched, Manifest, Observer, Options, Patience, fetch, is_intact};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+use terminal::program::{note, print_line};
 
 #[derive(Parser)]
 #[command(name = "fetch", version)]

@@ -8,6 +8,7 @@ mod task;
 
 use std::process::ExitCode;
 
+use artifact::interrupt;
 use clap::{Parser, Subcommand};
 use cli::bundle::BundleArgs;
 use cli::doctor::DoctorArgs;
@@ -44,7 +45,11 @@ enum Command {
 fn main() -> ExitCode {
     // SAFETY: no other thread has been started yet.
     unsafe { engines::runtime::forbid_telemetry() };
-    end(match Arguments::parse().command {
+    let arguments = Arguments::parse();
+    if !matches!(arguments.command, Command::Worker { .. }) {
+        interrupt::exit_at_once("interrupted: nothing was written; the same command starts anew");
+    }
+    end(match arguments.command {
         Command::Eval(arguments) => eval::execute(&arguments),
         Command::Predict(arguments) => predict::execute(&arguments),
         Command::Doctor(arguments) => doctor::execute(&arguments),

@@ -3,8 +3,8 @@
 use std::io::{self, IsTerminal};
 use std::path::Path;
 
-use terminal::program::{OutputError, note, print_line};
 use indicatif::{ProgressBar, ProgressStyle};
+use terminal::program::{OutputError, note, print_line};
 
 use crate::config::Config;
 use crate::evaluation::Evaluation;

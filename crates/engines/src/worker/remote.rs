@@ -8,6 +8,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use artifact::process::end_with_this;
+
 use crate::engine::{Engine, EngineError, Placement, Signature};
 use crate::fingerprint::Machine;
 use crate::runtime::{TELEMETRY_VARIABLE, one_line};
@@ -122,7 +124,8 @@ impl Launcher {
             engine: name.to_owned(),
             reason: format!("its process cannot be started: {source}"),
         };
-        let mut child = Command::new(program)
+        let mut command = Command::new(program);
+        let mut child = end_with_this(&mut command)
             .arg(WORKER_COMMAND)
             .args(memory.map(|bytes| format!("{MEMORY_OPTION}={bytes}")))
             .env(TELEMETRY_VARIABLE, "1")

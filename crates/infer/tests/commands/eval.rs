@@ -16,7 +16,9 @@ fn both_engines_agree_and_the_report_says_how_fast_they_are() {
     let output = setting.infer("eval", &QUICK);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let table = text(&output.stdout);
-    for part in ["Validation against burn in float64", "same images", "correct", "burn ", "ort:cpu ", "with 1 thread", "Passed"] {
+    for part in
+        ["Validation against burn in float64", "same images", "correct", "burn ", "ort:cpu ", "with 1 thread", "Passed"]
+    {
         assert!(table.contains(part), "{part} is missing in\n{table}");
     }
 

@@ -153,7 +153,8 @@ fn chapters_of_other_networks_render_with_all_that_they_can_hold() {
         engines[0]["metrics"] = json!([{"name": "exact match", "value": 80.5}, {"name": "F1", "value": 88.25}]);
         let differing =
             json!([{"item": "a/very/long/path/to/a <picture>.jpg", "reference": "tench", "found": "goldfish"}]);
-        engines[1]["agreement"] = json!({"items": 9, "same": 8, "also_same": {"same top 5": 9}, "differing": differing});
+        engines[1]["agreement"] =
+            json!({"items": 9, "same": 8, "also_same": {"same top 5": 9}, "differing": differing});
         value
     };
     for (network, items) in [("alexnet", "pictures"), ("bert-qa", "questions")] {

@@ -8,6 +8,7 @@ use burn::tensor::Device;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use models::mnist_cnn::MnistCnn;
+use models::weights::Checkpoint;
 
 use crate::support::{Place, RESULTS, digit, tensors};
 
@@ -53,7 +54,8 @@ fn the_labels_decide_the_last_layer() {
         let names: Vec<&String> = config["data"].as_object().unwrap().keys().collect();
         assert_eq!(names[0], &format!("emnist-{name}-test-images-idx3-ubyte"));
         assert_eq!(last_layer(&place, name), [classes, 128]);
-        let loaded = MnistCnn::load(place.path(&format!("{name}/model.safetensors")), &Device::flex()).unwrap();
+        let checkpoint = Checkpoint::open(place.path(&format!("{name}/model.safetensors"))).unwrap();
+        let (loaded, _) = MnistCnn::load(&checkpoint, &Device::flex()).unwrap();
         assert_eq!(loaded.classes(), classes);
         assert_eq!(place.names(name), RESULTS);
     }
