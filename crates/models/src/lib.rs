@@ -2,8 +2,11 @@
 
 pub mod alexnet;
 pub mod bert;
+mod contain;
 pub mod imagenet;
+pub mod lfs;
 pub mod mnist_cnn;
 pub mod mnist_digits;
+pub mod picture;
 pub mod question_answering;
 pub mod weights;
