@@ -3,6 +3,7 @@
 pub mod alexnet;
 pub mod bert;
 mod contain;
+pub mod efficientnet_lite0;
 pub mod imagenet;
 pub mod lfs;
 pub mod mnist_cnn;

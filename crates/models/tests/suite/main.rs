@@ -5,6 +5,7 @@
 
 mod alexnet;
 mod bert;
+mod efficientnet_lite0;
 mod minilm;
 mod mnist_cnn;
 mod pictures;
