@@ -34,7 +34,7 @@ pub fn load(weights: &Path, random: Option<u64>, revision: Option<&str>) -> Resu
     }
     let checkpoint = Checkpoint::open(weights).map_err(|error| anyhow!(advised(&error, weights, WAYS)))?;
     let (network, report) = AlexNet::load(&checkpoint, &device)?;
-    let source = Source::checkpoint(&checkpoint, &report.unexpected, revision)?;
+    let source = Source::checkpoint(&checkpoint, &report, revision)?;
     Ok((network, source))
 }
 

@@ -51,7 +51,7 @@ pub fn load(path: &Path, revision: Option<&str>) -> Result<(Bert, Source)> {
         other => other.into(),
     })?;
     let (network, report) = BertForQuestionAnswering::load(&config, checkpoint.clone(), &Device::flex())?;
-    let mut source = Source::checkpoint(&checkpoint, &report.unexpected, revision)?;
+    let mut source = Source::checkpoint(&checkpoint, &report, revision)?;
     source.files.extend(FILES.map(|name| folder.join(name)));
     if let Err(error) = QaTokenizer::open(folder) {
         source.notes.push(format!("the network is exported, but it cannot be asked: {error}"));

@@ -10,4 +10,5 @@ pub mod mnist_cnn;
 pub mod mnist_digits;
 pub mod picture;
 pub mod question_answering;
+mod text_file;
 pub mod weights;

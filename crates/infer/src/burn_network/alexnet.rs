@@ -30,9 +30,7 @@ impl BurnAlexNet {
             Weights::Random(seed) => AlexNet::random(*seed, &device),
             Weights::At(path) => {
                 let checkpoint = Checkpoint::open(path)?;
-                let (network, report) = AlexNet::load(&checkpoint, &device)?;
-                report.require_all_taken(&checkpoint)?;
-                network
+                AlexNet::load(&checkpoint, &device)?.0
             }
         };
         Ok(Self::new(network, device))
