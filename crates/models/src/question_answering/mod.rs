@@ -13,5 +13,5 @@ mod window;
 
 pub use article::{ArticleAnswer, article_answer};
 pub use span::{Answer, LogitsError, SpanOptions, WindowLogits, best_answers};
-pub use tokenizer::{QaTokenizer, TokenizerError};
+pub use tokenizer::{QaTokenizer, TOKENIZER_FILES, TokenizerError};
 pub use window::{QuestionError, Window, WindowOptions};

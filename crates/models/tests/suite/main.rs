@@ -11,4 +11,5 @@ mod mnist_cnn;
 mod pictures;
 mod question_answering;
 mod support;
+mod tokenizers;
 mod weights;

@@ -267,7 +267,7 @@ fn unusable_tokenizers_are_named() {
     assert!(matches!(open(), TokenizerError::Missing { .. }));
     let write = |name: &str, content: &str| std::fs::write(folder.path().join(name), content).unwrap();
     write("vocab.txt", "a\nb\n");
-    assert!(open().to_string().contains("vocab.txt is not a usable tokenizer file: it lacks the token [SEP]"));
+    assert!(open().to_string().contains("vocab.txt is not a usable tokenizer file: it lacks the token [UNK]"));
     write("vocab.txt", "[UNK]\n[SEP]\n[CLS]\na\n");
     write("tokenizer_config.json", "nonsense");
     assert!(open().to_string().contains("tokenizer_config.json is not a usable tokenizer file"));
@@ -281,6 +281,8 @@ fn unusable_tokenizers_are_named() {
         "pre_tokenizer": null, "post_processor": null, "decoder": null, "model": {"type": "WordPiece",
         "unk_token": "[UNK]", "continuing_subword_prefix": "\#\#", "max_input_chars_per_word": 100, "vocab": {"[UNK]": 0}}}"#;
     write("tokenizer.json", &model.replace("\\#", "#"));
+    assert!(open().to_string().contains("tokenizer.json is not a usable tokenizer file: it lacks the token [SEP]"));
+    write("tokenizer_config.json", r#"{"tokenizer_class": "PreTrainedTokenizerFast"}"#);
     assert!(open().to_string().contains("does not say how a question and a context are joined"));
 }
 
