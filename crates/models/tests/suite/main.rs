@@ -10,6 +10,7 @@ mod minilm;
 mod mnist_cnn;
 mod pictures;
 mod question_answering;
+mod squad;
 mod support;
 mod tokenizers;
 mod weights;

@@ -1,7 +1,6 @@
 //! Question answering against transformers': windows, answers and SQuAD's figures.
 
 use std::ops::Range;
-use std::path::Path;
 
 use burn::tensor::Device;
 use models::bert::{BertConfig, BertForQuestionAnswering, TokenBatch};
@@ -298,39 +297,4 @@ fn answers_are_judged_as_the_official_script_judges() {
     let the = ["the".to_owned()];
     assert!(squad::exact_match("A", &the));
     assert_eq!(squad::f1("A", &the), 0.0);
-}
-
-fn squad_file(json: &str) -> Result<Vec<squad::SquadQuestion>, String> {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("dev.json");
-    std::fs::write(&path, json).unwrap();
-    squad::read(&path).map_err(|error| error.to_string())
-}
-
-#[test]
-fn squad_files_are_read_in_order() {
-    let json = r#"{"version": "1.1", "data": [
-        {"title": "A", "paragraphs": [{"context": "Ccc.", "qas": [
-            {"id": "1", "question": "Q1?", "answers": [{"answer_start": 0, "text": "Ccc"}, {"answer_start": 0, "text": "C"}]},
-            {"id": "2", "question": "Q2?", "answers": [{"answer_start": 3, "text": "."}]}]}]},
-        {"title": "B", "paragraphs": [{"context": "Ddd", "qas": [
-            {"id": "3", "question": "Q3?", "answers": [{"answer_start": 0, "text": "Ddd"}]}]}]}]}"#;
-    let questions = squad_file(json).unwrap();
-    let found: Vec<_> = questions.iter().map(|q| (q.id.as_str(), q.question.as_str(), &*q.context)).collect();
-    assert_eq!(found, [("1", "Q1?", "Ccc."), ("2", "Q2?", "Ccc."), ("3", "Q3?", "Ddd")]);
-    assert_eq!(questions[0].answers, ["Ccc", "C"]);
-
-    let cases = [
-        ("{}", "is not in SQuAD's format: missing field `data`"),
-        (r#"{"data": []}"#, "holds no questions"),
-        (
-            r#"{"data": [{"paragraphs": [{"context": "", "qas": [{"id": "7", "question": "", "answers": []}]}]}]}"#,
-            "question 7 has no answers",
-        ),
-    ];
-    for (json, expected) in cases {
-        let text = squad_file(json).unwrap_err();
-        assert!(text.contains(expected), "{text}");
-    }
-    assert!(squad::read(Path::new("no/such.json")).unwrap_err().to_string().starts_with("cannot read no/such.json"));
 }
