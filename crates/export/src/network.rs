@@ -89,7 +89,7 @@ fn load<N: Network>(request: &Request<'_>) -> Result<Loaded<N>> {
         Err(error) => return Err(advice(&error, weights)),
     };
     let (network, report) = N::load(&config, &checkpoint, &device)?;
-    let mut source = Source::checkpoint(&checkpoint, &report.unexpected, revision)?;
+    let mut source = Source::checkpoint(&checkpoint, &report, revision)?;
     if let Some(folder) = folder {
         source.notes.extend(N::notes(&folder));
         source.files.extend(std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use artifact::sha256_file;
-use models::weights::Checkpoint;
+use models::weights::{Checkpoint, LoadReport};
 
 use crate::provenance;
 
@@ -22,20 +22,16 @@ pub struct Source {
 }
 
 impl Source {
-    /// Weights from a checkpoint. Tensors that the network has no place for are noted.
-    pub fn checkpoint(checkpoint: &Checkpoint, unexpected: &[String], revision: Option<&str>) -> Result<Self> {
+    /// Weights from a checkpoint. What was done to fit it to the network is noted.
+    pub fn checkpoint(checkpoint: &Checkpoint, report: &LoadReport, revision: Option<&str>) -> Result<Self> {
         let weights = checkpoint.path().to_owned();
         let mut metadata = provenance::of(&weights, revision)?;
         for shard in checkpoint.files().filter(|file| *file != weights) {
             let name = shard.file_name().unwrap_or_default().to_string_lossy();
             metadata.insert(format!("weights.sha256.{name}"), sha256_file(shard)?.to_string());
         }
-        let mut notes = Vec::new();
-        if !unexpected.is_empty() {
-            notes.push(format!("tensors that the network has no place for: {}", unexpected.join(", ")));
-        }
         let files = checkpoint.files().map(Path::to_owned).chain([weights.clone()]).collect();
-        Ok(Self { weights, files, metadata, notes })
+        Ok(Self { weights, files, metadata, notes: report.notes() })
     }
 
     /// Random weights.

@@ -2,8 +2,13 @@
 
 pub mod alexnet;
 pub mod bert;
+mod contain;
+pub mod efficientnet_lite0;
 pub mod imagenet;
+pub mod lfs;
 pub mod mnist_cnn;
 pub mod mnist_digits;
+pub mod picture;
 pub mod question_answering;
+mod text_file;
 pub mod weights;

@@ -4,8 +4,15 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::text_file;
+
 /// A word of the question, one of the context, and the three special tokens around them.
 const SHORTEST: usize = 5;
+
+/// The ends of the classes of `transformers` that have a head for another task. Pretraining is none: what it gives is the
+/// usual start of training for any task.
+const OTHER_TASKS: [&str; 4] =
+    ["ForSequenceClassification", "ForTokenClassification", "ForMultipleChoice", "ForNextSentencePrediction"];
 
 /// The sizes and choices that make a BERT.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,7 +80,13 @@ pub enum ConfigError {
     /// The configuration is of another architecture.
     #[error("the model type is {found:?}, and only \"bert\" is supported")]
     NotBert {
-        /// Its `model_type`, empty if it has none.
+        /// Its `model_type`, or its `architectures` if it has none; empty if it has neither.
+        found: String,
+    },
+    /// The configuration is of a BERT for another task.
+    #[error("it is of {found}, which does not answer questions; BertForQuestionAnswering does")]
+    OtherTask {
+        /// Its `architectures`.
         found: String,
     },
     /// A setting has a value that is not implemented.
@@ -106,7 +119,9 @@ pub enum ConfigError {
 #[derive(Deserialize)]
 struct RawConfig {
     #[serde(default)]
-    model_type: String,
+    model_type: Option<String>,
+    #[serde(default)]
+    architectures: Option<Vec<String>>,
     #[serde(default = "default_vocab")]
     vocab_size: usize,
     #[serde(default = "default_hidden")]
@@ -185,9 +200,9 @@ impl BertConfig {
     /// Reads a `config.json`.
     ///
     /// # Errors
-    /// When the file cannot be read or is no configuration, or asks for something that is not implemented.
+    /// When the file cannot be read or is no configuration, is of another task, or asks for something that is not implemented.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read(path).map_err(|source| ConfigError::Io { path: path.to_owned(), source })?;
+        let text = text_file::read(path).map_err(|source| ConfigError::Io { path: path.to_owned(), source })?;
         let raw: RawConfig = serde_json::from_slice(&text)
             .map_err(|error| ConfigError::Malformed { path: path.to_owned(), reason: error.to_string() })?;
         raw.checked().map_err(|source| ConfigError::InFile { path: path.to_owned(), source: Box::new(source) })
@@ -242,9 +257,7 @@ impl BertConfig {
 
 impl RawConfig {
     fn checked(self) -> Result<BertConfig, ConfigError> {
-        if self.model_type != "bert" {
-            return Err(ConfigError::NotBert { found: self.model_type });
-        }
+        self.refuse_others()?;
         self.refuse_variants()?;
         let sizes = [
             ("vocab_size", self.vocab_size),
@@ -296,6 +309,24 @@ impl RawConfig {
             initializer_range: self.initializer_range,
             pad_token_id: self.pad_token_id.unwrap_or(0),
         })
+    }
+
+    /// Older configurations have no `model_type`, but name their classes.
+    fn refuse_others(&self) -> Result<(), ConfigError> {
+        let classes = self.architectures.as_deref().unwrap_or_default();
+        let is_bert = match &self.model_type {
+            Some(name) => name == "bert",
+            None => !classes.is_empty() && classes.iter().all(|class| class.starts_with("Bert")),
+        };
+        if !is_bert {
+            let found = self.model_type.clone().unwrap_or_else(|| classes.join(", "));
+            return Err(ConfigError::NotBert { found });
+        }
+        let has_other_head = |class: &String| OTHER_TASKS.iter().any(|task| class.ends_with(task));
+        if !classes.is_empty() && classes.iter().all(has_other_head) {
+            return Err(ConfigError::OtherTask { found: classes.join(", ") });
+        }
+        Ok(())
     }
 
     fn refuse_variants(&self) -> Result<(), ConfigError> {

@@ -8,6 +8,7 @@ use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{DType, Device, Int, Tensor};
 
 use super::{BertConfig, HiddenAct};
+use crate::weights::names::behind;
 use crate::weights::{Checkpoint, Initialization, LoadReport, WeightsError, fit, load, random_checkpoint, randomize};
 
 /// BERT with a start and an end logit for each token.
@@ -85,22 +86,48 @@ fn encoder_state_dict_name(path: &str) -> String {
     format!("bert.{}", state_dict_name(path))
 }
 
-/// The names that checkpoints of different age and origin use, as [`state_dict_name`] spells them. Tensors that take no
-/// part in the encoder's function are `None`: the pooler and the constant buffers of older versions.
+/// The names that checkpoints of different age and origin use, as [`state_dict_name`] spells them, behind the prefix that they
+/// have. The pooler is `None`: it takes no part in answering questions.
 fn canonical_name(name: &str) -> Option<String> {
-    let name = name.strip_prefix("module.").unwrap_or(name);
-    let name = name.strip_prefix("bert.").unwrap_or(name);
-    let renamed = match name.rsplit_once(".LayerNorm.") {
+    let parts: Vec<&str> = name.split('.').collect();
+    let is_root = |part: &&str| ["embeddings", "encoder", "pooler", "qa_outputs", "cls", "classifier"].contains(part);
+    let Some(root) = parts.iter().position(is_root) else {
+        return Some(name.to_owned());
+    };
+    let (prefix, rest) = parts.split_at(root);
+    let prefix = prefix.strip_suffix(&["bert"]).unwrap_or(prefix);
+    let rest = rest.join(".");
+    let rest = match rest.rsplit_once(".LayerNorm.") {
         Some((layer, "gamma")) => format!("{layer}.LayerNorm.weight"),
         Some((layer, "beta")) => format!("{layer}.LayerNorm.bias"),
-        _ => name.to_owned(),
+        _ => rest,
     };
-    match renamed.split('.').next() {
-        Some("pooler") => None,
-        Some("embeddings") if renamed.ends_with("position_ids") || renamed.ends_with("token_type_ids") => None,
-        Some("embeddings" | "encoder") => Some(format!("bert.{renamed}")),
-        _ => Some(renamed),
-    }
+    let rest = match parts[root] {
+        "pooler" => return None,
+        "embeddings" | "encoder" => format!("bert.{rest}"),
+        _ => rest,
+    };
+    Some(prefix.iter().map(|part| format!("{part}.")).collect::<String>() + &rest)
+}
+
+/// Heads for other tasks than answering questions.
+const OTHER_HEADS: [&str; 2] = ["cls.", "classifier."];
+
+fn is_of(name: &str, heads: &[&str]) -> bool {
+    heads.iter().any(|head| name.starts_with(head) || name.contains(&format!(".{head}")))
+}
+
+/// `checkpoint` under canonical names. Heads for other tasks are left aside where there is the one for questions; else they say
+/// what the file is for.
+fn canonical(checkpoint: Checkpoint) -> Result<Checkpoint, WeightsError> {
+    let answers = checkpoint.tensors().keys().any(|name| is_of(name, &["qa_outputs."]));
+    checkpoint.renamed(|name| canonical_name(name).filter(|name| !(answers && is_of(name, &OTHER_HEADS))))
+}
+
+/// `checkpoint` under canonical names, for the encoder alone.
+fn encoder(checkpoint: Checkpoint) -> Result<Checkpoint, WeightsError> {
+    let is_head = |name: &str| is_of(name, &OTHER_HEADS) || is_of(name, &["qa_outputs."]);
+    checkpoint.renamed(|name| canonical_name(name).filter(|name| !is_head(name)))
 }
 
 impl BertForQuestionAnswering {
@@ -119,7 +146,7 @@ impl BertForQuestionAnswering {
         checkpoint: Checkpoint,
         device: &Device,
     ) -> Result<(Self, LoadReport), WeightsError> {
-        let checkpoint = checkpoint.renamed(canonical_name)?;
+        let checkpoint = canonical(checkpoint)?;
         load(Self::new(config, device), &checkpoint, state_dict_name)
     }
 
@@ -146,9 +173,9 @@ impl BertForQuestionAnswering {
         checkpoint: Checkpoint,
         device: &Device,
     ) -> Result<(Checkpoint, LoadReport), WeightsError> {
-        let checkpoint = checkpoint.renamed(canonical_name)?;
+        let checkpoint = canonical(checkpoint)?;
         let report = fit(&Self::new(config, device), &checkpoint, state_dict_name)?;
-        Ok((checkpoint, report))
+        Ok((checkpoint.renamed(|name| behind(&report.prefix, name))?, report))
     }
 
     /// Start and end logits, each `[batch, sequence]`, for token ids, mask (1 for a token, 0 for padding) and segment
@@ -194,7 +221,7 @@ impl BertModel {
         checkpoint: Checkpoint,
         device: &Device,
     ) -> Result<(Self, LoadReport), WeightsError> {
-        let checkpoint = checkpoint.renamed(canonical_name)?;
+        let checkpoint = encoder(checkpoint)?;
         load(Self::new(config, device), &checkpoint, encoder_state_dict_name)
     }
 

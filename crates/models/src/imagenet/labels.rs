@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::alexnet::CLASSES;
+use crate::text_file;
 
 /// The names of the 1,000 classes, in the order of the logits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +38,7 @@ impl Labels {
     /// When the file cannot be read, or does not name each of the 1,000 classes.
     pub fn read(path: &Path) -> Result<Self, LabelsError> {
         let malformed = |reason: String| LabelsError::Malformed { path: path.to_owned(), reason };
-        let text = std::fs::read(path).map_err(|source| LabelsError::Io { path: path.to_owned(), source })?;
+        let text = text_file::read(path).map_err(|source| LabelsError::Io { path: path.to_owned(), source })?;
         let mut names: BTreeMap<usize, String> =
             serde_json::from_slice(&text).map_err(|error| malformed(error.to_string()))?;
         if names.len() != CLASSES {

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::RgbImage;
+use crate::picture::RgbImage;
 
 /// The length of the picture's shorter side after resizing, in pixels.
 pub const RESIZE: usize = 256;
@@ -21,9 +21,14 @@ const PRECISION_BITS: u32 = 32 - 8 - 2;
 ///
 /// Only the pixels inside the crop are computed, so a picture of 1x20000 costs no more than any other.
 pub fn resize_and_crop(image: &RgbImage) -> Vec<[u8; 3]> {
-    let (width, height) = resized(image.width, image.height);
-    let columns = windows(image.width, width, centred(width));
-    let rows = windows(image.height, height, centred(height));
+    resize_then_crop(image, RESIZE, CROP)
+}
+
+/// `Resize(shorter)` and `CenterCrop(size)`: `size * size` pixels in rows. A `shorter` below `size` counts as `size`.
+pub(super) fn resize_then_crop(image: &RgbImage, shorter: usize, size: usize) -> Vec<[u8; 3]> {
+    let (width, height) = resized(image.width, image.height, shorter.max(size));
+    let columns = windows(image.width, width, centred(width, size));
+    let rows = windows(image.height, height, centred(height, size));
     // The source rows that any row of the crop reads.
     let first = rows.first().map_or(0, |window| window.start);
     let last = rows.last().map_or(0, Window::end);
@@ -37,21 +42,21 @@ pub fn resize_and_crop(image: &RgbImage) -> Vec<[u8; 3]> {
     rows.iter()
         .flat_map(|window| {
             let narrowed = &narrowed;
-            (0..CROP).map(move |x| window.sum(&narrowed[x..], first, CROP))
+            (0..size).map(move |x| window.sum(&narrowed[x..], first, size))
         })
         .collect()
 }
 
-/// The size that brings the shorter side to [`RESIZE`]; the longer one is cut to a whole pixel, as torchvision does.
-fn resized(width: usize, height: usize) -> (usize, usize) {
-    let longer = |long: usize, short: usize| ((RESIZE * long) as f64 / short as f64) as usize;
-    if width <= height { (RESIZE, longer(height, width)) } else { (longer(width, height), RESIZE) }
+/// The size that brings the shorter side to `shorter`; the longer one is cut to a whole pixel, as torchvision does.
+fn resized(width: usize, height: usize, shorter: usize) -> (usize, usize) {
+    let longer = |long: usize, short: usize| ((shorter * long) as f64 / short as f64) as usize;
+    if width <= height { (shorter, longer(height, width)) } else { (longer(width, height), shorter) }
 }
 
-/// The middle [`CROP`] pixels of `length`. Python's `round` decides: a half goes to the even number.
-fn centred(length: usize) -> Range<usize> {
-    let start = ((length - CROP) as f64 / 2.0).round_ties_even() as usize;
-    start..start + CROP
+/// The middle `size` pixels of `length`. Python's `round` decides: a half goes to the even number.
+fn centred(length: usize, size: usize) -> Range<usize> {
+    let start = ((length - size) as f64 / 2.0).round_ties_even() as usize;
+    start..start + size
 }
 
 /// The source pixels that make one output pixel, and their weights.

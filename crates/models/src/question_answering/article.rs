@@ -28,7 +28,7 @@ pub fn article_answer(
     let tokens = window.input_ids().get(start_token..=end_token).unwrap_or_default();
     let ids: Vec<u32> = tokens.iter().filter_map(|id| u32::try_from(*id).ok()).collect();
     // Decoding fails only in decoders that BERT's tokenizers do not have.
-    let text = tokenizer.tokenizer.decode(&ids, false).unwrap_or_default();
+    let text = tokenizer.decode(&ids).unwrap_or_default();
     Ok(ArticleAnswer { text, start_token, end_token })
 }
 

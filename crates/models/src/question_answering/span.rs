@@ -130,6 +130,28 @@ pub fn best_answers(
     Ok(best.into_iter().map(answer).collect())
 }
 
+/// How "there is no answer" scores against spans: the sum of start and end logit of the first token, the least of all windows,
+/// as a window beside the answer says nothing.
+///
+/// By the convention of SQuAD 2, there is no answer when this exceeds the best [`Answer::total`] by more than a threshold, 0
+/// unless it was tuned.
+///
+/// # Errors
+/// When the logits do not belong to these windows, or are not numbers.
+pub fn no_answer_total(windows: &[Window], logits: &[WindowLogits]) -> Result<f64, LogitsError> {
+    check(windows, logits)?;
+    let totals =
+        logits.iter().filter_map(|logits| Some(f64::from(*logits.start.first()?) + f64::from(*logits.end.first()?)));
+    Ok(totals.fold(f64::INFINITY, f64::min))
+}
+
+impl Answer {
+    /// The sum of start and end logit.
+    pub fn total(&self) -> f64 {
+        f64::from(self.start_logit) + f64::from(self.end_logit)
+    }
+}
+
 fn check(windows: &[Window], logits: &[WindowLogits]) -> Result<(), LogitsError> {
     if windows.len() != logits.len() {
         return Err(LogitsError::Windows { found: logits.len(), expected: windows.len() });

@@ -71,16 +71,16 @@ impl QaTokenizer {
         context: &str,
         options: &WindowOptions,
     ) -> Result<Vec<Window>, QuestionError> {
-        let failed = |error: tokenizers::Error| QuestionError::Tokenizer { reason: error.to_string() };
-        let question = self.tokenizer.encode(question, false).map_err(failed)?;
-        let mut context = self.tokenizer.encode(context, false).map_err(failed)?;
+        let failed = |reason: String| QuestionError::Tokenizer { reason };
+        let question = self.encode(question).map_err(failed)?;
+        let mut context = self.encode(context).map_err(failed)?;
         if question.is_empty() {
             return Err(QuestionError::EmptyQuestion);
         }
         if context.is_empty() {
             return Err(QuestionError::EmptyContext);
         }
-        let frame = self.tokenizer.post_process(question.clone(), Some(Encoding::default()), true).map_err(failed)?;
+        let frame = self.join(question.clone(), Encoding::default()).map_err(failed)?;
         let room = options.length.saturating_sub(frame.len());
         if room == 0 {
             return Err(QuestionError::QuestionTooLong { tokens: question.len(), length: options.length });
@@ -92,7 +92,7 @@ impl QaTokenizer {
             .into_iter()
             .chain(rest)
             .map(|part| {
-                let joined = self.tokenizer.post_process(question.clone(), Some(part), true).map_err(failed)?;
+                let joined = self.join(question.clone(), part).map_err(failed)?;
                 Ok(Window::new(&joined))
             })
             .collect()

@@ -1,15 +1,15 @@
 //! The named tensors of a weight file, whatever its format.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use burn::tensor::{Bytes, DType, TensorData};
 use half::{bf16, f16};
 
+use super::recognise::{FileKind, file_kind};
 use super::{WeightsError, pytorch, safetensors};
+use crate::text_file;
 
 /// The files that a folder may keep its weights in, in order of preference. The index files name shards.
 const FOLDER_FILES: [&str; 4] =
@@ -21,6 +21,7 @@ pub struct Checkpoint {
     path: PathBuf,
     files: BTreeSet<PathBuf>,
     tensors: BTreeMap<String, StoredTensor>,
+    left_aside: Vec<String>,
 }
 
 /// Reads the elements of a tensor, row-major, in its stored type.
@@ -66,12 +67,12 @@ impl Checkpoint {
             FileKind::Index => open_shards(path)?,
             FileKind::PyTorch => (pytorch::open(path)?, whole),
         };
-        Ok(Self { path: path.to_owned(), files, tensors })
+        Ok(Self { path: path.to_owned(), files, tensors, left_aside: Vec::new() })
     }
 
     /// Tensors that come from no file; `origin` says from where instead.
     pub(super) fn computed(origin: String, tensors: BTreeMap<String, StoredTensor>) -> Self {
-        Self { path: origin.into(), files: BTreeSet::new(), tensors }
+        Self { path: origin.into(), files: BTreeSet::new(), tensors, left_aside: Vec::new() }
     }
 
     /// The file that the tensors come from.
@@ -89,21 +90,30 @@ impl Checkpoint {
         &self.tensors
     }
 
-    /// The same tensors under other names. A tensor whose new name is `None` is left out.
+    /// The tensors that [`renamed`](Self::renamed) left out.
+    pub fn left_aside(&self) -> &[String] {
+        &self.left_aside
+    }
+
+    /// The same tensors under other names. A tensor whose new name is `None` is left aside.
     ///
     /// # Errors
     /// [`WeightsError::Duplicate`] when two tensors would get the same name.
     pub fn renamed(self, rename: impl Fn(&str) -> Option<String>) -> Result<Self, WeightsError> {
         let mut origin: BTreeMap<String, String> = BTreeMap::new();
         let mut tensors = BTreeMap::new();
+        let mut left_aside = self.left_aside;
         for (name, tensor) in self.tensors {
-            let Some(new) = rename(&name) else { continue };
+            let Some(new) = rename(&name) else {
+                left_aside.push(name);
+                continue;
+            };
             if let Some(first) = origin.insert(new.clone(), name.clone()) {
                 return Err(WeightsError::Duplicate { path: self.path, first, second: name });
             }
             tensors.insert(new, tensor);
         }
-        Ok(Self { tensors, ..self })
+        Ok(Self { path: self.path, files: self.files, tensors, left_aside })
     }
 }
 
@@ -135,27 +145,6 @@ impl StoredTensor {
     }
 }
 
-enum FileKind {
-    Safetensors,
-    Index,
-    PyTorch,
-}
-
-/// Safetensors begins with the header's length, eight bytes, then `{`; an index is JSON; the rest is for PyTorch's reader.
-fn file_kind(path: &Path) -> Result<FileKind, WeightsError> {
-    let io = |source| WeightsError::Io { path: path.to_owned(), source };
-    let mut head = Vec::with_capacity(9);
-    File::open(path).map_err(io)?.take(9).read_to_end(&mut head).map_err(io)?;
-    Ok(match head.as_slice() {
-        [] => {
-            return Err(WeightsError::Malformed { path: path.to_owned(), reason: "it is empty".to_owned() });
-        }
-        [_, _, _, _, _, _, _, _, b'{'] => FileKind::Safetensors,
-        [b'{', ..] => FileKind::Index,
-        _ => FileKind::PyTorch,
-    })
-}
-
 /// The `weight_map` of a Hugging Face index: tensor name to shard file.
 #[derive(serde::Deserialize)]
 struct ShardIndex {
@@ -164,7 +153,7 @@ struct ShardIndex {
 
 fn open_shards(path: &Path) -> Result<(BTreeMap<String, StoredTensor>, BTreeSet<PathBuf>), WeightsError> {
     let malformed = |reason: String| WeightsError::Malformed { path: path.to_owned(), reason };
-    let text = std::fs::read(path).map_err(|source| WeightsError::Io { path: path.to_owned(), source })?;
+    let text = text_file::read(path).map_err(|source| WeightsError::Io { path: path.to_owned(), source })?;
     let index: ShardIndex = serde_json::from_slice(&text).map_err(|error| malformed(error.to_string()))?;
     let folder = path.parent().unwrap_or(Path::new(""));
     let mut shards: BTreeMap<&str, BTreeMap<String, StoredTensor>> = BTreeMap::new();

@@ -14,13 +14,57 @@ pub enum WeightsError {
         /// The operating system's reason.
         source: std::io::Error,
     },
-    /// The content is not what its format promises: truncated, tampered with, or something else altogether.
+    /// The content is not what its format promises: truncated or tampered with.
     #[error("{} is not a usable weight file: {reason}; if it was cut off on its way here, fetch it again", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
+    },
+    /// The file is whole, and in a format that weights are not read from.
+    #[error("{} is {what}; {advice}", path.display())]
+    OtherFormat {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        what: String,
+        /// How to get weights out of it.
+        advice: String,
+    },
+    /// A tensor has an element type that is not read.
+    #[error(
+        "{} holds elements of type {dtype}, which are not read; convert them to float32, float16, bfloat16 or float64",
+        path.display()
+    )]
+    ElementType {
+        /// The file.
+        path: PathBuf,
+        /// The type, as the file names it.
+        dtype: String,
+    },
+    /// Tensors are stored with a sign that the reader would drop.
+    #[error(
+        "{} holds {} that PyTorch negates lazily, which is not read: {}; save {} after tensor.resolve_neg()",
+        path.display(), count(names.len(), "tensor"), listed(names), if names.len() == 1 { "it" } else { "them" }
+    )]
+    Negated {
+        /// The file.
+        path: PathBuf,
+        /// The tensors, as far as their names can be told.
+        names: Vec<String>,
+    },
+    /// The network is there several times.
+    #[error(
+        "{} holds the network {} times, under {}; save the one that is meant alone, with \
+         torch.save(torch.load(FILE, weights_only=True)[KEY], \"weights.pth\")",
+        path.display(), prefixes.len(), prefixes.join(" and ")
+    )]
+    Ambiguous {
+        /// The file.
+        path: PathBuf,
+        /// What stands before the names of each.
+        prefixes: Vec<String>,
     },
     /// A folder holds none of the known weight files.
     #[error("{} holds none of {}", path.display(), expected.join(", "))]
@@ -58,9 +102,10 @@ pub enum WeightsError {
     },
     /// Parameters of the network are absent from the file, or have other shapes there.
     #[error(
-        "{} does not fit the network: {}",
+        "{} does not fit the network: {}{}",
         path.display(),
-        MismatchSummary { missing, misshaped, unexpected }
+        MismatchSummary { missing, misshaped, unexpected },
+        PrefixNote(prefix)
     )]
     Mismatch {
         /// The file.
@@ -71,6 +116,8 @@ pub enum WeightsError {
         misshaped: Vec<Misshaped>,
         /// Tensors in the file that no parameter took.
         unexpected: Vec<String>,
+        /// What stands before the names of those that did fit, empty if nothing does.
+        prefix: String,
     },
     /// The file holds tensors that the network has no place for.
     #[error("{} holds {} that the network has no place for: {}", path.display(), count(names.len(), "tensor"), listed(names))]
@@ -125,14 +172,30 @@ impl fmt::Display for MismatchSummary<'_> {
     }
 }
 
-fn count(number: usize, noun: &str) -> String {
+struct PrefixNote<'a>(&'a str);
+
+impl fmt::Display for PrefixNote<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        write!(
+            f,
+            "; names are compared without the {:?} that stands before them in the file; if that is the wrong part, save the \
+             right one alone, with torch.save(torch.load(FILE, weights_only=True)[KEY], \"weights.pth\")",
+            self.0
+        )
+    }
+}
+
+pub(super) fn count(number: usize, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {noun}{plural}")
 }
 
 /// The names; of many, those that differ in numbers only, such as those of layers, stand together:
 /// `encoder.layer.*.output.dense.weight (24)`.
-fn listed(names: &[String]) -> String {
+pub(super) fn listed(names: &[String]) -> String {
     const ONE_BY_ONE: usize = 16;
     if names.len() <= ONE_BY_ONE {
         return names.join(", ");

@@ -1,10 +1,12 @@
 //! Fills the parameters of a Burn module from a checkpoint.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, HashSet};
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 
+use super::error::{count, listed};
+use super::names::{self, Found, has_no_effect};
 use super::{Checkpoint, Misshaped, WeightsError};
 
 /// From a parameter's path in the Burn module to its `state_dict` name.
@@ -15,12 +17,14 @@ pub fn identity_name(path: &str) -> String {
     path.to_owned()
 }
 
-/// What a successful [`load`] left aside.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[must_use = "tensors that nothing took may mean the wrong file"]
+/// What a successful [`load`] did to fit a file to the network.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LoadReport {
-    /// Tensors in the file that no parameter took, in alphabetical order.
-    pub unexpected: Vec<String>,
+    /// What stood before the network's names in the file, such as `state_dict.` or `module.`; empty if nothing did.
+    pub prefix: String,
+    /// Tensors in the file that have no effect on the network, in alphabetical order: those elsewhere than behind the prefix,
+    /// of other heads, and what PyTorch stores beside parameters (`num_batches_tracked`).
+    pub left_aside: Vec<String>,
 }
 
 /// Replaces every parameter of `module` by the tensor of the same `state_dict` name.
@@ -28,15 +32,19 @@ pub struct LoadReport {
 /// The weight of a `Linear` is kept as PyTorch stores it, `[out, in]`, and presented transposed; matrix products take
 /// either order, so nothing is copied. All values become float32. The module's own initial values are never computed.
 ///
+/// Names may stand behind a prefix that they share, which the report tells. A tensor behind it that no parameter takes means
+/// another network, and is an error, unless it has no effect ([`LoadReport::left_aside`]).
+///
 /// # Errors
-/// [`WeightsError::Mismatch`] lists every missing parameter and wrong shape at once; other errors concern the file.
+/// [`WeightsError::Mismatch`] lists every missing parameter and wrong shape at once, [`WeightsError::Unexpected`] what is left
+/// over; other errors concern the file.
 pub fn load<M: Module>(
     module: M,
     checkpoint: &Checkpoint,
     name: StateDictName,
 ) -> Result<(M, LoadReport), WeightsError> {
-    let report = fit(&module, checkpoint, name)?;
-    let mut loader = Loader { path: ModulePath::default(), name, checkpoint, failure: None };
+    let (report, stored) = matched(&module, checkpoint, name)?;
+    let mut loader = Loader { path: ModulePath::default(), name, checkpoint, stored, failure: None };
     let module = module.map(&mut loader);
     match loader.failure {
         Some(error) => Err(error),
@@ -44,41 +52,64 @@ pub fn load<M: Module>(
     }
 }
 
-/// Whether `checkpoint` has a tensor of the right shape for every parameter of `module`. No tensor is read.
+/// Whether [`load`] would find a tensor of the right shape for every parameter of `module`. No tensor is read.
 ///
 /// # Errors
-/// [`WeightsError::Mismatch`] lists every missing parameter and wrong shape at once.
+/// As [`load`], but for those of reading tensors.
 pub fn fit<M: Module>(module: &M, checkpoint: &Checkpoint, name: StateDictName) -> Result<LoadReport, WeightsError> {
-    let mut taken = BTreeSet::new();
+    Ok(matched(module, checkpoint, name)?.0)
+}
+
+/// The report, and for each parameter's name the tensor's.
+fn matched<'a, M: Module>(
+    module: &M,
+    checkpoint: &'a Checkpoint,
+    name: StateDictName,
+) -> Result<(LoadReport, BTreeMap<String, &'a str>), WeightsError> {
+    let parameters = parameter_names(module, name);
+    let names: HashSet<String> = parameters.iter().map(|(name, _)| name.clone()).collect();
+    let Found { prefix, stored, elsewhere } = names::find(checkpoint, &names)?;
     let (mut missing, mut misshaped) = (Vec::new(), Vec::new());
-    for (name, expected) in parameter_names(module, name) {
-        match checkpoint.tensors().get(&name) {
+    for (name, expected) in parameters {
+        match stored.get(&name).and_then(|whole| checkpoint.tensors().get(*whole)) {
             None => missing.push(name),
-            Some(stored) => {
-                taken.insert(name.clone());
-                if stored.shape != expected {
-                    misshaped.push(Misshaped { name, expected, found: stored.shape.clone() });
-                }
+            Some(tensor) if tensor.shape != expected => {
+                misshaped.push(Misshaped { name, expected, found: tensor.shape.clone() });
             }
+            Some(_) => {}
         }
     }
-    let unexpected: Vec<String> = checkpoint.tensors().keys().filter(|name| !taken.contains(*name)).cloned().collect();
-    if missing.is_empty() && misshaped.is_empty() {
-        return Ok(LoadReport { unexpected });
+    let untaken = stored.iter().filter(|(name, _)| !names.contains(*name)).map(|(_, whole)| (*whole).to_owned());
+    let (without_effect, unexpected): (Vec<String>, Vec<String>) = untaken.partition(|name| has_no_effect(name));
+    let path = || checkpoint.path().to_owned();
+    if !missing.is_empty() || !misshaped.is_empty() {
+        return Err(WeightsError::Mismatch { path: path(), missing, misshaped, unexpected, prefix });
     }
-    Err(WeightsError::Mismatch { path: checkpoint.path().to_owned(), missing, misshaped, unexpected })
+    if !unexpected.is_empty() {
+        return Err(WeightsError::Unexpected { path: path(), names: unexpected });
+    }
+    let elsewhere = elsewhere.into_iter().map(str::to_owned);
+    let mut left_aside: Vec<String> =
+        without_effect.into_iter().chain(elsewhere).chain(checkpoint.left_aside().iter().cloned()).collect();
+    left_aside.sort_unstable();
+    Ok((LoadReport { prefix, left_aside }, stored))
 }
 
 impl LoadReport {
-    /// Refuses a file that holds more than the network.
-    ///
-    /// # Errors
-    /// [`WeightsError::Unexpected`] with the names.
-    pub fn require_all_taken(self, checkpoint: &Checkpoint) -> Result<(), WeightsError> {
-        if self.unexpected.is_empty() {
-            return Ok(());
+    /// What a user should know of it, in sentences; none if the file is exactly the network.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if !self.prefix.is_empty() {
+            notes.push(format!(
+                "the network's tensors were found behind the {:?} that stands before their names",
+                self.prefix
+            ));
         }
-        Err(WeightsError::Unexpected { path: checkpoint.path().to_owned(), names: self.unexpected })
+        if !self.left_aside.is_empty() {
+            let number = count(self.left_aside.len(), "tensor");
+            notes.push(format!("{number} without effect on the network left aside: {}", listed(&self.left_aside)));
+        }
+        notes
     }
 }
 
@@ -147,6 +178,7 @@ struct Loader<'a> {
     path: ModulePath,
     name: StateDictName,
     checkpoint: &'a Checkpoint,
+    stored: BTreeMap<String, &'a str>,
     failure: Option<WeightsError>,
 }
 
@@ -164,8 +196,9 @@ impl ModuleMapper for Loader<'_> {
             return param;
         }
         let name = (self.name)(&self.path.joined());
-        // `fit` has found it, and its shape.
-        let Some(stored) = self.checkpoint.tensors().get(&name) else { return param };
+        // `matched` has found it, and its shape.
+        let stored = self.stored.get(&name).and_then(|whole| self.checkpoint.tensors().get(*whole));
+        let Some(stored) = stored else { return param };
         match stored.to_f32(&name) {
             Ok(data) => {
                 let tensor = Tensor::<D>::from_data(data, &param.lazy_device());

@@ -10,11 +10,13 @@ mod checkpoint;
 mod error;
 mod layout;
 mod load;
-mod random;
-mod save;
-
+pub(crate) mod names;
+mod pickle;
 mod pytorch;
+mod random;
+mod recognise;
 mod safetensors;
+mod save;
 
 pub use checkpoint::{Checkpoint, StoredTensor};
 pub use error::{Misshaped, WeightsError};

@@ -20,6 +20,10 @@ use super::{Checkpoint, StateDictName};
 pub enum Initialization {
     /// Uniform within `±1/√fan_in` for weights and biases, as PyTorch starts convolutions and linear layers.
     FanIn,
+    /// Uniform within `±√(6/fan_in)` for weights, which keeps the size of signals through ReLU (He, Zhang, Ren and Sun, 2015);
+    /// all else within `±1/√fan_in` of the weight before it, about 1 for the scale and the running variance of batch
+    /// normalisation.
+    He,
     /// Near-normal with this standard deviation, as BERT starts; the scale of a layer norm is one plus such a value.
     /// Biases are random as well, unlike in BERT, so that no term of the network is invisible to a comparison.
     Normal(f64),
@@ -49,6 +53,7 @@ struct Recipe {
     stream: u64,
     initialization: Initialization,
     fan_in: usize,
+    is_weight: bool,
     is_scale: bool,
 }
 
@@ -56,14 +61,16 @@ impl Recipe {
     fn values(&self, count: usize) -> Vec<f32> {
         let mut values = vec![0.0; count];
         let stream = self.stream;
+        let mean = if self.is_scale { 1.0 } else { 0.0 };
         match self.initialization {
-            Initialization::FanIn => {
-                let bound = (1.0 / (self.fan_in as f64).sqrt()) as f32;
-                fill(&mut values, |index| uniform(stream, index) * bound);
+            Initialization::FanIn | Initialization::He => {
+                let gain =
+                    if self.is_weight && self.initialization == Initialization::He { 6.0_f64.sqrt() } else { 1.0 };
+                let bound = (gain / (self.fan_in as f64).sqrt()) as f32;
+                fill(&mut values, |index| mean + uniform(stream, index) * bound);
             }
             Initialization::Normal(deviation) => {
                 let scale = (deviation / irwin_hall_deviation()) as f32;
-                let mean = if self.is_scale { 1.0 } else { 0.0 };
                 fill(&mut values, |index| mean + irwin_hall(stream, index) * scale);
             }
         }
@@ -89,7 +96,8 @@ impl Walk {
     /// The name of the parameter where the traversal stands, its shape in PyTorch's order, and its values.
     fn meet<const D: usize>(&mut self, param: &Param<Tensor<D>>) -> (String, Vec<usize>, Recipe) {
         let shape = self.path.stored_shape(param);
-        if self.path.field() == "weight" {
+        let is_weight = self.path.field() == "weight";
+        if is_weight {
             self.fan_in = shape.iter().skip(1).product();
         }
         let name = (self.name)(&self.path.joined());
@@ -97,7 +105,8 @@ impl Walk {
             stream: stream(self.seed, &name),
             initialization: self.initialization,
             fan_in: self.fan_in,
-            is_scale: self.path.field() == "gamma",
+            is_weight,
+            is_scale: matches!(self.path.field(), "gamma" | "running_var"),
         };
         (name, shape, recipe)
     }

@@ -11,6 +11,7 @@ use safetensors::{Dtype, SafeTensors};
 
 use super::WeightsError;
 use super::checkpoint::StoredTensor;
+use crate::contain::contain;
 
 pub(super) fn open(path: &Path) -> Result<BTreeMap<String, StoredTensor>, WeightsError> {
     let malformed = |reason: String| WeightsError::Malformed { path: path.to_owned(), reason };
@@ -20,15 +21,19 @@ pub(super) fn open(path: &Path) -> Result<BTreeMap<String, StoredTensor>, Weight
     // while it is in use; artifacts are replaced by rename, which leaves an open file whole.
     let map = unsafe { Mmap::map(&file) }.map_err(io)?;
     // `SafeTensors` checks that the ranges are in order, without gaps, match shape and type, and end at the file's end.
-    let (header, metadata) = SafeTensors::read_metadata(&map).map_err(|error| malformed(error.to_string()))?;
+    let (header, metadata) = contain(|| SafeTensors::read_metadata(&map))
+        .map_err(malformed)?
+        .map_err(|error| malformed(error.to_string()))?;
     let data_start = header + size_of::<u64>();
     let map = bytes::Bytes::from_owner(map);
     let mut tensors = BTreeMap::new();
     for (name, info) in metadata.tensors() {
         let (start, end) = info.data_offsets;
         let data = map.slice(data_start + start..data_start + end);
-        let dtype =
-            burn_dtype(info.dtype).ok_or_else(|| malformed(format!("{name} has the element type {:?}", info.dtype)))?;
+        let dtype = burn_dtype(info.dtype).ok_or_else(|| WeightsError::ElementType {
+            path: path.to_owned(),
+            dtype: format!("{:?} ({name})", info.dtype),
+        })?;
         let read = move || Ok(share(&data, dtype));
         tensors.insert(name, StoredTensor { dtype, shape: info.shape.clone(), read: Arc::new(read) });
     }

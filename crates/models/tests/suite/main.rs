@@ -5,9 +5,12 @@
 
 mod alexnet;
 mod bert;
+mod efficientnet_lite0;
 mod minilm;
 mod mnist_cnn;
 mod pictures;
 mod question_answering;
+mod squad;
 mod support;
+mod tokenizers;
 mod weights;

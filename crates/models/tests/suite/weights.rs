@@ -191,13 +191,20 @@ fn small(device: &Device) -> Small {
     Small { linear: linear(), view: linear() }
 }
 
+/// The tensors of [`small`], behind any prefix.
+fn of_small(checkpoint: Checkpoint) -> Checkpoint {
+    let wanted = |name: &str| name.contains("linear.") || name.contains("view.");
+    checkpoint.renamed(|name| wanted(name).then(|| name.to_owned())).unwrap()
+}
+
 #[test]
 fn a_linear_layer_computes_what_pytorch_computes() {
     let device = Device::flex();
     for name in ["zip.pth", "plain.safetensors"] {
-        let (network, report) = load(small(&device), &open(name).unwrap(), identity_name).unwrap();
+        let (network, report) = load(small(&device), &of_small(open(name).unwrap()), identity_name).unwrap();
+        assert_eq!(report.prefix, "");
         assert_eq!(
-            report.unexpected,
+            report.left_aside,
             ["counter", "double.bias", "double.weight", "half.bias", "half.weight"],
             "{name}"
         );
@@ -227,4 +234,83 @@ fn every_misfit_is_listed_at_once() {
 fn two_names_for_one_parameter_are_refused() {
     let error = open("zip.pth").unwrap().renamed(|name| Some(name.replace("half", "linear"))).unwrap_err();
     assert!(matches!(error, WeightsError::Duplicate { .. }), "{error}");
+}
+
+#[test]
+fn weights_are_found_where_training_scripts_store_them() {
+    let device = Device::flex();
+    let expected = load(small(&device), &of_small(open("zip.pth").unwrap()), identity_name).unwrap().0;
+    let weight = |network: &Small| -> Vec<f32> { network.view.weight.val().into_data().try_into_vec().unwrap() };
+    let cases = [
+        ("nested.pth", "state_dict."),
+        ("lightning.pth", "state_dict.model."),
+        ("parallel.pth", "model_state_dict.module."),
+        ("compiled.pth", ""),
+        ("compiled-part.pth", "model."),
+    ];
+    for (name, prefix) in cases {
+        let (network, report) = load(small(&device), &of_small(open(name).unwrap()), identity_name).unwrap();
+        assert_eq!(report.prefix, prefix, "{name}");
+        assert_eq!(weight(&network), weight(&expected), "{name}");
+    }
+    let (_, report) = load(small(&device), &open("lightning.pth").unwrap(), identity_name).unwrap();
+    assert_eq!(report.left_aside, ["optimizer_states.0.exp_avg", "state_dict.model.norm.num_batches_tracked"]);
+}
+
+#[test]
+fn weights_that_are_not_where_one_may_guess_are_told_with_the_way_on() {
+    let device = Device::flex();
+    let error = load(small(&device), &open("twice.pth").unwrap(), identity_name).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("twice.pth holds the network 2 times, under ema. and model.; save the one"), "{text}");
+    assert!(text.contains("torch.save(torch.load(FILE, weights_only=True)[KEY]"), "{text}");
+
+    let part = open("parallel.pth").unwrap().renamed(|name| Some(name.replace("view", "other"))).unwrap();
+    let text = load(small(&device), &of_small(part), identity_name).unwrap_err().to_string();
+    assert!(text.contains("2 missing tensors (view.weight, view.bias)"), "{text}");
+    assert!(text.contains("compared without the \"model_state_dict.module.\" that stands before them"), "{text}");
+
+    let error = load(small(&device), &open("zip.pth").unwrap(), identity_name).unwrap_err();
+    assert!(error.to_string().contains("holds 5 tensors that the network has no place for: counter, "), "{error}");
+}
+
+/// `torch._neg_view` stores what it negates, and says so beside it.
+#[test]
+fn negated_tensors_are_refused_by_name() {
+    for name in ["negated.pth", "negated-legacy.pth", "negated-protocol-4.pth"] {
+        let error = open(name).unwrap_err();
+        let WeightsError::Negated { names, .. } = &error else { panic!("{name}: {error}") };
+        assert_eq!(names, &["linear.bias", "view.weight"], "{name}");
+        assert!(error.to_string().contains("resolve_neg()"), "{error}");
+    }
+}
+
+#[test]
+fn other_formats_are_called_what_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let written = |name: &str, content: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        Checkpoint::open(&path).unwrap_err().to_string()
+    };
+    let fixed = |name: &str| open(name).unwrap_err().to_string();
+    let cases = [
+        (fixed("script.pt"), "script.pt is a TorchScript program; save its weights with"),
+        (fixed("program.pt2"), "program.pt2 is a program that torch.export wrote (.pt2); save its weights with"),
+        (fixed("list.pth"), "with a list where a dictionary of tensors belongs; save the weights alone"),
+        (fixed("float8.pth"), "holds elements of type torch.float8_e4m3fn, which are not read; convert them"),
+        (fixed("float8.safetensors"), "holds elements of type F8_E4M3 (linear.weight), which are not read"),
+        (written("weights.h5", b"\x89HDF\r\n\x1a\n\0\0\0\0"), "weights.h5 is an HDF5 file"),
+        (written("weights.gguf", b"GGUF\x03\0\0\0\0\0\0\0"), "weights.gguf is a GGUF file"),
+        (written("weights.npy", b"\x93NUMPY\x01\0v\0{'descr'"), "weights.npy is a NumPy array"),
+        (written("weights.bin", b"<!doctype html><html></html>"), "weights.bin is a web page"),
+        (
+            written("weights.safetensors", b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 5\n"),
+            "it is a Git LFS pointer, not the file itself; run `git lfs pull`",
+        ),
+    ];
+    for (text, expected) in cases {
+        assert!(text.contains(expected), "{text}");
+        assert!(!text.contains("cut off"), "{text}");
+    }
 }
