@@ -13,9 +13,9 @@ use anyhow::Result;
 use catalogue::{Card, TaskKind};
 use cli::predict::PredictArgs;
 use cli::task::suit;
-use networks::images::Images;
+use models::imagenet::Preprocessing;
+use networks::images::{Images, range};
 use networks::network::Network as _;
-use networks::pictures::ReadPicture;
 use networks::with_network;
 
 use self::engines::{Network, Opened, threads, wanted};
@@ -29,8 +29,7 @@ pub fn execute(arguments: &PredictArgs) -> Result<ExitCode> {
         card,
         signature: shape::<N>(card, &asked(arguments, &weights(arguments)))?,
         what: N::WHAT,
-        range: N::PIXELS,
-        read: N::read_picture,
+        preprocessing: N::PREPROCESSING,
     });
     match card.task {
         TaskKind::Digits => digits::execute(arguments, &known),
@@ -44,14 +43,13 @@ struct Known {
     card: &'static Card,
     signature: Signature,
     what: &'static str,
-    range: (f32, f32),
-    read: ReadPicture,
+    preprocessing: Preprocessing,
 }
 
 impl Known {
     /// The images that it takes.
     fn images(&self) -> Result<Images> {
-        Ok(Images::of(&self.signature, self.range)?)
+        Ok(Images::of(&self.signature, range(&self.preprocessing))?)
     }
 
     /// The engines that are asked for.

@@ -9,10 +9,10 @@ use engines::engine::Signature;
 use models::bert::BertConfig;
 use models::imagenet::Labels;
 use models::mnist_digits::normalize;
-use models::question_answering::squad::{self, SquadQuestion};
+use models::question_answering::squad::{self, Rules, SquadQuestion};
 use models::question_answering::{QaTokenizer, SpanOptions};
 use networks::digits::DigitTask;
-use networks::images::Images;
+use networks::images::{Images, range};
 use networks::pictures::PictureTask;
 use networks::questions::task::QuestionTask;
 use terminal::failure::advised;
@@ -114,7 +114,12 @@ impl Asked<'_> {
             true => Some(Labels::read(&labels).context("--labels")?),
             false => None,
         };
-        Ok(PictureTask::new(pictures(&self.data.images)?, labels, Images::of(signature, N::PIXELS)?, N::read_picture))
+        Ok(PictureTask::new(
+            pictures(&self.data.images)?,
+            labels,
+            Images::of(signature, range(&N::PREPROCESSING))?,
+            N::PREPROCESSING,
+        ))
     }
 
     /// The questions.
@@ -134,6 +139,7 @@ impl Asked<'_> {
             question: question.to_owned(),
             context: context.into(),
             answers: Vec::new(),
+            rules: Rules::Version1,
         };
         let mut questions = match (self.squad, self.question) {
             (Some(path), _) => squad::read(path)?,

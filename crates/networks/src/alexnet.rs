@@ -10,11 +10,13 @@ use engines::tensor::NamedTensor;
 use models::alexnet::{AlexNet, CLASSES, IMAGE_SIZE};
 use models::weights::{Checkpoint, LoadReport, WeightsError};
 
-use crate::images::Images;
+use crate::images::{Images, range};
 use crate::network::{Case, Network};
 
 /// Pictures in, logits out.
-const IMAGES: Images = Images { channels: 3, size: IMAGE_SIZE, classes: CLASSES, range: AlexNet::PIXELS };
+fn images() -> Images {
+    Images { channels: 3, size: IMAGE_SIZE, classes: CLASSES, range: range(&AlexNet::PREPROCESSING) }
+}
 
 impl Network for AlexNet {
     type Config = ();
@@ -43,7 +45,7 @@ impl Network for AlexNet {
     }
 
     fn signature((): &()) -> Signature {
-        IMAGES.signature()
+        images().signature()
     }
 
     fn run(
@@ -53,15 +55,15 @@ impl Network for AlexNet {
         device: &Device,
         precision: DType,
     ) -> Result<Vec<NamedTensor>, EngineError> {
-        IMAGES.run(inputs, device, precision, |pictures| self.forward(pictures))
+        images().run(inputs, device, precision, |pictures| self.forward(pictures))
     }
 
     fn export(&self, (): &(), exporter: OnnxExporter) -> Result<ExportedModel, ExportError> {
-        IMAGES.export(self, exporter, Self::forward)
+        images().export(self, exporter, Self::forward)
     }
 
     /// One, two, a prime, and what a server would gather.
     fn cases((): &()) -> Result<Vec<Case>, EngineError> {
-        IMAGES.cases(&[1, 2, 7, 32])
+        images().cases(&[1, 2, 7, 32])
     }
 }

@@ -5,6 +5,7 @@ use burn_export::{Axis, ExportError, ExportedModel, OnnxExporter};
 use engines::engine::{Dimension, EngineError, Signature, TensorInfo};
 use engines::tensor::{ElementType, NamedTensor, Tensor};
 use evaluation::random::uniform;
+use models::imagenet::Preprocessing;
 
 use crate::engine::output;
 use crate::network::Case;
@@ -14,6 +15,16 @@ pub const INPUT: &str = "input";
 
 /// The name of the output.
 pub const OUTPUT: &str = "output";
+
+/// The smallest and the largest value of a pixel after preprocessing.
+pub fn range(preprocessing: &Preprocessing) -> (f32, f32) {
+    let Preprocessing { scale, mean, standard_deviation, .. } = preprocessing;
+    let values = |byte: f32| {
+        let channels = mean.iter().zip(standard_deviation);
+        channels.map(move |(mean, deviation)| (byte / scale - mean) / deviation)
+    };
+    (values(0.0).fold(f32::INFINITY, f32::min), values(255.0).fold(f32::NEG_INFINITY, f32::max))
+}
 
 /// Square images in, a float for each class out.
 #[derive(Debug, Clone, Copy)]

@@ -7,7 +7,7 @@ use burn::tensor::{DType, Device};
 use burn_export::{ExportError, ExportedModel, OnnxExporter};
 use engines::engine::{EngineError, Signature};
 use engines::tensor::NamedTensor;
-use models::imagenet::{ImageError, preprocess_file};
+use models::imagenet::Preprocessing;
 use models::weights::{Checkpoint, LoadReport, WeightsError};
 
 /// Inputs under a label, on which outputs are compared.
@@ -24,16 +24,8 @@ pub trait Network: Module + 'static {
     /// What it is in a sentence, with its article: `an AlexNet`.
     const WHAT: &'static str;
 
-    /// The smallest and the largest value of a normalised pixel, for a network that takes pictures.
-    const PIXELS: (f32, f32) = (-2.1, 2.6);
-
-    /// The normalised pixels of a picture file, for a network that takes pictures: torchvision's way unless it has its own.
-    ///
-    /// # Errors
-    /// When the file is no picture.
-    fn read_picture(file: &Path) -> Result<Vec<f32>, ImageError> {
-        preprocess_file(file)
-    }
+    /// What is done to a picture, for a network that takes pictures: torchvision's way unless it has its own.
+    const PREPROCESSING: Preprocessing = Preprocessing::TORCHVISION;
 
     /// The configuration in a Hugging Face folder, or what can be told from the file of weights. Both may be absent: a network of
     /// one shape asks for neither.

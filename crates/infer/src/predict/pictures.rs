@@ -77,7 +77,7 @@ pub fn execute(arguments: &PredictArgs, known: &Known) -> Result<ExitCode> {
         let mut batch = Vec::new();
         let mut pixels = Vec::new();
         for image in chunk {
-            let read = (known.read)(image);
+            let read = known.preprocessing.apply_to_file(image);
             let error = read.as_ref().err().map(|error| sentence(error));
             batch.push(Picture { image: image.clone(), error, engines: Vec::new() });
             pixels.extend(read.into_iter().flatten());

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use engines::engine::{Engine, EngineError};
 use engines::tensor::NamedTensor;
 use evaluation::task::{Case, Metric, Shipped, Task};
-use models::imagenet::{ImageError, Labels, normalize, top};
+use models::imagenet::{Labels, Preprocessing, top};
 
 use crate::images::Images;
 
@@ -20,11 +20,8 @@ pub struct PictureTask {
     files: Vec<PathBuf>,
     labels: Option<Labels>,
     images: Images,
-    read: ReadPicture,
+    preprocessing: Preprocessing,
 }
-
-/// From a picture file to normalised pixels.
-pub type ReadPicture = fn(&Path) -> Result<Vec<f32>, ImageError>;
 
 /// A picture that was read.
 pub struct Picture {
@@ -35,12 +32,12 @@ pub struct Picture {
 
 impl PictureTask {
     /// The pictures of these files, each read when it is asked for. Without `labels` the classes go by their numbers.
-    pub fn new(files: Vec<PathBuf>, labels: Option<Labels>, images: Images, read: ReadPicture) -> Self {
-        Self { files, labels, images, read }
+    pub fn new(files: Vec<PathBuf>, labels: Option<Labels>, images: Images, preprocessing: Preprocessing) -> Self {
+        Self { files, labels, images, preprocessing }
     }
 
     fn read(&self, file: &Path) -> Result<Picture, EngineError> {
-        let pixels = (self.read)(file).map_err(|error| EngineError::Input {
+        let pixels = self.preprocessing.apply_to_file(file).map_err(|error| EngineError::Input {
             engine: "the network".to_owned(),
             name: crate::images::INPUT.to_owned(),
             reason: error.to_string(),
@@ -130,7 +127,7 @@ impl Task for PictureTask {
                 let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 (self.read(file)?.pixels, format!("the picture {name}"))
             }
-            None => (made_up(self.images.size), MADE_UP.to_owned()),
+            None => (made_up(&self.preprocessing), MADE_UP.to_owned()),
         };
         let labels = self.labels.as_ref().map(|_| (0..self.images.classes).map(|class| self.called(class)).collect());
         Ok(Shipped { example: vec![self.images.batch(picture)?], about, labels, files: Default::default() })
@@ -142,7 +139,8 @@ const MADE_UP: &str = "a made-up picture, a disc before a slope of colours, sinc
 
 /// The normalised pixels of a picture that shows nothing real, `[3, size, size]`: a disc before a slope of colours, for an
 /// example where there is no photograph. It is the same everywhere.
-fn made_up(size: usize) -> Vec<f32> {
+fn made_up(preprocessing: &Preprocessing) -> Vec<f32> {
+    let size = preprocessing.size;
     let radius = size / 4;
     let pixel = |index: usize| {
         let (x, y) = (index % size, index / size);
@@ -154,7 +152,7 @@ fn made_up(size: usize) -> Vec<f32> {
         }
     };
     let pixels: Vec<[u8; 3]> = (0..size * size).map(pixel).collect();
-    normalize(&pixels)
+    preprocessing.normalize(&pixels)
 }
 
 #[cfg(test)]
@@ -165,7 +163,7 @@ mod tests {
     #[test]
     fn the_made_up_picture_is_a_disc_before_a_slope() {
         const SIZE: usize = 224;
-        let picture = made_up(SIZE);
+        let picture = made_up(&Preprocessing::TORCHVISION);
         let plane = SIZE * SIZE;
         assert_eq!(picture.len(), 3 * plane);
         let at = |place: usize| [0, 1, 2].map(|channel| picture[channel * plane + place]);

@@ -3,7 +3,7 @@
 use models::bert::{BertConfig, InputError, TokenBatch};
 use models::question_answering::{
     Answer, ArticleAnswer, LogitsError, QaTokenizer, QuestionError, SpanOptions, Window, WindowLogits, WindowOptions,
-    article_answer, best_answers,
+    article_answer, best_answers, no_answer_total,
 };
 
 use super::{OUTPUTS, inputs};
@@ -55,6 +55,15 @@ pub struct Reader<'a> {
     pub windows: WindowOptions,
 }
 
+/// What was found for a question.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The best answers, best first.
+    pub answers: Vec<Answer>,
+    /// What speaks for no answer, to be compared with [`Answer::total`] of the best.
+    pub no_answer: f64,
+}
+
 /// Start and end logits of one window, padding included.
 struct Logits {
     start: Vec<f32>,
@@ -99,7 +108,7 @@ impl Reader<'_> {
         best(context, &windows, &logits, options, engine)
     }
 
-    /// The best answers to each of several questions, whose windows run in shared batches. A question that cannot be asked
+    /// The best answers to each of several questions, and how much speaks for none, whose windows run in shared batches. A question that cannot be asked
     /// is an error in its place. `progress` is told which share of the windows has run.
     ///
     /// # Errors
@@ -110,7 +119,7 @@ impl Reader<'_> {
         questions: &[(&str, &str)],
         options: &SpanOptions,
         progress: &mut dyn FnMut(f64),
-    ) -> Result<Vec<Result<Vec<Answer>, QuestionError>>, AnswerError> {
+    ) -> Result<Vec<Result<Found, QuestionError>>, AnswerError> {
         let windows: Vec<Result<Vec<Window>, QuestionError>> =
             questions.iter().map(|(question, context)| self.windows(question, context)).collect();
         let mut order: Vec<(usize, &Window)> = windows.iter().flatten().flatten().enumerate().collect();
@@ -137,7 +146,11 @@ impl Reader<'_> {
                 Err(error) => Ok(Err(error)),
                 Ok(windows) => {
                     let own: Vec<Logits> = logits.by_ref().take(windows.len()).collect();
-                    best(context, &windows, &own, options, engine).map(Ok)
+                    let answers = best(context, &windows, &own, options, engine)?;
+                    let views: Vec<WindowLogits> = own.iter().map(Logits::view).collect();
+                    let no_answer = no_answer_total(&windows, &views)
+                        .map_err(|error| AnswerError::Logits { engine: engine.name().to_owned(), error })?;
+                    Ok(Ok(Found { answers, no_answer }))
                 }
             })
             .collect()

@@ -1,6 +1,5 @@
 //! Questions with the texts that answer them: the article's, or SQuAD's.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -8,10 +7,10 @@ use engines::engine::{Engine, EngineError};
 use engines::tensor::NamedTensor;
 use evaluation::task::{Case, Figure, Metric, Shipped, Task};
 use models::bert::{BertConfig, InputError, Sequence, TokenBatch};
-use models::question_answering::squad::{SquadQuestion, exact_match, f1};
+use models::question_answering::squad::{Rules, SquadQuestion};
 use models::question_answering::{QaTokenizer, SpanOptions, WindowOptions};
 
-use super::answer::{AnswerError, Reader};
+use super::answer::{AnswerError, Found, Reader};
 use super::random::random;
 use super::{INPUTS, inputs};
 
@@ -20,10 +19,6 @@ const SHOWN: usize = 20;
 
 /// Windows of questions that are compared with float64.
 const COMPARED: usize = 4;
-
-/// What a tokenizer is made of, and the network's configuration.
-const TEXT_SIDE: [&str; 5] =
-    ["config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt", "special_tokens_map.json"];
 
 /// Questions to ask.
 pub struct QuestionTask {
@@ -49,7 +44,7 @@ impl QuestionTask {
 
     /// Whether it is known what people answer.
     fn is_judged(&self) -> bool {
-        self.questions.iter().any(|entry| !entry.answers.is_empty())
+        self.questions.iter().any(|entry| !entry.answers.is_empty() || entry.rules == Rules::Version2)
     }
 }
 
@@ -83,10 +78,16 @@ impl Task for QuestionTask {
             AnswerError::Engine(error) => error,
             other => EngineError::Run { engine: name, reason: other.to_string() },
         })?;
-        let best = |found: Vec<models::question_answering::Answer>| {
-            found.into_iter().next().map(|answer| answer.text).unwrap_or_default()
+        // Version 2 asks questions that the text does not answer as well; an empty answer says so.
+        let abstains = |index: usize| self.questions.get(index).is_some_and(|entry| entry.rules == Rules::Version2);
+        let best = |index: usize, found: Found| match found.answers.into_iter().next() {
+            Some(answer) if !abstains(index) || answer.total() >= found.no_answer => answer.text,
+            _ => String::new(),
         };
-        Ok(answers.into_iter().map(|found| found.map(best).map_err(|error| error.to_string())).collect())
+        let told = items.iter().zip(answers);
+        Ok(told
+            .map(|(&index, found)| found.map(|found| best(index, found)).map_err(|error| error.to_string()))
+            .collect())
     }
 
     fn name(&self, item: &usize) -> String {
@@ -105,8 +106,8 @@ impl Task for QuestionTask {
         let (mut exact, mut sum) = (0_usize, 0.0);
         for (entry, answer) in self.questions.iter().zip(answers) {
             let Ok(text) = answer else { continue };
-            exact += usize::from(exact_match(text, &entry.answers));
-            sum += f1(text, &entry.answers);
+            exact += usize::from(entry.exact_match(text));
+            sum += entry.f1(text);
         }
         let share = |sum: f64| 100.0 * sum / answers.len().max(1) as f64;
         vec![Metric::percent("exact match", share(exact as f64)), Metric::percent("F1", share(sum))]
@@ -155,12 +156,16 @@ impl Task for QuestionTask {
         let windows = self.reader().windows(question, context).map_err(|error| refused(error.to_string()))?;
         let window = windows.first().ok_or_else(|| refused("the question has no tokens".to_owned()))?;
         let batch = TokenBatch::padded(&[window.sequence()], &self.config).map_err(unsuitable)?;
-        let files = TEXT_SIDE.map(|name| (format!("tokenizer/{name}"), self.folder.join(name)));
+        let text_side = QaTokenizer::files(&self.folder).into_iter().chain([self.folder.join("config.json")]);
+        let files = text_side.filter_map(|path| {
+            let name = path.file_name()?.to_str()?;
+            Some((format!("tokenizer/{name}"), path.clone()))
+        });
         Ok(Shipped {
             example: inputs(&batch)?,
             about: format!("the question \"{question}\" about \"{context}\""),
             labels: None,
-            files: BTreeMap::from_iter(files.into_iter().filter(|(_, path)| path.is_file())),
+            files: files.filter(|(_, path)| path.is_file()).collect(),
         })
     }
 }
