@@ -16,6 +16,8 @@ pub enum NetworkId {
     Mnist,
     /// torchvision's AlexNet.
     Alexnet,
+    /// EfficientNet-Lite0.
+    EfficientnetLite0,
     /// BERT for question answering.
     BertQa,
 }
@@ -75,7 +77,7 @@ pub const ARTIFACTS: &str = "artifacts";
 /// Where fetched files lie.
 pub const DATASETS: &str = "datasets";
 
-const CARDS: [Card; 3] = [
+const CARDS: [Card; 4] = [
     Card {
         id: NetworkId::Mnist,
         name: "mnist",
@@ -92,6 +94,15 @@ const CARDS: [Card; 3] = [
         about: "torchvision's AlexNet, with its pretrained weights",
         task: TaskKind::Pictures,
         weights: WeightSource::File { dataset: "alexnet", file: "alexnet-owt-7be5be79.pth" },
+        batches: &[1, 4, 16],
+    },
+    Card {
+        id: NetworkId::EfficientnetLite0,
+        name: "efficientnet-lite0",
+        title: "EfficientNet-Lite0",
+        about: "EfficientNet-Lite0, with pretrained weights out of a Python package",
+        task: TaskKind::Pictures,
+        weights: WeightSource::File { dataset: "efficientnet-lite0", file: "efficientnet-lite0-57934424.pth" },
         batches: &[1, 4, 16],
     },
     Card {

@@ -3,6 +3,7 @@
 pub mod alexnet;
 pub mod bert_qa;
 pub mod digits;
+pub mod efficientnet_lite0;
 pub mod engine;
 pub mod evaluate;
 pub mod images;
@@ -15,5 +16,6 @@ pub mod questions;
 pub use catalogue::NetworkId;
 pub use models::alexnet::AlexNet;
 pub use models::bert::BertForQuestionAnswering;
+pub use models::efficientnet_lite0::EfficientNetLite0;
 pub use models::mnist_cnn::MnistCnn;
 pub use open::{burn, open};

@@ -21,6 +21,10 @@ macro_rules! with_network {
                 type $network = $crate::AlexNet;
                 $result
             }
+            $crate::NetworkId::EfficientnetLite0 => {
+                type $network = $crate::EfficientNetLite0;
+                $result
+            }
             $crate::NetworkId::BertQa => {
                 type $network = $crate::BertForQuestionAnswering;
                 $result
