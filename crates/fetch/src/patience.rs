@@ -19,14 +19,14 @@ pub struct Patience {
 
 impl Default for Patience {
     /// A closed network holds nobody up, and a slow one may take its time: 5 s for a connection, 15 s of silence, 1 kB a second
-    /// over 30 s, 2 min without a byte for a package manager.
+    /// over 30 s, 5 min without a byte for a package manager, which has limits of its own.
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(5),
             silence: Duration::from_secs(15),
             least_rate: 1000,
             window: Duration::from_secs(30),
-            idle_client: Duration::from_secs(120),
+            idle_client: Duration::from_secs(300),
         }
     }
 }

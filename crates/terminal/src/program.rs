@@ -43,7 +43,7 @@ pub fn print(text: impl Display) -> Result<(), OutputError> {
 /// Writes a line to standard output.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub fn print_line(text: impl Display) -> Result<(), OutputError> {
     print(format_args!("{text}\n"))
 }
