@@ -78,28 +78,22 @@ pub fn find(op_type: &str) -> Option<Rule> {
 }
 
 impl Rule {
-    /// Nothing is known.
     pub const UNKNOWN: Self = Self { shapes: Shapes::Unknown, dtype: None, elements: None };
 
-    /// What the graphs inside say.
     pub const GRAPHS: Self = Self { shapes: Shapes::Graphs, ..Self::UNKNOWN };
 
-    /// The shape of the first output.
     pub const fn one(shape: fn(&Op) -> Result<Option<Dims>, Problem>) -> Self {
         Self { shapes: Shapes::One(shape), ..Self::UNKNOWN }
     }
 
-    /// The shapes of all outputs.
     pub const fn all(shapes: fn(&Op) -> Result<Vec<Option<Dims>>, Problem>) -> Self {
         Self { shapes: Shapes::All(shapes), ..Self::UNKNOWN }
     }
 
-    /// The same rule with an element type.
     pub const fn dtype(self, dtype: fn(&Op) -> Result<Option<DataType>, Problem>) -> Self {
         Self { dtype: Some(dtype), ..self }
     }
 
-    /// The same rule with elements.
     pub const fn elements(self, elements: fn(&Op) -> Option<Vec<Size>>) -> Self {
         Self { elements: Some(elements), ..self }
     }
