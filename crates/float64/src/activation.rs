@@ -1,7 +1,7 @@
 //! Activations by the formulas that define them, in forms that lose no digits.
 
 use super::erf::error_function;
-use super::rule::{Family, Form};
+use super::form::{Family, Form};
 use super::step::{One, Reason, Step};
 use super::trigonometry::{expm1, log1p};
 use super::writer::{Expr, Operand};

@@ -1,6 +1,6 @@
 //! Numbers by numbers, and sums over axes.
 
-use super::rule::{Family, Form};
+use super::form::{Family, Form};
 
 #[rustfmt::skip]
 pub const FAMILY: Family = &[

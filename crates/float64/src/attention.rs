@@ -1,7 +1,7 @@
 //! Attention and rotary positions, by their definitions. ONNX Runtime takes the scale of the first in float32, and the second
 //! is not defined in float64.
 
-use super::rule::{Family, Form};
+use super::form::{Family, Form};
 use super::step::{Outputs, Reason, Step};
 use super::writer::{Expr, Operand};
 use onnx_model::DataType;

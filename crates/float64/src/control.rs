@@ -1,6 +1,6 @@
 //! Graphs inside, and sequences.
 
-use super::rule::{Family, Form};
+use super::form::{Family, Form};
 use super::widen;
 use onnx_model::DataType;
 

@@ -3,7 +3,7 @@
 //! Each place of the kernel sees a part of the input; the products of its weights with that part are added up. Several places
 //! share a product where there are few channels.
 
-use super::rule::{Family, Form};
+use super::form::{Family, Form};
 use super::step::{One, Reason, Step};
 use super::window::{Window, not_negative, numbers};
 use super::writer::{Expr, Writer};

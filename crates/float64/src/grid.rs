@@ -1,6 +1,6 @@
 //! Images sampled at places between their pixels, as up to opset 19; from 20 on the runtime has it.
 
-use super::rule::{Family, Form};
+use super::form::{Family, Form};
 use super::step::{Reason, Step};
 use super::writer::{Expr, Operand};
 use onnx_model::DataType;

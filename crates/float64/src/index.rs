@@ -1,6 +1,6 @@
 //! Operators that compare positions.
 
-use super::rule::{Family, Form};
+use super::form::{Family, Form};
 use super::step::{One, Step};
 use super::writer::Expr;
 use onnx_model::DataType;

@@ -1,6 +1,6 @@
 //! Values in another order, shape or number.
 
-use super::rule::{Family, Form};
+use super::form::{Family, Form};
 
 #[rustfmt::skip]
 pub const FAMILY: Family = &[

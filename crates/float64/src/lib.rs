@@ -28,6 +28,8 @@ mod attention;
 mod control;
 mod correlate;
 mod erf;
+mod families;
+mod form;
 mod grid;
 mod index;
 mod layout;
@@ -38,17 +40,20 @@ mod quantise;
 mod recurrent;
 mod resize;
 mod rewrite;
-mod rule;
 mod step;
 mod trigonometry;
 mod widen;
 mod window;
 mod writer;
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
-use onnx_model::{CheckError, Model, Place, TensorError};
+use onnx_model::{Attribute, CheckError, Graph, Model, Place, Problem, TensorError, TensorType};
+
+/// More declarations of false shapes than this are no slip.
+const MOST_FALSE: usize = 64;
 
 /// The formulas need operators of this opset.
 const FIRST_OPSET: i64 = 11;
@@ -104,6 +109,7 @@ impl fmt::Display for Unsupported {
 /// When the model breaks a rule of ONNX or its tensors have not been read, and when it has operators for which there is no
 /// form: those of other domains, those that draw random numbers, and those that are not known here. All of them are listed.
 pub fn to_float64(model: &Model) -> Result<Model, Float64Error> {
+    let model = &*with_true_shapes(model)?;
     let known = model.values()?;
     let mut taken = HashSet::new();
     writer::names(&model.graph, &mut taken);
@@ -128,6 +134,38 @@ pub fn to_float64(model: &Model) -> Result<Model, Float64Error> {
         doc: model.doc.clone(),
         metadata: model.metadata.clone(),
     })
+}
+
+/// The model with the shapes that its nodes make where it declares others: runtimes warn of those and go by the nodes.
+fn with_true_shapes(model: &Model) -> Result<Cow<'_, Model>, CheckError> {
+    let mut model = Cow::Borrowed(model);
+    for _ in 0..MOST_FALSE {
+        let error = match model.values() {
+            Ok(_) => break,
+            Err(error) => error,
+        };
+        match &error.problem {
+            Problem::Declared { value, declared, inferred }
+                if declared.dtype == inferred.dtype && retype(&mut model.to_mut().graph, value, inferred) => {}
+            _ => return Err(error),
+        }
+    }
+    Ok(model)
+}
+
+/// Gives the outputs and values inside of this name a type, and returns whether there are any.
+fn retype(graph: &mut Graph, name: &str, ty: &TensorType) -> bool {
+    let mut found = false;
+    for value in graph.outputs.iter_mut().chain(&mut graph.value_infos).filter(|value| value.name == name) {
+        value.ty = Some(ty.clone());
+        found = true;
+    }
+    for attribute in graph.nodes.iter_mut().flat_map(|node| node.attributes.values_mut()) {
+        if let Attribute::Graph(inner) = attribute {
+            found |= retype(inner, name, ty);
+        }
+    }
+    found
 }
 
 #[cfg(test)]
@@ -184,6 +222,18 @@ mod tests {
     fn what_breaks_a_rule_is_no_model() {
         let error = to_float64(&model(13, [Node::new("Relu").input("z").output("y")])).unwrap_err();
         assert!(matches!(error, Float64Error::Check(_)), "{error}");
+    }
+
+    #[test]
+    fn shapes_follow_from_the_nodes_and_not_from_what_is_declared() {
+        let shape = |name: &str, sizes: &[u64]| ValueInfo::typed(name, TensorType::fixed(DataType::F32, sizes));
+        let node = Node::new("Relu").input("x").output("y");
+        let graph = Graph::new("net").input(shape("x", &[2, 5, 3])).node(node).output(shape("y", &[2, 3]));
+        let mut model = Model::new(13, graph);
+        assert_eq!(to_float64(&model).unwrap().check().unwrap()["y"].to_string(), "double[2, 5, 3]");
+        // Another element type is no slip.
+        model.graph.outputs[0] = ValueInfo::typed("y", TensorType::fixed(DataType::I64, &[2, 5, 3]));
+        assert!(matches!(to_float64(&model), Err(Float64Error::Check(_))));
     }
 
     /// By hand: 0.1 in float32 and in float16, widened.

@@ -1,6 +1,6 @@
 //! Values made from attributes and sizes.
 
-use super::rule::{Family, Form};
+use super::form::{Family, Form};
 use super::step::{One, Step};
 use super::widen;
 use onnx_model::{Attribute, DataType, Tensor};

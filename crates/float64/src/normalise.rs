@@ -1,7 +1,7 @@
 //! Normalisations. Means are taken off before squares are summed, so that nothing cancels.
 
 use super::correlate::per_channel;
-use super::rule::{Family, Form};
+use super::form::{Family, Form};
 use super::step::{One, Outputs, Reason, Step};
 use super::writer::Expr;
 

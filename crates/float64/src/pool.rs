@@ -1,6 +1,6 @@
 //! Pools by sums.
 
-use super::rule::{Family, Form};
+use super::form::{Family, Form};
 use super::step::{One, Reason, Step};
 use super::window::{Window, kernel_shape};
 use super::writer::{Expr, Operand};

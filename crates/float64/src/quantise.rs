@@ -1,7 +1,7 @@
 //! Quantisation: what is rounded to integers stays so, and the scales are in float64.
 
 use super::correlate;
-use super::rule::{Family, Form};
+use super::form::{Family, Form};
 use super::step::{One, Outputs, Reason, Step};
 use super::writer::Expr;
 use onnx_model::{DataType, shapes};

@@ -1,7 +1,7 @@
 //! Recurrent layers as loops over the steps of the sequence.
 
 use super::activation::{logistic, soft_plus, soft_sign};
-use super::rule::{Family, Form};
+use super::form::{Family, Form};
 use super::step::{Outputs, Reason, Step};
 use super::writer::{Expr, Operand};
 use onnx_model::{Attribute, DataType, Dim, Graph, Node, Tensor, ValueInfo};

@@ -3,7 +3,7 @@
 //! Where rounding chooses a pixel, the place is computed in float32 as ONNX Runtime does: an image of other pixels would tell
 //! nothing of the rounding of values. Where values are interpolated, it is in float64.
 
-use super::rule::{Family, Form};
+use super::form::{Family, Form};
 use super::step::{One, Step};
 use super::writer::{Expr, Operand};
 use onnx_model::shapes::Extent;

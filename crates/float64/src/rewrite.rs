@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::rule::{self, Form};
+use super::families;
+use super::form::{Form, NO_FORMULA};
 use super::step::{Reason, Step};
 use super::writer::{Operand, Writer};
 use super::{Float64Error, Unsupported, widen};
@@ -96,7 +97,7 @@ impl<'a> Rewriter<'a, '_> {
         }
         let constants = node.inputs.iter().map(|name| self.constant(name)).collect();
         let step = Step { op: &op, writer: self.writer, constants, output: outputs.first().copied().flatten() };
-        let found = match rule::find(&node.op_type, schema.since).unwrap_or(Form::Without(rule::NO_FORMULA)) {
+        let found = match families::find(&node.op_type, schema.since).unwrap_or(Form::Without(NO_FORMULA)) {
             Form::Native => Ok(Some("")),
             Form::Typed(attribute) => Ok(Some(attribute)),
             Form::Where(allowed) => allowed(&step).map(|()| Some("")),

@@ -5,7 +5,7 @@
 use std::f64::consts::{FRAC_PI_2, LN_2};
 
 use super::erf::error_function;
-use super::rule::{Family, Form};
+use super::form::{Family, Form};
 use super::writer::Expr;
 
 #[rustfmt::skip]

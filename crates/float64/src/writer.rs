@@ -230,8 +230,7 @@ impl Writer {
 }
 
 macro_rules! unary {
-    ($($(#[$doc:meta])* $name:ident $op_type:literal;)*) => {$(
-        $(#[$doc])*
+    ($($name:ident $op_type:literal),*) => {$(
         pub fn $name(self) -> Self {
             self.unary($op_type)
         }
@@ -239,8 +238,7 @@ macro_rules! unary {
 }
 
 macro_rules! binary {
-    ($($(#[$doc:meta])* $name:ident $op_type:literal;)*) => {$(
-        $(#[$doc])*
+    ($($name:ident $op_type:literal),*) => {$(
         pub fn $name(self, other: impl Operand<'w>) -> Self {
             self.binary($op_type, other)
         }
@@ -266,49 +264,10 @@ impl<'w> Expr<'w> {
         self.writer.node(op_type, &[self, other.expr(self.writer)], &[])
     }
 
-    unary! {
-        /// `|x|`.
-        abs "Abs";
-        /// `e^x`.
-        exp "Exp";
-        /// The natural logarithm.
-        log "Log";
-        /// The square root.
-        sqrt "Sqrt";
-        /// The hyperbolic tangent.
-        tanh "Tanh";
-        /// The sine.
-        sin "Sin";
-        /// The cosine.
-        cos "Cos";
-        /// The nearest integer, of two the even one.
-        round "Round";
-        /// The next integer below.
-        floor "Floor";
-        /// The next integer above.
-        ceil "Ceil";
-        /// Whether a truth value is false.
-        not "Not";
-        /// -1, 0 or 1.
-        sign "Sign";
-        /// The sizes, an integer vector.
-        shape "Shape";
-    }
-
-    binary! {
-        /// The greater of two floating-point values.
-        max "Max";
-        /// The lesser of two floating-point values.
-        min "Min";
-        /// `x^y`.
-        pow "Pow";
-        /// `x < y`.
-        less "Less";
-        /// `x > y`.
-        greater "Greater";
-        /// `x = y`.
-        equal "Equal";
-    }
+    // By the names of the operators.
+    unary! { abs "Abs", ceil "Ceil", cos "Cos", exp "Exp", floor "Floor", log "Log", not "Not", round "Round", shape "Shape", sign "Sign",
+    sin "Sin", sqrt "Sqrt", tanh "Tanh" }
+    binary! { equal "Equal", greater "Greater", less "Less", max "Max", min "Min", pow "Pow" }
 
     /// `x * x`.
     pub fn square(self) -> Self {

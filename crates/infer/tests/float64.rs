@@ -1,6 +1,7 @@
 //! `float64` under ONNX Runtime, against PyTorch in float64.
 //!
-//! `fixtures/float64.bin` holds small networks with inputs and expected outputs; `fixtures/float64.py` wrote it and tells how.
+//! `fixtures/float64.bin` and `fixtures/float64_graphs.bin` hold small networks with inputs and expected outputs;
+//! `fixtures/float64.py` and `fixtures/float64_graphs.py` wrote them and tell how.
 
 use std::cell::Cell;
 use std::path::Path;
@@ -28,7 +29,11 @@ struct Case {
 }
 
 fn cases() -> Vec<Case> {
-    let mut rest: &[u8] = include_bytes!("fixtures/float64.bin");
+    let files: [&[u8]; 2] = [include_bytes!("fixtures/float64.bin"), include_bytes!("fixtures/float64_graphs.bin")];
+    files.into_iter().flat_map(cases_of).collect()
+}
+
+fn cases_of(mut rest: &[u8]) -> Vec<Case> {
     let mut next = || {
         let (length, tail) = rest.split_first_chunk::<4>()?;
         let (bytes, tail) = tail.split_at(u32::from_le_bytes(*length) as usize);

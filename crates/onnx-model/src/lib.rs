@@ -8,6 +8,7 @@
 //! - **Operators**: [`schema`] has the signature of every operator of opsets 7 to 28.
 //! - **Checks**: [`Model::check`] finds what breaks a rule of ONNX, with the node and the reason, and infers the type
 //!   and symbolic shape of every value.
+//! - **Strangers**: [`Survey::of`] looks at a file before anything opens it: a description or a refusal, without the weights.
 //! - **Text**: `Display` prints a graph line by line, for people and for snapshot tests.
 //!
 //! # A first model
@@ -62,8 +63,8 @@
 //!   that are no UTF-8 in attributes, six-bit floats. Each gives an error that names it.
 //! - Not kept: quantisation annotations, device placement, and notes on single values and tensors.
 //! - Operators of foreign domains are taken on trust.
-//! - A hostile file can make its reader use more memory than it has bytes, at worst about two hundred times its size
-//!   (a node of two bytes is a structure in memory); bound the size of what you accept.
+//! - A hostile file can make its reader use more memory than it has bytes, up to 60 times its size; bound the size of what you
+//!   accept.
 
 mod check;
 mod codec;

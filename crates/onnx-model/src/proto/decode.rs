@@ -126,7 +126,6 @@ impl Reader<'_> {
     }
 
     /// Appends the nodes of a function with the inputs, outputs and attributes of a call.
-    #[expect(clippy::too_many_arguments, reason = "a call is all of them")]
     fn call(
         &self,
         function: &proto::Function,

@@ -1,7 +1,7 @@
 //! Scaled dot-product attention and rotary position encodings, of opset 23.
 
 use super::extent::{Extent, Size};
-use super::op::{Dims, Op, agree};
+use super::op::{Dims, Op, agree, multiple};
 use super::rule::{Family, Rule};
 use crate::problem::Problem;
 
@@ -53,10 +53,7 @@ fn heads(op: &Op, dims: &Dims, attribute: &'static str) -> Result<Option<[Size; 
     let Some(count) = op.int(attribute).filter(|count| *count > 0) else {
         return Err(Problem::MissingAttribute(attribute));
     };
-    if let Some(width) = width.as_ref().and_then(Extent::as_known).filter(|width| width % count != 0) {
-        let rule = "the heads share the last axis evenly";
-        return Err(Problem::Sizes { rule, left: width.to_string(), right: format!("a multiple of {count}") });
-    }
+    multiple(width, count, "the heads share the last axis evenly")?;
     let size = width.as_ref().and_then(|width| width.divide_exactly(&Extent::known(count)));
     Ok(Some([batch.clone(), Some(Extent::known(count)), length.clone(), size]))
 }

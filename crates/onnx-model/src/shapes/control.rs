@@ -2,12 +2,9 @@
 
 use super::extent::Size;
 use super::op::{Op, Value};
-use super::rule::{Family, Rule};
 use super::walk::{Inference, merge};
 use crate::problem::{CheckError, Place, Problem};
 use crate::{Attribute, DataType, Graph, Node};
-
-pub const FAMILY: Family = &[(&["If", "Loop", "Scan"], Rule::GRAPHS)];
 
 impl<'a> Inference<'a> {
     /// The outputs of a node with subgraphs.

@@ -1,7 +1,7 @@
 //! Windows that move over an input: convolutions, their transposes, and pools.
 
 use super::extent::{Extent, Size, product};
-use super::op::{Dims, Op, agree};
+use super::op::{Dims, Op, agree, equal, multiple};
 use super::rule::{Family, Rule};
 use crate::problem::Problem;
 
@@ -90,9 +90,7 @@ fn kernel(op: &Op, weight: Option<&[Size]>) -> Result<Option<Vec<Size>>, Problem
     let said = op.ints("kernel_shape").map(|sizes| sizes.iter().map(|size| Some(Extent::known(*size))).collect());
     let (Some(weight), Some(said)) = (weight, &said) else { return Ok(said.or(weight.map(<[Size]>::to_vec))) };
     let rule = "kernel_shape is the shape of the weight's last axes";
-    if Vec::len(said) != weight.len() {
-        return Err(Problem::Sizes { rule, left: said.len().to_string(), right: weight.len().to_string() });
-    }
+    equal(Vec::len(said), weight.len(), rule)?;
     said.iter().zip(weight).map(|(said, size)| agree(said, size, rule)).collect::<Result<_, _>>().map(Some)
 }
 
@@ -121,10 +119,7 @@ fn conv(op: &Op, input: usize, weight: usize) -> Result<Option<Dims>, Problem> {
     let group = group(op)?;
     let channels = w[1].as_ref().and_then(|channels| channels.times(group));
     agree(&x[1], &channels, "the input's channels are those of the weight, group by group")?;
-    if let Some(made) = w[0].as_ref().and_then(Extent::as_known).filter(|made| made % group != 0) {
-        let rule = "the groups share the output channels evenly";
-        return Err(Problem::Sizes { rule, left: made.to_string(), right: format!("a multiple of {group}") });
-    }
+    multiple(&w[0], group, "the groups share the output channels evenly")?;
     if op.node.op_type == "Conv" {
         bias(op, 2, &w[0])?;
     }

@@ -217,6 +217,21 @@ pub(crate) fn agree(left: &Size, right: &Size, rule: &'static str) -> Result<Siz
     }
 }
 
+/// Demands that two numbers are equal.
+pub(crate) fn equal(found: usize, expected: usize, rule: &'static str) -> Result<(), Problem> {
+    agree(&Some(Extent::known(found as i64)), &Some(Extent::known(expected as i64)), rule).map(|_| ())
+}
+
+/// Demands that a size, where it is known, is a multiple of a number.
+pub(crate) fn multiple(size: &Size, of: i64, rule: &'static str) -> Result<(), Problem> {
+    match size.as_ref().and_then(Extent::as_known) {
+        Some(size) if size.checked_rem(of) != Some(0) => {
+            Err(Problem::Sizes { rule, left: size.to_string(), right: format!("a multiple of {of}") })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The shape that several broadcast to, by ONNX's (NumPy's) rule.
 pub(crate) fn broadcast(shapes: &[&Dims]) -> Result<Dims, Problem> {
     let rank = shapes.iter().map(|shape| shape.len()).max().unwrap_or(0);

@@ -1,7 +1,7 @@
 //! Regions of images: windows put back in place, and regions that are an input.
 
 use super::extent::{Extent, product};
-use super::op::{Dims, Op, Unproven, agree, distinct_axes};
+use super::op::{Dims, Op, Unproven, agree, distinct_axes, equal, multiple};
 use super::rule::{Family, Rule};
 use crate::problem::Problem;
 
@@ -18,18 +18,13 @@ fn col2im(op: &Op) -> Result<Option<Dims>, Problem> {
     op.rank_is(0, 3, "it has a batch, an axis of channels and block, and an axis of blocks")?;
     let (Some(columns), Some(image)) = (op.dims(0), op.elements(1)) else { return Ok(None) };
     let Some(block) = op.elements(2) else { return Ok(None) };
-    if image.len() != block.len() {
-        let rule = "image and block have the same axes";
-        return Err(Problem::Sizes { rule, left: image.len().to_string(), right: block.len().to_string() });
+    equal(image.len(), block.len(), "image and block have the same axes")?;
+    let places = product(block);
+    if let Some(places) = places.as_ref().and_then(Extent::as_known) {
+        multiple(&columns[1], places, "channels and block share an axis")?;
     }
-    let channels = columns[1].as_ref().zip(product(block).as_ref()).map(|(all, block)| (all.clone(), block.clone()));
-    if let Some((Some(all), Some(block))) = channels.as_ref().map(|(all, block)| (all.as_known(), block.as_known()))
-        && (block < 1 || all % block != 0)
-    {
-        let rule = "channels and block share an axis";
-        return Err(Problem::Sizes { rule, left: all.to_string(), right: format!("a multiple of {block}") });
-    }
-    let mut dims = vec![columns[0].clone(), channels.and_then(|(all, block)| all.divide_exactly(&block))];
+    let channels = columns[1].as_ref().zip(places.as_ref()).and_then(|(all, places)| all.divide_exactly(places));
+    let mut dims = vec![columns[0].clone(), channels];
     dims.extend_from_slice(image);
     Ok(Some(dims))
 }
@@ -94,10 +89,7 @@ fn center_crop_pad(op: &Op) -> Result<Option<Dims>, Problem> {
         Ok(None) => (0..dims.len()).collect(),
     };
     let Some(sizes) = op.elements(1) else { return Ok(Some(vec![None; dims.len()])) };
-    if sizes.len() != axes.len() {
-        let rule = "there is one size for each axis";
-        return Err(Problem::Sizes { rule, left: sizes.len().to_string(), right: axes.len().to_string() });
-    }
+    equal(sizes.len(), axes.len(), "there is one size for each axis")?;
     let mut result = dims.clone();
     for (position, size) in axes.into_iter().zip(sizes) {
         result[position] = size.clone();

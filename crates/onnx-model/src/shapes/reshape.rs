@@ -2,7 +2,7 @@
 
 use super::elementwise::kept;
 use super::extent::{Extent, Size, product};
-use super::op::{Dims, MAX_RANK, Op, Unproven, Value, agree, axis, broadcast, distinct_axes};
+use super::op::{Dims, MAX_RANK, Op, Unproven, Value, agree, axis, broadcast, distinct_axes, equal};
 use super::rule::{Family, Rule};
 use crate::problem::Problem;
 
@@ -153,10 +153,7 @@ fn expand(op: &Op) -> Result<Option<Dims>, Problem> {
 fn tile(op: &Op) -> Result<Option<Dims>, Problem> {
     let Some(dims) = op.dims(0) else { return Ok(None) };
     let Some(repeats) = op.elements(1) else { return Ok(Some(vec![None; dims.len()])) };
-    if repeats.len() != dims.len() {
-        let rule = "there is one repeat for each axis";
-        return Err(Problem::Sizes { rule, left: repeats.len().to_string(), right: dims.len().to_string() });
-    }
+    equal(repeats.len(), dims.len(), "there is one repeat for each axis")?;
     let times = |(size, repeat): (&Size, &Size)| size.as_ref()?.mul(repeat.as_ref()?);
     Ok(Some(dims.iter().zip(repeats).map(times).collect()))
 }

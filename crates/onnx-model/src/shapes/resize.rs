@@ -1,7 +1,7 @@
 //! Images of another size.
 
 use super::extent::{Extent, Size};
-use super::op::{Dims, Op, agree, distinct_axes};
+use super::op::{Dims, Op, agree, distinct_axes, multiple};
 use super::rule::{Family, Rule};
 use crate::Attribute;
 use crate::problem::Problem;
@@ -48,10 +48,8 @@ fn resize(op: &Op) -> Result<Option<Dims>, Problem> {
         _ => {}
     }
     for input in [2, 3].into_iter().filter(|input| given(*input)) {
-        if let Some(found) = length(input).filter(|found| *found != axes.len() as i64) {
-            let rule = "there is one scale or size for each axis";
-            return Err(Problem::Sizes { rule, left: found.to_string(), right: axes.len().to_string() });
-        }
+        let expected = Some(Extent::known(axes.len() as i64));
+        agree(&length(input).map(Extent::known), &expected, "there is one scale or size for each axis")?;
     }
     let mut result = dims.clone();
     let stretch = op.string("keep_aspect_ratio_policy").is_none_or(|policy| policy == "stretch");
@@ -144,11 +142,6 @@ fn blocks<'a>(op: &'a Op) -> Result<Option<(&'a Dims, i64)>, Problem> {
 }
 
 fn divided(size: &Size, divisor: i64, rule: &'static str) -> Result<Size, Problem> {
-    let Some(size) = size else { return Ok(None) };
-    match size.as_known() {
-        Some(known) if known % divisor != 0 => {
-            Err(Problem::Sizes { rule, left: known.to_string(), right: format!("a multiple of {divisor}") })
-        }
-        _ => Ok(size.divide_exactly(&Extent::known(divisor))),
-    }
+    multiple(size, divisor, rule)?;
+    Ok(size.as_ref().and_then(|size| size.divide_exactly(&Extent::known(divisor))))
 }

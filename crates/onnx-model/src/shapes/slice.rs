@@ -1,7 +1,7 @@
 //! Parts of tensors, joined tensors, and tensors with more around them.
 
 use super::extent::{Extent, Size, sum};
-use super::op::{Dims, Op, agree, axis, distinct_axes};
+use super::op::{Dims, Op, agree, axis, distinct_axes, equal, multiple};
 use super::rule::{Family, Rule};
 use crate::problem::Problem;
 
@@ -23,10 +23,7 @@ fn slice(op: &Op) -> Result<Option<Dims>, Problem> {
     let axes = axes.unwrap_or_else(|| (0..starts.len() as i64).collect());
     let steps = steps.unwrap_or_else(|| vec![1; starts.len()]);
     for length in [ends.len(), axes.len(), steps.len()] {
-        if length != starts.len() {
-            let rule = "starts, ends, axes and steps have the same length";
-            return Err(Problem::Sizes { rule, left: length.to_string(), right: starts.len().to_string() });
-        }
+        equal(length, starts.len(), "starts, ends, axes and steps have the same length")?;
     }
     let mut result = dims.clone();
     let positions = distinct_axes(&axes, dims.len())?;
@@ -123,11 +120,8 @@ fn split(op: &Op) -> Result<Vec<Option<Dims>>, Problem> {
         return Err(Problem::Value { name: "num_outputs", value: count.to_string(), rule });
     }
     let lengths: Vec<Size> = match lengths {
-        Some(lengths) if lengths.len() != parts => {
-            let rule = "there is one length for each output";
-            return Err(Problem::Sizes { rule, left: lengths.len().to_string(), right: parts.to_string() });
-        }
         Some(lengths) => {
+            equal(lengths.len(), parts, "there is one length for each output")?;
             agree(&sum(&lengths), &dims[along], "the parts together have the size of the axis")?;
             lengths
         }
@@ -157,11 +151,10 @@ fn even_parts(op: &Op, size: &Size, parts: i64) -> Result<Vec<Size>, Problem> {
             let lengths = (0..parts).map(|part| size.saturating_sub(part.saturating_mul(chunk)).clamp(0, chunk));
             Ok(lengths.map(|length| Some(Extent::known(length))).collect())
         }
-        (None, Some(size)) => {
-            let rule = "without lengths the axis splits evenly";
-            Err(Problem::Sizes { rule, left: size.to_string(), right: format!("a multiple of {parts}") })
+        (None, _) => {
+            multiple(&Some(size.clone()), parts, "without lengths the axis splits evenly")?;
+            Ok(vec![None; parts as usize])
         }
-        (None, None) => Ok(vec![None; parts as usize]),
     }
 }
 
@@ -173,10 +166,7 @@ fn pad(op: &Op) -> Result<Option<Dims>, Problem> {
         (Some(_), None) => return Ok(Some(vec![None; dims.len()])),
     };
     let Ok(Some(pads)) = op.list("pads", 1) else { return Ok(Some(vec![None; dims.len()])) };
-    if pads.len() != 2 * axes.len() {
-        let rule = "there are two pads for each axis";
-        return Err(Problem::Sizes { rule, left: pads.len().to_string(), right: (2 * axes.len()).to_string() });
-    }
+    equal(pads.len(), 2 * axes.len(), "there are two pads for each axis")?;
     let mut result = dims.clone();
     for (index, position) in axes.iter().enumerate() {
         let (before, after) = (&pads[index], &pads[index + axes.len()]);

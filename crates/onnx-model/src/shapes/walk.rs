@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::extent::{Extent, Size};
+use super::families;
 use super::make;
 use super::op::{MAX_ELEMENTS, MAX_RANK, Op, Value};
-use super::rule::{self, Shapes};
+use super::rule::Shapes;
 use super::types;
 use crate::problem::{CheckError, Place, Problem};
 use crate::{DataType, Graph, Model, Node, TensorType, schema};
@@ -133,7 +134,7 @@ impl<'a> Inference<'a> {
         let mut dtypes = types::bind(node, schema, &input_types).map_err(problem)?;
         let op = Op { node, schema, inputs };
         let absent = || Problem::Operator { op_type: node.op_type.clone(), opset: schema.since, first: None };
-        let rule = rule::find(&node.op_type).ok_or_else(|| problem(absent()))?;
+        let rule = families::find(&node.op_type).ok_or_else(|| problem(absent()))?;
         let shapes = match rule.shapes {
             Shapes::Graphs => return self.control(&op, node, place),
             Shapes::One(shape) => shape(&op).map(|shape| vec![shape]),
