@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use catalogue::NetworkId;
 use end_to_end::root;
 
 /// Beyond this a file has more than one reason to change.
@@ -101,6 +102,45 @@ fn nothing_names_a_machine_or_a_registry() {
     let hosts = [["pypi", ".org"], ["python", "hosted"], ["npmjs", ".org"], ["npmjs", ".com"], ["deb.deb", "ian.org"]];
     let folders = [["/wo", "rk/"], ["/ro", "ot/"], ["/ho", "me/"]];
     let found = places(|_| true, &[&hosts[..], &folders[..]].concat());
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+/// A network is declared once: its name stands in the catalogue, its own modules, its trainer, and the one place where a name
+/// becomes code. Comments, examples of commands, tests and benchmarks may name networks as they like.
+#[test]
+fn no_network_is_named_outside_its_own_places() {
+    let own = [
+        "crates/catalogue/",
+        "crates/train/",
+        "crates/cli/src/train.rs",
+        "crates/models/src/lib.rs",
+        "crates/networks/src/lib.rs",
+        "crates/networks/src/open.rs",
+        "xtask/src/bench.rs",
+        "xtask/src/native.rs",
+        "xtask/src/test.rs",
+    ];
+    let names: Vec<String> = NetworkId::ALL.iter().map(|id| id.card().name.replace('-', "")).collect();
+    let plain = |text: &str| text.to_lowercase().replace(['-', '_'], "");
+    let mut found = Vec::new();
+    for path in files().into_iter().filter(|path| is_rust(path)) {
+        let place = path.strip_prefix(root()).unwrap().display().to_string();
+        let is_source = place.contains("/src/") && !place.starts_with("tests/");
+        let module = plain(&path.file_stem().unwrap().to_string_lossy());
+        let is_own = own.iter().any(|own| place.starts_with(own)) || names.iter().any(|name| module.contains(name));
+        if !is_source || is_own {
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for (number, line) in (1..).zip(code.lines()) {
+            let words = line.trim_start();
+            let is_example = words.starts_with("//") || line.contains("cargo xtask");
+            if !is_example && names.iter().any(|name| plain(line).contains(name)) {
+                found.push(format!("{place}:{number}: {words}"));
+            }
+        }
+    }
     assert!(found.is_empty(), "{found:#?}");
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use catalogue::NetworkId;
 use clap::Args;
 
 /// Bring data sets, weights and libraries here, verified by their SHA-256.
@@ -18,7 +19,7 @@ Examples:
   cargo xtask fetch mnist --from ~/Downloads   files had by hand, plain or as .gz")]
 pub struct FetchArgs {
     /// Names of manifests in the datasets folder.
-    #[arg(value_name = "NAME", default_values = ["mnist", "onnxruntime"])]
+    #[arg(value_name = "NAME", default_values = [NetworkId::ALL[0].card().name, "onnxruntime"])]
     pub names: Vec<String>,
     /// Take the files from this folder and ask no source.
     #[arg(long, value_name = "FOLDER", conflicts_with = "list")]

@@ -1,8 +1,8 @@
 //! The data that a network is asked about, whatever is asked.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use catalogue::TaskKind;
+use catalogue::{DATASETS, NetworkId, TaskKind};
 use clap::Args;
 
 use crate::train::positive;
@@ -29,12 +29,14 @@ pub struct TaskArgs {
 impl TaskArgs {
     /// Where the test digits lie.
     pub fn data(&self) -> PathBuf {
-        self.data.clone().unwrap_or_else(|| "datasets/mnist".into())
+        let trained = NetworkId::ALL.into_iter().find(|id| id.card().task == TaskKind::Digits);
+        let dataset = trained.map_or("digits", |id| id.card().name);
+        self.data.clone().unwrap_or_else(|| Path::new(DATASETS).join(dataset))
     }
 
     /// Where the names of the classes lie.
     pub fn labels(&self) -> PathBuf {
-        self.labels.clone().unwrap_or_else(|| "datasets/imagenet-labels/labels.json".into())
+        self.labels.clone().unwrap_or_else(|| Path::new(DATASETS).join("imagenet-labels/labels.json"))
     }
 
     /// The options that are given, with what they are for.

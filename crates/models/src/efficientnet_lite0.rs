@@ -10,8 +10,7 @@ use burn::tensor::{Device, Tensor};
 use crate::imagenet::{Crop, Preprocessing};
 use crate::weights::{Checkpoint, Initialization, LoadReport, WeightsError, load, randomize};
 
-/// The number of ImageNet classes.
-pub const CLASSES: usize = 1000;
+pub use crate::imagenet::CLASSES;
 
 /// The height and width of the pictures that the pretrained weights expect, in pixels.
 pub const IMAGE_SIZE: usize = 224;

@@ -3,11 +3,11 @@
 pub mod alexnet;
 pub mod bert;
 mod contain;
+pub mod digits;
 pub mod efficientnet_lite0;
 pub mod imagenet;
 pub mod lfs;
 pub mod mnist_cnn;
-pub mod mnist_digits;
 pub mod picture;
 pub mod question_answering;
 mod text_file;

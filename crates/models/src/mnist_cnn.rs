@@ -12,8 +12,7 @@ use crate::weights::{Checkpoint, Initialization, LoadReport, WeightsError, ident
 /// The number of digits: the classes of MNIST.
 pub const CLASSES: usize = 10;
 
-/// The height and width of an image, in pixels.
-pub const IMAGE_SIZE: usize = 28;
+pub use crate::digits::IMAGE_SIZE;
 
 /// The channels of the second convolution, which channel dropout silences.
 pub const CHANNELS: usize = 64;

@@ -7,8 +7,8 @@ use burn::tensor::{DType, Device};
 use burn_export::{ExportError, ExportedModel, OnnxExporter};
 use engines::engine::{EngineError, Signature};
 use engines::tensor::NamedTensor;
+use models::digits::normalize;
 use models::mnist_cnn::{CLASSES, IMAGE_SIZE, MnistCnn};
-use models::mnist_digits::normalize;
 use models::weights::{Checkpoint, LoadReport, WeightsError};
 
 use crate::images::Images;

@@ -126,7 +126,7 @@ fn whole(chapter: &Chapter) -> String {
 
 fn reproduce(short: &Summary) -> String {
     let mut html = paragraph(
-        "From nothing to this page: the data and the runtime are fetched, the MNIST CNN is trained, exported, validated and \
+        "From nothing to this page: the data and the runtime are fetched, a network is trained, exported, validated and \
          timed, and the page is written.",
     );
     html += &command("cargo xtask run");

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use burn::module::Module;
 use burn::tensor::Device;
 use clap::Parser;
-use models::mnist_digits::{Digits, Split};
+use models::digits::{Digits, Split};
 use train::config::Config;
 use train::evaluation::evaluate;
 use train::training::{Data, Trainer};

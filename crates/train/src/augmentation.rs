@@ -3,8 +3,8 @@
 //!
 //! What is drawn is a function of (seed, epoch, index of the digit), so it depends neither on threads nor on interruptions.
 
+use models::digits::{MEAN, PIXELS, STANDARD_DEVIATION};
 use models::mnist_cnn::IMAGE_SIZE;
-use models::mnist_digits::{MEAN, PIXELS, STANDARD_DEVIATION};
 use serde::{Deserialize, Serialize};
 
 use crate::random::{Generator, Purpose};

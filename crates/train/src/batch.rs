@@ -1,8 +1,8 @@
 //! Batches of digits as the network takes them.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use models::digits::{Digits, PIXELS, normalization_table};
 use models::mnist_cnn::IMAGE_SIZE;
-use models::mnist_digits::{Digits, PIXELS, normalization_table};
 use rayon::prelude::*;
 
 use crate::augmentation::Augmentation;

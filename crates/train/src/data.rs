@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use artifact::Digest;
 use artifact::manifest::{Manifest, ManifestError};
-use models::mnist_digits::{Classes, Digits, DigitsError, Part, Split};
+use models::digits::{Classes, Digits, DigitsError, Part, Split};
 
 use crate::outputs::DataHashes;
 use crate::training::Data;

@@ -2,8 +2,8 @@
 
 use artifact::interrupt;
 use burn::tensor::Device;
+use models::digits::Digits;
 use models::mnist_cnn::MnistCnn;
-use models::mnist_digits::Digits;
 use serde::{Deserialize, Serialize};
 
 use crate::TrainError;

@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use artifact::{Digest, FileError, OutputError, Outputs, sha256_bytes, write_atomic};
+use models::digits::{MEAN, STANDARD_DEVIATION};
 use models::mnist_cnn::MnistCnn;
-use models::mnist_digits::{MEAN, STANDARD_DEVIATION};
 use models::weights::{identity_name, state_dict, to_safetensors};
 use serde::Serialize;
 use serde_json::Value;

@@ -5,8 +5,8 @@ use std::time::Instant;
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
+use models::digits::Digits;
 use models::mnist_cnn::MnistCnn;
-use models::mnist_digits::Digits;
 use models::weights::contiguous;
 use serde::{Deserialize, Serialize};
 

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use cli::predict::PredictArgs;
-use models::mnist_digits::{Digits, Split};
+use models::digits::{Digits, Split};
 use networks::digits::picture::digit_from_file;
 use networks::digits::predict::predict;
 

@@ -2,7 +2,7 @@
 
 use crate::setting::{Setting, image, network, text};
 use burn::tensor::{Device, Tensor, TensorData};
-use models::mnist_digits::normalize;
+use models::digits::normalize;
 use serde_json::Value;
 
 fn json(setting: &Setting, options: &[&str]) -> Value {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::alexnet::CLASSES;
+use super::CLASSES;
 use crate::text_file;
 
 /// The names of the 1,000 classes, in the order of the logits.

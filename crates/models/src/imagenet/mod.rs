@@ -13,6 +13,9 @@ pub use labels::{Labels, LabelsError, Prediction, top};
 pub use preprocessing::{Crop, Preprocessing};
 pub use resample::{CROP, RESIZE, resize_and_crop};
 
+/// The classes of ImageNet.
+pub const CLASSES: usize = 1000;
+
 /// The mean of each channel (red, green, blue) over ImageNet, for pixels in 0 to 1.
 pub const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 

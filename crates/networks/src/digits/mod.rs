@@ -10,7 +10,7 @@ use engines::engine::{Engine, EngineError};
 use engines::tensor::NamedTensor;
 use evaluation::compare::largest;
 use evaluation::task::{Case, Figure, Metric, Shipped, Task, Thumbnail};
-use models::mnist_digits::{Digits, DigitsError, Split, normalization_table};
+use models::digits::{Digits, DigitsError, Split, normalization_table};
 
 use crate::images::Images;
 

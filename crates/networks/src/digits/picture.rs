@@ -6,8 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use image::{GrayImage, ImageReader, Limits};
-use models::mnist_cnn::IMAGE_SIZE;
-use models::mnist_digits::PIXELS;
+use models::digits::{IMAGE_SIZE, PIXELS};
 
 /// The height and width that a digit is scaled to fit.
 const DIGIT_SIZE: usize = 20;

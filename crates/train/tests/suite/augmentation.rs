@@ -1,6 +1,6 @@
 //! The distortions of digits against PyTorch's `affine_grid`, `interpolate` and `grid_sample`, and how they are drawn.
 
-use models::mnist_digits::{MEAN, STANDARD_DEVIATION};
+use models::digits::{MEAN, STANDARD_DEVIATION};
 use serde::Deserialize;
 use train::augmentation::{Augmentation, Distortion, NODES};
 
@@ -40,7 +40,7 @@ fn no_distortion_leaves_the_digit_as_it_is() {
     let mut out = [0.0; 784];
     nothing.draw(1, 2, 3).apply(&pixels, &mut out);
     for (found, pixel) in out.into_iter().zip(pixels) {
-        assert!((found - models::mnist_digits::normalize(pixel)).abs() < 1e-6);
+        assert!((found - models::digits::normalize(pixel)).abs() < 1e-6);
     }
 }
 

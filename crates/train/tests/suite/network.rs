@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
+use models::digits::normalize;
 use models::mnist_cnn::{CHANNELS, DropoutMasks, HIDDEN, MnistCnn};
-use models::mnist_digits::normalize;
 
 use crate::support::{digit, fixture, tensors};
 

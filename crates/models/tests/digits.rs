@@ -1,6 +1,6 @@
 //! MNIST's files and those of data sets like it: what is read, and what is refused.
 
-use models::mnist_digits::{Classes, Digits, DigitsError, PIXELS, Part, Split, normalization_table, normalize};
+use models::digits::{Classes, Digits, DigitsError, PIXELS, Part, Split, normalization_table, normalize};
 
 fn idx(magic: [u8; 4], dimensions: &[u32], elements: &[u8]) -> Vec<u8> {
     let dimensions = dimensions.iter().flat_map(|size| size.to_be_bytes());

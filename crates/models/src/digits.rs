@@ -13,7 +13,6 @@ use std::path::Path;
 
 use artifact::Digest;
 
-use crate::mnist_cnn::IMAGE_SIZE;
 pub use classes::Classes;
 pub use error::DigitsError;
 use files::{Files, PACKED};
@@ -27,6 +26,9 @@ pub const STANDARD_DEVIATION: f32 = 0.3081;
 
 /// The pixels of one image.
 pub const PIXELS: usize = IMAGE_SIZE * IMAGE_SIZE;
+
+/// The height and width of an image, in pixels.
+pub const IMAGE_SIZE: usize = 28;
 
 /// Images and labels in memory, as bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
