@@ -51,7 +51,9 @@ impl<N: Network> BurnEngine<N> {
     /// The same weights, with all arithmetic in float64.
     #[must_use]
     pub fn exact(self) -> Self {
-        Self { network: self.network.map(&mut ToF64), precision: DType::F64, ..self }
+        // A clone of a module shares the running statistics of its batch normalisations, and a mapping changes them in place; the
+        // module in inference form has its own.
+        Self { network: self.network.valid().map(&mut ToF64), precision: DType::F64, ..self }
     }
 }
 
