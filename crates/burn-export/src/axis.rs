@@ -152,6 +152,14 @@ pub(crate) struct TraceSizes {
     pub(crate) together: [usize; 3],
 }
 
+/// `batch = 3, seq = 7`, or `fixed sizes`.
+pub(crate) fn describe_sizes(axes: &[String], sizes: &[i64]) -> String {
+    if axes.is_empty() {
+        return "fixed sizes".to_string();
+    }
+    axes.iter().zip(sizes).map(|(axis, size)| format!("{axis} = {size}")).collect::<Vec<_>>().join(", ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

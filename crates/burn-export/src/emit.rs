@@ -9,17 +9,35 @@ use onnx_model::{Attribute, DataType, Dim as FileDim, Model, Node, Tensor, Value
 
 use crate::capture::parameters::Parameter;
 use crate::error::ExportError;
-use crate::exporter::{OnnxExporter, Signature};
 use crate::graph::{Graph, Operand, Source, ValueId};
+use crate::opset::Opset;
+use crate::signature::Signature;
 use crate::simplify::constants::permute;
 use crate::symbolic::Dim;
 use names::Names;
 
+/// What the user says about the file besides its inputs and outputs.
+#[derive(Clone, Debug)]
+pub(crate) struct Header {
+    pub(crate) opset: Opset,
+    pub(crate) name: String,
+    pub(crate) doc: String,
+    pub(crate) metadata: BTreeMap<String, String>,
+}
+
+impl Default for Header {
+    fn default() -> Self {
+        let (name, doc) = ("main_graph".to_string(), String::new());
+        Self { opset: Opset::V17, name, doc, metadata: BTreeMap::new() }
+    }
+}
+
 /// Writes the model.
 pub(crate) fn emit(
     graph: &Graph,
-    exporter: &OnnxExporter,
+    header: &Header,
     signature: &Signature,
+    outputs: &[String],
     parameters: &[Parameter],
     axes: &[String],
 ) -> Result<Model, ExportError> {
@@ -27,14 +45,14 @@ pub(crate) fn emit(
     let mut emitter = Emitter {
         graph,
         parameters,
-        names: Names::new(inputs.iter().chain(&exporter.outputs).map(String::as_str)),
+        names: Names::new(inputs.iter().chain(outputs).map(String::as_str)),
         values: vec![None; graph.values.len()],
         nodes: Vec::new(),
         initializers: Vec::new(),
         constants: BTreeMap::new(),
         shapes: BTreeMap::new(),
         sizes: BTreeMap::new(),
-        opset: exporter.opset,
+        opset: header.opset,
         path: String::new(),
     };
     for (value, name) in graph.inputs.iter().zip(&inputs) {
@@ -46,7 +64,7 @@ pub(crate) fn emit(
         graph.nodes.iter().flat_map(|node| &node.outputs).for_each(|output| computed[output.0] = true);
         computed
     };
-    for (value, name) in graph.outputs.iter().zip(&exporter.outputs) {
+    for (value, name) in graph.outputs.iter().zip(outputs) {
         let is_size = graph.nodes.iter().any(|node| node.outputs.contains(value) && stands_for_size(node));
         if computed[value.0] && emitter.values[value.0].is_none() && !is_size {
             emitter.values[value.0] = Some(name.clone());
@@ -56,7 +74,7 @@ pub(crate) fn emit(
         emitter.node(index)?;
     }
     emitter.path.clear();
-    for (value, name) in graph.outputs.iter().zip(&exporter.outputs) {
+    for (value, name) in graph.outputs.iter().zip(outputs) {
         let source = emitter.value(*value)?;
         if source != *name {
             let node = Node::new("Identity").named(emitter.names.node("", "Identity"));
@@ -64,20 +82,20 @@ pub(crate) fn emit(
         }
     }
     let shape = |value: ValueId| -> Vec<FileDim> { graph.shape(value).iter().map(|dim| file_dim(dim, axes)).collect() };
-    let mut file = onnx_model::Graph::new(exporter.name.clone());
-    file.doc.clone_from(&exporter.doc);
+    let mut file = onnx_model::Graph::new(header.name.clone());
+    file.doc.clone_from(&header.doc);
     for (value, name) in graph.inputs.iter().zip(&inputs) {
         file.inputs.push(ValueInfo::new(name.clone(), graph.dtype(*value), shape(*value)));
     }
-    for (value, name) in graph.outputs.iter().zip(&exporter.outputs) {
+    for (value, name) in graph.outputs.iter().zip(outputs) {
         file.outputs.push(ValueInfo::new(name.clone(), graph.dtype(*value), shape(*value)));
     }
     file.nodes = emitter.nodes;
     file.initializers = emitter.initializers;
-    let mut model = Model::new(exporter.opset.number(), file);
+    let mut model = Model::new(header.opset.number(), file);
     model.producer_name = "burn-export".to_string();
     model.producer_version = env!("CARGO_PKG_VERSION").to_string();
-    model.metadata.clone_from(&exporter.metadata);
+    model.metadata.clone_from(&header.metadata);
     Ok(model)
 }
 
@@ -107,7 +125,7 @@ struct Emitter<'a> {
     shapes: BTreeMap<String, String>,
     /// Sizes computed so far, as scalars and as vectors of one element.
     sizes: BTreeMap<(Dim, bool), String>,
-    opset: crate::Opset,
+    opset: Opset,
     path: String,
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use burn::tensor::DType;
 use onnx_model::{EncodeError, SaveError, TensorError};
 
-use crate::{ExportReport, Opset, Stage};
+use crate::opset::Opset;
 
 /// The operation that stands in the way, as `Float::Exp([n, 3]) in "encoder.layer.0"`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -286,30 +286,10 @@ pub enum ExportError {
     Save(#[from] SaveError),
 }
 
-/// What stopped an export, and what had been done by then.
-///
-/// Its `Display` has the error first, and a line for each finished stage below it.
-#[derive(Debug)]
-pub struct FailedExport {
-    /// What stopped it.
-    pub error: ExportError,
-    /// The stages that it went through.
-    pub report: Box<ExportReport>,
-}
+impl TryFrom<i64> for Opset {
+    type Error = ExportError;
 
-impl FailedExport {
-    /// The stage that did not finish.
-    pub fn stage(&self) -> Stage {
-        self.report.next_stage()
+    fn try_from(opset: i64) -> Result<Self, ExportError> {
+        Self::from_number(opset).ok_or(ExportError::UnknownOpset { opset })
     }
 }
-
-impl fmt::Display for FailedExport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the export stopped at {}: {}", self.stage(), self.error)?;
-        let done = self.report.to_string();
-        if done.is_empty() { Ok(()) } else { write!(f, "\n{done}") }
-    }
-}
-
-impl std::error::Error for FailedExport {}

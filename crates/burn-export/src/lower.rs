@@ -19,7 +19,6 @@ mod interpolation;
 mod module;
 mod movement;
 mod normalization;
-pub(crate) mod paths;
 mod pooling;
 mod reduction;
 mod scatter;
@@ -34,14 +33,14 @@ use burn::backend::ir::{BaseOperationIr, BoolOperationIr, OperationIr, ScalarIr,
 use onnx_model::DataType;
 
 pub(crate) use builder::Builder;
-use paths::Modules;
 
 use crate::elements::{self, data_type};
 use crate::error::{ExportError, FailedOperation};
-use crate::exporter::InputSpec;
 use crate::graph::{Graph, Operand, Source, ValueId};
 use crate::opset::Opset;
+use crate::paths::Modules;
 use crate::program::{Number, Operation, Program};
+use crate::signature::InputSpec;
 use crate::symbolic::{Dim, shape_text};
 
 type Result<T> = std::result::Result<T, ExportError>;

@@ -5,21 +5,34 @@ use burn::module::Module;
 use burn::tensor::Device;
 use onnx_model::Model;
 
+use crate::axis::describe_sizes;
 use crate::capture::parameters;
 use crate::capture::points::trace_points;
-use crate::capture::trace::{Trace, TracePoint, describe_sizes, record};
+use crate::capture::trace::{Trace, TracePoint, record};
 use crate::capture::{ModelInputs, ModelOutputs};
-use crate::error::{ExportError, FailedExport};
+use crate::emit::{self, Header};
+use crate::error::ExportError;
 use crate::exported::ExportedModel;
-use crate::exporter::{OnnxExporter, Signature};
-use crate::lower::paths::Modules;
+use crate::paths::Modules;
 use crate::program::Program;
-use crate::report::{ExportReport, Stage};
-use crate::{emit, equivalence, lower, program, simplify};
+use crate::program::merge::merge;
+use crate::report::{ExportReport, FailedExport, Stage};
+use crate::signature::{DeclaredInput, Signature};
+use crate::{equivalence, lower, simplify};
+
+/// What the user asks for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Plan {
+    pub(crate) header: Header,
+    pub(crate) inputs: Vec<DeclaredInput>,
+    pub(crate) outputs: Vec<String>,
+    /// From a parameter's path in the module to its name in the file.
+    pub(crate) rename: Option<fn(&str) -> String>,
+}
 
 /// Capture, symbolic sizes, lowering, simplification, writing, checking.
 pub(crate) fn run<M, I, O>(
-    exporter: &OnnxExporter,
+    plan: &Plan,
     module: &M,
     forward: &impl Fn(&M, I) -> O,
 ) -> Result<ExportedModel, FailedExport>
@@ -28,15 +41,15 @@ where
     I: ModelInputs,
     O: ModelOutputs,
 {
-    let mut report = ExportReport::new(exporter.opset);
-    match export(exporter, module, forward, &mut report) {
+    let mut report = ExportReport::new(plan.header.opset);
+    match export(plan, module, forward, &mut report) {
         Ok(model) => Ok(ExportedModel { model, report }),
         Err(error) => Err(FailedExport { error, report: Box::new(report) }),
     }
 }
 
 fn export<M, I, O>(
-    exporter: &OnnxExporter,
+    plan: &Plan,
     module: &M,
     forward: &impl Fn(&M, I) -> O,
     report: &mut ExportReport,
@@ -46,10 +59,10 @@ where
     I: ModelInputs,
     O: ModelOutputs,
 {
-    let signature = exporter.signature()?;
+    let signature = Signature::resolve(&plan.inputs, &plan.outputs)?;
     let axes: Vec<String> = signature.axes.iter().map(|axis| axis.name.clone()).collect();
     let (mut parameters, visits) = parameters::read(module)?;
-    if let Some(rename) = exporter.rename {
+    if let Some(rename) = plan.rename {
         parameters.iter_mut().for_each(|parameter| parameter.path = rename(&parameter.path));
     }
     report.parameters = parameters.len();
@@ -68,12 +81,12 @@ where
         traces.push(trace);
     }
     let modules = Modules { parameters: &parameters, visits: &visits };
-    finish(exporter, &signature, &axes, modules, traces, report)
+    finish(plan, &signature, &axes, modules, traces, report)
 }
 
 /// Everything after the recording, which is the same for every module and closure.
 fn finish(
-    exporter: &OnnxExporter,
+    plan: &Plan,
     signature: &Signature,
     axes: &[String],
     modules: Modules<'_>,
@@ -81,24 +94,24 @@ fn finish(
     report: &mut ExportReport,
 ) -> Result<Model, ExportError> {
     let returned = traces.first().map_or(0, |trace| trace.outputs.len());
-    if returned != exporter.outputs.len() {
-        return Err(ExportError::OutputCount { declared: exporter.outputs.len(), returned });
+    if returned != plan.outputs.len() {
+        return Err(ExportError::OutputCount { declared: plan.outputs.len(), returned });
     }
     report.recorded = traces.first().map_or(0, |trace| {
         trace.operations.iter().filter(|operation| !matches!(operation, OperationIr::Drop(_))).count()
     });
     report.finished = Some(Stage::Capture);
-    let (program, divergences) = program::merge(axes, modules, traces)?;
+    let (program, divergences) = merge(axes, modules, traces)?;
     for operation in &program.operations {
         *report.operations.entry(operation.name.clone()).or_insert(0) += 1;
     }
-    let lower = |program: &Program| lower::lower(program, &signature.inputs, modules, exporter.opset);
+    let lower = |program: &Program| lower::lower(program, &signature.inputs, modules, plan.header.opset);
     for divergence in divergences {
         let sizes = divergence.trace.sizes.clone();
         let Some(mut expected) = program.at(&sizes).map(|program| lower(&program)).transpose()? else {
             return Err(divergence.difference);
         };
-        let (found, _) = program::merge(axes, modules, vec![divergence.trace])?;
+        let (found, _) = merge(axes, modules, vec![divergence.trace])?;
         let mut found = lower(&found)?;
         simplify::settle(&mut expected);
         simplify::settle(&mut found);
@@ -112,7 +125,7 @@ fn finish(
     report.finished = Some(Stage::Lowering);
     report.simplifications = simplify::simplify(&mut graph);
     report.finished = Some(Stage::Simplification);
-    let model = emit::emit(&graph, exporter, signature, modules.parameters, &program.axes)?;
+    let model = emit::emit(&graph, &plan.header, signature, &plan.outputs, modules.parameters, &program.axes)?;
     for node in &model.graph.nodes {
         *report.nodes.entry(node.op_type.clone()).or_insert(0) += 1;
     }

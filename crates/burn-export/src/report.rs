@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::error::ExportError;
 use crate::opset::Opset;
 
 /// A stage of an export, in order.
@@ -141,3 +142,31 @@ impl fmt::Display for ExportReport {
         f.write_str(&done.map(|stage| self.line(stage)).collect::<Vec<_>>().join("\n"))
     }
 }
+
+/// What stopped an export, and what had been done by then.
+///
+/// Its `Display` has the error first, and a line for each finished stage below it.
+#[derive(Debug)]
+pub struct FailedExport {
+    /// What stopped it.
+    pub error: ExportError,
+    /// The stages that it went through.
+    pub report: Box<ExportReport>,
+}
+
+impl FailedExport {
+    /// The stage that did not finish.
+    pub fn stage(&self) -> Stage {
+        self.report.next_stage()
+    }
+}
+
+impl fmt::Display for FailedExport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the export stopped at {}: {}", self.stage(), self.error)?;
+        let done = self.report.to_string();
+        if done.is_empty() { Ok(()) } else { write!(f, "\n{done}") }
+    }
+}
+
+impl std::error::Error for FailedExport {}

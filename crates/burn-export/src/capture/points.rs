@@ -1,9 +1,8 @@
 //! The sizes at which `forward` is recorded.
 
-use super::trace::describe_sizes;
-use crate::axis::{Spread, TraceSizes};
+use crate::axis::{Spread, TraceSizes, describe_sizes};
 use crate::error::ExportError;
-use crate::exporter::{InputSpec, Signature, SpecAxis};
+use crate::signature::{InputSpec, Signature, SpecAxis};
 use crate::symbolic::AxisId;
 
 /// The most elements of an input with dynamic axes: 1 GiB of float32.
@@ -132,15 +131,18 @@ fn describe_axes(input: &InputSpec, names: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Axis, OnnxExporter};
+    use crate::axis::Axis;
+    use crate::signature::DeclaredInput;
 
-    fn points(exporter: OnnxExporter) -> Result<Vec<Vec<i64>>, String> {
-        let signature = exporter.signature().map_err(|error| error.to_string())?;
+    /// Of one input.
+    fn points(axes: impl IntoIterator<Item = Axis>) -> Result<Vec<Vec<i64>>, String> {
+        let input = DeclaredInput { name: "x".to_string(), axes: axes.into_iter().collect(), dtype: None };
+        let signature = Signature::resolve(&[input], &[]).map_err(|error| error.to_string())?;
         trace_points(&signature).map_err(|error| error.to_string())
     }
 
     fn alone(axis: Axis) -> Vec<i64> {
-        let points = points(OnnxExporter::new().input("x", [axis])).unwrap_or_else(|error| panic!("{error}"));
+        let points = points([axis]).unwrap_or_else(|error| panic!("{error}"));
         points[..points.len() - 3].iter().map(|point| point[0]).collect()
     }
 
@@ -159,10 +161,10 @@ mod tests {
     /// 526 to the power of four is 76 billion.
     #[test]
     fn large_inputs_are_traced_at_smaller_sizes() {
-        let cube = OnnxExporter::new().input("x", vec![Axis::dynamic("n"); 4]);
+        let cube = vec![Axis::dynamic("n"); 4];
         let sizes: Vec<i64> = points(cube).unwrap_or_default().into_iter().flatten().collect();
         assert_eq!(sizes, [3, 1, 4, 5, 6, 7, 8, 9, 10, 43, 64, 14, 12, 18]);
-        let many = OnnxExporter::new().input("x", (0..12).map(|axis| Axis::dynamic(format!("n{axis}"))));
+        let many = (0..12).map(|axis| Axis::dynamic(format!("n{axis}")));
         let points = points(many).unwrap_or_default();
         assert!(points.len() > 12 * 4, "{points:?}");
         let largest = points.iter().map(|point| point.iter().product::<i64>()).max();
@@ -171,8 +173,7 @@ mod tests {
 
     #[test]
     fn what_is_too_large_at_any_size_is_refused() {
-        let large =
-            OnnxExporter::new().input("x", [Axis::dynamic("n").range(1 << 20..), Axis::dynamic("n").range(1 << 20..)]);
+        let large = [Axis::dynamic("n").range(1 << 20..), Axis::dynamic("n").range(1 << 20..)];
         let error = points(large).map_or_else(|error| error, |points| format!("{points:?}"));
         insta::assert_snapshot!(error, @r#"input "x" of shape [n, n] has 1099513724929 elements at n = 1048577, where forward would be recorded, and 268435456 is the most; lower the sizes of its axes, with `Axis::range` for a dynamic one, or fix some of them"#);
     }

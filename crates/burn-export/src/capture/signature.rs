@@ -5,7 +5,7 @@ use burn::backend::capture::TensorId;
 use burn::tensor::{Bool, BoolStore, DType, Device, Int, Shape, Tensor, TensorData};
 
 use crate::error::ExportError;
-use crate::exporter::InputSpec;
+use crate::signature::InputSpec;
 
 /// What the closure given to [`OnnxExporter::export`](crate::OnnxExporter::export) takes after the module.
 ///

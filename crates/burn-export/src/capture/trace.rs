@@ -12,8 +12,9 @@ use burn::tensor::{DType, Device, TensorData};
 use super::linear::broadcast_weights;
 use super::parameters::stand_in;
 use super::signature::{InputSource, ModelInputs, ModelOutputs, OutputSink};
+use crate::axis::describe_sizes;
 use crate::error::ExportError;
-use crate::exporter::InputSpec;
+use crate::signature::InputSpec;
 
 /// The operations of one run of `forward`, not executed.
 #[derive(Debug)]
@@ -124,14 +125,6 @@ struct Boundary {
     input_dtypes: Vec<DType>,
     outputs: Vec<TensorId>,
     parameters: Vec<TensorId>,
-}
-
-/// `batch = 3, seq = 7`, or `fixed sizes`.
-pub(crate) fn describe_sizes(axes: &[String], sizes: &[i64]) -> String {
-    if axes.is_empty() {
-        return "fixed sizes".to_string();
-    }
-    axes.iter().zip(sizes).map(|(axis, size)| format!("{axis} = {size}")).collect::<Vec<_>>().join(", ")
 }
 
 /// Burn frames its messages and numbers their reasons.

@@ -4,9 +4,9 @@
 //! the end. What remains is read from an input's shape and computed in int64.
 
 use super::Emitter;
-use crate::Opset;
 use crate::error::ExportError;
 use crate::graph::{Node, ValueId};
+use crate::opset::Opset;
 use crate::symbolic::{Atom, AxisId, Dim, Monomial, Ratio, gcd};
 
 impl Emitter<'_> {

@@ -3,9 +3,8 @@
 use burn::backend::ir::ScalarIr;
 use burn::tensor::{DType, TensorData};
 
-use super::axis_names;
 use crate::error::{ExportError, FailedOperation};
-use crate::symbolic::{Dim, Solver, shape_text};
+use crate::symbolic::{Dim, Solver, axis_names, shape_text};
 
 /// A constant of the program.
 #[derive(Clone, Debug)]

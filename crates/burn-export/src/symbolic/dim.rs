@@ -304,6 +304,16 @@ pub(crate) fn shape_text(dims: &[Dim], axes: &[String]) -> String {
     format!("[{}]", dims.join(", "))
 }
 
+/// `axis "batch"`, or `axes "batch" and "seq"`.
+pub(crate) fn axis_names(axes: &[AxisId], names: &[String]) -> String {
+    let names: Vec<&str> = axes.iter().filter_map(|AxisId(axis)| names.get(*axis).map(String::as_str)).collect();
+    match names.as_slice() {
+        [] => "the axes".to_string(),
+        [one] => format!("axis {one:?}"),
+        many => format!("axes {}", many.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(" and ")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,7 +9,7 @@ mod dim;
 mod ratio;
 mod solve;
 
-pub(crate) use dim::shape_text;
 pub use dim::{Atom, AxisId, Dim, Monomial};
+pub(crate) use dim::{axis_names, shape_text};
 pub use ratio::{Ratio, gcd};
 pub(crate) use solve::Solver;
