@@ -104,16 +104,21 @@ pub enum ExportError {
         /// The most elements that a recording uses.
         most: u64,
     },
-    /// There is no memory for an input at the sizes at which `forward` is recorded.
+    /// `forward` does too much to be recorded at the end of an axis's range.
     #[error(
-        "no memory for input {input:?} of shape {shape:?}, at which forward is recorded; lower the sizes of its axes, with \
-         `Axis::range` for a dynamic one"
+        "forward would be recorded with about {count} {what} at {sizes}, the end of a range, where the file has to be proven, \
+         and {most} is the most; lower the range with `Axis::range`, or let forward do less there: no loop over the axis, no \
+         table made on the host"
     )]
-    NoMemory {
-        /// The input.
-        input: String,
-        /// Its shape.
-        shape: Vec<usize>,
+    RecordingTooLarge {
+        /// The sizes of the dynamic axes.
+        sizes: String,
+        /// What there would be too much of: operations, or bytes of constants.
+        what: &'static str,
+        /// How much of it.
+        count: u64,
+        /// The most that a recording may have.
+        most: u64,
     },
     /// A tensor given or returned does not live on the capture device.
     #[error(
@@ -201,12 +206,12 @@ pub enum ExportError {
         /// The axes that change it.
         axes: String,
     },
-    /// `forward` looked at the values of its inputs.
+    /// `forward` made another constant when it was run again at the same sizes.
     #[error(
-        "forward made a constant from the values of its inputs (shape {shape}, used by {operation}); the file would hold \
-         the values of one run, so compute it with tensor operations instead of `into_data` or `into_scalar`"
+        "forward makes a constant (shape {shape}, used by {operation}) that differs from run to run; the file would hold that \
+         of one run, so pass it in as an input, or make it once, before the export"
     )]
-    ValueDependent {
+    UnrepeatableConstant {
         /// The first operation that uses it.
         operation: Box<FailedOperation>,
         /// The shape of the constant.

@@ -101,6 +101,7 @@ mod opset;
 mod paths;
 mod pipeline;
 mod program;
+mod proof;
 mod report;
 mod signature;
 mod simplify;

@@ -7,7 +7,7 @@ use onnx_model::Model;
 
 use crate::axis::describe_sizes;
 use crate::capture::parameters;
-use crate::capture::points::trace_points;
+use crate::capture::survey::survey;
 use crate::capture::trace::{Trace, TracePoint, record};
 use crate::capture::{ModelInputs, ModelOutputs};
 use crate::emit::{self, Header};
@@ -18,7 +18,7 @@ use crate::program::Program;
 use crate::program::merge::merge;
 use crate::report::{ExportReport, FailedExport, Stage};
 use crate::signature::{DeclaredInput, Signature};
-use crate::{equivalence, lower, simplify};
+use crate::{equivalence, lower, proof, simplify};
 
 /// What the user asks for.
 #[derive(Clone, Debug, Default)]
@@ -69,17 +69,11 @@ where
     report.parameter_bytes = parameters.iter().map(|parameter| parameter.bytes.len() as u64).sum();
     report.finished = Some(Stage::Declarations);
     let device = Device::capture();
-    let mut traces = Vec::new();
-    let points = trace_points(&signature)?;
-    let last = points.len() - 1;
-    for (position, sizes) in points.into_iter().enumerate() {
-        // Another fill for the last trace: what changes with it looked at values.
-        let fill = u8::from(position == last);
-        let point = TracePoint { inputs: &signature.inputs, axes: &axes, sizes, fill };
-        let trace = record(&device, module, forward, point)?;
+    let traces = survey(&signature, &axes, &mut |sizes| {
+        let trace = record(&device, module, forward, TracePoint { inputs: &signature.inputs, axes: &axes, sizes })?;
         report.traces.push(describe_sizes(&axes, &trace.sizes));
-        traces.push(trace);
-    }
+        Ok(trace)
+    })?;
     let modules = Modules { parameters: &parameters, visits: &visits };
     finish(plan, &signature, &axes, modules, traces, report)
 }
@@ -101,6 +95,7 @@ fn finish(
         trace.operations.iter().filter(|operation| !matches!(operation, OperationIr::Drop(_))).count()
     });
     report.finished = Some(Stage::Capture);
+    let tried: Vec<Vec<i64>> = traces.iter().map(|trace| trace.sizes.clone()).collect();
     let (program, divergences) = merge(axes, modules, traces)?;
     for operation in &program.operations {
         *report.operations.entry(operation.name.clone()).or_insert(0) += 1;
@@ -125,7 +120,8 @@ fn finish(
     report.finished = Some(Stage::Lowering);
     report.simplifications = simplify::simplify(&mut graph);
     report.finished = Some(Stage::Simplification);
-    let model = emit::emit(&graph, &plan.header, signature, &plan.outputs, modules.parameters, &program.axes)?;
+    let mut model = emit::emit(&graph, &plan.header, signature, &plan.outputs, modules.parameters, &program.axes)?;
+    model.metadata.extend(proof::entry(&signature.axes, &tried));
     for node in &model.graph.nodes {
         *report.nodes.entry(node.op_type.clone()).or_insert(0) += 1;
     }

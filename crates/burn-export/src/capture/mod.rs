@@ -2,8 +2,9 @@
 
 mod linear;
 pub(crate) mod parameters;
-pub(crate) mod points;
+mod points;
 pub(crate) mod signature;
+pub(crate) mod survey;
 pub(crate) mod trace;
 
 pub use signature::{InputSource, ModelInputs, ModelOutputs, OutputSink};

@@ -7,11 +7,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use burn::backend::capture::TensorId;
 use burn::backend::ir::OperationIr;
 use burn::module::Module;
-use burn::tensor::{DType, Device, TensorData};
+use burn::tensor::{Device, TensorData};
 
 use super::linear::broadcast_weights;
 use super::parameters::stand_in;
-use super::signature::{InputSource, ModelInputs, ModelOutputs, OutputSink};
+use super::signature::{InputSource, ModelInputs, ModelOutputs, OutputSink, TakenInput};
 use crate::axis::describe_sizes;
 use crate::error::ExportError;
 use crate::signature::InputSpec;
@@ -22,11 +22,9 @@ pub(crate) struct Trace {
     /// The sizes of the dynamic axes.
     pub(crate) sizes: Vec<i64>,
     pub(crate) operations: Vec<OperationIr>,
-    /// The contents of the tensors that `forward` made from host data, inputs excluded.
+    /// The contents of the tensors that `forward` made from host data.
     pub(crate) values: BTreeMap<TensorId, TensorData>,
-    pub(crate) inputs: Vec<TensorId>,
-    pub(crate) input_shapes: Vec<Vec<usize>>,
-    pub(crate) input_dtypes: Vec<DType>,
+    pub(crate) inputs: Vec<TakenInput>,
     pub(crate) outputs: Vec<TensorId>,
     /// The stand-ins of the parameters, in the order in which they are visited.
     pub(crate) parameters: Vec<TensorId>,
@@ -37,8 +35,6 @@ pub(crate) struct TracePoint<'a> {
     pub(crate) inputs: &'a [InputSpec],
     pub(crate) axes: &'a [String],
     pub(crate) sizes: Vec<i64>,
-    /// The low byte of every input element.
-    pub(crate) fill: u8,
 }
 
 /// Records `forward` on `device`.
@@ -57,12 +53,12 @@ where
     let mut run = || -> Result<Boundary, ExportError> {
         // Running statistics are shared by clones: only a validation copy may be moved.
         let (module, parameters) = stand_in(module.valid(), device)?;
-        let mut source = InputSource::new(point.inputs, device, &shape, point.fill);
+        let mut source = InputSource::new(point.inputs, device, &shape);
         let arguments = I::take(&mut source)?;
-        let (inputs, input_dtypes) = source.finish()?;
+        let inputs = source.finish()?;
         let mut sink = OutputSink::default();
         forward(&module, arguments).give(&mut sink)?;
-        Ok(Boundary { inputs, input_dtypes, outputs: sink.into_ids(), parameters })
+        Ok(Boundary { inputs, outputs: sink.into_ids(), parameters })
     };
     record_run(device, &point, &mut run)
 }
@@ -79,11 +75,13 @@ fn record_run(
             boundary = run();
             match &boundary {
                 Ok(ends) => {
-                    // An output returned twice, or an input returned as it is, is declared once.
-                    let mut outputs = ends.outputs.clone();
+                    // An output returned twice is declared once. The inputs are recorded as empty tensors, which the
+                    // capture takes for computed ones.
+                    let given = |id: &TensorId| ends.inputs.iter().any(|input| input.id == *id);
+                    let mut outputs: Vec<TensorId> = ends.outputs.iter().copied().filter(|id| !given(id)).collect();
                     outputs.sort_unstable();
                     outputs.dedup();
-                    scope.complete(ends.inputs.iter().copied(), outputs)
+                    scope.complete([], outputs)
                 }
                 Err(_) => scope.complete([], []),
             }
@@ -104,25 +102,18 @@ fn record_run(
     })?;
     let ends = boundary?;
     let captured = captured.map_err(|error| ExportError::Capture { message: error.to_string() })?;
-    let mut values = captured.values;
-    // The inputs' elements mean nothing, and may be large.
-    let input_shapes =
-        ends.inputs.iter().map(|id| values.remove(id).map(|data| data.shape().to_vec()).unwrap_or_default()).collect();
     Ok(Trace {
         sizes: point.sizes.clone(),
         operations: broadcast_weights(captured.graph.operations, &ends.outputs),
-        values,
-        input_shapes,
+        values: captured.values,
         inputs: ends.inputs,
-        input_dtypes: ends.input_dtypes,
         outputs: ends.outputs,
         parameters: ends.parameters,
     })
 }
 
 struct Boundary {
-    inputs: Vec<TensorId>,
-    input_dtypes: Vec<DType>,
+    inputs: Vec<TakenInput>,
     outputs: Vec<TensorId>,
     parameters: Vec<TensorId>,
 }

@@ -51,9 +51,9 @@ fn merge_agreeing(axes: Vec<String>, modules: Modules<'_>, traces: &[Trace]) -> 
     };
     let mut merger = Merger { axes: &axes, modules, solver: &mut solver, runs: &runs, shapes: HashMap::new() };
     let mut constants = HashMap::new();
-    for (position, id) in base.trace.inputs.iter().enumerate() {
+    for (position, input) in base.trace.inputs.iter().enumerate() {
         let place = || FailedOperation { name: "an input".to_string(), ..FailedOperation::default() };
-        merger.explain_shape(*id, |run| run.shape_of_value(run.trace.inputs[position]), &place)?;
+        merger.explain_shape(input.id, |run| run.trace.inputs[position].shape.clone(), &place)?;
     }
     // A constant's size may be one that an operation before it made, and which is known by then.
     let mut operations = Vec::new();
@@ -74,8 +74,8 @@ fn merge_agreeing(axes: Vec<String>, modules: Modules<'_>, traces: &[Trace]) -> 
         shapes,
         constants,
         parameters: trace.parameters.iter().enumerate().map(|(visit, id)| (*id, visit)).collect(),
-        inputs: trace.inputs.clone(),
-        input_dtypes: trace.input_dtypes.clone(),
+        inputs: trace.inputs.iter().map(|input| input.id).collect(),
+        input_dtypes: trace.inputs.iter().map(|input| input.dtype).collect(),
         outputs: trace.outputs.clone(),
         axes,
     })

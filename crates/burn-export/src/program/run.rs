@@ -24,11 +24,12 @@ pub(super) struct Run<'a> {
 
 impl<'a> Run<'a> {
     pub(super) fn new(trace: &'a Trace) -> Self {
-        let parameters: HashSet<TensorId> = trace.parameters.iter().copied().collect();
+        let given = trace.inputs.iter().map(|input| input.id);
+        let given: HashSet<TensorId> = given.chain(trace.parameters.iter().copied()).collect();
         let mut needed: HashSet<TensorId> = trace.outputs.iter().copied().collect();
         let mut live = Vec::new();
         for operation in trace.operations.iter().rev() {
-            let is_leaf = operation.outputs().any(|out| parameters.contains(&out.id))
+            let is_leaf = operation.outputs().any(|out| given.contains(&out.id))
                 || matches!(operation, OperationIr::Init(_) | OperationIr::Drop(_));
             if !is_leaf && operation.outputs().any(|out| needed.contains(&out.id)) {
                 needed.extend(operation.inputs().map(|input| input.id));
@@ -40,18 +41,18 @@ impl<'a> Run<'a> {
         for (id, value) in &trace.values {
             leaf_shapes.insert(*id, value.shape().to_vec());
         }
-        for (id, shape) in trace.inputs.iter().zip(&trace.input_shapes) {
-            leaf_shapes.insert(*id, shape.clone());
+        for input in &trace.inputs {
+            leaf_shapes.insert(input.id, input.shape.clone());
         }
         for tensor in trace.operations.iter().flat_map(|operation| operation.nodes()) {
             leaf_shapes.entry(tensor.id).or_insert_with(|| tensor.shape.to_vec());
         }
         let mut order: HashMap<TensorId, u64> = HashMap::new();
-        for id in &trace.inputs {
+        for input in &trace.inputs {
             let next = order.len() as u64;
-            order.entry(*id).or_insert(next);
+            order.entry(input.id).or_insert(next);
         }
-        let mut computed: HashSet<TensorId> = trace.inputs.iter().copied().collect();
+        let mut computed: HashSet<TensorId> = trace.inputs.iter().map(|input| input.id).collect();
         let mut leaves = Vec::new();
         let mut skeletons = Vec::new();
         for operation in &live {
