@@ -212,17 +212,22 @@ impl Lowering<'_> {
     pub(crate) fn bind(&mut self, out: &TensorIr, value: ValueId) -> Result<()> {
         let value = self.b.cast(value, data_type(out.dtype, || self.at_fault().to_string())?);
         let expected = self.shape(out);
-        if self.b.graph.shape(value) != expected {
-            let text = |dims: &[Dim]| shape_text(dims, &self.program.axes);
-            // Another form of the same sizes would be equal: this is a different shape.
-            return Err(ExportError::Internal {
-                message: format!(
-                    "{} gave the shape {} where the recording has {}",
-                    self.operation.name,
-                    text(self.b.graph.shape(value)),
-                    text(&expected)
-                ),
-            });
+        let found = self.b.graph.shape(value);
+        if *found != expected {
+            let same = |(left, right)| self.program.known.same(left, right);
+            if found.len() != expected.len() || !found.iter().zip(&expected).all(same) {
+                let text = |dims: &[Dim]| shape_text(dims, &self.program.axes);
+                return Err(ExportError::Internal {
+                    message: format!(
+                        "{} gave the shape {} where the recording has {}",
+                        self.operation.name,
+                        text(found),
+                        text(&expected)
+                    ),
+                });
+            }
+            // Another form of the same sizes: the one that the recording has proven.
+            self.b.graph.values[value.0].shape = expected;
         }
         self.values.insert(out.id, value);
         Ok(())

@@ -2,7 +2,7 @@
 
 use burn::backend::ir::OperationIr;
 use burn::module::Module;
-use burn::tensor::Device;
+use burn::tensor::{DType, Device, DeviceConfig, IntDType};
 use onnx_model::Model;
 
 use crate::axis::describe_sizes;
@@ -15,9 +15,10 @@ use crate::error::ExportError;
 use crate::exported::ExportedModel;
 use crate::paths::Modules;
 use crate::program::Program;
-use crate::program::merge::merge;
+use crate::program::merge::{Divergence, merge, most_common};
 use crate::report::{ExportReport, FailedExport, Stage};
 use crate::signature::{DeclaredInput, Signature};
+use crate::symbolic::Known;
 use crate::{equivalence, lower, proof, simplify};
 
 /// What the user asks for.
@@ -68,7 +69,7 @@ where
     report.parameters = parameters.len();
     report.parameter_bytes = parameters.iter().map(|parameter| parameter.bytes.len() as u64).sum();
     report.finished = Some(Stage::Declarations);
-    let device = Device::capture();
+    let device = capture_device(&signature)?;
     let traces = survey(&signature, &axes, &mut |sizes| {
         let trace = record(&device, module, forward, TracePoint { inputs: &signature.inputs, axes: &axes, sizes })?;
         report.traces.push(describe_sizes(&axes, &trace.sizes));
@@ -76,6 +77,22 @@ where
     })?;
     let modules = Modules { parameters: &parameters, visits: &visits };
     finish(plan, &signature, &axes, modules, traces, report)
+}
+
+/// A device whose integers are those of the declared inputs, where all of these have one type: what `forward` counts then
+/// has the type of what it counts for, as on the device that it runs on.
+fn capture_device(signature: &Signature) -> Result<Device, ExportError> {
+    let mut device = Device::capture();
+    let declared = signature.inputs.iter().filter_map(|input| input.dtype);
+    let mut integers: Vec<DType> = declared.filter(|dtype| dtype.is_int() || dtype.is_uint()).collect();
+    integers.dedup();
+    if let [dtype] = integers.as_slice()
+        && *dtype != DType::I64
+    {
+        let config = DeviceConfig::default().int_dtype(IntDType::from(*dtype));
+        device.configure(config).map_err(|error| ExportError::Capture { message: error.to_string() })?;
+    }
+    Ok(device)
 }
 
 /// Everything after the recording, which is the same for every module and closure.
@@ -95,24 +112,32 @@ fn finish(
         trace.operations.iter().filter(|operation| !matches!(operation, OperationIr::Drop(_))).count()
     });
     report.finished = Some(Stage::Capture);
+    let known = Known::new(signature.axes.iter().map(|axis| axis.multiple_of as i64).collect());
     let tried: Vec<Vec<i64>> = traces.iter().map(|trace| trace.sizes.clone()).collect();
-    let (program, divergences) = merge(axes, modules, traces)?;
+    let lower = |program: &Program| lower::lower(program, &signature.inputs, modules, plan.header.opset);
+    let prove = |base: usize| -> Result<Program, ExportError> {
+        let (program, divergences) = merge(axes, &known, modules, &traces, base)?;
+        for Divergence { trace, difference } in divergences {
+            let Some(mut expected) = program.at(&trace.sizes).map(|program| lower(&program)).transpose()? else {
+                return Err(difference);
+            };
+            let (found, _) = merge(axes, &known, modules, std::slice::from_ref(trace), 0)?;
+            let mut found = lower(&found)?;
+            simplify::settle(&mut expected);
+            simplify::settle(&mut found);
+            if !equivalence::same(&expected, &found) {
+                return Err(difference);
+            }
+        }
+        Ok(program)
+    };
+    // The base sizes may be those at which Burn takes a shortcut.
+    let program = prove(0).or_else(|error| match most_common(&traces) {
+        0 => Err(error),
+        base => prove(base).map_err(|_| error),
+    })?;
     for operation in &program.operations {
         *report.operations.entry(operation.name.clone()).or_insert(0) += 1;
-    }
-    let lower = |program: &Program| lower::lower(program, &signature.inputs, modules, plan.header.opset);
-    for divergence in divergences {
-        let sizes = divergence.trace.sizes.clone();
-        let Some(mut expected) = program.at(&sizes).map(|program| lower(&program)).transpose()? else {
-            return Err(divergence.difference);
-        };
-        let (found, _) = merge(axes, modules, vec![divergence.trace])?;
-        let mut found = lower(&found)?;
-        simplify::settle(&mut expected);
-        simplify::settle(&mut found);
-        if !equivalence::same(&expected, &found) {
-            return Err(divergence.difference);
-        }
     }
     report.finished = Some(Stage::Sizes);
     let mut graph = lower(&program)?;

@@ -14,13 +14,14 @@ use burn::tensor::DType;
 
 pub(crate) use constants::{AffineTerm, Constant, Number};
 
-use crate::symbolic::Dim;
+use crate::symbolic::{Dim, Known};
 
 /// What `forward` does, at any size.
 #[derive(Clone)]
 pub(crate) struct Program {
     /// The names of the dynamic axes.
     pub(crate) axes: Vec<String>,
+    pub(crate) known: Known,
     pub(crate) operations: Vec<Operation>,
     pub(crate) shapes: HashMap<TensorId, Vec<Dim>>,
     pub(crate) constants: HashMap<TensorId, Constant>,

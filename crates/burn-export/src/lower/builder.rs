@@ -263,6 +263,19 @@ impl Builder {
         self.node("Expand", [x.into(), Operand::Dims(shape.clone())], [], (dtype, shape))
     }
 
+    /// Zeros before and after along the last axes.
+    pub(crate) fn pad(&mut self, x: ValueId, before: &[Dim], after: &[Dim]) -> ValueId {
+        let mut shape = self.shape(x);
+        let first = shape.len() - before.len();
+        let zeros = vec![Dim::fixed(0); first];
+        for (size, (before, after)) in shape[first..].iter_mut().zip(before.iter().zip(after)) {
+            *size = &(&*size + before) + after;
+        }
+        let pads = [&zeros, before, &zeros, after].concat();
+        let dtype = self.dtype(x);
+        self.node("Pad", [x.into(), Operand::Dims(pads)], [("mode", "constant".into())], (dtype, shape))
+    }
+
     /// One axis from `start` to before `end`, both counted from the front.
     pub(crate) fn slice(&mut self, x: ValueId, axis: usize, start: Dim, end: Dim) -> ValueId {
         let mut shape = self.shape(x);

@@ -11,45 +11,62 @@ use super::{Constant, Operation, Program, constants, hints};
 use crate::capture::trace::Trace;
 use crate::error::{ExportError, FailedOperation};
 use crate::paths::Modules;
-use crate::symbolic::{AxisId, Dim, Solver, axis_names, shape_text};
+use crate::symbolic::{AxisId, Dim, Known, Solver, axis_names, shape_text};
 
 /// A trace that does other operations than the base, and how it differs.
-pub(crate) struct Divergence {
-    pub(crate) trace: Trace,
+pub(crate) struct Divergence<'a> {
+    pub(crate) trace: &'a Trace,
     pub(crate) difference: ExportError,
 }
 
-/// Merges traces of the same `forward` at different sizes; the first is the base.
+/// Merges traces of the same `forward` at different sizes; `base` is the place of the one that the others are held against.
 ///
 /// Traces of another structure are handed back: Burn itself takes shortcuts at size one, so they may still compute the
 /// same, which only the finished graphs can tell.
-pub(crate) fn merge(
+pub(crate) fn merge<'a>(
     axes: &[String],
+    known: &Known,
     modules: Modules<'_>,
-    traces: Vec<Trace>,
-) -> Result<(Program, Vec<Divergence>), ExportError> {
-    let mut traces = traces.into_iter();
-    let Some(base) = traces.next() else {
+    traces: &'a [Trace],
+    base: usize,
+) -> Result<(Program, Vec<Divergence<'a>>), ExportError> {
+    let Some(first) = traces.get(base) else {
         return Err(ExportError::Internal { message: "no trace was taken".to_string() });
     };
-    let (mut agreeing, mut divergent) = (Vec::new(), Vec::new());
-    for trace in traces {
-        match compare(axes, modules, &Run::new(&base), &Run::new(&trace)) {
-            Ok(()) => agreeing.push(trace),
+    let run = Run::new(first);
+    let (mut agreeing, mut divergent) = (vec![run], Vec::new());
+    for (_, trace) in traces.iter().enumerate().filter(|(position, _)| *position != base) {
+        let run = Run::new(trace);
+        match compare(axes, modules, &agreeing[0], &run) {
+            Ok(()) => agreeing.push(run),
             Err(difference) => divergent.push(Divergence { trace, difference }),
         }
     }
-    agreeing.insert(0, base);
-    Ok((merge_agreeing(axes.to_vec(), modules, &agreeing)?, divergent))
+    Ok((merge_agreeing(axes.to_vec(), known, modules, &agreeing)?, divergent))
 }
 
-fn merge_agreeing(axes: Vec<String>, modules: Modules<'_>, traces: &[Trace]) -> Result<Program, ExportError> {
-    let mut solver = Solver::new(traces.iter().map(|trace| trace.sizes.clone()).collect());
-    let runs: Vec<Run<'_>> = traces.iter().map(Run::new).collect();
+/// The place of the first trace of those that do the same as most others do.
+pub(crate) fn most_common(traces: &[Trace]) -> usize {
+    let mut classes: BTreeMap<Vec<String>, (usize, usize)> = BTreeMap::new();
+    for (position, trace) in traces.iter().enumerate() {
+        let run = Run::new(trace);
+        let names = run.skeletons.iter().map(|skeleton| skeleton.name.clone()).collect();
+        classes.entry(names).or_insert((0, position)).0 += 1;
+    }
+    classes.into_values().max_by_key(|(count, first)| (*count, usize::MAX - first)).map_or(0, |(_, first)| first)
+}
+
+fn merge_agreeing(
+    axes: Vec<String>,
+    known: &Known,
+    modules: Modules<'_>,
+    runs: &[Run<'_>],
+) -> Result<Program, ExportError> {
+    let mut solver = Solver::new(runs.iter().map(|run| run.trace.sizes.clone()).collect(), known.clone());
     let Some(base) = runs.first() else {
         return Err(ExportError::Internal { message: "no trace was taken".to_string() });
     };
-    let mut merger = Merger { axes: &axes, modules, solver: &mut solver, runs: &runs, shapes: HashMap::new() };
+    let mut merger = Merger { axes: &axes, modules, solver: &mut solver, runs, shapes: HashMap::new() };
     let mut constants = HashMap::new();
     for (position, input) in base.trace.inputs.iter().enumerate() {
         let place = || FailedOperation { name: "an input".to_string(), ..FailedOperation::default() };
@@ -78,6 +95,7 @@ fn merge_agreeing(axes: Vec<String>, modules: Modules<'_>, traces: &[Trace]) -> 
         input_dtypes: trace.inputs.iter().map(|input| input.dtype).collect(),
         outputs: trace.outputs.clone(),
         axes,
+        known: known.clone(),
     })
 }
 
@@ -192,22 +210,12 @@ impl Merger<'_> {
             near.extend(self.shapes.get(&input.id).into_iter().flatten().cloned());
         }
         near.dedup();
-        let hints = hints::output_sizes(ir, &self.shapes);
         let (axes, modules) = (self.axes, self.modules);
         let inputs: Vec<String> = ir
             .inputs()
             .map(|input| shape_text(self.shapes.get(&input.id).map(Vec::as_slice).unwrap_or_default(), axes))
             .collect();
         let at_fault = || FailedOperation { shapes: inputs.clone(), ..base.at_fault(modules, index) };
-        for (position, out) in ir.outputs().enumerate() {
-            let samples: Vec<Vec<usize>> = runs
-                .iter()
-                .filter_map(|run| run.live.get(index)?.outputs().nth(position).map(|out| out.shape.to_vec()))
-                .collect();
-            let dims = self.explain_sizes(&samples, &hints, &near, &at_fault, "output size")?;
-            near.extend(dims.iter().cloned());
-            self.shapes.insert(out.id, dims);
-        }
         let skeletons: Vec<&Skeleton> = runs.iter().filter_map(|run| run.skeletons.get(index)).collect();
         let mut dims = BTreeMap::new();
         let Some(first) = skeletons.first() else {
@@ -218,11 +226,23 @@ impl Merger<'_> {
             if samples.iter().all(|sample| Some(sample) == samples.first()) || place.ends_with("/accumulator_len") {
                 continue;
             }
+            let known = hints::Known { shapes: &self.shapes, numbers: &dims };
+            let hint: Vec<Dim> = hints::number(ir, place, &known).into_iter().collect();
             let dim = self
                 .solver
-                .explain(&samples, &[], &near)
+                .explain(&samples, &hint, &near)
                 .ok_or_else(|| self.unexplained(&samples, at_fault(), place.trim_start_matches('/')))?;
             dims.insert(place.clone(), dim);
+        }
+        let hints = hints::output_sizes(ir, &hints::Known { shapes: &self.shapes, numbers: &dims });
+        for (position, out) in ir.outputs().enumerate() {
+            let samples: Vec<Vec<usize>> = runs
+                .iter()
+                .filter_map(|run| run.live.get(index)?.outputs().nth(position).map(|out| out.shape.to_vec()))
+                .collect();
+            let sizes = self.explain_sizes(&samples, &hints, &near, &at_fault, "output size")?;
+            near.extend(sizes.iter().cloned());
+            self.shapes.insert(out.id, sizes);
         }
         let mut scalars = BTreeMap::new();
         for position in 0..first.scalars.len() {
