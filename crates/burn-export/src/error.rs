@@ -142,15 +142,16 @@ pub enum ExportError {
         message: String,
     },
     /// `forward` panicked while it was recorded.
-    #[error(
-        "forward panicked at {sizes}: {message}; narrow the axis with `Axis::range` if such sizes are not legal, and give one \
-         name to axes that have to be equal"
-    )]
+    #[error("forward panicked at {sizes} ({place}): {message}; {hint}")]
     ForwardPanicked {
         /// The sizes of the dynamic axes.
         sizes: String,
         /// The panic's message.
         message: String,
+        /// The line that panicked: `src/net.rs:12:9`.
+        place: String,
+        /// What to do.
+        hint: &'static str,
     },
     /// `forward` asked for the value of a tensor.
     #[error(
@@ -269,13 +270,21 @@ pub enum ExportError {
         opset: i64,
     },
     /// The finished model does not pass the checker: a defect of this crate.
-    #[error("the exported model is not valid ONNX, which is a defect of the exporter: {message}")]
+    #[error(
+        "the exported model is not valid ONNX, which is a defect of burn-export and not of your network; please report it with \
+         the code of forward and this text: \"burn-export {version}, invalid: {message}\"",
+        version = env!("CARGO_PKG_VERSION")
+    )]
     Invalid {
         /// What the checker said.
         message: String,
     },
     /// A defect of this crate, found out in time.
-    #[error("the exporter contradicts itself: {message}")]
+    #[error(
+        "the exporter contradicts itself, which is a defect of burn-export and not of your network; please report it with the \
+         code of forward and this text: \"burn-export {version}, internal: {message}\"",
+        version = env!("CARGO_PKG_VERSION")
+    )]
     Internal {
         /// What went wrong.
         message: String,

@@ -2,7 +2,7 @@
 
 use burn::backend::ir::OperationIr;
 use burn::module::Module;
-use burn::tensor::{DType, Device, DeviceConfig, IntDType};
+use burn::tensor::{DType, Device, IntDType};
 use onnx_model::Model;
 
 use crate::axis::describe_sizes;
@@ -71,7 +71,12 @@ where
     report.finished = Some(Stage::Declarations);
     let device = capture_device(&signature)?;
     let traces = survey(&signature, &axes, &mut |sizes| {
-        let trace = record(&device, module, forward, TracePoint { inputs: &signature.inputs, axes: &axes, sizes })?;
+        let trace = record(
+            &device,
+            module,
+            forward,
+            TracePoint { inputs: &signature.inputs, axes: &axes, sizes, first: report.traces.is_empty() },
+        )?;
         report.traces.push(describe_sizes(&axes, &trace.sizes));
         Ok(trace)
     })?;
@@ -89,8 +94,9 @@ fn capture_device(signature: &Signature) -> Result<Device, ExportError> {
     if let [dtype] = integers.as_slice()
         && *dtype != DType::I64
     {
-        let config = DeviceConfig::default().int_dtype(IntDType::from(*dtype));
-        device.configure(config).map_err(|error| ExportError::Capture { message: error.to_string() })?;
+        device
+            .configure(IntDType::from(*dtype))
+            .map_err(|error| ExportError::Capture { message: error.to_string() })?;
     }
     Ok(device)
 }

@@ -116,7 +116,11 @@ impl ExportReport {
         match stage {
             Stage::Declarations => format!("parameters  {} tensors, {} bytes", self.parameters, self.parameter_bytes),
             Stage::Capture => {
-                let sizes = self.traces.join("; ");
+                // A few of them say what the rest is like.
+                let sizes = match self.traces.as_slice() {
+                    [first, second, third, .., last] => format!("{first}; {second}; {third}; ...; {last}"),
+                    few => few.join("; "),
+                };
                 format!("captured    {} operations at {} sizes: {sizes}", self.recorded, self.traces.len())
             }
             Stage::Sizes => format!("explained   the sizes of the {} that the outputs need", self.operation_count()),

@@ -1,8 +1,6 @@
 //! One recording of `forward`.
 
-use std::any::Any;
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use burn::backend::capture::TensorId;
 use burn::backend::ir::OperationIr;
@@ -10,6 +8,7 @@ use burn::module::Module;
 use burn::tensor::{Device, TensorData};
 
 use super::linear::broadcast_weights;
+use super::panic::{Panic, caught};
 use super::parameters::stand_in;
 use super::signature::{InputSource, ModelInputs, ModelOutputs, OutputSink, TakenInput};
 use crate::axis::describe_sizes;
@@ -35,6 +34,8 @@ pub(crate) struct TracePoint<'a> {
     pub(crate) inputs: &'a [InputSpec],
     pub(crate) axes: &'a [String],
     pub(crate) sizes: Vec<i64>,
+    /// Whether nothing was recorded before.
+    pub(crate) first: bool,
 }
 
 /// Records `forward` on `device`.
@@ -70,7 +71,7 @@ fn record_run(
     run: &mut dyn FnMut() -> Result<Boundary, ExportError>,
 ) -> Result<Trace, ExportError> {
     let mut boundary = Err(ExportError::NotCaptured);
-    let captured = catch_unwind(AssertUnwindSafe(|| {
+    let captured = caught(|| {
         device.capture_scope(|scope| {
             boundary = run();
             match &boundary {
@@ -86,10 +87,10 @@ fn record_run(
                 Err(_) => scope.complete([], []),
             }
         })
-    }))
+    })
     .map_err(|panic| {
+        let Panic { message, place } = panic;
         let sizes = describe_sizes(point.axes, &point.sizes);
-        let message = one_line(&panic_message(panic.as_ref()));
         // What Burn's capture says when a recorded tensor is read.
         if message.contains("has no concrete value") {
             return ExportError::ReadsValues { sizes };
@@ -98,7 +99,17 @@ fn record_run(
         if message.contains("is on the wrong backend") || message.contains("not on the same device") {
             return ExportError::OtherDevice { message };
         }
-        ExportError::ForwardPanicked { sizes, message }
+        let hint = match (point.first, point.axes.len()) {
+            (true, 0 | 1) => "run it with tensors of this size on another device first",
+            (true, _) => {
+                "give one name to axes that have to be equal, and run it with tensors of these sizes on another device"
+            }
+            (false, _) => {
+                "it ran at other sizes: where these are not legal, narrow the axis with `Axis::range`, or with \
+                 `Axis::multiple_of` where only multiples are, and give one name to axes that have to be equal"
+            }
+        };
+        ExportError::ForwardPanicked { sizes, message, place, hint }
     })?;
     let ends = boundary?;
     let captured = captured.map_err(|error| ExportError::Capture { message: error.to_string() })?;
@@ -116,18 +127,4 @@ struct Boundary {
     inputs: Vec<TakenInput>,
     outputs: Vec<TensorId>,
     parameters: Vec<TensorId>,
-}
-
-/// Burn frames its messages and numbers their reasons.
-fn one_line(message: &str) -> String {
-    let lines = message.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("==="));
-    lines.collect::<Vec<_>>().join(" ").trim_end_matches('.').to_string()
-}
-
-fn panic_message(panic: &(dyn Any + Send)) -> String {
-    panic
-        .downcast_ref::<String>()
-        .cloned()
-        .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_string()))
-        .unwrap_or_else(|| "no message".to_string())
 }

@@ -175,7 +175,7 @@ impl Merger<'_> {
 
     /// `1 at n = 1, 6 at n = 9`: some values and their sizes, along the axes that change them.
     fn values_at(&self, kinds: &[i64], texts: &[String]) -> String {
-        const MOST: usize = 8;
+        const MOST: usize = 5;
         let responsible = self.solver.responsible_axes(kinds);
         let base = self.runs.first().map_or(&[][..], |run| run.trace.sizes.as_slice());
         let pairs = self.runs.iter().zip(texts).filter_map(|(run, text)| {
@@ -192,8 +192,10 @@ impl Merger<'_> {
         let mut known = HashSet::new();
         let mut pairs: Vec<String> = pairs.filter(|pair| known.insert(pair.clone())).collect();
         if pairs.len() > MOST {
-            pairs.truncate(MOST);
+            let last = pairs.pop();
+            pairs.truncate(MOST - 1);
             pairs.push("...".to_string());
+            pairs.extend(last);
         }
         pairs.join("; ")
     }
