@@ -12,7 +12,6 @@ use crate::error::ExportError;
 use crate::graph::{Graph, Operand, Source, ValueId};
 use crate::opset::Opset;
 use crate::signature::Signature;
-use crate::simplify::constants::permute;
 use crate::symbolic::Dim;
 use names::Names;
 
@@ -38,13 +37,11 @@ pub(crate) fn emit(
     header: &Header,
     signature: &Signature,
     outputs: &[String],
-    parameters: &[Parameter],
     axes: &[String],
 ) -> Result<Model, ExportError> {
     let inputs: Vec<String> = signature.inputs.iter().map(|input| input.name.clone()).collect();
     let mut emitter = Emitter {
         graph,
-        parameters,
         names: Names::new(inputs.iter().chain(outputs).map(String::as_str)),
         values: vec![None; graph.values.len()],
         nodes: Vec::new(),
@@ -114,7 +111,6 @@ fn stands_for_size(node: &crate::graph::Node) -> bool {
 
 struct Emitter<'a> {
     graph: &'a Graph,
-    parameters: &'a [Parameter],
     names: Names,
     values: Vec<Option<String>>,
     nodes: Vec<Node>,
@@ -181,17 +177,11 @@ impl Emitter<'_> {
             .collect();
         let (name, bytes) = match &value.source {
             Source::Constant(bytes) => (self.names.value("constant"), bytes.clone()),
-            Source::Parameter { index, permutation } => {
-                let parameter = self
-                    .parameters
-                    .get(*index)
-                    .ok_or_else(|| ExportError::Internal { message: "a parameter without bytes".to_string() })?;
-                let bytes = match permutation {
-                    None => parameter.bytes.clone(),
-                    Some(permutation) => {
-                        permute(&parameter.bytes, &parameter.shape, permutation, parameter.dtype.size()).into()
-                    }
-                };
+            Source::Derived { name, bytes } => (self.names.value(name), bytes.clone()),
+            Source::Parameter { index, .. } => {
+                let missing = || ExportError::Internal { message: "a parameter without bytes".to_string() };
+                let parameter = graph.parameters.get(*index).ok_or_else(missing)?;
+                let bytes = graph.bytes(id).ok_or_else(missing)?;
                 (self.names.value(&parameter.path), file_bytes(value.dtype, parameter, bytes))
             }
             Source::Input(_) | Source::Node => {

@@ -69,6 +69,15 @@ impl OnnxExporter {
         self
     }
 
+    /// Whether a batch normalisation behind a convolution or a linear layer becomes part of its weights; `true` by default.
+    ///
+    /// The file is smaller and faster by one operator each, and its weights are no longer those of the module: they are
+    /// computed in float64 and rounded, so that results may differ in the last digits.
+    pub fn fold_batch_norms(mut self, fold: bool) -> Self {
+        self.plan.keep_batch_norms = !fold;
+        self
+    }
+
     /// The name of the graph; `main_graph` by default.
     pub fn graph_name(mut self, name: impl Into<String>) -> Self {
         self.plan.header.name = name.into();

@@ -49,7 +49,7 @@ type Result<T> = std::result::Result<T, ExportError>;
 pub(crate) fn lower(program: &Program, inputs: &[InputSpec], modules: Modules<'_>, opset: Opset) -> Result<Graph> {
     let Modules { parameters, visits } = modules;
     let mut builder = Builder::new(opset);
-    builder.graph.parameters = parameters.iter().map(|parameter| parameter.shape.clone()).collect();
+    builder.graph.parameters = parameters.to_vec();
     let mut values = HashMap::new();
     for (position, id) in program.inputs.iter().enumerate() {
         let spec = inputs.get(position).map(|spec| spec.name.clone()).unwrap_or_default();

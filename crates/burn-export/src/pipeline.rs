@@ -27,6 +27,8 @@ pub(crate) struct Plan {
     pub(crate) header: Header,
     pub(crate) inputs: Vec<DeclaredInput>,
     pub(crate) outputs: Vec<String>,
+    /// Whether a BatchNormalization stays an operator of its own.
+    pub(crate) keep_batch_norms: bool,
     /// From a parameter's path in the module to its name in the file.
     pub(crate) rename: Option<fn(&str) -> String>,
 }
@@ -149,9 +151,9 @@ fn finish(
     let mut graph = lower(&program)?;
     report.lowered_nodes = graph.nodes.len();
     report.finished = Some(Stage::Lowering);
-    report.simplifications = simplify::simplify(&mut graph);
+    report.simplifications = simplify::simplify(&mut graph, !plan.keep_batch_norms);
     report.finished = Some(Stage::Simplification);
-    let mut model = emit::emit(&graph, &plan.header, signature, &plan.outputs, modules.parameters, &program.axes)?;
+    let mut model = emit::emit(&graph, &plan.header, signature, &plan.outputs, &program.axes)?;
     model.metadata.extend(proof::entry(&signature.axes, &tried));
     for node in &model.graph.nodes {
         *report.nodes.entry(node.op_type.clone()).or_insert(0) += 1;
