@@ -42,6 +42,7 @@ pub(crate) fn emit(
     let inputs: Vec<String> = signature.inputs.iter().map(|input| input.name.clone()).collect();
     let mut emitter = Emitter {
         graph,
+        uses: graph.uses(),
         names: Names::new(inputs.iter().chain(outputs).map(String::as_str)),
         values: vec![None; graph.values.len()],
         nodes: Vec::new(),
@@ -109,8 +110,15 @@ fn stands_for_size(node: &crate::graph::Node) -> bool {
     node.op == "Identity" && matches!(node.inputs.first(), Some(Operand::Dims(_) | Operand::Size(_)))
 }
 
+/// Operators whose results are all optional.
+fn may_be_left_out(op: &str) -> bool {
+    matches!(op, "RNN" | "GRU" | "LSTM")
+}
+
 struct Emitter<'a> {
     graph: &'a Graph,
+    /// How often each value is used.
+    uses: Vec<usize>,
     names: Names,
     values: Vec<Option<String>>,
     nodes: Vec<Node>,
@@ -150,7 +158,12 @@ impl Emitter<'_> {
         }
         let name = self.names.node(&node.path, node.op);
         let mut file = Node::new(node.op).named(name.clone());
-        for (position, output) in node.outputs.iter().enumerate() {
+        let wanted = self.wanted(node);
+        for (position, output) in node.outputs.iter().take(wanted).enumerate() {
+            if may_be_left_out(node.op) && self.uses[output.0] == 0 {
+                file = file.output(String::new());
+                continue;
+            }
             let value = match &self.values[output.0] {
                 Some(value) => value.clone(),
                 None => self.names.value(&format!("{name}_output_{position}")),
@@ -161,6 +174,14 @@ impl Emitter<'_> {
         file.attributes = node.attributes.iter().map(|(name, value)| ((*name).to_string(), value.clone())).collect();
         self.nodes.push(file.inputs(inputs));
         Ok(())
+    }
+
+    /// How many results have to be named: all, or those up to the last that has a user.
+    fn wanted(&self, node: &crate::graph::Node) -> usize {
+        match may_be_left_out(node.op) {
+            true => node.outputs.iter().rposition(|output| self.uses[output.0] > 0).map_or(0, |last| last + 1),
+            false => node.outputs.len(),
+        }
     }
 
     /// The name of a value; constants and parameters become initialisers when they are first used.

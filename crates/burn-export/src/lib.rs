@@ -82,7 +82,8 @@
 //!
 //! # Limits
 //!
-//! In short: `forward` must not look at values or branch on sizes; loops over an axis need a fixed length; gradients, random
+//! In short: `forward` must not look at values or branch on sizes; loops over an axis need a fixed length, but for Burn's own
+//! recurrent layers; gradients, random
 //! numbers, quantised tensors and collective operations are refused by name. `docs/limits.md` has the whole list with
 //! the reasons and what to do, `docs/operators.md` every operation by opset, and `examples/` a small network, dynamic axes
 //! and a transformer.

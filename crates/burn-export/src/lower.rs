@@ -20,6 +20,7 @@ mod module;
 mod movement;
 mod normalization;
 mod pooling;
+mod recurrent;
 mod reduction;
 mod scatter;
 mod slicing;
@@ -132,10 +133,7 @@ impl Lowering<'_> {
             OperationIr::Float(_, op) => self.float(op),
             OperationIr::Module(op) => self.module(op),
             OperationIr::Activation(op) => self.activation(op),
-            OperationIr::Custom(op) => Err(self.refuse(format!(
-                "the custom operation {:?} has no ONNX form; write it with Burn's own operations for the export",
-                op.id
-            ))),
+            OperationIr::Custom(op) => self.custom(op),
             OperationIr::Distributed(_) => {
                 Err(self.refuse("collective operations belong to training; export the network without them"))
             }

@@ -2,7 +2,7 @@
 
 use burn::backend::ir::OperationIr;
 use burn::module::Module;
-use burn::tensor::{DType, Device, IntDType};
+use burn::tensor::Device;
 use onnx_model::Model;
 
 use crate::axis::describe_sizes;
@@ -71,7 +71,7 @@ where
     report.parameters = parameters.len();
     report.parameter_bytes = parameters.iter().map(|parameter| parameter.bytes.len() as u64).sum();
     report.finished = Some(Stage::Declarations);
-    let device = capture_device(&signature)?;
+    let device = Device::capture();
     let traces = survey(&signature, &axes, &mut |sizes| {
         let trace = record(
             &device,
@@ -84,23 +84,6 @@ where
     })?;
     let modules = Modules { parameters: &parameters, visits: &visits };
     finish(plan, &signature, &axes, modules, traces, report)
-}
-
-/// A device whose integers are those of the declared inputs, where all of these have one type: what `forward` counts then
-/// has the type of what it counts for, as on the device that it runs on.
-fn capture_device(signature: &Signature) -> Result<Device, ExportError> {
-    let mut device = Device::capture();
-    let declared = signature.inputs.iter().filter_map(|input| input.dtype);
-    let mut integers: Vec<DType> = declared.filter(|dtype| dtype.is_int() || dtype.is_uint()).collect();
-    integers.dedup();
-    if let [dtype] = integers.as_slice()
-        && *dtype != DType::I64
-    {
-        device
-            .configure(IntDType::from(*dtype))
-            .map_err(|error| ExportError::Capture { message: error.to_string() })?;
-    }
-    Ok(device)
 }
 
 /// Everything after the recording, which is the same for every module and closure.

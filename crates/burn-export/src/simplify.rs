@@ -6,6 +6,7 @@
 mod batch_norm;
 mod broadcasting;
 mod constants;
+mod joining;
 mod linear;
 mod no_ops;
 mod sharing;
@@ -31,7 +32,9 @@ const RULES: [(&str, Rule); 10] = [
 ];
 
 /// Rules for the end, whose results the others would not recognise.
-const LAST: [(&str, Rule); 4] = [
+const LAST: [(&str, Rule); 6] = [
+    ("weights joined", joining::join_weights),
+    ("constants folded", constants::fold),
     ("Gemm formed", linear::form_gemm),
     ("Flatten formed", no_ops::form_flatten),
     ("shared work shared", sharing::share),

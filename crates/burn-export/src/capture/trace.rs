@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use burn::backend::capture::TensorId;
 use burn::backend::ir::OperationIr;
 use burn::module::Module;
-use burn::tensor::{Device, TensorData};
+use burn::tensor::{DType, Device, IntDType, TensorData};
 
 use super::linear::broadcast_weights;
 use super::panic::{Panic, caught};
 use super::parameters::stand_in;
+use super::recurrent::roll_up;
 use super::signature::{InputSource, ModelInputs, ModelOutputs, OutputSink, TakenInput};
 use crate::axis::describe_sizes;
 use crate::error::ExportError;
@@ -73,6 +74,9 @@ fn record_run(
     let mut boundary = Err(ExportError::NotCaptured);
     let captured = caught(|| {
         device.capture_scope(|scope| {
+            if point.first {
+                count_in(device, point.inputs);
+            }
             boundary = run();
             match &boundary {
                 Ok(ends) => {
@@ -115,12 +119,22 @@ fn record_run(
     let captured = captured.map_err(|error| ExportError::Capture { message: error.to_string() })?;
     Ok(Trace {
         sizes: point.sizes.clone(),
-        operations: broadcast_weights(captured.graph.operations, &ends.outputs),
+        operations: broadcast_weights(roll_up(captured.graph.operations), &ends.outputs),
         values: captured.values,
         inputs: ends.inputs,
         outputs: ends.outputs,
         parameters: ends.parameters,
     })
+}
+
+/// Lets `forward` count in int32 where that is the type of every integer input that has one declared, as it does on a device
+/// for which that is the default. Elsewhere it counts in int64, which is the default here.
+fn count_in(device: &Device, inputs: &[InputSpec]) {
+    let mut declared = inputs.iter().filter_map(|input| input.dtype).filter(|dtype| dtype.is_int() || dtype.is_uint());
+    if declared.next() == Some(DType::I32) && declared.all(|dtype| dtype == DType::I32) {
+        // A device that has counted already keeps its type; this one is new.
+        let _ = device.clone().configure(IntDType::I32);
+    }
 }
 
 struct Boundary {

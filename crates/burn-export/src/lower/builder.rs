@@ -77,6 +77,21 @@ impl Builder {
         outputs
     }
 
+    /// An operator whose attributes and results are known at run time only.
+    pub(crate) fn layer(
+        &mut self,
+        op: &'static str,
+        inputs: Vec<Operand>,
+        attributes: Vec<(&'static str, Attribute)>,
+        kinds: Vec<Kind>,
+    ) -> Vec<ValueId> {
+        let outputs: Vec<ValueId> =
+            kinds.into_iter().map(|(dtype, shape)| self.graph.add(dtype, shape, Source::Node)).collect();
+        let (attributes, path) = (attributes.into_iter().collect(), self.path.clone());
+        self.graph.nodes.push(Node { op, inputs, outputs: outputs.clone(), attributes, path });
+        outputs
+    }
+
     /// A constant tensor.
     pub(crate) fn constant(&mut self, dtype: DataType, shape: &[usize], bytes: impl Into<Bytes>) -> ValueId {
         let shape = shape.iter().map(|size| Dim::fixed(*size as i64)).collect();

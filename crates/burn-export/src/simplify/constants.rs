@@ -44,6 +44,7 @@ fn moved(graph: &Graph, index: usize) -> Option<Source> {
     fixed_shape(graph.shape(node.outputs[0]))?;
     match (node.op, &input.source) {
         ("Reshape" | "Unsqueeze", Source::Constant(bytes)) => Some(Source::Constant(bytes.clone())),
+        ("Reshape" | "Unsqueeze", Source::Derived { .. }) => Some(input.source.clone()),
         ("Reshape" | "Unsqueeze", Source::Parameter { index, permutation: None }) => {
             Some(Source::Parameter { index: *index, permutation: None })
         }
