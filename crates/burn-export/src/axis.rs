@@ -124,7 +124,9 @@ impl DynamicAxis {
         let ladder = FAR.into_iter().filter_map(|size| self.at_most(size));
         // Neighbours show what is rounded and how; the far ones show what saturates.
         let steps = (neighbours + 1..8).chain([40, 523, 4099]).map(|shift| self.nth(base + shift));
-        let far = steps.chain(ladder).filter(|size| *size > base_size);
+        // Several at the end of the range, where a line that bends before it goes on.
+        let ends = (0..3).filter_map(|step| self.at_most(self.highest()?.checked_sub(step * self.multiple_of)?));
+        let far = steps.chain(ladder).chain(ends).filter(|size| *size > base_size);
         TraceSizes {
             base: base_size,
             lowest: self.nth(0),

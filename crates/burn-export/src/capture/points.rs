@@ -247,9 +247,9 @@ mod tests {
     fn what_is_too_large_at_any_size_is_refused() {
         let large = [Axis::dynamic("n").range(1 << 21..), Axis::dynamic("n").range(1 << 21..)];
         let error = of(large).map_or_else(|error| error, |points| format!("{:?}", points.near));
-        insta::assert_snapshot!(error, @"");
+        insta::assert_snapshot!(error, @r#"input "x" of shape [n, n] has 4398050705409 elements at n = 2097153, where forward would be recorded, and 1099511627776 is the most; lower the sizes of its axes, with `Axis::range` for a dynamic one, or fix some of them"#);
         let error = of([Axis::dynamic("n").range(1..=1 << 41)])
             .map_or_else(|error| error, |points| format!("{:?}", points.far));
-        insta::assert_snapshot!(error, @"");
+        insta::assert_snapshot!(error, @r#"input "x" of shape [n] has 2199023255552 elements at n = 2199023255552, where forward would be recorded, and 1099511627776 is the most; lower the sizes of its axes, with `Axis::range` for a dynamic one, or fix some of them"#);
     }
 }

@@ -107,17 +107,21 @@ fn expected(traces: &[Trace], sizes: &[i64]) -> Cost {
     Cost { operations: operations as u64, bytes: bytes as u64 }
 }
 
-/// The value at `x` of the parabola through the last three points, or of what fewer points allow; at least the last one
-/// where `x` lies beyond it.
+/// The value at `x`: of the points around it the larger one, or beyond them all that of the parabola through the last three,
+/// or of what fewer points allow, but no less than the last one.
 fn extrapolated(points: &[(f64, f64)], x: f64) -> f64 {
+    let beyond = points.iter().position(|(own, _)| *own >= x);
+    if let Some(after) = beyond {
+        let around = &points[after.saturating_sub(usize::from(points[after].0 > x))..=after];
+        return around.iter().map(|(_, value)| *value).fold(0.0, f64::max);
+    }
     let last = &points[points.len().saturating_sub(3)..];
     let mut sum = 0.0;
     for (index, (own, value)) in last.iter().enumerate() {
         let others = last.iter().enumerate().filter(|(other, _)| *other != index);
         sum += others.fold(*value, |product, (_, (other, _))| product * (x - other) / (own - other));
     }
-    let largest = points.iter().filter(|(own, _)| *own <= x).map(|(_, value)| *value).fold(0.0, f64::max);
-    sum.max(largest)
+    sum.max(points.last().map_or(0.0, |(_, value)| *value))
 }
 
 /// The whole numbers above those tried anyway that the recordings hold at more than one size: sizes that no axis changes,
@@ -166,5 +170,21 @@ impl IrVisitorMut for Numbers {
 
     fn visit_range_mut(&mut self, range: &mut Slice) {
         self.0.extend([Some(range.start), range.end].into_iter().flatten().map(|bound| bound as i64));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::extrapolated;
+
+    #[test]
+    fn costs_beyond_what_was_seen_grow_as_they_did() {
+        let square: Vec<(f64, f64)> = [1.0, 3.0, 4.0, 10.0].map(|size| (size, 2.0 * size * size + 5.0)).to_vec();
+        assert!((extrapolated(&square, 1000.0) - 2_000_005.0).abs() < 1e-3);
+        assert_eq!(extrapolated(&[(1.0, 7.0)], 1000.0), 7.0);
+        // One more operation at the end says nothing of small sizes, and a dip does not go on.
+        let ends = [(1.0, 5.0), (99_998.0, 5.0), (99_999.0, 5.0), (100_000.0, 6.0)];
+        assert_eq!([3.0, 1.0, 99_999.5].map(|size| extrapolated(&ends, size)), [5.0, 5.0, 6.0]);
+        assert_eq!(extrapolated(&[(1.0, 5.0), (2.0, 9.0), (3.0, 4.0)], 50.0), 4.0);
     }
 }

@@ -1,7 +1,9 @@
 //! Sizes that `forward` computes with: each file is right at sizes that were never traced, or the export is refused with
 //! the operation and the axis.
 
+mod far;
 mod images;
+mod networks;
 mod operations;
 mod refusals;
 
