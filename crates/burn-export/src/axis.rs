@@ -32,7 +32,7 @@ impl Axis {
     /// An axis whose size is chosen at run time. Axes of the same name have the same size.
     ///
     /// Every size from 1 up is legal unless [`range`](Self::range) or [`multiple_of`](Self::multiple_of) narrows it;
-    /// the lowest size is always tried.
+    /// both ends of its range are always tried.
     pub fn dynamic(name: impl Into<String>) -> Self {
         Self {
             kind: AxisKind::Dynamic(DynamicAxis { name: name.into(), lowest: 1, highest: usize::MAX, multiple_of: 1 }),
@@ -92,6 +92,12 @@ impl DynamicAxis {
         (largest >= self.nth(0)).then_some(largest)
     }
 
+    /// The smallest legal size from `size` on, if one is.
+    pub(crate) fn next(&self, size: usize) -> Option<usize> {
+        let smallest = size.max(self.lowest).checked_next_multiple_of(self.multiple_of)?;
+        (smallest <= self.highest).then_some(smallest)
+    }
+
     /// All legal sizes, if there are `most` at most.
     pub(crate) fn few_sizes(&self, most: usize) -> Option<Vec<usize>> {
         let count = self.highest / self.multiple_of - self.lowest.div_ceil(self.multiple_of);
@@ -102,8 +108,6 @@ impl DynamicAxis {
     /// that products and sums of axes stay distinguishable.
     pub(crate) fn trace_sizes(&self, position: usize, spread: Spread) -> TraceSizes {
         const BASES: [usize; 8] = [2, 6, 4, 10, 12, 16, 18, 22];
-        // Recording is cheap, but inputs take memory.
-        const LARGEST: usize = 4096;
         let (base, neighbours, together) = match spread {
             Spread::Wide => {
                 let base = BASES[position % BASES.len()] + 24 * (position / BASES.len());
@@ -115,17 +119,28 @@ impl DynamicAxis {
             }
         };
         let base_size = self.nth(base);
-        let last = (self.highest <= LARGEST).then(|| self.nth(usize::MAX / self.multiple_of));
+        // Sizes that programs like to branch at, and some that they do not.
+        const FAR: [usize; 12] = [16, 32, 64, 100, 128, 256, 512, 1000, 1024, 16_411, 131_101, 1_048_583];
+        let ladder = FAR.into_iter().filter_map(|size| self.at_most(size));
         // Neighbours show what is rounded and how; the far ones show what saturates.
-        let far = (neighbours + 1..8).chain([40, 523, 4099]).map(|shift| self.nth(base + shift)).chain(last);
+        let steps = (neighbours + 1..8).chain([40, 523, 4099]).map(|shift| self.nth(base + shift));
+        // Several at the end of the range, where a line that bends before it goes on.
+        let ends = (0..3).filter_map(|step| self.at_most(self.highest()?.checked_sub(step * self.multiple_of)?));
+        let far = steps.chain(ladder).chain(ends).filter(|size| *size > base_size);
         TraceSizes {
             base: base_size,
             lowest: self.nth(0),
+            highest: self.highest(),
             near: (1..=neighbours).map(|shift| self.nth(base + shift)).chain([self.nth(0)]).collect(),
             far: far.collect(),
-            far_together: [523, 61].map(|shift| self.nth(base + shift + 3 * position)),
+            far_together: [1021, 523, 61].map(|shift| self.nth(base + shift + 3 * position)),
             together: together.map(|index| self.nth(index)),
         }
+    }
+
+    /// The highest legal size, where the axis has one.
+    pub(crate) fn highest(&self) -> Option<usize> {
+        (self.highest < usize::MAX).then(|| self.highest / self.multiple_of * self.multiple_of)
     }
 }
 
@@ -142,14 +157,24 @@ pub(crate) enum Spread {
 pub(crate) struct TraceSizes {
     pub(crate) base: usize,
     pub(crate) lowest: usize,
+    /// The end of the range, where it has one.
+    pub(crate) highest: Option<usize>,
     /// Sizes tried while every other axis keeps its base.
     pub(crate) near: Vec<usize>,
-    /// Such sizes that may be lowered where inputs would be too large.
+    /// Such sizes that may be lowered where a recording would be too large.
     pub(crate) far: Vec<usize>,
     /// Sizes of which the first is tried, while every other axis is as far out, that keeps inputs small.
-    pub(crate) far_together: [usize; 2],
+    pub(crate) far_together: [usize; 3],
     /// Sizes tried while every other axis changes too.
     pub(crate) together: [usize; 3],
+}
+
+/// `batch = 3, seq = 7`, or `fixed sizes`.
+pub(crate) fn describe_sizes(axes: &[String], sizes: &[i64]) -> String {
+    if axes.is_empty() {
+        return "fixed sizes".to_string();
+    }
+    axes.iter().zip(sizes).map(|(axis, size)| format!("{axis} = {size}")).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -70,3 +70,27 @@ pub(crate) fn read(dtype: DataType, bytes: &[u8]) -> Option<Vec<f64>> {
         _ => return None,
     })
 }
+
+/// Moves elements of `width` bytes so that axis `i` of the result is axis `permutation[i]` of the input.
+pub(crate) fn permute(bytes: &[u8], shape: &[usize], permutation: &[usize], width: usize) -> Vec<u8> {
+    let mut strides = vec![1usize; shape.len()];
+    for axis in (1..shape.len()).rev() {
+        strides[axis - 1] = strides[axis] * shape[axis];
+    }
+    let sizes: Vec<usize> = permutation.iter().map(|axis| shape[*axis]).collect();
+    let steps: Vec<usize> = permutation.iter().map(|axis| strides[*axis] * width).collect();
+    let mut result = Vec::with_capacity(bytes.len());
+    walk(bytes, &sizes, &steps, 0, width, &mut result);
+    result
+}
+
+fn walk(bytes: &[u8], sizes: &[usize], steps: &[usize], offset: usize, width: usize, result: &mut Vec<u8>) {
+    match (sizes.split_first(), steps.split_first()) {
+        (Some((size, sizes)), Some((step, steps))) => {
+            for index in 0..*size {
+                walk(bytes, sizes, steps, offset + index * step, width, result);
+            }
+        }
+        _ => result.extend_from_slice(bytes.get(offset..offset + width).unwrap_or_default()),
+    }
+}

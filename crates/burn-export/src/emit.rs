@@ -9,32 +9,48 @@ use onnx_model::{Attribute, DataType, Dim as FileDim, Model, Node, Tensor, Value
 
 use crate::capture::parameters::Parameter;
 use crate::error::ExportError;
-use crate::exporter::{OnnxExporter, Signature};
 use crate::graph::{Graph, Operand, Source, ValueId};
-use crate::simplify::constants::permute;
+use crate::opset::Opset;
+use crate::signature::Signature;
 use crate::symbolic::Dim;
 use names::Names;
+
+/// What the user says about the file besides its inputs and outputs.
+#[derive(Clone, Debug)]
+pub(crate) struct Header {
+    pub(crate) opset: Opset,
+    pub(crate) name: String,
+    pub(crate) doc: String,
+    pub(crate) metadata: BTreeMap<String, String>,
+}
+
+impl Default for Header {
+    fn default() -> Self {
+        let (name, doc) = ("main_graph".to_string(), String::new());
+        Self { opset: Opset::V17, name, doc, metadata: BTreeMap::new() }
+    }
+}
 
 /// Writes the model.
 pub(crate) fn emit(
     graph: &Graph,
-    exporter: &OnnxExporter,
+    header: &Header,
     signature: &Signature,
-    parameters: &[Parameter],
+    outputs: &[String],
     axes: &[String],
 ) -> Result<Model, ExportError> {
     let inputs: Vec<String> = signature.inputs.iter().map(|input| input.name.clone()).collect();
     let mut emitter = Emitter {
         graph,
-        parameters,
-        names: Names::new(inputs.iter().chain(&exporter.outputs).map(String::as_str)),
+        uses: graph.uses(),
+        names: Names::new(inputs.iter().chain(outputs).map(String::as_str)),
         values: vec![None; graph.values.len()],
         nodes: Vec::new(),
         initializers: Vec::new(),
         constants: BTreeMap::new(),
         shapes: BTreeMap::new(),
         sizes: BTreeMap::new(),
-        opset: exporter.opset,
+        opset: header.opset,
         path: String::new(),
     };
     for (value, name) in graph.inputs.iter().zip(&inputs) {
@@ -46,7 +62,7 @@ pub(crate) fn emit(
         graph.nodes.iter().flat_map(|node| &node.outputs).for_each(|output| computed[output.0] = true);
         computed
     };
-    for (value, name) in graph.outputs.iter().zip(&exporter.outputs) {
+    for (value, name) in graph.outputs.iter().zip(outputs) {
         let is_size = graph.nodes.iter().any(|node| node.outputs.contains(value) && stands_for_size(node));
         if computed[value.0] && emitter.values[value.0].is_none() && !is_size {
             emitter.values[value.0] = Some(name.clone());
@@ -56,7 +72,7 @@ pub(crate) fn emit(
         emitter.node(index)?;
     }
     emitter.path.clear();
-    for (value, name) in graph.outputs.iter().zip(&exporter.outputs) {
+    for (value, name) in graph.outputs.iter().zip(outputs) {
         let source = emitter.value(*value)?;
         if source != *name {
             let node = Node::new("Identity").named(emitter.names.node("", "Identity"));
@@ -64,20 +80,20 @@ pub(crate) fn emit(
         }
     }
     let shape = |value: ValueId| -> Vec<FileDim> { graph.shape(value).iter().map(|dim| file_dim(dim, axes)).collect() };
-    let mut file = onnx_model::Graph::new(exporter.name.clone());
-    file.doc.clone_from(&exporter.doc);
+    let mut file = onnx_model::Graph::new(header.name.clone());
+    file.doc.clone_from(&header.doc);
     for (value, name) in graph.inputs.iter().zip(&inputs) {
         file.inputs.push(ValueInfo::new(name.clone(), graph.dtype(*value), shape(*value)));
     }
-    for (value, name) in graph.outputs.iter().zip(&exporter.outputs) {
+    for (value, name) in graph.outputs.iter().zip(outputs) {
         file.outputs.push(ValueInfo::new(name.clone(), graph.dtype(*value), shape(*value)));
     }
     file.nodes = emitter.nodes;
     file.initializers = emitter.initializers;
-    let mut model = Model::new(exporter.opset.number(), file);
+    let mut model = Model::new(header.opset.number(), file);
     model.producer_name = "burn-export".to_string();
     model.producer_version = env!("CARGO_PKG_VERSION").to_string();
-    model.metadata.clone_from(&exporter.metadata);
+    model.metadata.clone_from(&header.metadata);
     Ok(model)
 }
 
@@ -94,9 +110,15 @@ fn stands_for_size(node: &crate::graph::Node) -> bool {
     node.op == "Identity" && matches!(node.inputs.first(), Some(Operand::Dims(_) | Operand::Size(_)))
 }
 
+/// Operators whose results are all optional.
+fn may_be_left_out(op: &str) -> bool {
+    matches!(op, "RNN" | "GRU" | "LSTM")
+}
+
 struct Emitter<'a> {
     graph: &'a Graph,
-    parameters: &'a [Parameter],
+    /// How often each value is used.
+    uses: Vec<usize>,
     names: Names,
     values: Vec<Option<String>>,
     nodes: Vec<Node>,
@@ -107,7 +129,7 @@ struct Emitter<'a> {
     shapes: BTreeMap<String, String>,
     /// Sizes computed so far, as scalars and as vectors of one element.
     sizes: BTreeMap<(Dim, bool), String>,
-    opset: crate::Opset,
+    opset: Opset,
     path: String,
 }
 
@@ -136,7 +158,12 @@ impl Emitter<'_> {
         }
         let name = self.names.node(&node.path, node.op);
         let mut file = Node::new(node.op).named(name.clone());
-        for (position, output) in node.outputs.iter().enumerate() {
+        let wanted = self.wanted(node);
+        for (position, output) in node.outputs.iter().take(wanted).enumerate() {
+            if may_be_left_out(node.op) && self.uses[output.0] == 0 {
+                file = file.output(String::new());
+                continue;
+            }
             let value = match &self.values[output.0] {
                 Some(value) => value.clone(),
                 None => self.names.value(&format!("{name}_output_{position}")),
@@ -147,6 +174,14 @@ impl Emitter<'_> {
         file.attributes = node.attributes.iter().map(|(name, value)| ((*name).to_string(), value.clone())).collect();
         self.nodes.push(file.inputs(inputs));
         Ok(())
+    }
+
+    /// How many results have to be named: all, or those up to the last that has a user.
+    fn wanted(&self, node: &crate::graph::Node) -> usize {
+        match may_be_left_out(node.op) {
+            true => node.outputs.iter().rposition(|output| self.uses[output.0] > 0).map_or(0, |last| last + 1),
+            false => node.outputs.len(),
+        }
     }
 
     /// The name of a value; constants and parameters become initialisers when they are first used.
@@ -163,17 +198,11 @@ impl Emitter<'_> {
             .collect();
         let (name, bytes) = match &value.source {
             Source::Constant(bytes) => (self.names.value("constant"), bytes.clone()),
-            Source::Parameter { index, permutation } => {
-                let parameter = self
-                    .parameters
-                    .get(*index)
-                    .ok_or_else(|| ExportError::Internal { message: "a parameter without bytes".to_string() })?;
-                let bytes = match permutation {
-                    None => parameter.bytes.clone(),
-                    Some(permutation) => {
-                        permute(&parameter.bytes, &parameter.shape, permutation, parameter.dtype.size()).into()
-                    }
-                };
+            Source::Derived { name, bytes } => (self.names.value(name), bytes.clone()),
+            Source::Parameter { index, .. } => {
+                let missing = || ExportError::Internal { message: "a parameter without bytes".to_string() };
+                let parameter = graph.parameters.get(*index).ok_or_else(missing)?;
+                let bytes = graph.bytes(id).ok_or_else(missing)?;
                 (self.names.value(&parameter.path), file_bytes(value.dtype, parameter, bytes))
             }
             Source::Input(_) | Source::Node => {

@@ -5,7 +5,7 @@ use std::fmt;
 use burn::tensor::DType;
 use onnx_model::{EncodeError, SaveError, TensorError};
 
-use crate::{ExportReport, Opset, Stage};
+use crate::opset::Opset;
 
 /// The operation that stands in the way, as `Float::Exp([n, 3]) in "encoder.layer.0"`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -104,16 +104,21 @@ pub enum ExportError {
         /// The most elements that a recording uses.
         most: u64,
     },
-    /// There is no memory for an input at the sizes at which `forward` is recorded.
+    /// `forward` does too much to be recorded at the end of an axis's range.
     #[error(
-        "no memory for input {input:?} of shape {shape:?}, at which forward is recorded; lower the sizes of its axes, with \
-         `Axis::range` for a dynamic one"
+        "forward would be recorded with about {count} {what} at {sizes}, the end of a range, where the file has to be proven, \
+         and {most} is the most; lower the range with `Axis::range`, or let forward do less there: no loop over the axis, no \
+         table made on the host"
     )]
-    NoMemory {
-        /// The input.
-        input: String,
-        /// Its shape.
-        shape: Vec<usize>,
+    RecordingTooLarge {
+        /// The sizes of the dynamic axes.
+        sizes: String,
+        /// What there would be too much of: operations, or bytes of constants.
+        what: &'static str,
+        /// How much of it.
+        count: u64,
+        /// The most that a recording may have.
+        most: u64,
     },
     /// A tensor given or returned does not live on the capture device.
     #[error(
@@ -137,15 +142,16 @@ pub enum ExportError {
         message: String,
     },
     /// `forward` panicked while it was recorded.
-    #[error(
-        "forward panicked at {sizes}: {message}; narrow the axis with `Axis::range` if such sizes are not legal, and give one \
-         name to axes that have to be equal"
-    )]
+    #[error("forward panicked at {sizes} ({place}): {message}; {hint}")]
     ForwardPanicked {
         /// The sizes of the dynamic axes.
         sizes: String,
         /// The panic's message.
         message: String,
+        /// The line that panicked: `src/net.rs:12:9`.
+        place: String,
+        /// What to do.
+        hint: &'static str,
     },
     /// `forward` asked for the value of a tensor.
     #[error(
@@ -201,12 +207,12 @@ pub enum ExportError {
         /// The axes that change it.
         axes: String,
     },
-    /// `forward` looked at the values of its inputs.
+    /// `forward` made another constant when it was run again at the same sizes.
     #[error(
-        "forward made a constant from the values of its inputs (shape {shape}, used by {operation}); the file would hold \
-         the values of one run, so compute it with tensor operations instead of `into_data` or `into_scalar`"
+        "forward makes a constant (shape {shape}, used by {operation}) that differs from run to run; the file would hold that \
+         of one run, so pass it in as an input, or make it once, before the export"
     )]
-    ValueDependent {
+    UnrepeatableConstant {
         /// The first operation that uses it.
         operation: Box<FailedOperation>,
         /// The shape of the constant.
@@ -264,13 +270,21 @@ pub enum ExportError {
         opset: i64,
     },
     /// The finished model does not pass the checker: a defect of this crate.
-    #[error("the exported model is not valid ONNX, which is a defect of the exporter: {message}")]
+    #[error(
+        "the exported model is not valid ONNX, which is a defect of burn-export and not of your network; please report it with \
+         the code of forward and this text: \"burn-export {version}, invalid: {message}\"",
+        version = env!("CARGO_PKG_VERSION")
+    )]
     Invalid {
         /// What the checker said.
         message: String,
     },
     /// A defect of this crate, found out in time.
-    #[error("the exporter contradicts itself: {message}")]
+    #[error(
+        "the exporter contradicts itself, which is a defect of burn-export and not of your network; please report it with the \
+         code of forward and this text: \"burn-export {version}, internal: {message}\"",
+        version = env!("CARGO_PKG_VERSION")
+    )]
     Internal {
         /// What went wrong.
         message: String,
@@ -286,30 +300,10 @@ pub enum ExportError {
     Save(#[from] SaveError),
 }
 
-/// What stopped an export, and what had been done by then.
-///
-/// Its `Display` has the error first, and a line for each finished stage below it.
-#[derive(Debug)]
-pub struct FailedExport {
-    /// What stopped it.
-    pub error: ExportError,
-    /// The stages that it went through.
-    pub report: Box<ExportReport>,
-}
+impl TryFrom<i64> for Opset {
+    type Error = ExportError;
 
-impl FailedExport {
-    /// The stage that did not finish.
-    pub fn stage(&self) -> Stage {
-        self.report.next_stage()
+    fn try_from(opset: i64) -> Result<Self, ExportError> {
+        Self::from_number(opset).ok_or(ExportError::UnknownOpset { opset })
     }
 }
-
-impl fmt::Display for FailedExport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the export stopped at {}: {}", self.stage(), self.error)?;
-        let done = self.report.to_string();
-        if done.is_empty() { Ok(()) } else { write!(f, "\n{done}") }
-    }
-}
-
-impl std::error::Error for FailedExport {}

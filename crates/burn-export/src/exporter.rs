@@ -1,50 +1,23 @@
 //! The builder that a user meets.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use burn::module::Module;
 use burn::tensor::DType;
 
-use crate::axis::{Axis, AxisKind, DynamicAxis};
+use crate::axis::Axis;
 use crate::capture::{ModelInputs, ModelOutputs};
-use crate::error::{ExportError, FailedExport};
+use crate::error::ExportError;
 use crate::exported::ExportedModel;
 use crate::opset::Opset;
-use crate::symbolic::AxisId;
+use crate::pipeline::{self, Plan};
+use crate::report::FailedExport;
+use crate::signature::DeclaredInput;
 
 /// Exports a Burn module: name its inputs and outputs, then call [`export`](Self::export).
 ///
 /// Defaults: opset 17, no metadata, integer inputs as int64.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct OnnxExporter {
-    pub(crate) opset: Opset,
-    pub(crate) name: String,
-    pub(crate) doc: String,
-    inputs: Vec<DeclaredInput>,
-    pub(crate) outputs: Vec<String>,
-    pub(crate) metadata: BTreeMap<String, String>,
-    pub(crate) rename: Option<fn(&str) -> String>,
-}
-
-#[derive(Clone, Debug)]
-struct DeclaredInput {
-    name: String,
-    axes: Vec<Axis>,
-    dtype: Option<DType>,
-}
-
-impl Default for OnnxExporter {
-    fn default() -> Self {
-        Self {
-            opset: Opset::V17,
-            name: "main_graph".to_string(),
-            doc: String::new(),
-            inputs: Vec::new(),
-            outputs: Vec::new(),
-            metadata: BTreeMap::new(),
-            rename: None,
-        }
-    }
+    plan: Plan,
 }
 
 impl OnnxExporter {
@@ -55,7 +28,7 @@ impl OnnxExporter {
 
     /// The version of the operator set; the version of the file format follows from it.
     pub fn opset(mut self, opset: Opset) -> Self {
-        self.opset = opset;
+        self.plan.header.opset = opset;
         self
     }
 
@@ -64,26 +37,27 @@ impl OnnxExporter {
     /// Float tensors become float32, integers int64, booleans bool; [`typed_input`](Self::typed_input) chooses others.
     pub fn input(mut self, name: impl Into<String>, axes: impl IntoIterator<Item = Axis>) -> Self {
         let axes = axes.into_iter().collect();
-        self.inputs.push(DeclaredInput { name: name.into(), axes, dtype: None });
+        self.plan.inputs.push(DeclaredInput { name: name.into(), axes, dtype: None });
         self
     }
 
     /// Declares the next input with an element type of its own, such as `DType::I32` for token ids or `DType::F16`.
     pub fn typed_input(mut self, name: impl Into<String>, dtype: DType, axes: impl IntoIterator<Item = Axis>) -> Self {
         let axes = axes.into_iter().collect();
-        self.inputs.push(DeclaredInput { name: name.into(), axes, dtype: Some(dtype) });
+        self.plan.inputs.push(DeclaredInput { name: name.into(), axes, dtype: Some(dtype) });
         self
     }
 
     /// Declares the next output.
     pub fn output(mut self, name: impl Into<String>) -> Self {
-        self.outputs.push(name.into());
+        self.plan.outputs.push(name.into());
         self
     }
 
-    /// Adds an entry to the file's metadata.
+    /// Adds an entry to the file's metadata. The key `burn_export.axes` is taken: it holds the sizes for which the file was
+    /// proven.
     pub fn metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        self.metadata.insert(key.into(), value.into());
+        self.plan.header.metadata.insert(key.into(), value.into());
         self
     }
 
@@ -92,19 +66,28 @@ impl OnnxExporter {
     ///
     /// Nodes are named after the modules in these names.
     pub fn rename_parameters(mut self, rename: fn(&str) -> String) -> Self {
-        self.rename = Some(rename);
+        self.plan.rename = Some(rename);
+        self
+    }
+
+    /// Whether a batch normalisation behind a convolution or a linear layer becomes part of its weights; `true` by default.
+    ///
+    /// The file is smaller and faster by one operator each, and its weights are no longer those of the module: they are
+    /// computed in float64 and rounded, so that results may differ in the last digits.
+    pub fn fold_batch_norms(mut self, fold: bool) -> Self {
+        self.plan.keep_batch_norms = !fold;
         self
     }
 
     /// The name of the graph; `main_graph` by default.
     pub fn graph_name(mut self, name: impl Into<String>) -> Self {
-        self.name = name.into();
+        self.plan.header.name = name.into();
         self
     }
 
     /// A text for people, kept in the file.
     pub fn doc(mut self, doc: impl Into<String>) -> Self {
-        self.doc = doc.into();
+        self.plan.header.doc = doc.into();
         self
     }
 
@@ -138,7 +121,7 @@ impl OnnxExporter {
     ///     .output("y")
     ///     .export_with_report(&linear, |linear, x: Tensor<2>| {
     ///         let [batch, _] = x.dims();
-    ///         linear.forward(x).slice(0..batch.min(6))
+    ///         linear.forward(x).slice(0..batch.isqrt())
     ///     })
     ///     .unwrap_err();
     /// assert_eq!(failed.stage(), Stage::Sizes);
@@ -157,87 +140,6 @@ impl OnnxExporter {
         I: ModelInputs,
         O: ModelOutputs,
     {
-        crate::pipeline::run(&self, module, &forward)
-    }
-
-    pub(crate) fn signature(&self) -> Result<Signature, ExportError> {
-        let mut names = BTreeSet::new();
-        for name in self.inputs.iter().map(|input| &input.name).chain(&self.outputs) {
-            if name.is_empty() {
-                return Err(ExportError::EmptyName);
-            }
-            if !names.insert(name) {
-                return Err(ExportError::DuplicateName { name: name.clone() });
-            }
-        }
-        let mut axes: Vec<DynamicAxis> = Vec::new();
-        let mut inputs = Vec::new();
-        for input in &self.inputs {
-            let resolved = input
-                .axes
-                .iter()
-                .map(|axis| match &axis.kind {
-                    AxisKind::Fixed(size) => Ok(SpecAxis::Fixed(*size)),
-                    AxisKind::Dynamic(axis) => resolve(&mut axes, axis, &input.name).map(SpecAxis::Dynamic),
-                })
-                .collect::<Result<Vec<_>, _>>()?;
-            inputs.push(InputSpec { name: input.name.clone(), axes: resolved, dtype: input.dtype });
-        }
-        Ok(Signature { inputs, axes })
-    }
-}
-
-fn resolve(axes: &mut Vec<DynamicAxis>, axis: &DynamicAxis, input: &str) -> Result<AxisId, ExportError> {
-    if axis.name.is_empty() {
-        return Err(ExportError::EmptyName);
-    }
-    let error = |reason| ExportError::Axis { axis: axis.name.clone(), input: input.to_string(), reason };
-    if let Some(position) = axes.iter().position(|known| known.name == axis.name) {
-        return match axes.get(position) {
-            Some(known) if known == axis => Ok(AxisId(position)),
-            _ => Err(error("its range or factor differs from that of the same axis elsewhere")),
-        };
-    }
-    if !axis.is_possible() {
-        return Err(error("no size lies in its range"));
-    }
-    axes.push(axis.clone());
-    Ok(AxisId(axes.len() - 1))
-}
-
-/// The declared inputs with their axes resolved.
-#[derive(Debug)]
-pub(crate) struct Signature {
-    pub(crate) inputs: Vec<InputSpec>,
-    pub(crate) axes: Vec<DynamicAxis>,
-}
-
-/// A declared input.
-#[derive(Clone, Debug)]
-pub(crate) struct InputSpec {
-    pub(crate) name: String,
-    pub(crate) axes: Vec<SpecAxis>,
-    pub(crate) dtype: Option<DType>,
-}
-
-/// An axis of a declared input.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum SpecAxis {
-    Fixed(usize),
-    Dynamic(AxisId),
-}
-
-impl InputSpec {
-    /// The shape at the given sizes of the dynamic axes.
-    pub(crate) fn shape_at(&self, sizes: &[i64]) -> Vec<usize> {
-        self.axes
-            .iter()
-            .map(|axis| match axis {
-                SpecAxis::Fixed(size) => *size,
-                SpecAxis::Dynamic(AxisId(axis)) => {
-                    sizes.get(*axis).and_then(|size| usize::try_from(*size).ok()).unwrap_or(1)
-                }
-            })
-            .collect()
+        pipeline::run(&self.plan, module, &forward)
     }
 }

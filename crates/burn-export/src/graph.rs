@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use onnx_model::{Attribute, DataType};
 
+use crate::capture::parameters::Parameter;
 use crate::symbolic::Dim;
 
 /// A value of a [`Graph`].
@@ -33,6 +34,8 @@ pub(crate) enum Source {
     Parameter { index: usize, permutation: Option<Vec<usize>> },
     /// Little-endian elements.
     Constant(Bytes),
+    /// Little-endian elements computed from parameters, and the name for them in the file.
+    Derived { name: String, bytes: Bytes },
 }
 
 /// An input of a node.
@@ -65,8 +68,8 @@ pub(crate) struct Graph {
     pub(crate) nodes: Vec<Node>,
     pub(crate) inputs: Vec<ValueId>,
     pub(crate) outputs: Vec<ValueId>,
-    /// The shapes in which the module keeps its parameters.
-    pub(crate) parameters: Vec<Vec<usize>>,
+    /// The module's parameters.
+    pub(crate) parameters: Vec<Parameter>,
 }
 
 impl From<ValueId> for Operand {
@@ -98,7 +101,7 @@ impl Graph {
         let value = self.value(id);
         match &value.source {
             Source::Parameter { index, permutation: None } => {
-                let own = self.parameters.get(*index).map(Vec::as_slice).unwrap_or_default();
+                let own = self.parameters.get(*index).map(|parameter| parameter.shape.as_slice()).unwrap_or_default();
                 own.len() != value.shape.len() || own.iter().zip(&value.shape).any(|(own, dim)| !dim.is(*own as i64))
             }
             _ => false,
@@ -110,6 +113,31 @@ impl Graph {
         match &self.values[id.0].source {
             Source::Constant(bytes) => Some(bytes),
             _ => None,
+        }
+    }
+
+    /// The name of a parameter, or of what is computed from parameters, in the file.
+    pub(crate) fn parameter_name(&self, id: ValueId) -> Option<String> {
+        match &self.values[id.0].source {
+            Source::Parameter { index, .. } => Some(self.parameters.get(*index)?.path.clone()),
+            Source::Derived { name, .. } => Some(name.clone()),
+            _ => None,
+        }
+    }
+
+    /// The little-endian elements of what is known before the file runs, in row-major order.
+    pub(crate) fn bytes(&self, id: ValueId) -> Option<Bytes> {
+        match &self.values[id.0].source {
+            Source::Constant(bytes) | Source::Derived { bytes, .. } => Some(bytes.clone()),
+            Source::Parameter { index, permutation } => {
+                let parameter = self.parameters.get(*index)?;
+                let (bytes, width) = (&parameter.bytes, parameter.dtype.size());
+                Some(match permutation {
+                    None => bytes.clone(),
+                    Some(permutation) => crate::elements::permute(bytes, &parameter.shape, permutation, width).into(),
+                })
+            }
+            Source::Input(_) | Source::Node => None,
         }
     }
 

@@ -82,7 +82,8 @@
 //!
 //! # Limits
 //!
-//! In short: `forward` must not look at values or branch on sizes; loops over an axis need a fixed length; gradients, random
+//! In short: `forward` must not look at values or branch on sizes; loops over an axis need a fixed length, but for Burn's own
+//! recurrent layers; gradients, random
 //! numbers, quantised tensors and collective operations are refused by name. `docs/limits.md` has the whole list with
 //! the reasons and what to do, `docs/operators.md` every operation by opset, and `examples/` a small network, dynamic axes
 //! and a transformer.
@@ -98,17 +99,20 @@ mod exporter;
 mod graph;
 mod lower;
 mod opset;
+mod paths;
 mod pipeline;
 mod program;
+mod proof;
 mod report;
+mod signature;
 mod simplify;
 mod symbolic;
 
 pub use axis::Axis;
 pub use capture::{InputSource, ModelInputs, ModelOutputs, OutputSink};
-pub use error::{ExportError, FailedExport, FailedOperation};
+pub use error::{ExportError, FailedOperation};
 pub use exported::ExportedModel;
 pub use exporter::OnnxExporter;
 pub use onnx_model::{External, SaveOptions, WrittenFile};
 pub use opset::Opset;
-pub use report::{ExportReport, Stage};
+pub use report::{ExportReport, FailedExport, Stage};

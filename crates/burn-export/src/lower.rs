@@ -19,8 +19,8 @@ mod interpolation;
 mod module;
 mod movement;
 mod normalization;
-pub(crate) mod paths;
 mod pooling;
+mod recurrent;
 mod reduction;
 mod scatter;
 mod slicing;
@@ -34,14 +34,14 @@ use burn::backend::ir::{BaseOperationIr, BoolOperationIr, OperationIr, ScalarIr,
 use onnx_model::DataType;
 
 pub(crate) use builder::Builder;
-use paths::Modules;
 
 use crate::elements::{self, data_type};
 use crate::error::{ExportError, FailedOperation};
-use crate::exporter::InputSpec;
 use crate::graph::{Graph, Operand, Source, ValueId};
 use crate::opset::Opset;
+use crate::paths::Modules;
 use crate::program::{Number, Operation, Program};
+use crate::signature::InputSpec;
 use crate::symbolic::{Dim, shape_text};
 
 type Result<T> = std::result::Result<T, ExportError>;
@@ -50,7 +50,7 @@ type Result<T> = std::result::Result<T, ExportError>;
 pub(crate) fn lower(program: &Program, inputs: &[InputSpec], modules: Modules<'_>, opset: Opset) -> Result<Graph> {
     let Modules { parameters, visits } = modules;
     let mut builder = Builder::new(opset);
-    builder.graph.parameters = parameters.iter().map(|parameter| parameter.shape.clone()).collect();
+    builder.graph.parameters = parameters.to_vec();
     let mut values = HashMap::new();
     for (position, id) in program.inputs.iter().enumerate() {
         let spec = inputs.get(position).map(|spec| spec.name.clone()).unwrap_or_default();
@@ -133,10 +133,7 @@ impl Lowering<'_> {
             OperationIr::Float(_, op) => self.float(op),
             OperationIr::Module(op) => self.module(op),
             OperationIr::Activation(op) => self.activation(op),
-            OperationIr::Custom(op) => Err(self.refuse(format!(
-                "the custom operation {:?} has no ONNX form; write it with Burn's own operations for the export",
-                op.id
-            ))),
+            OperationIr::Custom(op) => self.custom(op),
             OperationIr::Distributed(_) => {
                 Err(self.refuse("collective operations belong to training; export the network without them"))
             }
@@ -213,17 +210,22 @@ impl Lowering<'_> {
     pub(crate) fn bind(&mut self, out: &TensorIr, value: ValueId) -> Result<()> {
         let value = self.b.cast(value, data_type(out.dtype, || self.at_fault().to_string())?);
         let expected = self.shape(out);
-        if self.b.graph.shape(value) != expected {
-            let text = |dims: &[Dim]| shape_text(dims, &self.program.axes);
-            // Another form of the same sizes would be equal: this is a different shape.
-            return Err(ExportError::Internal {
-                message: format!(
-                    "{} gave the shape {} where the recording has {}",
-                    self.operation.name,
-                    text(self.b.graph.shape(value)),
-                    text(&expected)
-                ),
-            });
+        let found = self.b.graph.shape(value);
+        if *found != expected {
+            let same = |(left, right)| self.program.known.same(left, right);
+            if found.len() != expected.len() || !found.iter().zip(&expected).all(same) {
+                let text = |dims: &[Dim]| shape_text(dims, &self.program.axes);
+                return Err(ExportError::Internal {
+                    message: format!(
+                        "{} gave the shape {} where the recording has {}",
+                        self.operation.name,
+                        text(found),
+                        text(&expected)
+                    ),
+                });
+            }
+            // Another form of the same sizes: the one that the recording has proven.
+            self.b.graph.values[value.0].shape = expected;
         }
         self.values.insert(out.id, value);
         Ok(())

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use crate::error::ExportError;
-
 /// A version of ONNX's own operator set that this crate writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(i64)]
@@ -42,13 +40,9 @@ impl Opset {
     pub fn number(self) -> i64 {
         self as i64
     }
-}
 
-impl TryFrom<i64> for Opset {
-    type Error = ExportError;
-
-    fn try_from(opset: i64) -> Result<Self, ExportError> {
-        Self::ALL.into_iter().find(|version| version.number() == opset).ok_or(ExportError::UnknownOpset { opset })
+    pub(crate) fn from_number(number: i64) -> Option<Self> {
+        Self::ALL.into_iter().find(|version| version.number() == number)
     }
 }
 

@@ -5,21 +5,37 @@ use burn::module::Module;
 use burn::tensor::Device;
 use onnx_model::Model;
 
+use crate::axis::describe_sizes;
 use crate::capture::parameters;
-use crate::capture::points::trace_points;
-use crate::capture::trace::{Trace, TracePoint, describe_sizes, record};
+use crate::capture::survey::survey;
+use crate::capture::trace::{Trace, TracePoint, record};
 use crate::capture::{ModelInputs, ModelOutputs};
-use crate::error::{ExportError, FailedExport};
+use crate::emit::{self, Header};
+use crate::error::ExportError;
 use crate::exported::ExportedModel;
-use crate::exporter::{OnnxExporter, Signature};
-use crate::lower::paths::Modules;
+use crate::paths::Modules;
 use crate::program::Program;
-use crate::report::{ExportReport, Stage};
-use crate::{emit, equivalence, lower, program, simplify};
+use crate::program::merge::{Divergence, merge, most_common};
+use crate::report::{ExportReport, FailedExport, Stage};
+use crate::signature::{DeclaredInput, Signature};
+use crate::symbolic::Known;
+use crate::{equivalence, lower, proof, simplify};
+
+/// What the user asks for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Plan {
+    pub(crate) header: Header,
+    pub(crate) inputs: Vec<DeclaredInput>,
+    pub(crate) outputs: Vec<String>,
+    /// Whether a BatchNormalization stays an operator of its own.
+    pub(crate) keep_batch_norms: bool,
+    /// From a parameter's path in the module to its name in the file.
+    pub(crate) rename: Option<fn(&str) -> String>,
+}
 
 /// Capture, symbolic sizes, lowering, simplification, writing, checking.
 pub(crate) fn run<M, I, O>(
-    exporter: &OnnxExporter,
+    plan: &Plan,
     module: &M,
     forward: &impl Fn(&M, I) -> O,
 ) -> Result<ExportedModel, FailedExport>
@@ -28,15 +44,15 @@ where
     I: ModelInputs,
     O: ModelOutputs,
 {
-    let mut report = ExportReport::new(exporter.opset);
-    match export(exporter, module, forward, &mut report) {
+    let mut report = ExportReport::new(plan.header.opset);
+    match export(plan, module, forward, &mut report) {
         Ok(model) => Ok(ExportedModel { model, report }),
         Err(error) => Err(FailedExport { error, report: Box::new(report) }),
     }
 }
 
 fn export<M, I, O>(
-    exporter: &OnnxExporter,
+    plan: &Plan,
     module: &M,
     forward: &impl Fn(&M, I) -> O,
     report: &mut ExportReport,
@@ -46,34 +62,33 @@ where
     I: ModelInputs,
     O: ModelOutputs,
 {
-    let signature = exporter.signature()?;
+    let signature = Signature::resolve(&plan.inputs, &plan.outputs)?;
     let axes: Vec<String> = signature.axes.iter().map(|axis| axis.name.clone()).collect();
     let (mut parameters, visits) = parameters::read(module)?;
-    if let Some(rename) = exporter.rename {
+    if let Some(rename) = plan.rename {
         parameters.iter_mut().for_each(|parameter| parameter.path = rename(&parameter.path));
     }
     report.parameters = parameters.len();
     report.parameter_bytes = parameters.iter().map(|parameter| parameter.bytes.len() as u64).sum();
     report.finished = Some(Stage::Declarations);
     let device = Device::capture();
-    let mut traces = Vec::new();
-    let points = trace_points(&signature)?;
-    let last = points.len() - 1;
-    for (position, sizes) in points.into_iter().enumerate() {
-        // Another fill for the last trace: what changes with it looked at values.
-        let fill = u8::from(position == last);
-        let point = TracePoint { inputs: &signature.inputs, axes: &axes, sizes, fill };
-        let trace = record(&device, module, forward, point)?;
+    let traces = survey(&signature, &axes, &mut |sizes| {
+        let trace = record(
+            &device,
+            module,
+            forward,
+            TracePoint { inputs: &signature.inputs, axes: &axes, sizes, first: report.traces.is_empty() },
+        )?;
         report.traces.push(describe_sizes(&axes, &trace.sizes));
-        traces.push(trace);
-    }
+        Ok(trace)
+    })?;
     let modules = Modules { parameters: &parameters, visits: &visits };
-    finish(exporter, &signature, &axes, modules, traces, report)
+    finish(plan, &signature, &axes, modules, traces, report)
 }
 
 /// Everything after the recording, which is the same for every module and closure.
 fn finish(
-    exporter: &OnnxExporter,
+    plan: &Plan,
     signature: &Signature,
     axes: &[String],
     modules: Modules<'_>,
@@ -81,38 +96,48 @@ fn finish(
     report: &mut ExportReport,
 ) -> Result<Model, ExportError> {
     let returned = traces.first().map_or(0, |trace| trace.outputs.len());
-    if returned != exporter.outputs.len() {
-        return Err(ExportError::OutputCount { declared: exporter.outputs.len(), returned });
+    if returned != plan.outputs.len() {
+        return Err(ExportError::OutputCount { declared: plan.outputs.len(), returned });
     }
     report.recorded = traces.first().map_or(0, |trace| {
         trace.operations.iter().filter(|operation| !matches!(operation, OperationIr::Drop(_))).count()
     });
     report.finished = Some(Stage::Capture);
-    let (program, divergences) = program::merge(axes, modules, traces)?;
+    let known = Known::new(signature.axes.iter().map(|axis| axis.multiple_of as i64).collect());
+    let tried: Vec<Vec<i64>> = traces.iter().map(|trace| trace.sizes.clone()).collect();
+    let lower = |program: &Program| lower::lower(program, &signature.inputs, modules, plan.header.opset);
+    let prove = |base: usize| -> Result<Program, ExportError> {
+        let (program, divergences) = merge(axes, &known, modules, &traces, base)?;
+        for Divergence { trace, difference } in divergences {
+            let Some(mut expected) = program.at(&trace.sizes).map(|program| lower(&program)).transpose()? else {
+                return Err(difference);
+            };
+            let (found, _) = merge(axes, &known, modules, std::slice::from_ref(trace), 0)?;
+            let mut found = lower(&found)?;
+            simplify::settle(&mut expected);
+            simplify::settle(&mut found);
+            if !equivalence::same(&expected, &found) {
+                return Err(difference);
+            }
+        }
+        Ok(program)
+    };
+    // The base sizes may be those at which Burn takes a shortcut.
+    let program = prove(0).or_else(|error| match most_common(&traces) {
+        0 => Err(error),
+        base => prove(base).map_err(|_| error),
+    })?;
     for operation in &program.operations {
         *report.operations.entry(operation.name.clone()).or_insert(0) += 1;
-    }
-    let lower = |program: &Program| lower::lower(program, &signature.inputs, modules, exporter.opset);
-    for divergence in divergences {
-        let sizes = divergence.trace.sizes.clone();
-        let Some(mut expected) = program.at(&sizes).map(|program| lower(&program)).transpose()? else {
-            return Err(divergence.difference);
-        };
-        let (found, _) = program::merge(axes, modules, vec![divergence.trace])?;
-        let mut found = lower(&found)?;
-        simplify::settle(&mut expected);
-        simplify::settle(&mut found);
-        if !equivalence::same(&expected, &found) {
-            return Err(divergence.difference);
-        }
     }
     report.finished = Some(Stage::Sizes);
     let mut graph = lower(&program)?;
     report.lowered_nodes = graph.nodes.len();
     report.finished = Some(Stage::Lowering);
-    report.simplifications = simplify::simplify(&mut graph);
+    report.simplifications = simplify::simplify(&mut graph, !plan.keep_batch_norms);
     report.finished = Some(Stage::Simplification);
-    let model = emit::emit(&graph, exporter, signature, modules.parameters, &program.axes)?;
+    let mut model = emit::emit(&graph, &plan.header, signature, &plan.outputs, &program.axes)?;
+    model.metadata.extend(proof::entry(&signature.axes, &tried));
     for node in &model.graph.nodes {
         *report.nodes.entry(node.op_type.clone()).or_insert(0) += 1;
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::error::ExportError;
 use crate::opset::Opset;
 
 /// A stage of an export, in order.
@@ -115,7 +116,11 @@ impl ExportReport {
         match stage {
             Stage::Declarations => format!("parameters  {} tensors, {} bytes", self.parameters, self.parameter_bytes),
             Stage::Capture => {
-                let sizes = self.traces.join("; ");
+                // A few of them say what the rest is like.
+                let sizes = match self.traces.as_slice() {
+                    [first, second, third, .., last] => format!("{first}; {second}; {third}; ...; {last}"),
+                    few => few.join("; "),
+                };
                 format!("captured    {} operations at {} sizes: {sizes}", self.recorded, self.traces.len())
             }
             Stage::Sizes => format!("explained   the sizes of the {} that the outputs need", self.operation_count()),
@@ -141,3 +146,31 @@ impl fmt::Display for ExportReport {
         f.write_str(&done.map(|stage| self.line(stage)).collect::<Vec<_>>().join("\n"))
     }
 }
+
+/// What stopped an export, and what had been done by then.
+///
+/// Its `Display` has the error first, and a line for each finished stage below it.
+#[derive(Debug)]
+pub struct FailedExport {
+    /// What stopped it.
+    pub error: ExportError,
+    /// The stages that it went through.
+    pub report: Box<ExportReport>,
+}
+
+impl FailedExport {
+    /// The stage that did not finish.
+    pub fn stage(&self) -> Stage {
+        self.report.next_stage()
+    }
+}
+
+impl fmt::Display for FailedExport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the export stopped at {}: {}", self.stage(), self.error)?;
+        let done = self.report.to_string();
+        if done.is_empty() { Ok(()) } else { write!(f, "\n{done}") }
+    }
+}
+
+impl std::error::Error for FailedExport {}

@@ -3,8 +3,10 @@
 //! Every rule keeps the values that the graph computes, for every size of the axes. The rules run in turn until none
 //! of them finds anything.
 
+mod batch_norm;
 mod broadcasting;
-pub(crate) mod constants;
+mod constants;
+mod joining;
 mod linear;
 mod no_ops;
 mod sharing;
@@ -30,17 +32,27 @@ const RULES: [(&str, Rule); 10] = [
 ];
 
 /// Rules for the end, whose results the others would not recognise.
-const LAST: [(&str, Rule); 4] = [
+const LAST: [(&str, Rule); 6] = [
+    ("weights joined", joining::join_weights),
+    ("constants folded", constants::fold),
     ("Gemm formed", linear::form_gemm),
     ("Flatten formed", no_ops::form_flatten),
     ("shared work shared", sharing::share),
     ("dead nodes removed", remove_dead),
 ];
 
-/// Applies every rule until nothing changes; says how often each was applied.
-pub(crate) fn simplify(graph: &mut Graph) -> BTreeMap<&'static str, usize> {
+/// A rule that changes weights, and with them the last digits of the results.
+const FOLD: [(&str, Rule); 2] =
+    [("batch norms folded", batch_norm::fold_batch_norm), ("dead nodes removed", remove_dead)];
+
+/// Applies every rule until nothing changes; says how often each was applied. Normalisations become part of the weights in
+/// front of them where `fold` says so.
+pub(crate) fn simplify(graph: &mut Graph, fold: bool) -> BTreeMap<&'static str, usize> {
     let mut applied = settle(graph);
     run(graph, &LAST, &mut applied);
+    if fold {
+        run(graph, &FOLD, &mut applied);
+    }
     applied
 }
 

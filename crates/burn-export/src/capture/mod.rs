@@ -1,9 +1,12 @@
 //! Recording `forward` at several sizes.
 
 mod linear;
+mod panic;
 pub(crate) mod parameters;
-pub(crate) mod points;
+mod points;
+pub(crate) mod recurrent;
 pub(crate) mod signature;
+pub(crate) mod survey;
 pub(crate) mod trace;
 
 pub use signature::{InputSource, ModelInputs, ModelOutputs, OutputSink};

@@ -2,10 +2,10 @@
 
 use burn::backend::Capture;
 use burn::backend::capture::TensorId;
-use burn::tensor::{Bool, BoolStore, DType, Device, Int, Shape, Tensor, TensorData};
+use burn::tensor::{Bool, BoolStore, DType, Device, Int, Shape, Tensor};
 
 use crate::error::ExportError;
-use crate::exporter::InputSpec;
+use crate::signature::InputSpec;
 
 /// What the closure given to [`OnnxExporter::export`](crate::OnnxExporter::export) takes after the module.
 ///
@@ -36,27 +36,27 @@ pub struct InputSource<'a> {
     specs: std::slice::Iter<'a, InputSpec>,
     device: &'a Device,
     shape: &'a dyn Fn(&InputSpec) -> Vec<usize>,
-    fill: u8,
     taken: usize,
-    ids: Vec<TensorId>,
-    dtypes: Vec<DType>,
+    tensors: Vec<TakenInput>,
+}
+
+/// An input that `forward` was given.
+#[derive(Clone, Debug)]
+pub(crate) struct TakenInput {
+    pub(crate) id: TensorId,
+    pub(crate) shape: Vec<usize>,
+    pub(crate) dtype: DType,
 }
 
 impl<'a> InputSource<'a> {
-    /// `fill` goes into the low byte of every element: traces of different fill show whether `forward` looks at values.
-    pub(crate) fn new(
-        specs: &'a [InputSpec],
-        device: &'a Device,
-        shape: &'a dyn Fn(&InputSpec) -> Vec<usize>,
-        fill: u8,
-    ) -> Self {
-        Self { specs: specs.iter(), device, shape, fill, taken: 0, ids: Vec::new(), dtypes: Vec::new() }
+    pub(crate) fn new(specs: &'a [InputSpec], device: &'a Device, shape: &'a dyn Fn(&InputSpec) -> Vec<usize>) -> Self {
+        Self { specs: specs.iter(), device, shape, taken: 0, tensors: Vec::new() }
     }
 
-    /// The tensors handed out and their types, once all declared inputs are taken.
-    pub(crate) fn finish(self) -> Result<(Vec<TensorId>, Vec<DType>), ExportError> {
+    /// The tensors handed out, once all declared inputs are taken.
+    pub(crate) fn finish(self) -> Result<Vec<TakenInput>, ExportError> {
         match self.specs.len() {
-            0 => Ok((self.ids, self.dtypes)),
+            0 => Ok(self.tensors),
             left => Err(ExportError::InputCount { declared: self.taken + left, taken: self.taken }),
         }
     }
@@ -67,7 +67,7 @@ impl<'a> InputSource<'a> {
         kind: &'static str,
         default: DType,
         is_kind: fn(DType) -> bool,
-    ) -> Result<(TensorData, DType), ExportError> {
+    ) -> Result<(Vec<usize>, DType), ExportError> {
         let Some(spec) = self.specs.next() else {
             return Err(ExportError::InputCount { declared: self.taken, taken: self.taken + 1 });
         };
@@ -79,25 +79,8 @@ impl<'a> InputSource<'a> {
         if !is_kind(dtype) {
             return Err(ExportError::InputKind { input: spec.name.clone(), dtype, kind });
         }
-        let shape = (self.shape)(spec);
-        let width = dtype.size();
-        let mut bytes = zeros(&shape, width)
-            .ok_or_else(|| ExportError::NoMemory { input: spec.name.clone(), shape: shape.clone() })?;
-        // Zeros are not touched here, so that only the copy is real that Burn makes of them.
-        if self.fill != 0 {
-            bytes.chunks_exact_mut(width).for_each(|element| element[0] = self.fill);
-        }
-        self.dtypes.push(dtype);
-        Ok((TensorData::from_bytes_vec(bytes, Shape::from(shape), dtype), dtype))
+        Ok(((self.shape)(spec), dtype))
     }
-}
-
-/// Zeros in memory that is not touched yet; `None` where there is not enough.
-fn zeros(shape: &[usize], width: usize) -> Option<Vec<u8>> {
-    let length = shape.iter().try_fold(width, |product, size| product.checked_mul(*size))?;
-    // `vec!` ends the process where there is no memory, so it is asked for first.
-    Vec::<u8>::new().try_reserve_exact(length).ok()?;
-    Some(vec![0u8; length])
 }
 
 /// The outputs of one trace.
@@ -116,9 +99,10 @@ macro_rules! tensor_signature {
     ($tensor:ty, $kind:literal, $default:expr, $is_kind:expr) => {
         impl<const D: usize> ModelInputs for $tensor {
             fn take(source: &mut InputSource<'_>) -> Result<Self, ExportError> {
-                let (data, dtype) = source.next(D, $kind, $default, $is_kind)?;
-                let tensor = <$tensor>::from_data(data, (source.device, dtype));
-                source.ids.push(tensor_id!(tensor)?);
+                let (shape, dtype) = source.next(D, $kind, $default, $is_kind)?;
+                // Without elements: an input of any size costs nothing, and whoever reads its values is found out.
+                let tensor = <$tensor>::empty(Shape::from(shape.clone()), (source.device, dtype));
+                source.tensors.push(TakenInput { id: tensor_id!(tensor)?, shape, dtype });
                 Ok(tensor)
             }
         }

@@ -1,19 +1,20 @@
 //! One recording of `forward`.
 
-use std::any::Any;
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use burn::backend::capture::TensorId;
 use burn::backend::ir::OperationIr;
 use burn::module::Module;
-use burn::tensor::{DType, Device, TensorData};
+use burn::tensor::{DType, Device, IntDType, TensorData};
 
 use super::linear::broadcast_weights;
+use super::panic::{Panic, caught};
 use super::parameters::stand_in;
-use super::signature::{InputSource, ModelInputs, ModelOutputs, OutputSink};
+use super::recurrent::roll_up;
+use super::signature::{InputSource, ModelInputs, ModelOutputs, OutputSink, TakenInput};
+use crate::axis::describe_sizes;
 use crate::error::ExportError;
-use crate::exporter::InputSpec;
+use crate::signature::InputSpec;
 
 /// The operations of one run of `forward`, not executed.
 #[derive(Debug)]
@@ -21,11 +22,9 @@ pub(crate) struct Trace {
     /// The sizes of the dynamic axes.
     pub(crate) sizes: Vec<i64>,
     pub(crate) operations: Vec<OperationIr>,
-    /// The contents of the tensors that `forward` made from host data, inputs excluded.
+    /// The contents of the tensors that `forward` made from host data.
     pub(crate) values: BTreeMap<TensorId, TensorData>,
-    pub(crate) inputs: Vec<TensorId>,
-    pub(crate) input_shapes: Vec<Vec<usize>>,
-    pub(crate) input_dtypes: Vec<DType>,
+    pub(crate) inputs: Vec<TakenInput>,
     pub(crate) outputs: Vec<TensorId>,
     /// The stand-ins of the parameters, in the order in which they are visited.
     pub(crate) parameters: Vec<TensorId>,
@@ -36,8 +35,8 @@ pub(crate) struct TracePoint<'a> {
     pub(crate) inputs: &'a [InputSpec],
     pub(crate) axes: &'a [String],
     pub(crate) sizes: Vec<i64>,
-    /// The low byte of every input element.
-    pub(crate) fill: u8,
+    /// Whether nothing was recorded before.
+    pub(crate) first: bool,
 }
 
 /// Records `forward` on `device`.
@@ -56,12 +55,12 @@ where
     let mut run = || -> Result<Boundary, ExportError> {
         // Running statistics are shared by clones: only a validation copy may be moved.
         let (module, parameters) = stand_in(module.valid(), device)?;
-        let mut source = InputSource::new(point.inputs, device, &shape, point.fill);
+        let mut source = InputSource::new(point.inputs, device, &shape);
         let arguments = I::take(&mut source)?;
-        let (inputs, input_dtypes) = source.finish()?;
+        let inputs = source.finish()?;
         let mut sink = OutputSink::default();
         forward(&module, arguments).give(&mut sink)?;
-        Ok(Boundary { inputs, input_dtypes, outputs: sink.into_ids(), parameters })
+        Ok(Boundary { inputs, outputs: sink.into_ids(), parameters })
     };
     record_run(device, &point, &mut run)
 }
@@ -73,24 +72,29 @@ fn record_run(
     run: &mut dyn FnMut() -> Result<Boundary, ExportError>,
 ) -> Result<Trace, ExportError> {
     let mut boundary = Err(ExportError::NotCaptured);
-    let captured = catch_unwind(AssertUnwindSafe(|| {
+    let captured = caught(|| {
         device.capture_scope(|scope| {
+            if point.first {
+                count_in(device, point.inputs);
+            }
             boundary = run();
             match &boundary {
                 Ok(ends) => {
-                    // An output returned twice, or an input returned as it is, is declared once.
-                    let mut outputs = ends.outputs.clone();
+                    // An output returned twice is declared once. The inputs are recorded as empty tensors, which the
+                    // capture takes for computed ones.
+                    let given = |id: &TensorId| ends.inputs.iter().any(|input| input.id == *id);
+                    let mut outputs: Vec<TensorId> = ends.outputs.iter().copied().filter(|id| !given(id)).collect();
                     outputs.sort_unstable();
                     outputs.dedup();
-                    scope.complete(ends.inputs.iter().copied(), outputs)
+                    scope.complete([], outputs)
                 }
                 Err(_) => scope.complete([], []),
             }
         })
-    }))
+    })
     .map_err(|panic| {
+        let Panic { message, place } = panic;
         let sizes = describe_sizes(point.axes, &point.sizes);
-        let message = one_line(&panic_message(panic.as_ref()));
         // What Burn's capture says when a recorded tensor is read.
         if message.contains("has no concrete value") {
             return ExportError::ReadsValues { sizes };
@@ -99,51 +103,42 @@ fn record_run(
         if message.contains("is on the wrong backend") || message.contains("not on the same device") {
             return ExportError::OtherDevice { message };
         }
-        ExportError::ForwardPanicked { sizes, message }
+        let hint = match (point.first, point.axes.len()) {
+            (true, 0 | 1) => "run it with tensors of this size on another device first",
+            (true, _) => {
+                "give one name to axes that have to be equal, and run it with tensors of these sizes on another device"
+            }
+            (false, _) => {
+                "it ran at other sizes: where these are not legal, narrow the axis with `Axis::range`, or with \
+                 `Axis::multiple_of` where only multiples are, and give one name to axes that have to be equal"
+            }
+        };
+        ExportError::ForwardPanicked { sizes, message, place, hint }
     })?;
     let ends = boundary?;
     let captured = captured.map_err(|error| ExportError::Capture { message: error.to_string() })?;
-    let mut values = captured.values;
-    // The inputs' elements mean nothing, and may be large.
-    let input_shapes =
-        ends.inputs.iter().map(|id| values.remove(id).map(|data| data.shape().to_vec()).unwrap_or_default()).collect();
     Ok(Trace {
         sizes: point.sizes.clone(),
-        operations: broadcast_weights(captured.graph.operations, &ends.outputs),
-        values,
-        input_shapes,
+        operations: broadcast_weights(roll_up(captured.graph.operations), &ends.outputs),
+        values: captured.values,
         inputs: ends.inputs,
-        input_dtypes: ends.input_dtypes,
         outputs: ends.outputs,
         parameters: ends.parameters,
     })
 }
 
+/// Lets `forward` count in int32 where that is the type of every integer input that has one declared, as it does on a device
+/// for which that is the default. Elsewhere it counts in int64, which is the default here.
+fn count_in(device: &Device, inputs: &[InputSpec]) {
+    let mut declared = inputs.iter().filter_map(|input| input.dtype).filter(|dtype| dtype.is_int() || dtype.is_uint());
+    if declared.next() == Some(DType::I32) && declared.all(|dtype| dtype == DType::I32) {
+        // A device that has counted already keeps its type; this one is new.
+        let _ = device.clone().configure(IntDType::I32);
+    }
+}
+
 struct Boundary {
-    inputs: Vec<TensorId>,
-    input_dtypes: Vec<DType>,
+    inputs: Vec<TakenInput>,
     outputs: Vec<TensorId>,
     parameters: Vec<TensorId>,
-}
-
-/// `batch = 3, seq = 7`, or `fixed sizes`.
-pub(crate) fn describe_sizes(axes: &[String], sizes: &[i64]) -> String {
-    if axes.is_empty() {
-        return "fixed sizes".to_string();
-    }
-    axes.iter().zip(sizes).map(|(axis, size)| format!("{axis} = {size}")).collect::<Vec<_>>().join(", ")
-}
-
-/// Burn frames its messages and numbers their reasons.
-fn one_line(message: &str) -> String {
-    let lines = message.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("==="));
-    lines.collect::<Vec<_>>().join(" ").trim_end_matches('.').to_string()
-}
-
-fn panic_message(panic: &(dyn Any + Send)) -> String {
-    panic
-        .downcast_ref::<String>()
-        .cloned()
-        .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_string()))
-        .unwrap_or_else(|| "no message".to_string())
 }

@@ -4,9 +4,9 @@
 //! the end. What remains is read from an input's shape and computed in int64.
 
 use super::Emitter;
-use crate::Opset;
 use crate::error::ExportError;
 use crate::graph::{Node, ValueId};
+use crate::opset::Opset;
 use crate::symbolic::{Atom, AxisId, Dim, Monomial, Ratio, gcd};
 
 impl Emitter<'_> {
@@ -98,6 +98,12 @@ impl Emitter<'_> {
                     return bound.clone();
                 }
                 let Some(size) = input.get(axis) else { return bound.clone() };
+                // Slice ends with the axis by itself.
+                if position == 2
+                    && let Some(most) = bound.is_at_most(size)
+                {
+                    return Dim::fixed(most);
+                }
                 match (bound - size).as_fixed() {
                     // The end itself has no negative form.
                     Some(0) if position == 2 => Dim::fixed(i64::MAX),
@@ -137,11 +143,6 @@ impl Emitter<'_> {
             return Err(ExportError::Internal { message: "an axis that no input has".to_string() });
         };
         let input = self.value(input)?;
-        // Shape takes a range from opset 15 on.
-        if self.opset >= Opset::V15 && !scalar {
-            let range = [("start", position.into()), ("end", (position + 1).into())];
-            return Ok(self.push("Shape", &[input], &range));
-        }
         let shape_key = format!("shape of {input}");
         let shape = match self.shapes.get(&shape_key) {
             Some(shape) => shape.clone(),
@@ -151,8 +152,15 @@ impl Emitter<'_> {
                 shape
             }
         };
-        let index = self.whole(&[position], scalar)?;
-        Ok(self.push("Gather", &[shape, index], &[("axis", 0i64.into())]))
+        if scalar {
+            let index = self.whole(&[position], true)?;
+            return Ok(self.push("Gather", &[shape, index], &[("axis", 0i64.into())]));
+        }
+        // Of the forms that give a vector of one size, this is the one that every reader takes: some lose a Gather of a
+        // vector, others misread a Shape with a range.
+        let bounds = [position, position + 1, 0].map(|number| self.whole(&[number], false));
+        let [start, end, axis] = bounds;
+        Ok(self.push("Slice", &[shape, start?, end?, axis?], &[]))
     }
 
     /// `(sum of products) / common denominator`.
@@ -229,6 +237,15 @@ impl Emitter<'_> {
                     inner = self.push("Sub", &[inner, rest], &[]);
                 }
                 Ok(self.push("Div", &[inner, divisor], &[]))
+            }
+            Atom::Min(inner, most) => {
+                let (inner, most) = (self.size(inner, scalar)?, self.whole(&[*most], scalar)?);
+                // Min takes integers from opset 12 on.
+                if self.opset >= Opset::V12 {
+                    return Ok(self.push("Min", &[inner, most], &[]));
+                }
+                let less = self.push("Less", &[inner.clone(), most.clone()], &[]);
+                Ok(self.push("Where", &[less, inner, most], &[]))
             }
         }
     }

@@ -77,6 +77,21 @@ impl Builder {
         outputs
     }
 
+    /// An operator whose attributes and results are known at run time only.
+    pub(crate) fn layer(
+        &mut self,
+        op: &'static str,
+        inputs: Vec<Operand>,
+        attributes: Vec<(&'static str, Attribute)>,
+        kinds: Vec<Kind>,
+    ) -> Vec<ValueId> {
+        let outputs: Vec<ValueId> =
+            kinds.into_iter().map(|(dtype, shape)| self.graph.add(dtype, shape, Source::Node)).collect();
+        let (attributes, path) = (attributes.into_iter().collect(), self.path.clone());
+        self.graph.nodes.push(Node { op, inputs, outputs: outputs.clone(), attributes, path });
+        outputs
+    }
+
     /// A constant tensor.
     pub(crate) fn constant(&mut self, dtype: DataType, shape: &[usize], bytes: impl Into<Bytes>) -> ValueId {
         let shape = shape.iter().map(|size| Dim::fixed(*size as i64)).collect();
@@ -261,6 +276,19 @@ impl Builder {
         }
         let dtype = self.dtype(x);
         self.node("Expand", [x.into(), Operand::Dims(shape.clone())], [], (dtype, shape))
+    }
+
+    /// Zeros before and after along the last axes.
+    pub(crate) fn pad(&mut self, x: ValueId, before: &[Dim], after: &[Dim]) -> ValueId {
+        let mut shape = self.shape(x);
+        let first = shape.len() - before.len();
+        let zeros = vec![Dim::fixed(0); first];
+        for (size, (before, after)) in shape[first..].iter_mut().zip(before.iter().zip(after)) {
+            *size = &(&*size + before) + after;
+        }
+        let pads = [&zeros, before, &zeros, after].concat();
+        let dtype = self.dtype(x);
+        self.node("Pad", [x.into(), Operand::Dims(pads)], [("mode", "constant".into())], (dtype, shape))
     }
 
     /// One axis from `start` to before `end`, both counted from the front.

@@ -9,12 +9,13 @@ use onnx_model::Attribute;
 use super::{Lowering, Result};
 use crate::graph::Operand;
 use crate::opset::Opset;
+use crate::symbolic::Dim;
 
 /// What a convolution has besides its tensors.
 struct Window<'a> {
     stride: &'a [usize],
     /// Before and after, axis by axis.
-    padding: Vec<(usize, usize)>,
+    padding: Vec<(Dim, Dim)>,
     dilation: &'a [usize],
     groups: usize,
     /// Extra size of a transposed convolution's output.
@@ -31,21 +32,27 @@ pub(super) fn pads(padding: &[(usize, usize)]) -> Attribute {
     before.chain(padding.iter().map(|(_, after)| *after as i64)).collect::<Vec<i64>>().into()
 }
 
-fn symmetric(padding: &[usize]) -> Vec<(usize, usize)> {
-    padding.iter().map(|padding| (*padding, *padding)).collect()
+fn symmetric(padding: &[usize]) -> Vec<(Dim, Dim)> {
+    padding.iter().map(|padding| (Dim::fixed(*padding as i64), Dim::fixed(*padding as i64))).collect()
+}
+
+/// Padding that no axis changes.
+fn fixed(padding: &[(Dim, Dim)]) -> Option<Vec<(usize, usize)>> {
+    let size = |dim: &Dim| usize::try_from(dim.as_fixed()?).ok();
+    padding.iter().map(|(before, after)| Some((size(before)?, size(after)?))).collect()
 }
 
 impl Lowering<'_> {
     pub(super) fn conv1d(&mut self, op: &Conv1dOpIr) -> Result<()> {
         let options = &op.options;
-        let (padding, dilation) = (options.padding.to_vec(), &options.dilation);
+        let (padding, dilation) = (self.padding(&options.padding), &options.dilation);
         let window = Window { stride: &options.stride, padding, dilation, groups: options.groups, extra: None };
         self.convolve(&op.x, &op.weight, op.bias.as_ref(), &window, &op.out)
     }
 
     pub(super) fn conv2d(&mut self, op: &Conv2dOpIr) -> Result<()> {
         let options = &op.options;
-        let (padding, dilation) = (options.padding.to_vec(), &options.dilation);
+        let (padding, dilation) = (self.padding(&options.padding), &options.dilation);
         let window = Window { stride: &options.stride, padding, dilation, groups: options.groups, extra: None };
         self.convolve(&op.x, &op.weight, op.bias.as_ref(), &window, &op.out)
     }
@@ -81,6 +88,15 @@ impl Lowering<'_> {
         self.convolve(&op.x, &op.weight, op.bias.as_ref(), &window, &op.out)
     }
 
+    /// The padding of a convolution, which may follow the size of the image.
+    fn padding(&mut self, recorded: &[(usize, usize)]) -> Vec<(Dim, Dim)> {
+        let sides = recorded.iter().enumerate().map(|(axis, (before, after))| {
+            let mut side = |name, size: &usize| self.number(&format!("/options/padding/{axis}/{name}"), *size as i64);
+            (side("0", before), side("1", after))
+        });
+        sides.collect()
+    }
+
     fn convolve(
         &mut self,
         x: &TensorIr,
@@ -93,7 +109,17 @@ impl Lowering<'_> {
         for dim in self.shape(weight) {
             self.fixed(&dim, "size of the kernel")?;
         }
-        let mut inputs: Vec<Operand> = vec![self.value(x)?.into(), self.value(weight)?.into()];
+        let mut image = self.value(x)?;
+        let padding = match fixed(&window.padding) {
+            Some(padding) => padding,
+            None => {
+                // The attribute is fixed, so that an operator of its own pads.
+                let (before, after): (Vec<Dim>, Vec<Dim>) = window.padding.iter().cloned().unzip();
+                image = self.b.pad(image, &before, &after);
+                vec![(0, 0); window.padding.len()]
+            }
+        };
+        let mut inputs: Vec<Operand> = vec![image.into(), self.value(weight)?.into()];
         if let Some(bias) = bias {
             inputs.push(self.value(bias)?.into());
         }
@@ -102,7 +128,7 @@ impl Lowering<'_> {
             ("dilations", ints(window.dilation)),
             ("group", (window.groups as i64).into()),
             ("kernel_shape", ints(kernel.get(2..).unwrap_or_default())),
-            ("pads", pads(&window.padding)),
+            ("pads", pads(&padding)),
             ("strides", ints(window.stride)),
         ];
         let value = match window.extra {
@@ -138,7 +164,7 @@ impl Lowering<'_> {
             ("group", (op.options.weight_groups as i64).into()),
             ("kernel_shape", ints(kernel.get(2..).unwrap_or_default())),
             ("offset_group", (op.options.offset_groups as i64).into()),
-            ("pads", pads(&symmetric(&op.options.padding))),
+            ("pads", pads(&op.options.padding.map(|padding| (padding, padding)))),
             ("strides", ints(&op.options.stride)),
         ];
         let value = self.b.node("DeformConv", inputs, attributes, kind);

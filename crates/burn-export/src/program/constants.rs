@@ -3,9 +3,8 @@
 use burn::backend::ir::ScalarIr;
 use burn::tensor::{DType, TensorData};
 
-use super::axis_names;
 use crate::error::{ExportError, FailedOperation};
-use crate::symbolic::{Dim, Solver, shape_text};
+use crate::symbolic::{Dim, Solver, axis_names, shape_text};
 
 /// A constant of the program.
 #[derive(Clone, Debug)]
@@ -94,11 +93,8 @@ pub(super) fn explain(
         return Ok(triangle);
     }
     let (operation, shape_text) = (user(), shape_text(shape, axes));
-    // The inputs of the last trace hold other values than those of the others.
-    let (_, before) = samples.split_last().unwrap_or((first, &[]));
-    let alike = before.iter().all(|sample| sample.shape() == first.shape() && sample.as_bytes() == first.as_bytes());
-    if axes.is_empty() || alike || fill(before, dtype).is_some() {
-        return Err(ExportError::ValueDependent { operation, shape: shape_text });
+    if axes.is_empty() {
+        return Err(ExportError::UnrepeatableConstant { operation, shape: shape_text });
     }
     let kind = |sample: &&TensorData| {
         samples.iter().position(|other| other.shape() == sample.shape() && other.as_bytes() == sample.as_bytes())

@@ -31,7 +31,13 @@ impl Skeleton {
         let mut frame = Vec::new();
         let mut numbers = Vec::new();
         flatten(&tree, &mut String::new(), &mut frame, &mut numbers);
-        Self { name: name_of(&tree), frame, tensors, numbers, scalars, ranks }
+        let name = match operation {
+            OperationIr::Custom(operation) => {
+                operation.id.split_once('(').map_or(&*operation.id, |(name, _)| name).into()
+            }
+            _ => name_of(&tree),
+        };
+        Self { name, frame, tensors, numbers, scalars, ranks }
     }
 
     /// Whether both are the same operation on the same tensors, up to sizes and numbers.

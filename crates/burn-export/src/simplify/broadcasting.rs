@@ -60,7 +60,7 @@ fn settled(graph: &Graph) -> Vec<bool> {
     let mut settled: Vec<bool> = graph
         .values
         .iter()
-        .map(|value| matches!(value.source, Source::Constant(_) | Source::Parameter { .. }))
+        .map(|value| matches!(value.source, Source::Constant(_) | Source::Parameter { .. } | Source::Derived { .. }))
         .collect();
     for node in &graph.nodes {
         let all = node.values().all(|value| settled[value.0]);

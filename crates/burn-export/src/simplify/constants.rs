@@ -44,6 +44,7 @@ fn moved(graph: &Graph, index: usize) -> Option<Source> {
     fixed_shape(graph.shape(node.outputs[0]))?;
     match (node.op, &input.source) {
         ("Reshape" | "Unsqueeze", Source::Constant(bytes)) => Some(Source::Constant(bytes.clone())),
+        ("Reshape" | "Unsqueeze", Source::Derived { .. }) => Some(input.source.clone()),
         ("Reshape" | "Unsqueeze", Source::Parameter { index, permutation: None }) => {
             Some(Source::Parameter { index: *index, permutation: None })
         }
@@ -60,7 +61,7 @@ fn moved(graph: &Graph, index: usize) -> Option<Source> {
         ("Transpose", Source::Constant(bytes)) => {
             let perm: Vec<usize> = node.ints("perm")?.iter().map(|axis| *axis as usize).collect();
             let width = bytes.len() / shape.iter().product::<usize>().max(1);
-            Some(Source::Constant(permute(bytes, &shape, &perm, width).into()))
+            Some(Source::Constant(elements::permute(bytes, &shape, &perm, width).into()))
         }
         _ => None,
     }
@@ -80,30 +81,6 @@ fn counted(graph: &Graph, index: usize) -> Option<Source> {
     };
     let bytes: Vec<u8> = elements.iter().flat_map(|element| element.to_le_bytes()).collect();
     Some(Source::Constant(bytes.into()))
-}
-
-/// Moves elements of `width` bytes so that axis `i` of the result is axis `permutation[i]` of the input.
-pub(crate) fn permute(bytes: &[u8], shape: &[usize], permutation: &[usize], width: usize) -> Vec<u8> {
-    let mut strides = vec![1usize; shape.len()];
-    for axis in (1..shape.len()).rev() {
-        strides[axis - 1] = strides[axis] * shape[axis];
-    }
-    let sizes: Vec<usize> = permutation.iter().map(|axis| shape[*axis]).collect();
-    let steps: Vec<usize> = permutation.iter().map(|axis| strides[*axis] * width).collect();
-    let mut result = Vec::with_capacity(bytes.len());
-    walk(bytes, &sizes, &steps, 0, width, &mut result);
-    result
-}
-
-fn walk(bytes: &[u8], sizes: &[usize], steps: &[usize], offset: usize, width: usize, result: &mut Vec<u8>) {
-    match (sizes.split_first(), steps.split_first()) {
-        (Some((size, sizes)), Some((step, steps))) => {
-            for index in 0..*size {
-                walk(bytes, sizes, steps, offset + index * step, width, result);
-            }
-        }
-        _ => result.extend_from_slice(bytes.get(offset..offset + width).unwrap_or_default()),
-    }
 }
 
 /// Element-wise work on small constants of the types that are computed alike everywhere.

@@ -17,6 +17,8 @@ pub enum Atom {
     Axis(AxisId),
     /// The quotient of an expression and a positive number, rounded down.
     Floor(Box<Dim>, i64),
+    /// An expression, or the number where that is less.
+    Min(Box<Dim>, i64),
 }
 
 /// A product of powers of atoms, atoms in order, no power zero. Empty means one.
@@ -39,7 +41,11 @@ impl Dim {
 
     /// The size of an axis.
     pub fn axis(axis: AxisId) -> Self {
-        Self::from_terms([(vec![(Atom::Axis(axis), 1)], Ratio::ONE)])
+        Self::atom(Atom::Axis(axis))
+    }
+
+    pub(super) fn atom(atom: Atom) -> Self {
+        Self::from_terms([(vec![(atom, 1)], Ratio::ONE)])
     }
 
     fn from_terms(terms: impl IntoIterator<Item = (Monomial, Ratio)>) -> Self {
@@ -69,6 +75,15 @@ impl Dim {
         match self.terms.as_slice() {
             [] => Some(0),
             [(monomial, value)] if monomial.is_empty() => value.to_integer().and_then(|value| value.try_into().ok()),
+            _ => None,
+        }
+    }
+
+    /// The number, whole or not, if no axis changes this expression.
+    fn as_number(&self) -> Option<Ratio> {
+        match self.terms.as_slice() {
+            [] => Some(Ratio::ZERO),
+            [(monomial, value)] if monomial.is_empty() => Some(*value),
             _ => None,
         }
     }
@@ -143,8 +158,11 @@ impl Dim {
             }
         }
         let rest = Self::from_terms(rest);
-        match rest.as_fixed() {
-            Some(value) => whole.push((Monomial::new(), Ratio::integer(i128::from(value.div_euclid(divisor))))),
+        match rest.as_number() {
+            Some(value) => {
+                let quotient = value.numerator().div_euclid(value.denominator() * by);
+                whole.push((Monomial::new(), Ratio::integer(quotient)));
+            }
             None => whole.push((vec![(Atom::Floor(Box::new(rest), divisor), 1)], Ratio::ONE)),
         }
         Self::from_terms(whole)
@@ -153,6 +171,47 @@ impl Dim {
     /// `ceil(self / divisor)` for a positive divisor.
     pub fn ceil_div(&self, divisor: i64) -> Dim {
         (self + &Dim::fixed(divisor - 1)).floor_div(divisor)
+    }
+
+    /// `min(self, most)`.
+    pub fn at_most(&self, most: i64) -> Dim {
+        match self.as_fixed() {
+            Some(size) => Dim::fixed(size.min(most)),
+            None => Self::atom(Atom::Min(Box::new(self.clone()), most)),
+        }
+    }
+
+    /// The number, if this is `min(size, number)`.
+    pub fn is_at_most(&self, size: &Dim) -> Option<i64> {
+        match self.terms.as_slice() {
+            [(monomial, Ratio::ONE)] => match monomial.as_slice() {
+                [(Atom::Min(inner, most), 1)] if **inner == *size => Some(*most),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The same expression of other atoms; `None` where it is divided by one that becomes a sum.
+    pub(super) fn map_atoms(&self, map: &dyn Fn(&Atom) -> Dim) -> Option<Dim> {
+        let mut sum = Dim::fixed(0);
+        for (monomial, coefficient) in &self.terms {
+            let mut product = Self::from_terms([(Monomial::new(), *coefficient)]);
+            for (atom, power) in monomial {
+                let value = map(atom);
+                for _ in 0..power.unsigned_abs() {
+                    product = if *power > 0 { &product * &value } else { product.divide(&value)? };
+                }
+            }
+            sum = &sum + &product;
+        }
+        Some(sum)
+    }
+
+    /// The terms that are chosen, and the others.
+    pub(super) fn split(&self, chosen: impl Fn(&Monomial, Ratio) -> bool) -> (Dim, Dim) {
+        let (yes, no) = self.terms.iter().cloned().partition(|(monomial, factor)| chosen(monomial, *factor));
+        (Dim { terms: yes }, Dim { terms: no })
     }
 
     /// The axes that this size depends on, in order.
@@ -168,7 +227,7 @@ impl Dim {
         for (atom, _) in self.terms.iter().flat_map(|(monomial, _)| monomial) {
             match atom {
                 Atom::Axis(axis) => axes.push(*axis),
-                Atom::Floor(inner, _) => inner.collect_axes(axes),
+                Atom::Floor(inner, _) | Atom::Min(inner, _) => inner.collect_axes(axes),
             }
         }
     }
@@ -193,6 +252,7 @@ impl Atom {
                 let quotient = value.numerator().div_euclid(value.denominator() * i128::from(*divisor));
                 quotient.try_into().ok()
             }
+            Atom::Min(inner, most) => Some(inner.eval(sizes)?.min(*most)),
         }
     }
 }
@@ -294,6 +354,7 @@ impl Named<'_> {
             Atom::Floor(inner, divisor) => {
                 write!(f, "floor(({})/{divisor})", inner.display(self.names))
             }
+            Atom::Min(inner, most) => write!(f, "min({}, {most})", inner.display(self.names)),
         }
     }
 }
@@ -302,6 +363,16 @@ impl Named<'_> {
 pub(crate) fn shape_text(dims: &[Dim], axes: &[String]) -> String {
     let dims: Vec<String> = dims.iter().map(|dim| dim.display(axes).to_string()).collect();
     format!("[{}]", dims.join(", "))
+}
+
+/// `axis "batch"`, or `axes "batch" and "seq"`.
+pub(crate) fn axis_names(axes: &[AxisId], names: &[String]) -> String {
+    let names: Vec<&str> = axes.iter().filter_map(|AxisId(axis)| names.get(*axis).map(String::as_str)).collect();
+    match names.as_slice() {
+        [] => "the axes".to_string(),
+        [one] => format!("axis {one:?}"),
+        many => format!("axes {}", many.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(" and ")),
+    }
 }
 
 #[cfg(test)]

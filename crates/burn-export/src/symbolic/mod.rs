@@ -6,10 +6,12 @@
 //! a wrong formula would have to agree by accident at sizes it was not fitted to.
 
 mod dim;
+mod known;
 mod ratio;
 mod solve;
 
-pub(crate) use dim::shape_text;
 pub use dim::{Atom, AxisId, Dim, Monomial};
+pub(crate) use dim::{axis_names, shape_text};
+pub(crate) use known::Known;
 pub use ratio::{Ratio, gcd};
 pub(crate) use solve::Solver;

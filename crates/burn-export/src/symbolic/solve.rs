@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::dim::{Atom, AxisId, Dim};
+use super::known::Known;
 use super::ratio::{Ratio, gcd, solve};
 
 /// Divisors tried when a number looks like a rounded-down quotient that no operation explains.
@@ -13,17 +14,18 @@ pub(crate) struct Solver {
     /// The sizes of the axes, trace by trace.
     sizes: Vec<Vec<i64>>,
     axes: usize,
+    known: Known,
     /// Expressions by their values over the traces.
-    known: HashMap<Vec<i64>, Dim>,
-    /// Rounded-down quotients in use: they join the axes as terms of sums.
+    found: HashMap<Vec<i64>, Dim>,
+    /// Rounded-down quotients and minima in use: they join the axes as terms of sums.
     quotients: Vec<Dim>,
 }
 
 impl Solver {
     /// A solver for traces at the given sizes, one row a trace, one column an axis.
-    pub(crate) fn new(sizes: Vec<Vec<i64>>) -> Self {
+    pub(crate) fn new(sizes: Vec<Vec<i64>>, known: Known) -> Self {
         let axes = sizes.first().map_or(0, Vec::len);
-        let mut solver = Self { sizes, axes, known: HashMap::new(), quotients: Vec::new() };
+        let mut solver = Self { sizes, axes, known, found: HashMap::new(), quotients: Vec::new() };
         for axis in 0..axes {
             solver.remember(Dim::axis(AxisId(axis)));
         }
@@ -43,12 +45,14 @@ impl Solver {
             .iter()
             .find(|hint| self.fits(hint, samples))
             .cloned()
-            .or_else(|| self.known.get(samples).cloned())
+            .or_else(|| self.found.get(samples).cloned())
             .or_else(|| self.sum_of_axes(samples))
             .or_else(|| self.near_sizes(samples, near))
             .or_else(|| self.single_product(samples))
             .or_else(|| self.sum_of_products(samples))
-            .or_else(|| self.quotient(samples, near))?;
+            .or_else(|| self.quotient(samples, near))
+            .or_else(|| self.bend(samples, near))?;
+        let found = self.known.reduce(&found);
         self.remember(found.clone());
         Some(found)
     }
@@ -84,15 +88,17 @@ impl Solver {
 
     fn remember(&mut self, dim: Dim) {
         for (atom, _) in dim.terms().iter().flat_map(|(monomial, _)| monomial) {
-            if let Atom::Floor(inner, divisor) = atom {
-                let quotient = inner.floor_div(*divisor);
-                if !self.quotients.contains(&quotient) {
-                    self.quotients.push(quotient);
-                }
+            let term = match atom {
+                Atom::Axis(_) => continue,
+                Atom::Floor(inner, divisor) => inner.floor_div(*divisor),
+                Atom::Min(inner, most) => inner.at_most(*most),
+            };
+            if !self.quotients.contains(&term) {
+                self.quotients.push(term);
             }
         }
         if let Some(values) = self.values(&dim) {
-            self.known.entry(values).or_insert(dim);
+            self.found.entry(values).or_insert(dim);
         }
     }
 
@@ -236,6 +242,19 @@ impl Solver {
         None
     }
 
+    /// A line over a size that bends where the size reaches a number: `min(size, most)`, and with the size beside it, the
+    /// larger of both, or how much is missing.
+    fn bend(&self, samples: &[i64], near: &[Dim]) -> Option<Dim> {
+        let axes = self.axis_dims();
+        let mut sizes: Vec<&Dim> = near.iter().chain(&axes).filter(|dim| dim.as_fixed().is_none()).collect();
+        sizes.sort_unstable();
+        sizes.dedup();
+        sizes.into_iter().find_map(|size| {
+            let most = bend_at(&self.values(size)?, samples)?;
+            self.combination(samples, &[Dim::fixed(1), size.clone(), size.at_most(most)])
+        })
+    }
+
     /// Whether two expressions agree at sizes around and beyond the traced ones.
     fn same_everywhere(&self, left: &Dim, right: &Dim) -> bool {
         let base = self.sizes.first().cloned().unwrap_or_default();
@@ -247,6 +266,30 @@ impl Solver {
             })
         })
     }
+}
+
+/// Where the line through the first points meets that through the last ones, if that is at a whole number with enough points
+/// on both sides that no other line would fit.
+fn bend_at(sizes: &[i64], samples: &[i64]) -> Option<i64> {
+    const ENOUGH: usize = 3;
+    let mut points: Vec<(i64, i64)> = sizes.iter().copied().zip(samples.iter().copied()).collect();
+    points.sort_unstable();
+    points.dedup();
+    if points.windows(2).any(|pair| pair[0].0 == pair[1].0) {
+        return None;
+    }
+    let line = |from: (i64, i64), to: (i64, i64)| {
+        let slope = Ratio::new((to.1 - from.1).into(), (to.0 - from.0).into())?;
+        Some((slope, Ratio::integer(from.1.into()) - slope * Ratio::integer(from.0.into())))
+    };
+    let (below, above) = match points.as_slice() {
+        [first, second, .., before, last] => (line(*first, *second)?, line(*before, *last)?),
+        _ => return None,
+    };
+    let at = (above.1 - below.1) * (below.0 - above.0).recip()?;
+    let at = i64::try_from(at.to_integer()?).ok()?;
+    let enough = |side: fn(&i64, &i64) -> bool| points.iter().filter(|(size, _)| side(size, &at)).count() >= ENOUGH;
+    (enough(i64::lt) && enough(i64::gt)).then_some(at)
 }
 
 /// The rounded-down quotients of a size, and of its multiples up to `most`.
@@ -268,7 +311,7 @@ mod tests {
         let alone = [1, 8, 9, 10, 11, 12, 13, 14, 47, 530].map(|sequence| vec![3, sequence]);
         let batches = [1, 4, 5, 6, 7, 8, 9, 10, 43, 526].map(|batch| vec![batch, 7]);
         let together = [vec![14, 21], vec![12, 18], vec![18, 27]];
-        Solver::new([vec![vec![3, 7]], batches.to_vec(), alone.to_vec(), together.to_vec()].concat())
+        Solver::new([vec![vec![3, 7]], batches.to_vec(), alone.to_vec(), together.to_vec()].concat(), Known::default())
     }
 
     fn explain(formula: impl Fn(i64, i64) -> i64) -> Option<String> {
@@ -328,7 +371,16 @@ mod tests {
     #[test]
     fn what_no_formula_explains_is_refused() {
         assert_eq!(explain(|_, s| s.pow(3) % 11), None);
-        assert_eq!(explain(|_, s| s.min(8)), None);
+        // Two sizes below the bend are not enough to know the line there.
+        assert_eq!(explain(|_, s| s.max(8)), None);
+    }
+
+    #[test]
+    fn bends_are_found() {
+        assert_eq!(explain(|_, s| s.min(11)).as_deref(), Some("min(s, 11)"));
+        assert_eq!(explain(|_, s| s.max(11)).as_deref(), Some("-min(s, 11) + s + 11"));
+        assert_eq!(explain(|_, s| 2 * (11 - s).max(0) + 1).as_deref(), Some("-2*min(s, 11) + 23"));
+        assert_eq!(explain(|b, s| s.min(11) + b), None);
     }
 
     #[test]

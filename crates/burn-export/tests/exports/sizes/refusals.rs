@@ -9,22 +9,11 @@ use super::{Case, free};
 #[test]
 fn what_a_graph_cannot_follow_is_refused_by_name() {
     let case = |name, forward: fn(Tensor<2>) -> Tensor<2>| Case::new(name, free(), forward);
-    case("at most six rows", |x| {
+    case("as many rows as the root", |x| {
         let [n, _] = x.dims();
-        x.slice(0..n.min(6))
+        x.slice(0..n.isqrt())
     })
-    .refused("BaseFloat::Slice([n, m]): output size 0 follows axis \"n\" in a way that no formula explains");
-    case("at least eight rows", |x| {
-        let [n, _] = x.dims();
-        let missing = 8usize.saturating_sub(n);
-        x.pad((0, 0, 0, missing), burn::tensor::ops::PadMode::Constant(0.0))
-    })
-    .refused("");
-    case("at most 600 rows", |x| {
-        let [n, _] = x.dims();
-        x.slice(0..n.min(600))
-    })
-    .refused("BaseFloat::Slice([n, m]): output size 0 follows axis \"n\" in a way that no formula explains");
+    .refused("BaseFloat::Slice([n, m]): ranges/0/end follows axis \"n\" in a way that no formula explains");
     case("a branch", |x| if x.dims()[1] > 9 { x.exp() } else { x.log() }).refused("forward takes another way at");
     case("a branch far out", |x| if x.dims()[1] > 1000 { x.exp() } else { x }).refused("forward takes another way at");
     case("a branch where both are long", |x| if x.dims().iter().all(|size| *size > 300) { x.exp() } else { x })
@@ -99,14 +88,9 @@ fn inputs_too_large_for_a_recording_are_refused_before_it() {
         [17, 17, 17, 17],
         [31, 31, 31, 31],
     ]);
-    let wide = || Axis::dynamic("n").range(100_000..);
+    let wide = || Axis::dynamic("n").range(2_000_000..);
     Case::new("two wide axes", [wide(), wide()], |x: Tensor<2>| x.exp()).refused(
-        "input \"x\" of shape [n, n] has 10000200001 elements at n = 100001, where forward would be recorded, and 268435456 \
-         is the most; lower the sizes of its axes, with `Axis::range` for a dynamic one, or fix some of them",
-    );
-    let fixed = [Axis::fixed(1 << 40), Axis::fixed(1 << 40)];
-    Case::new("no such memory", fixed, |x: Tensor<2>| x.exp()).refused(
-        "no memory for input \"x\" of shape [1099511627776, 1099511627776], at which forward is recorded; lower the sizes of \
-         its axes, with `Axis::range` for a dynamic one",
+        "input \"x\" of shape [n, n] has 4000004000001 elements at n = 2000001, where forward would be recorded, and \
+         1099511627776 is the most; lower the sizes of its axes, with `Axis::range` for a dynamic one, or fix some of them",
     );
 }
