@@ -93,8 +93,9 @@ impl Place {
     pub fn open(&self, location: &str, tensor: &str) -> Result<(File, PathBuf), ExternalError> {
         let outside = || ExternalError::Outside { tensor: tensor.to_owned(), location: location.to_owned() };
         let kind = |kind| ExternalError::Kind { tensor: tensor.to_owned(), location: location.to_owned(), kind };
-        // Backslashes and colons separate on other systems: a file that means something else there is refused here too.
-        if location.is_empty() || location.contains(['\\', ':', '\0']) {
+        // Backslashes and colons separate on other systems: a file that means something else there is refused here too. With
+        // asterisks ONNX Runtime marks places in memory.
+        if location.is_empty() || location.contains(['\\', ':', '*', '\0']) {
             return Err(outside());
         }
         let mut path = self.folder.clone();

@@ -63,8 +63,8 @@
 //!   that are no UTF-8 in attributes, six-bit floats. Each gives an error that names it.
 //! - Not kept: quantisation annotations, device placement, and notes on single values and tensors.
 //! - Operators of foreign domains are taken on trust.
-//! - A hostile file can make its reader use more memory than it has bytes, up to 60 times its size; bound the size of what you
-//!   accept.
+//! - A hostile file can make its reader use more memory than it has bytes, up to 60 times its size, and functions can stand for
+//!   131,072 nodes; bound the size of what you accept.
 
 mod check;
 mod codec;

@@ -15,7 +15,7 @@ use crate::{Attribute, Dim, Graph, Model, Node, Tensor, TensorType, ValueInfo};
 
 /// Calls of functions together become no more nodes than this: a few functions that call each other twice would be without
 /// end.
-const MAX_CALLED: usize = 1 << 20;
+const MAX_CALLED: usize = 1 << 17;
 
 /// Reads a model; tensors share `bytes`.
 pub fn decode_model(bytes: Bytes) -> Result<Model, DecodeError> {

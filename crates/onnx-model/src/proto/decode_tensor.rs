@@ -97,9 +97,13 @@ pub fn external_data(tensor: &str, entries: Vec<Bytes>) -> Option<ExternalData> 
 }
 
 fn external(message: &proto::Tensor) -> Result<ExternalData, DecodeError> {
-    let find = |key: &str| {
-        message.external_data.iter().find(|entry| entry.key.as_deref() == Some(key)).and_then(|e| e.value.as_deref())
-    };
+    let named = |key: &'static str| message.external_data.iter().filter(move |entry| entry.key.as_deref() == Some(key));
+    // Of two entries some readers take the first and some the last.
+    if let Some(key) = ["location", "offset", "length"].into_iter().find(|key| named(key).count() > 1) {
+        let place = format!("the external data of tensor {:?}", message.name);
+        return Err(DecodeError::Duplicate { place, key: key.to_owned() });
+    }
+    let find = |key| named(key).next().and_then(|entry| entry.value.as_deref());
     let number = |key: &'static str| match find(key) {
         None => Ok(None),
         Some(text) => text.parse::<u64>().map(Some).map_err(|_| DecodeError::External {

@@ -145,6 +145,11 @@ fn ranges_beyond_the_file_are_refused() {
         let error = survey(&graph(&field(5, &tensor))).expect_err(offset).to_string();
         assert!(error.contains(word), "{error}");
     }
+    // Two locations, of which a reader may take either.
+    let tensor = [outside("data"), entry("location", "data")].concat();
+    let error = survey(&graph(&field(5, &tensor))).expect_err("two locations").to_string();
+    assert!(error.contains("where its values"), "{error}");
+    assert!(Model::decode(graph(&field(5, &tensor))).is_err());
 }
 
 #[test]
