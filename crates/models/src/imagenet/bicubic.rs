@@ -2,7 +2,8 @@
 //! `tf.compat.v1.image.resize_bicubic`.
 //!
 //! The filter is Keys' with -0.75 over four pixels of each side, whatever the scale, and a corner of an output pixel lies on a
-//! corner of the source. Positions are rounded to 1/1024 of a pixel.
+//! corner of the source. Positions are rounded to 1/1024 of a pixel. The source's bytes are Pillow's: TensorFlow decodes JPEG by
+//! a faster and coarser transform unless it is told `dct_method="INTEGER_ACCURATE"`.
 
 use crate::picture::RgbImage;
 

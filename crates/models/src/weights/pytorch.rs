@@ -23,11 +23,11 @@ use crate::contain::contain;
 const LEGACY_PICKLES: usize = 4;
 
 pub(super) fn open(path: &Path) -> Result<BTreeMap<String, StoredTensor>, WeightsError> {
-    let negated = check_archive(path)?;
+    let malformed = |reason| WeightsError::Malformed { path: path.to_owned(), reason };
+    let negated = contain(|| check_archive(path)).map_err(malformed)??;
     if !negated.is_empty() {
         return Err(WeightsError::Negated { path: path.to_owned(), names: negated });
     }
-    let malformed = |reason| WeightsError::Malformed { path: path.to_owned(), reason };
     let reader = contain(|| PytorchReader::new(path)).map_err(malformed)?;
     let reader = reader.map_err(|error| explained(path, &error.to_string()))?;
     let tensors: BTreeMap<String, StoredTensor> = reader

@@ -7,6 +7,7 @@ use std::path::Path;
 use zip::ZipArchive;
 
 use super::WeightsError;
+use crate::contain::contain;
 use crate::lfs;
 
 /// How a zip file begins.
@@ -47,7 +48,7 @@ pub(super) fn file_kind(path: &Path) -> Result<FileKind, WeightsError> {
         }
         [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => other("a NumPy array", SAVE),
         [b'<', ..] => other("a web page", "fetch the file again by its direct address, signed in where that is needed"),
-        head if head.starts_with(ZIP) => match archive_kind(path) {
+        head if head.starts_with(ZIP) => match contain(|| archive_kind(path)).ok().flatten() {
             Some((what, advice)) => other(what, advice),
             None => Ok(FileKind::PyTorch),
         },

@@ -82,7 +82,7 @@ impl Base {
         let other_model = saved.model.kind.filter(|kind| kind != "WordPiece");
         let words = serde_json::from_value(saved.model.vocab).unwrap_or_default();
         let (normalizer, plain) = match tokenizer.get_normalizer() {
-            Some(NormalizerWrapper::BertNormalizer(normalizer)) => (Some(normalizer.clone()), true),
+            Some(NormalizerWrapper::BertNormalizer(normalizer)) => (Some(*normalizer), true),
             _ => (None, false),
         };
         let is_other_than_bert =
