@@ -32,7 +32,7 @@ impl Axis {
     /// An axis whose size is chosen at run time. Axes of the same name have the same size.
     ///
     /// Every size from 1 up is legal unless [`range`](Self::range) or [`multiple_of`](Self::multiple_of) narrows it;
-    /// the lowest size is always tried.
+    /// both ends of its range are always tried.
     pub fn dynamic(name: impl Into<String>) -> Self {
         Self {
             kind: AxisKind::Dynamic(DynamicAxis { name: name.into(), lowest: 1, highest: usize::MAX, multiple_of: 1 }),

@@ -54,7 +54,8 @@ impl OnnxExporter {
         self
     }
 
-    /// Adds an entry to the file's metadata.
+    /// Adds an entry to the file's metadata. The key `burn_export.axes` is taken: it holds the sizes for which the file was
+    /// proven.
     pub fn metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.plan.header.metadata.insert(key.into(), value.into());
         self
@@ -120,7 +121,7 @@ impl OnnxExporter {
     ///     .output("y")
     ///     .export_with_report(&linear, |linear, x: Tensor<2>| {
     ///         let [batch, _] = x.dims();
-    ///         linear.forward(x).slice(0..batch.min(6))
+    ///         linear.forward(x).slice(0..batch.isqrt())
     ///     })
     ///     .unwrap_err();
     /// assert_eq!(failed.stage(), Stage::Sizes);
