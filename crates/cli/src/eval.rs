@@ -196,6 +196,10 @@ pub struct MeasureArgs {
     /// which shows where an engine departs from the file.
     #[arg(long, value_name = "FILE")]
     pub against: Option<PathBuf>,
+    /// Succeed where no engine failed, even if their agreement proves nothing: where an output is zero, empty or no number on all
+    /// inputs, or its limit is above a tenth of its largest value.
+    #[arg(long)]
+    pub accept_unproven: bool,
     /// Print the report as JSON instead of tables.
     #[arg(long)]
     pub json: bool,

@@ -16,14 +16,17 @@ use engines::session::Optimization;
 pub struct Head {
     /// The network: `mnist`.
     pub network: String,
-    /// Whether all that was asked for ran, gave the framework's result for every item, and strayed no further than float32
-    /// does.
+    /// Whether all that was asked for ran, gave the framework's result for every item, strayed no further than float32 does, and
+    /// that proves something.
     pub passed: bool,
     /// What a reader should know before they trust the figures.
     pub notes: Vec<String>,
     /// What was asked for and could not be done under any engine, such as a batch that does not fit in memory, in sentences.
     #[serde(default)]
     pub undone: Vec<String>,
+    /// Why the agreement of engines proves nothing, in sentences; empty if it does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unproven: Vec<String>,
     /// The times, one entry a batch size.
     pub timing: Vec<BatchTiming>,
     /// MLPerf's scenarios, if they were asked for.

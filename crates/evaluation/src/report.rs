@@ -172,12 +172,20 @@ impl Report {
         parts.extend(self.engines.iter().filter_map(|engine| self.differing_text(engine)));
         let rows: Vec<&Row> = self.engines.iter().map(|engine| &engine.row).collect();
         parts.extend(self.head.texts(&rows, &self.items));
-        let failures = self.failures();
-        parts.push(match failures.is_empty() {
-            true => format!("Passed. {}.\n", self.rule().criterion(&self.reference)),
-            false => failures.iter().map(|failure| format!("FAILED: {failure}.\n")).collect(),
-        });
+        parts.push(self.verdict_text());
         parts.join("\n")
+    }
+
+    /// The verdict, one of three, with its reasons.
+    fn verdict_text(&self) -> String {
+        let (failures, unproven) = (self.failures(), &self.head.unproven);
+        let lines = |word: &str, reasons: &[String]| -> String {
+            reasons.iter().map(|reason| format!("{word}: {reason}.\n")).collect()
+        };
+        match (failures.as_slice(), unproven.as_slice()) {
+            ([], []) => format!("Passed. {}.\n", self.rule().criterion(&self.reference)),
+            (failures, unproven) => lines("FAILED", failures) + &lines("NOT PROVEN", unproven),
+        }
     }
 
     fn validation_text(&self) -> String {

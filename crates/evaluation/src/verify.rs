@@ -35,6 +35,9 @@ pub const LANES_FACTOR: f64 = 4.0 * FACTOR;
 /// What every engine may stray, in units in the last place of the largest value of the output.
 pub const FLOOR_ULP: f64 = 4.0;
 
+/// A limit of a larger share of the largest value of its output proves nothing: half of the values could be gone.
+pub const PROVING: f64 = 0.1;
+
 /// What the framework makes of a set of cases: what engines are judged by.
 pub struct Expected {
     rule: Rule,
@@ -179,13 +182,41 @@ impl Expected {
         (self.limited(rule), names)
     }
 
-    /// The outputs that are zero everywhere, or empty, in every case.
-    pub fn vacant(&self) -> Vec<&str> {
-        let zero = |name: &str| {
-            let mut values = self.cases.iter().flat_map(|case| &case.exact).filter(|output| output.name == name);
-            values.all(|output| output.tensor.to_f64().iter().all(|&value| value == 0.0))
-        };
-        self.outputs.iter().map(|output| output.name.as_str()).filter(|name| zero(name)).collect()
+    /// What keeps an agreement from proving anything, in sentences: outputs of which every value is zero or no number in every
+    /// case, or that are empty, and limits above [`PROVING`] of the largest value, unless the user set the limit.
+    pub fn unproven(&self, limit_is_asked_for: bool) -> Vec<String> {
+        let mut told = Vec::new();
+        for ExpectedOutput { name, largest, limit, .. } in &self.outputs {
+            let values = self.cases.iter().flat_map(|case| &case.exact).filter(|output| output.name == *name);
+            let values: Vec<f64> = values.flat_map(|output| output.tensor.to_f64()).collect();
+            let is_all = |of: fn(&f64) -> bool| values.iter().all(of);
+            let wide = limit / largest;
+            if values.is_empty() {
+                told.push(format!("`{name}` is empty in every case"));
+            } else if is_all(|value| *value == 0.0) {
+                told.push(format!("every value of `{name}` is zero in every case"));
+            } else if is_all(|value| !value.is_finite()) {
+                told.push(format!("no value of `{name}` is a finite number in any case"));
+            } else if wide > PROVING && !limit_is_asked_for {
+                told.push(format!(
+                    "the limit of `{name}` is {:.0} % of its largest value, and above {:.0} % it lets wrong results pass \
+                     (--tolerance sets a limit of your own)",
+                    100.0 * wide,
+                    100.0 * PROVING
+                ));
+            }
+        }
+        told
+    }
+
+    /// Lets no limit that comes of a multiple exceed `share` of the largest value, nor fall below `least` times the error that
+    /// was measured.
+    #[must_use]
+    pub fn capped(mut self, share: f64, least: f64) -> Self {
+        for output in self.outputs.iter_mut().filter(|output| is_float(output.element)) {
+            output.limit = output.limit.min((share * output.largest).max(least * output.native_error));
+        }
+        self
     }
 
     /// The output with the widest limit, and that as a share of its largest value.

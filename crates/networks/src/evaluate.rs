@@ -133,6 +133,7 @@ pub fn evaluate<N: Network, T: Task>(request: &Request<'_>, task: &T) -> Result<
     drop(progress);
     let figures = asked.figures.clone();
     let verifications = line_up.judge(&expected);
+    let unproven = expected.unproven(false);
     let timing = line_up.time(&batches, Duration::from_secs_f64(measure.seconds), |size| task.timed(size))?;
     let scenarios = line_up.scenarios(&measure.scenarios, measure.seconds, &timing, |size| task.timed(size))?;
     line_up.finish();
@@ -155,9 +156,10 @@ pub fn evaluate<N: Network, T: Task>(request: &Request<'_>, task: &T) -> Result<
     Ok(Report {
         head: Head {
             network: card.name.to_owned(),
-            passed: undone.is_empty() && engines.iter().all(|engine| engine.failures(T::ITEMS).is_empty()),
+            passed: undone.is_empty() && unproven.is_empty() && engines.iter().all(|engine| engine.failures(T::ITEMS).is_empty()),
             notes,
             undone,
+            unproven,
             timing,
             scenarios,
             compared: None,

@@ -41,7 +41,8 @@ pub(super) fn chapter(source: &Source<'_>) -> Result<Chapter, String> {
     }
     chapter.recipes = recipes(&report, &chapter.parts);
     chapter.passed = report.head.passed;
-    chapter.failures = report.failures();
+    let unproven = report.head.unproven.iter().map(|reason| format!("not proven: {reason}"));
+    chapter.failures = report.failures().into_iter().chain(unproven).collect();
     chapter.notes.extend(report.warning().into_iter().chain(report.head.notes));
     chapter.items = report.items;
     chapter.rows = report.engines.into_iter().map(|engine| engine.row).collect();

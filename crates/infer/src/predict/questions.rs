@@ -94,6 +94,7 @@ pub fn execute(arguments: &PredictArgs, known: &Known) -> Result<ExitCode> {
     let questions = questions(arguments)?;
     let weights = weights(arguments);
     let task = asked(arguments, &weights).questions(known.card)?;
+    task.tokenizer.warnings().iter().for_each(|warning| terminal::program::note(format_args!("warning: {warning}")));
     let reader = task.reader();
     let Opened { mut engines, failed, seed } = known.open(arguments)?;
     let mut report = Report { random_init: seed, agree: true, failed, questions: Vec::new() };

@@ -5,14 +5,12 @@
 
 use std::path::{Path, PathBuf};
 
-use image::{GrayImage, ImageReader, Limits};
+use image::GrayImage;
 use models::digits::{IMAGE_SIZE, PIXELS};
+use models::picture::{ImageError, decode_file_upright};
 
 /// The height and width that a digit is scaled to fit.
 const DIGIT_SIZE: usize = 20;
-
-/// The longest side of a picture that is decoded, in pixels.
-const LONGEST_SIDE: u32 = 16_384;
 
 /// A pixel this much lighter than the background, of 255, belongs to the digit: paper and cameras make noise.
 const INK: u8 = 48;
@@ -20,22 +18,9 @@ const INK: u8 = 48;
 /// Why a picture shows no digit.
 #[derive(Debug, thiserror::Error)]
 pub enum PictureError {
-    /// The file cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// The operating system's reason.
-        source: std::io::Error,
-    },
-    /// The file is no picture, damaged, or too large.
-    #[error("{} is not a usable picture: {reason}", path.display())]
-    Unusable {
-        /// The file.
-        path: PathBuf,
-        /// The decoder's reason.
-        reason: String,
-    },
+    /// The file cannot be read, or is no picture.
+    #[error(transparent)]
+    Image(#[from] ImageError),
     /// All pixels are alike.
     #[error("{} shows nothing: its pixels hardly differ", path.display())]
     Empty {
@@ -44,26 +29,22 @@ pub enum PictureError {
     },
 }
 
-/// The 784 pixels of the digit in a picture file, 0 for the background.
+/// The 784 pixels of the digit in a picture file, 0 for the background. A photograph is turned as its camera says.
 ///
 /// # Errors
 /// When the file is no picture of reasonable size, or shows nothing.
 pub fn digit_from_file(path: &Path) -> Result<Vec<u8>, PictureError> {
-    let io = |source| PictureError::Io { path: path.to_owned(), source };
-    let mut reader = ImageReader::open(path).map_err(io)?.with_guessed_format().map_err(io)?;
-    let mut limits = Limits::default();
-    limits.max_image_width = Some(LONGEST_SIDE);
-    limits.max_image_height = Some(LONGEST_SIDE);
-    reader.limits(limits);
-    let picture = reader.decode().map_err(|error| match error {
-        image::ImageError::IoError(source) if source.kind() != std::io::ErrorKind::UnexpectedEof => io(source),
-        image::ImageError::Unsupported(_) => PictureError::Unusable {
-            path: path.to_owned(),
-            reason: "it is not in BMP, GIF, JPEG, PNG or WebP format".to_owned(),
-        },
-        error => PictureError::Unusable { path: path.to_owned(), reason: error.to_string() },
-    })?;
-    digit(&picture.into_luma8()).ok_or_else(|| PictureError::Empty { path: path.to_owned() })
+    let (picture, _) = decode_file_upright(path)?;
+    // The weights of ITU-R BT.709.
+    let grey = |[red, green, blue]: [u8; 3]| {
+        let sum = 2126 * u32::from(red) + 7152 * u32::from(green) + 722 * u32::from(blue);
+        u8::try_from(sum / 10_000).unwrap_or(u8::MAX)
+    };
+    let pixels = picture.pixels.iter().copied().map(grey).collect();
+    let empty = || PictureError::Empty { path: path.to_owned() };
+    let sides = u32::try_from(picture.width).ok().zip(u32::try_from(picture.height).ok());
+    let picture = sides.and_then(|(width, height)| GrayImage::from_raw(width, height, pixels));
+    digit(&picture.ok_or_else(empty)?).ok_or_else(empty)
 }
 
 /// The 784 pixels of the digit in a picture; `None` if it shows nothing.
@@ -233,11 +214,11 @@ mod tests {
         assert!(error.starts_with(&format!("cannot read {}", path.display())), "{error}");
         std::fs::write(&path, b"not a picture").unwrap();
         let error = digit_from_file(&path).unwrap_err().to_string();
-        assert!(error.contains("is not a usable picture"), "{error}");
+        assert!(error.contains(&path.display().to_string()), "{error}");
         picture(40, 40, 0, 255, |x, _| x == 20).save(&path).unwrap();
         assert!(digit_from_file(&path).is_ok());
         let whole = std::fs::read(&path).unwrap();
         std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
-        assert!(matches!(digit_from_file(&path), Err(PictureError::Unusable { .. })));
+        assert!(matches!(digit_from_file(&path), Err(PictureError::Image(_))));
     }
 }

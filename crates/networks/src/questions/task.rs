@@ -145,7 +145,8 @@ impl Task for QuestionTask {
     }
 
     fn notes(&self) -> Vec<String> {
-        vec![format!("the times are for {} tokens a question", self.sequence)]
+        let times = format!("the times are for {} tokens a question", self.sequence);
+        self.tokenizer.warnings().iter().cloned().chain([times]).collect()
     }
 
     fn shipped(&self) -> Result<Shipped, EngineError> {
