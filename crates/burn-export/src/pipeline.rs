@@ -15,7 +15,7 @@ use crate::error::ExportError;
 use crate::exported::ExportedModel;
 use crate::paths::Modules;
 use crate::program::Program;
-use crate::program::merge::{Divergence, merge, most_common};
+use crate::program::merge::{Divergence, merge, other_base};
 use crate::report::{ExportReport, FailedExport, Stage};
 use crate::signature::{DeclaredInput, Signature};
 use crate::symbolic::Known;
@@ -123,9 +123,9 @@ fn finish(
         Ok(program)
     };
     // The base sizes may be those at which Burn takes a shortcut.
-    let program = prove(0).or_else(|error| match most_common(&traces) {
-        0 => Err(error),
-        base => prove(base).map_err(|_| error),
+    let program = prove(0).or_else(|error| match other_base(&traces) {
+        Some(base) => prove(base).map_err(|_| error),
+        None => Err(error),
     })?;
     for operation in &program.operations {
         *report.operations.entry(operation.name.clone()).or_insert(0) += 1;

@@ -45,15 +45,16 @@ pub(crate) fn merge<'a>(
     Ok((merge_agreeing(axes.to_vec(), known, modules, &agreeing)?, divergent))
 }
 
-/// The place of the first trace of those that do the same as most others do.
-pub(crate) fn most_common(traces: &[Trace]) -> usize {
+/// The place of the first trace of those that do the same, and not what the first trace does: of several such, of the most.
+pub(crate) fn other_base(traces: &[Trace]) -> Option<usize> {
     let mut classes: BTreeMap<Vec<String>, (usize, usize)> = BTreeMap::new();
     for (position, trace) in traces.iter().enumerate() {
         let run = Run::new(trace);
         let names = run.skeletons.iter().map(|skeleton| skeleton.name.clone()).collect();
         classes.entry(names).or_insert((0, position)).0 += 1;
     }
-    classes.into_values().max_by_key(|(count, first)| (*count, usize::MAX - first)).map_or(0, |(_, first)| first)
+    let others = classes.into_values().filter(|(_, first)| *first > 0);
+    others.max_by_key(|(count, first)| (*count, usize::MAX - first)).map(|(_, first)| first)
 }
 
 fn merge_agreeing(

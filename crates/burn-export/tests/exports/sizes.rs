@@ -6,6 +6,7 @@ mod images;
 mod networks;
 mod operations;
 mod refusals;
+mod shortcuts;
 
 use burn::module::Module;
 use burn::tensor::kind::Basic;
