@@ -196,23 +196,27 @@ fn squad_is_judged_alike_in_both_engines() {
     let out = folder.path().join("eval.json");
     let mut command = program("infer");
     command.args(["eval", "bert-qa", "--json", "--engine", "burn,ort:cpu", "--hf-dir", FOLDER]);
+    command.args(["--seconds", "0.01", "--batches", "1"]);
     command.arg("--model").arg(&model).arg("--squad").arg(&squad);
     command.arg("--out").arg(&out).arg("--predictions").arg(&predictions);
     let printed = json(&succeed(&mut command));
     assert_eq!(printed, json(&fs::read_to_string(&out).unwrap()));
-    assert_eq!((&printed["disagreements"], &printed["random_init"]), (&Value::from(0), &Value::from(41)));
+    assert_eq!(printed["random_init"], 41);
     let engines = printed["engines"].as_array().unwrap();
     assert_eq!(engines.len(), 2);
+    assert_eq!((&engines[1]["agreement"]["items"], &engines[1]["agreement"]["same"]), (&3.into(), &3.into()));
     for engine in engines {
-        assert_eq!(engine["questions"], 3);
-        for figure in ["exact_match", "f1"] {
-            assert!((0.0..=100.0).contains(&engine[figure].as_f64().unwrap()), "{engine}");
-        }
-        for answer in engine["predictions"].as_object().unwrap().values() {
-            assert!(context.contains(answer.as_str().unwrap()), "{answer}");
+        for (metric, name) in engine["metrics"].as_array().unwrap().iter().zip(["exact match", "F1"]) {
+            assert_eq!(metric["name"], name);
+            assert!((0.0..=100.0).contains(&metric["value"].as_f64().unwrap()), "{engine}");
         }
     }
-    assert_eq!(json(&fs::read_to_string(&predictions).unwrap()), engines[0]["predictions"]);
+    let answers = printed["predictions"].as_object().unwrap();
+    assert_eq!(answers.len(), 3);
+    for answer in answers.values() {
+        assert!(context.contains(answer.as_str().unwrap()), "{answer}");
+    }
+    assert_eq!(json(&fs::read_to_string(&predictions).unwrap()), printed["predictions"]);
 }
 
 /// The sequence has 40 tokens, so 60 words of question leave no room. No library is found under the name that is given, so
@@ -232,33 +236,40 @@ fn bad_questions_and_failing_engines_do_not_stop_squad() {
     let out = folder.path().join("squad.json");
     let evaluate = |engines: &str| {
         let mut command = program("infer");
-        command.args(["eval", "bert-qa", "--hf-dir", FOLDER, "--engine", engines]);
+        command.args([
+            "eval",
+            "bert-qa",
+            "--hf-dir",
+            FOLDER,
+            "--engine",
+            engines,
+            "--seconds",
+            "0.01",
+            "--batches",
+            "1",
+        ]);
         command.arg("--model").arg(&model).arg("--squad").arg(&squad).arg("--out").arg(&out);
         command
     };
     let text = succeed(&mut evaluate("burn,tract"));
-    let expected = "Questions that cannot be asked, counted as wrong: 3\n  empty: the question is empty\n";
-    assert!(text.contains(expected), "{text}");
-    for engine in json(&fs::read_to_string(&out).unwrap())["engines"].as_array().unwrap() {
-        let unusable = engine["unusable"].as_array().unwrap();
-        let ids: Vec<&Value> = unusable.iter().map(|question| &question["id"]).collect();
-        assert_eq!((&engine["questions"], ids), (&4.into(), vec![&"empty".into(), &"long".into(), &"nowhere".into()]));
-        assert!(unusable[1]["reason"].as_str().unwrap().contains("60 tokens"), "{engine}");
-        assert_eq!(unusable[2]["reason"], "the context is empty");
-        let predictions: Vec<&String> = engine["predictions"].as_object().unwrap().keys().collect();
-        assert_eq!(predictions, ["good"]);
+    assert!(text.contains("F1"), "{text}");
+    let report = json(&fs::read_to_string(&out).unwrap());
+    let refused = &report["figures"][0];
+    assert_eq!((&refused["kind"], &refused["total"]), (&"list".into(), &3.into()));
+    let refused: Vec<&str> = refused["items"].as_array().unwrap().iter().map(|item| item.as_str().unwrap()).collect();
+    assert_eq!((refused[0], refused[2]), ("empty: the question is empty", "nowhere: the context is empty"));
+    assert!(refused[1].starts_with("long: ") && refused[1].contains("60 tokens"), "{refused:?}");
+    let predictions: Vec<&String> = report["predictions"].as_object().unwrap().keys().collect();
+    assert_eq!(predictions, ["good"]);
+    for engine in report["engines"].as_array().unwrap() {
         // At most one of four is right.
-        assert!(engine["f1"].as_f64().unwrap() <= 25.0, "{engine}");
+        assert!(engine["metrics"][1]["value"].as_f64().unwrap() <= 25.0, "{engine}");
     }
 
     let predictions = folder.path().join("predictions.json");
     let mut command = evaluate("ort:cpu,tract");
     let ended = run(command.env("ORT_DYLIB_PATH", "no/such.so").arg("--predictions").arg(&predictions));
-    assert!(!ended.succeeded && ended.output.contains("FAILED: ort:cpu: "), "{ended:?}");
-    let report = json(&fs::read_to_string(&out).unwrap());
-    assert!(report["engines"][0]["error"].as_str().unwrap().contains("no/such.so"), "{report}");
-    assert_eq!((&report["engines"][1]["engine"], &report["engines"][1]["questions"]), (&"tract".into(), &4.into()));
-    // They would have been those of the engine that failed.
+    assert!(!ended.succeeded && ended.errors.contains("no/such.so"), "{ended:?}");
     assert!(!predictions.exists());
 }
 

@@ -192,7 +192,7 @@ impl Card {
             ),
             WeightSource::Folder { dataset } => format!(
                 "`cargo xtask fetch {dataset}` gets some from their public home; otherwise name a Hugging Face folder with \
-                 --weights FOLDER, or take --random-init SEED where that is an option"
+                 --hf-dir FOLDER or its weights with --weights PATH, or take --random-init SEED where that is an option"
             ),
         }
     }

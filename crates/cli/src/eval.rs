@@ -46,6 +46,9 @@ pub struct EvalArgs {
     /// Questions: SQuAD 1.1 in its own format, for exact match and F1 by the official definition.
     #[arg(long, value_name = "FILE", requires = "network")]
     pub squad: Option<PathBuf>,
+    /// Questions: where Burn's answers go, as SQuAD's official script reads them: JSON from question identifier to text.
+    #[arg(long, value_name = "FILE", requires = "squad")]
+    pub predictions: Option<PathBuf>,
     /// Questions: tokens in each sequence that is timed [default: 128, or as many as the network takes if that is fewer]
     #[arg(long, value_name = "N", value_parser = positive, requires = "network")]
     pub sequence: Option<usize>,

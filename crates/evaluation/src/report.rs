@@ -1,6 +1,6 @@
 //! The result of an evaluation, as JSON and as tables.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,9 @@ pub struct Report {
     /// What is worth a look in the reference's answers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub figures: Vec<Figure>,
+    /// The reference's answers by the identifiers of their items, for a task whose answers others judge, too.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub predictions: BTreeMap<String, String>,
     /// How the weights were trained, epoch by epoch; empty if there is no record of these weights.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<Epoch>,

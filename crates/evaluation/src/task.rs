@@ -60,6 +60,11 @@ pub trait Task {
         Vec::new()
     }
 
+    /// Every answer by the identifier of its item, as the field's own scripts of judgement read them; empty for a task without such.
+    fn predictions(&self, _answers: &[Self::Answer]) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
+
     /// Some items as inputs, on which outputs are compared with float64 beside the network's own cases.
     ///
     /// # Errors
@@ -205,6 +210,8 @@ pub struct Asked {
     pub agreements: Vec<Option<Agreement>>,
     /// What is worth a look.
     pub figures: Vec<Figure>,
+    /// The reference's answers by the identifiers of their items.
+    pub predictions: BTreeMap<String, String>,
 }
 
 /// Asks the reference and every candidate about all items. A candidate that fails is out. `progress` hears the share that is
@@ -235,6 +242,7 @@ pub fn ask_all<T: Task>(line_up: &mut LineUp, task: &T, progress: impl Fn(f64)) 
     Ok(Asked {
         metrics: std::iter::once(&expected).chain(&answers).map(score).collect(),
         figures: if whole(&expected) { task.figures(&expected) } else { Vec::new() },
+        predictions: if whole(&expected) { task.predictions(&expected) } else { BTreeMap::new() },
         agreements: answers.iter().zip(agreements).map(|(answers, found)| whole(answers).then_some(found)).collect(),
     })
 }

@@ -571,13 +571,16 @@ mod tests {
         assert_eq!(expected.share_of("wide"), 0.25 / 2.0_f64.powi(29));
         assert_eq!(expected.widest(), Some(("y", 2.0)));
         assert!(expected.judge(&mut giving("a", &native)).unwrap().passed);
-        assert!(expected.vacant().is_empty());
+        assert!(expected.unproven(false).iter().all(|told| !told.contains("zero") && !told.contains("empty")));
         // A share of the user's own holds for all.
         let expected = expected.share(0.5);
         assert_eq!(["big", "wide", "y"].map(|output| expected.share_of(output)), [0.5; 3]);
         let zero = [("y", vec![0.0_f32].into()), ("none", Vec::<f32>::new().into())];
         let expected = Expected::apart(0.1, &mut giving("a", &zero), cases(), |_| ()).unwrap();
-        assert_eq!(expected.vacant(), ["y", "none"]);
+        assert_eq!(
+            expected.unproven(false),
+            ["every value of `y` is zero in every case", "`none` is empty in every case"]
+        );
     }
 
     #[test]
@@ -593,5 +596,20 @@ mod tests {
             Rule::Share(0.125).criterion("burn"),
             "No engine strays from burn in float64 by more than 1.2e-1 of the largest value"
         );
+    }
+
+    /// A limit larger than the output lets it be anything, its negation too.
+    #[test]
+    fn a_limit_beyond_the_output_proves_nothing_unless_it_is_asked_for() {
+        let expected = || {
+            let (native, exact) = ([("y", vec![0.875_f32].into())], [("y", vec![1.0_f64].into())]);
+            Expected::of(&mut giving("native", &native), &mut giving("exact", &exact), cases(), |_| ()).unwrap()
+        };
+        let told = expected().multiple(16.0).unproven(false);
+        assert!(told.len() == 1 && told[0].starts_with("the limit of `y` is 200 % of its largest value"), "{told:?}");
+        assert!(expected().multiple(16.0).unproven(true).is_empty());
+        assert!(expected().multiple(16.0).capped(0.05, 0.0).unproven(false).is_empty());
+        // What the reference itself strays is lawful.
+        assert_eq!(expected().multiple(16.0).capped(0.05, 1.0).share_of("y"), 0.125);
     }
 }

@@ -98,6 +98,10 @@ fn one(network: NetworkId, arguments: &EvalArgs) -> Result<ExitCode> {
     let read = asked.files(card)?;
     let inputs = read.iter().cloned().chain([model.clone(), weights.clone()]);
     let outputs = outputs(&arguments.measure, inputs);
+    if let Some(path) = &arguments.predictions {
+        outputs.named(path)?;
+        Outputs::of_inputs([&out]).named(path)?;
+    }
     let launcher = launcher(&arguments.measure)?;
     let place = Place { out: &out, outputs: &outputs, compare: arguments.measure.compare.as_deref() };
     let command = format!("cargo xtask eval {}{}{}", card.name, words(card, arguments), measure.words())
@@ -112,6 +116,9 @@ fn one(network: NetworkId, arguments: &EvalArgs) -> Result<ExitCode> {
         ReproArguments::default(),
         || with_network!(network, N => with_task!(N, card, &asked, task => evaluate::<N, _>(&request, &task))),
     )?;
+    if let Some(path) = &arguments.predictions {
+        artifact::write_atomic(path, serde_json::to_string(&report.predictions)? + "\n")?;
+    }
     show(&report, &out, &arguments.measure)
 }
 

@@ -134,6 +134,9 @@ impl Asked<'_> {
             Some(given) => given,
             None => SEQUENCE.min(longest),
         };
+        if self.limit.is_some() && self.squad.is_none() {
+            bail!("--limit is for the questions of --squad");
+        }
         let made_up = |(question, context): (&str, &str)| SquadQuestion {
             id: question.to_owned(),
             question: question.to_owned(),

@@ -131,7 +131,7 @@ pub fn evaluate<N: Network, T: Task>(request: &Request<'_>, task: &T) -> Result<
     let progress = Progress::new(T::ITEMS);
     let asked = ask_all(&mut line_up, task, |share| progress.set(share))?;
     drop(progress);
-    let figures = asked.figures.clone();
+    let (figures, predictions) = (asked.figures.clone(), asked.predictions.clone());
     let verifications = line_up.judge(&expected);
     let unproven = expected.unproven(false);
     let timing = line_up.time(&batches, Duration::from_secs_f64(measure.seconds), |size| task.timed(size))?;
@@ -156,7 +156,9 @@ pub fn evaluate<N: Network, T: Task>(request: &Request<'_>, task: &T) -> Result<
     Ok(Report {
         head: Head {
             network: card.name.to_owned(),
-            passed: undone.is_empty() && unproven.is_empty() && engines.iter().all(|engine| engine.failures(T::ITEMS).is_empty()),
+            passed: undone.is_empty()
+                && unproven.is_empty()
+                && engines.iter().all(|engine| engine.failures(T::ITEMS).is_empty()),
             notes,
             undone,
             unproven,
@@ -172,6 +174,7 @@ pub fn evaluate<N: Network, T: Task>(request: &Request<'_>, task: &T) -> Result<
         reference: line_up.reference.row.engine.clone(),
         engines,
         figures,
+        predictions,
         history: history.unwrap_or_default(),
         command: request.command.clone(),
     })

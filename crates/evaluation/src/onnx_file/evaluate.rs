@@ -160,7 +160,9 @@ pub fn evaluate(request: &Request<'_>) -> Result<Report> {
     Ok(Report {
         head: Head {
             network: NAME.to_owned(),
-            passed: undone.is_empty() && unproven.is_empty() && engines.iter().all(|engine| engine.failures(items).is_empty()),
+            passed: undone.is_empty()
+                && unproven.is_empty()
+                && engines.iter().all(|engine| engine.failures(items).is_empty()),
             notes,
             undone,
             unproven,
@@ -173,6 +175,7 @@ pub fn evaluate(request: &Request<'_>) -> Result<Report> {
         random_init: seed.and_then(|seed| seed.parse().ok()),
         command: request.command.clone(),
         figures: Vec::new(),
+        predictions: BTreeMap::new(),
         history: Vec::new(),
         file: Some(About { signature, metadata, sizes, batch_axis: axis }),
         items: items.to_owned(),

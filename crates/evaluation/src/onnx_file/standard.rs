@@ -102,7 +102,9 @@ pub fn expected(
         notes.push(format!("the model itself gives values that are no finite numbers ({case})"));
     }
     unproven.extend(expected.unproven(tolerance.is_some()));
-    if let Some((output, wide)) = expected.widest().filter(|(_, wide)| (WIDE..=PROVING).contains(wide) && tolerance.is_none()) {
+    if let Some((output, wide)) =
+        expected.widest().filter(|(_, wide)| (WIDE..=PROVING).contains(wide) && tolerance.is_none())
+    {
         notes.push(format!(
             "what float32 strays makes the limit of `{output}` {:.0} % of its largest value, within which much can go wrong; \
              --tolerance sets a limit of your own",

@@ -1,5 +1,6 @@
 //! Questions with the texts that answer them: the article's, or SQuAD's.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -124,6 +125,15 @@ impl Task for QuestionTask {
                 total,
             }],
         }
+    }
+
+    /// As SQuAD's official script reads them. What cannot be asked has none.
+    fn predictions(&self, answers: &[Self::Answer]) -> BTreeMap<String, String> {
+        if !self.is_judged() {
+            return BTreeMap::new();
+        }
+        let answered = self.questions.iter().zip(answers);
+        answered.filter_map(|(entry, found)| Some((entry.id.clone(), found.clone().ok()?))).collect()
     }
 
     /// The first questions that can be asked.
