@@ -90,7 +90,7 @@ fn random_weights_are_exported_verified_and_never_silent() {
         );
         let cases = engine["verification"]["cases"].as_array().unwrap();
         let labels: Vec<&str> = cases.iter().map(|case| case["label"].as_str().unwrap()).collect();
-        assert_eq!(labels, ["1 random", "2 random", "7 random", "32 random", "2 given"]);
+        assert_eq!(labels, ["batch 1, random", "batch 2, random", "batch 7, random", "batch 32, random", "2 pictures"]);
         for case in cases {
             let output = &case["outputs"][0];
             assert!(output["absolute"].as_f64().unwrap() <= output["limit"].as_f64().unwrap());

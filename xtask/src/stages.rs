@@ -117,7 +117,9 @@ impl<'a> Plan<'a> {
         let folder = self.pipeline.artifacts.join(card.name);
         let file = |name: String| (format!("{}/{name}", card.name), folder.join(name));
         let (model, evaluation) = (file(format!("{}.onnx", card.name)), file(EVALUATION.to_owned()));
-        tasks.extend(fetch_runtime());
+        // What is fetched comes first: a source that cannot be reached shows before hours of training.
+        let fetched = tasks.iter().take_while(|task| task.program == Program::Fetch).count();
+        tasks.splice(fetched..fetched, fetch_runtime());
         let before: Vec<String> = tasks.iter().map(|task| task.stage.name.clone()).collect();
         tasks.push(Task {
             stage: Stage {

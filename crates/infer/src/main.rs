@@ -14,6 +14,8 @@ use cli::bundle::BundleArgs;
 use cli::doctor::DoctorArgs;
 use cli::eval::EvalArgs;
 use cli::predict::PredictArgs;
+use engines::engine::EngineError;
+use engines::worker::{EngineSpec, Opened};
 use terminal::program::end;
 pub(crate) use terminal::program::print;
 
@@ -55,7 +57,15 @@ fn main() -> ExitCode {
         Command::Doctor(arguments) => doctor::execute(&arguments),
         Command::Bundle(arguments) => bundle::execute(&arguments),
         Command::Worker { memory } => {
-            engines::worker::serve::serve(memory, &networks::open).map(|()| ExitCode::SUCCESS).map_err(Into::into)
+            engines::worker::serve::serve(memory, &open).map(|()| ExitCode::SUCCESS).map_err(Into::into)
         }
     })
+}
+
+/// Opens a network on the threads that its specification allows, which the whole worker is bound to.
+fn open(spec: &EngineSpec) -> Result<Opened, EngineError> {
+    if let EngineSpec::Framework(network) = spec {
+        engines::threads::limit_for(network)?;
+    }
+    networks::open(spec)
 }

@@ -10,7 +10,7 @@ use flex_kernels::layers::{conv_relu, conv_relu_pool, cross_entropy, linear, lin
 use crate::weights::{Checkpoint, Initialization, LoadReport, WeightsError, identity_name, load, randomize};
 
 /// The number of digits: the classes of MNIST.
-pub const CLASSES: usize = 10;
+pub const CLASSES: usize = crate::digits::Classes::DIGITS.count;
 
 pub use crate::digits::IMAGE_SIZE;
 

@@ -128,12 +128,13 @@ pub fn evaluate<N: Network, T: Task>(request: &Request<'_>, task: &T) -> Result<
     let fingerprint = Fingerprint::take(&files)?;
 
     line_up.candidates.iter_mut().for_each(|candidate| candidate.start(&sample));
+    // What a candidate cannot answer does not keep it from being judged.
+    let verifications = line_up.judge(&expected);
+    let unproven = expected.unproven(false);
     let progress = Progress::new(T::ITEMS);
     let asked = ask_all(&mut line_up, task, |share| progress.set(share))?;
     drop(progress);
     let (figures, predictions) = (asked.figures.clone(), asked.predictions.clone());
-    let verifications = line_up.judge(&expected);
-    let unproven = expected.unproven(false);
     let timing = line_up.time(&batches, Duration::from_secs_f64(measure.seconds), |size| task.timed(size))?;
     let scenarios = line_up.scenarios(&measure.scenarios, measure.seconds, &timing, |size| task.timed(size))?;
     line_up.finish();

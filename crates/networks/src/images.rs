@@ -112,7 +112,7 @@ impl Images {
     /// # Errors
     /// As [`random`](Self::random).
     pub fn cases(&self, batches: &[usize]) -> Result<Vec<Case>, EngineError> {
-        batches.iter().map(|&size| Ok((format!("{size} random"), vec![self.random(size)?]))).collect()
+        batches.iter().map(|&size| Ok((format!("batch {size}, random"), vec![self.random(size)?]))).collect()
     }
 
     /// The output of `forward` for the images.

@@ -3,7 +3,6 @@
 use catalogue::NetworkId;
 use engines::engine::{Engine, EngineError};
 use engines::engine_name::Framework;
-use engines::threads;
 use engines::worker::{EngineSpec, FrameworkSpec, Opened, Origin};
 
 use crate::engine::BurnEngine;
@@ -33,7 +32,7 @@ macro_rules! with_network {
     };
 }
 
-/// Opens a network in Burn, for a worker: it takes the threads of the process.
+/// Opens a network in Burn. It computes on the threads of the process, which [`engines::threads`] bounds.
 ///
 /// # Errors
 /// When there is no such network, or its weights cannot be loaded.
@@ -43,7 +42,6 @@ pub fn open(spec: &EngineSpec) -> Result<Opened, EngineError> {
         _ => return Err(spec.not_here()),
     };
     let id = NetworkId::named(&network.network).ok_or_else(|| spec.not_here())?;
-    threads::limit_for(network)?;
     let engine = with_network!(id, N => boxed(BurnEngine::<N>::open(network)?));
     Ok(Opened { engine, origin: Origin::Crate("Burn", "burn"), metadata: None })
 }

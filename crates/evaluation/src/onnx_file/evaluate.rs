@@ -12,7 +12,7 @@ use engines::fingerprint::Fingerprint;
 use engines::libraries::Libraries;
 use engines::tensor::NamedTensor;
 use engines::worker::remote::Launcher;
-use onnx_model::Survey;
+use onnx_model::{Survey, SurveyError};
 use terminal::failure::sentence;
 
 use super::about::About;
@@ -71,7 +71,10 @@ pub fn evaluate(request: &Request<'_>) -> Result<Report> {
     let files: Vec<(&str, &Path)> = [("model", model)].into_iter().chain(other.map(|path| ("against", path))).collect();
     // Before any runtime sees them: a hostile file leads nowhere outside of its folder.
     for (_, path) in &files {
-        Survey::of(path)?;
+        Survey::of(path).map_err(|error| match error {
+            SurveyError::File(error) => anyhow::Error::new(error),
+            error => anyhow::Error::new(error).context(path.display().to_string()),
+        })?;
     }
     let fingerprint = Fingerprint::take(&files)?;
     let mut libraries = Libraries::find(&measure.datasets, launcher.clone())?;

@@ -121,7 +121,7 @@ fn bad_input_is_one_clear_sentence() {
     let (model, weights) = (setting.model(), setting.weights());
     let (model, weights) = (model.to_str().unwrap(), weights.to_str().unwrap());
     assert!(failure(&["--onnx", "no/such.onnx"]).contains("no/such.onnx"));
-    assert!(failure(&["--onnx", weights]).contains("cannot load"));
+    assert!(failure(&["--onnx", weights]).contains("model.safetensors: this is no sound ONNX model"));
     let message = failure(&["--onnx", model, "--shape", "bacth=2"]);
     assert_eq!(message, "error: the model has no dynamic axis `bacth`; it has batch\n");
     assert!(failure(&["--onnx", model, "--shape", "batch"]).contains("AXIS=SIZE"));
@@ -249,8 +249,11 @@ fn a_model_of_one_size_is_timed_at_that() {
 #[test]
 fn a_file_that_no_engine_runs_does_not_pass() {
     let setting = Setting::new();
-    let (model, weights) = (setting.model(), setting.weights());
-    let options = ["--onnx", weights.to_str().unwrap(), "--against", model.to_str().unwrap()];
+    let mut strange = Model::load(setting.model()).unwrap();
+    strange.graph.nodes[0].op_type = "Frobnicate".to_owned();
+    let (model, path) = (setting.model(), setting.path("strange.onnx"));
+    std::fs::write(&path, strange.encode().unwrap()).unwrap();
+    let options = ["--onnx", path.to_str().unwrap(), "--against", model.to_str().unwrap()];
     let output = evaluate(&setting, &options);
     let shown = text(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{shown}{}", text(&output.stderr));

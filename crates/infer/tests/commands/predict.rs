@@ -70,9 +70,17 @@ fn bad_input_is_one_clear_sentence() {
     assert!(failure(&["--index", "1", "--image", "x.png"]).contains("--image"));
     assert!(failure(&["--image", "no/such.png"]).contains("cannot read no/such.png"));
     let model = setting.model();
-    assert!(failure(&["--image", model.to_str().unwrap()]).contains("is not a usable picture"));
-    assert!(failure(&["--index", "1", "--model", "no/such.onnx"]).contains("cargo xtask export mnist"));
-    assert!(failure(&["--index", "1", "--weights", model.to_str().unwrap()]).contains("mnist.onnx"));
+    assert!(
+        failure(&["--image", model.to_str().unwrap()])
+            .contains("mnist.onnx: not a picture in BMP, GIF, JPEG, PNG, TIFF or WebP format")
+    );
+    assert!(
+        failure(&["--index", "1", "--engines", "ort:cpu", "--model", "no/such.onnx"])
+            .contains("cargo xtask export mnist")
+    );
+    assert!(
+        failure(&["--index", "1", "--engines", "burn", "--weights", model.to_str().unwrap()]).contains("mnist.onnx")
+    );
 }
 
 #[test]
@@ -84,13 +92,19 @@ fn a_missing_library_is_one_sentence() {
             .env("ORT_DYLIB_PATH", variable)
             .args(["predict", "mnist", "--index", "0", "--data"])
             .arg(setting.folder.path())
+            .arg("--weights")
+            .arg(setting.weights())
+            .arg("--model")
+            .arg(setting.model())
             .output()
             .unwrap();
         assert_eq!(output.status.code(), Some(1));
-        text(&output.stderr)
+        assert_eq!(text(&output.stderr), "error: ort:cpu could not be opened; the other results are above\n");
+        text(&output.stdout)
     };
     let message = run("no/such.so", setting.folder.path());
-    assert_eq!(message.lines().count(), 1, "{message}");
+    assert_eq!(message.lines().filter(|line| line.starts_with("FAILED: ")).count(), 1, "{message}");
+    assert!(message.contains("\nburn "), "{message}");
     assert!(message.contains("ORT_DYLIB_PATH names no/such.so"), "{message}");
     let no_library = setting.weights();
     let message = run(no_library.to_str().unwrap(), setting.folder.path());

@@ -44,7 +44,7 @@ fn a_worker_does_what_its_engine_does() {
     assert_eq!(engine.block(3).unwrap().len(), 3);
     assert!(engine.usage().unwrap().unwrap().peak_memory > 1 << 20);
     // A refusal is not the end of a worker.
-    assert!(engine.run(&[]).unwrap_err().to_string().contains("1 input, and 0 were given"));
+    assert!(engine.run(&[]).unwrap_err().to_string().contains("`input`: it is missing"));
     assert_eq!(engine.run(&input).unwrap(), outputs);
 }
 

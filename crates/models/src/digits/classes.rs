@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use crate::mnist_cnn::CLASSES;
-
 /// The labels that a data set has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Classes {
@@ -15,7 +13,7 @@ pub struct Classes {
 
 impl Classes {
     /// The ten digits.
-    pub const DIGITS: Self = Self { first: 0, count: CLASSES };
+    pub const DIGITS: Self = Self { first: 0, count: 10 };
 
     /// The classes of a data set with these labels, of which there is at least one.
     ///
@@ -24,7 +22,7 @@ impl Classes {
     pub fn of(labels: &[u8]) -> Self {
         let (least, most) =
             labels.iter().fold((u8::MAX, 0), |(least, most), &label| (least.min(label), most.max(label)));
-        if usize::from(most) < CLASSES {
+        if usize::from(most) < Self::DIGITS.count {
             return Self::DIGITS;
         }
         let first = u8::from(least == 1);

@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use artifact::{Digest, Hasher};
 use flate2::read::GzDecoder;
 
-use super::DigitsError;
-use crate::mnist_cnn::IMAGE_SIZE;
+use super::{DigitsError, IMAGE_SIZE};
 
 /// More elements than any MNIST file has: what a damaged header may ask for is bounded by this, 1 GiB.
 const MAX_ELEMENTS: u64 = 1 << 30;

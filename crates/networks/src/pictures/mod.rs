@@ -99,7 +99,7 @@ impl Task for PictureTask {
         if pictures.is_empty() {
             return Ok(Vec::new());
         }
-        let label = format!("{} given", pictures.len());
+        let label = format!("{} pictures", pictures.len());
         let pixels = pictures.into_iter().flat_map(|picture| picture.pixels).collect();
         Ok(vec![(label, vec![self.images.batch(pixels)?])])
     }

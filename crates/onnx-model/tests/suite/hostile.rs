@@ -13,7 +13,7 @@ use crate::wire::field;
 /// A model with one external tensor of 1024 floats, and its file of 4096 bytes.
 fn save(folder: &Path) -> Model {
     let graph = Graph::new("g").initializer(Tensor::vector("w", &[1.5f32; 1024]));
-    let options = SaveOptions { external: External::Always, ..SaveOptions::default() };
+    let options = SaveOptions { external: External::Always, force: true, ..SaveOptions::default() };
     Model::new(11, graph).save_with(folder.join("m.onnx"), &options).expect("saved");
     let unread = LoadOptions { external_data: false, ..LoadOptions::default() };
     Model::load_with(folder.join("m.onnx"), &unread).expect("loaded")

@@ -118,11 +118,9 @@ fn a_damaged_checkpoint_is_refused() {
     let good = place.read("out/checkpoint.safetensors");
     let middle = good.len() / 2;
     let flipped = [&good[..middle], &[good[middle] ^ 1], &good[middle + 1..]].concat();
-    let damaged: [(&[u8], &str); 5] = [
+    let damaged: [(&[u8], &str); 3] = [
         (&good[..good.len() - 1], "is not a usable checkpoint"),
         (&good[..100], "is not a usable checkpoint"),
-        (&[], "is not a usable checkpoint"),
-        (b"not a checkpoint at all", "is not a usable checkpoint"),
         (&flipped, "does not match its SHA-256"),
     ];
     let checkpoint = place.path("out/checkpoint.safetensors");
@@ -131,6 +129,13 @@ fn a_damaged_checkpoint_is_refused() {
         let said = place.train_badly(&format!("{options} --resume"));
         assert!(said.contains(reason) && said.contains("checkpoint.safetensors"), "{said}");
         assert!(said.contains("remove it to start from the beginning"), "{said}");
+        assert!(place.read("out/checkpoint.safetensors") == bytes);
+    }
+    // What does not begin like one may be anybody's.
+    for bytes in [&b""[..], b"not a checkpoint at all"] {
+        fs::write(&checkpoint, bytes).unwrap();
+        let said = place.train_badly(&format!("{options} --resume"));
+        assert!(said.contains("checkpoint.safetensors is there and was not written by Kiln"), "{said}");
         assert!(place.read("out/checkpoint.safetensors") == bytes);
     }
     // The pipeline asks for it only if it is usable.

@@ -61,11 +61,17 @@ fn positions_clipped_at_a_number() {
     .right(&[[1, 1], [127, 2], [128, 1], [129, 1], [3_000, 2]]);
 }
 
+/// What `forward` does only at some sizes, and at which.
+type Branch = (&'static str, fn(usize, usize) -> bool);
+
+/// A number that `forward` makes of a size.
+type Number = fn(usize) -> usize;
+
 /// Each of these agrees with a formula at many sizes.
 #[test]
 fn what_differs_at_few_sizes_is_found() {
     let case = |name, forward: fn(Tensor<2>) -> Tensor<2>| Case::new(name, free(), forward);
-    let branches: [(&str, fn(usize, usize) -> bool); 8] = [
+    let branches: [Branch; 8] = [
         ("a hundred thousand and more", |n, _| n > 100_000),
         ("a million and more", |n, _| n > 1_000_000),
         ("a multiple of a hundred", |n, _| n % 100 == 0),
@@ -88,7 +94,7 @@ fn what_differs_at_few_sizes_is_found() {
         if n == 300 { x.exp() + table } else { x + table }
     })
     .refused("forward takes another way at");
-    let numbers: [(&str, fn(usize) -> usize); 8] = [
+    let numbers: [(&str, Number); 8] = [
         ("a square root", |n| n.isqrt()),
         ("the next power of two", usize::next_power_of_two),
         ("thousands", |n| n / 1000),
@@ -110,7 +116,7 @@ fn what_differs_at_few_sizes_is_found() {
 #[test]
 fn the_ends_of_a_range_are_no_exception() {
     let ranges = || [Axis::dynamic("n").range(1..=777_777), Axis::dynamic("m").range(2..=30)];
-    let branches: [(&str, fn(usize, usize) -> bool); 5] = [
+    let branches: [Branch; 5] = [
         ("the highest", |n, _| n == 777_777),
         ("the lowest", |n, _| n == 1),
         ("both highest", |n, m| n == 777_777 && m == 30),
