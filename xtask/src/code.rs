@@ -11,7 +11,7 @@ use crate::programs::Program;
 use crate::workspace;
 
 /// Crates that move files and words about and compute nothing. A change to them leaves every result as it is.
-const WITHOUT_RESULTS: [&str; 2] = ["artifact", "cli"];
+const WITHOUT_RESULTS: [&str; 3] = ["artifact", "cli", "terminal"];
 
 /// What each package of the programs is made of.
 pub struct Code {

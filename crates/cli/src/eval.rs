@@ -43,7 +43,7 @@ pub struct EvalArgs {
     /// Digits and questions: only the first N.
     #[arg(long, value_name = "N", value_parser = positive, requires = "network")]
     pub limit: Option<usize>,
-    /// Questions: SQuAD 1.1 in its own format, for exact match and F1 by the official definition.
+    /// Questions: SQuAD 1.1 or 2.0 in its own format, for exact match and F1 by the official definition.
     #[arg(long, value_name = "FILE", requires = "network")]
     pub squad: Option<PathBuf>,
     /// Questions: where Burn's answers go, as SQuAD's official script reads them: JSON from question identifier to text.
@@ -121,7 +121,7 @@ pub struct EvalOnnxArgs {
     pub inputs: Vec<PathBuf>,
     /// Let engines stray from the reference by this share of the largest value of an output, however far float32 strays.
     ///
-    /// [default: 16 times as far as float32 strays from float64; 1e-3 where an operator has no float64 under ONNX Runtime]
+    /// [default: 16 times as far as float32 strays from float64, and at most 2 % of the largest value in a file with float16; 1e-3 where an operator has no float64 under ONNX Runtime]
     #[arg(long, value_name = "SHARE", value_parser = share, requires = "onnx")]
     pub tolerance: Option<f64>,
 }

@@ -84,7 +84,13 @@ impl PredictArgs {
 pub struct Engines {
     /// What runs the network, separated by commas: burn, candle (BERT only), tract, ort:cpu, ort:cuda, ort:tensorrt,
     /// ort:dnnl, ort:openvino, ort:xnnpack.
-    #[arg(long = "engine", value_name = "NAME,…", value_delimiter = ',', default_value = "burn,ort:cpu")]
+    #[arg(
+        long = "engine",
+        visible_alias = "engines",
+        value_name = "NAME,…",
+        value_delimiter = ',',
+        default_value = "burn,ort:cpu"
+    )]
     pub names: Vec<String>,
     /// Threads inside one operation; all cores by default.
     #[arg(long, value_name = "N", value_parser = threads)]

@@ -7,8 +7,8 @@ use engines::fingerprint::Machine;
 use terminal::table::{Grid, Table, figure, grouped};
 
 /// What the columns mean.
-pub const HOW: &str = "the rate is items over the whole time; times as fast: the median over turns that followed each other, with \
-                       its 95 % interval, so that it need not be the quotient of the two p50";
+pub const HOW: &str = "the rate is items over the whole time; times as fast: the median over pairs of turns, with its 95 % \
+                       interval; the quotient of the p50s can be another";
 
 /// The times as a table; `items` is what a batch consists of, such as `images`.
 pub fn timing(timing: &[BatchTiming], threads: usize, items: &str) -> String {
