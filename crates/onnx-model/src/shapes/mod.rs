@@ -1,9 +1,9 @@
 //! Element types and symbolic shapes, followed through a graph.
 //!
-//! A size is a polynomial over the named axes of the model's inputs ([`extent`]), so that `batch*seq` split again into
+//! A size is a polynomial over the named axes of the model's inputs (`extent`), so that `batch*seq` split again into
 //! `batch` and `seq` is seen to fit. The elements of small integer tensors are followed too: what `Shape`, `Gather` and
 //! `Concat` compute for a `Reshape`. The rules are strict: what contradicts itself for every size of the named axes is
-//! an error. What they cannot say is left unknown, and no error. Each family of operators lists its own ([`families`]).
+//! an error. What they cannot say is left unknown, and no error. Each family of operators lists its own (`families`).
 
 mod attention;
 mod cast;
