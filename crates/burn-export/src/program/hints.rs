@@ -134,37 +134,27 @@ fn of_layer(operation: &ModuleOperationIr, known: &Known<'_>) -> Vec<Option<Dim>
             |name: &str, recorded: usize| known.number(&format!("/options/padding/{axis}/{name}"), recorded as i64);
         &side("0", recorded.0) + &side("1", recorded.1)
     };
+    let of_convolution = |axis: usize, size: usize, padding: (usize, usize), stride: usize, dilation: usize| Window {
+        padding: padded(axis, padding),
+        ..Window::new(size, stride, 0, dilation, false)
+    };
     use ModuleOperationIr as M;
     match operation {
         M::Conv1d(op) => {
-            let windows: Vec<Window> = (0..1)
-                .map(|axis| Window {
-                    padding: padded(axis, op.options.padding[axis]),
-                    ..Window::new(
-                        op.weight.shape[axis + 2],
-                        op.options.stride[axis],
-                        0,
-                        op.options.dilation[axis],
-                        false,
-                    )
-                })
-                .collect();
-            spatial(&op.x.id, &windows)
+            let options = &op.options;
+            let window = |axis: usize| {
+                let (stride, dilation) = (options.stride[axis], options.dilation[axis]);
+                of_convolution(axis, op.weight.shape[axis + 2], options.padding[axis], stride, dilation)
+            };
+            spatial(&op.x.id, &[window(0)])
         }
         M::Conv2d(op) => {
-            let windows: Vec<Window> = (0..2)
-                .map(|axis| Window {
-                    padding: padded(axis, op.options.padding[axis]),
-                    ..Window::new(
-                        op.weight.shape[axis + 2],
-                        op.options.stride[axis],
-                        0,
-                        op.options.dilation[axis],
-                        false,
-                    )
-                })
-                .collect();
-            spatial(&op.x.id, &windows)
+            let options = &op.options;
+            let window = |axis: usize| {
+                let (stride, dilation) = (options.stride[axis], options.dilation[axis]);
+                of_convolution(axis, op.weight.shape[axis + 2], options.padding[axis], stride, dilation)
+            };
+            spatial(&op.x.id, &[window(0), window(1)])
         }
         M::Conv3d(op) => {
             let window = |axis: usize| {
