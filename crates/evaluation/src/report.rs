@@ -122,6 +122,13 @@ impl Report {
         self.head.undone.iter().cloned().chain(engines).collect()
     }
 
+    /// The same with the verdict that its findings give.
+    #[must_use]
+    pub fn judged(mut self) -> Self {
+        self.head.passed = self.head.unproven.is_empty() && self.failures().is_empty();
+        self
+    }
+
     /// Compares the times with those of an earlier report, and notes what makes them hard to compare.
     pub fn compare(&mut self, with: PathBuf, earlier: &Self) {
         let rows = |report: &Self| report.engines.iter().map(|engine| engine.row.clone()).collect::<Vec<_>>();

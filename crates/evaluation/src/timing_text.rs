@@ -1,6 +1,6 @@
 //! Timing, placement and the machine as text for the terminal, whatever the network.
 
-use crate::contender::{BatchTiming, Row};
+use crate::contender::{BatchTiming, EngineTiming, Row};
 use crate::scenario::{self, ScenarioResult};
 use crate::statistics::{Median, Summary, enough};
 use engines::fingerprint::Machine;
@@ -12,25 +12,8 @@ pub const HOW: &str = "the rate is items over the whole time; times as fast: the
 
 /// The times as a table; `items` is what a batch consists of, such as `images`.
 pub fn timing(timing: &[BatchTiming], threads: usize, items: &str) -> String {
-    let rate = format!("{items}/s");
-    let mut table =
-        Table::new(["engine", "batch", "p50 ms", "p90 ms", "p99 ms", "runs", rate.as_str(), "times as fast"]);
-    let percentile = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), figure);
-    for batch in timing {
-        for engine in &batch.engines {
-            let latency = &engine.series.latency_ms;
-            table.row([
-                engine.series.engine.clone(),
-                batch.batch.to_string(),
-                figure(latency.p50),
-                percentile(latency.p90),
-                percentile(latency.p99),
-                grouped(&latency.samples.to_string()),
-                figure(engine.items_per_second),
-                engine.speedup.map_or_else(String::new, interval),
-            ]);
-        }
-    }
+    let mut table = Table::new(headings(items));
+    rows(timing, "").into_iter().for_each(|row| table.row(row));
     let threads = match threads {
         1 => "1 thread".to_owned(),
         count => format!("{count} threads"),
@@ -38,6 +21,30 @@ pub fn timing(timing: &[BatchTiming], threads: usize, items: &str) -> String {
     let told = too_few(timing.iter().flat_map(|batch| &batch.engines).map(|engine| &engine.series.latency_ms));
     let told = told.map(|why| format!("{why}\n")).unwrap_or_default();
     format!("Timing with {threads}, engines taking turns\n{}{HOW}\n{told}", table.render())
+}
+
+/// What stands above [`rows`].
+pub fn headings(items: &str) -> [String; 8] {
+    ["engine", "batch", "p50 ms", "p90 ms", "p99 ms", "runs", &format!("{items}/s"), "times as fast"].map(str::to_owned)
+}
+
+/// The times, a row for each engine and batch size; `one` is said of the engine that the others are compared with.
+pub fn rows(timing: &[BatchTiming], one: &str) -> Vec<Vec<String>> {
+    let percentile = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), figure);
+    let row = |batch: usize, engine: &EngineTiming| {
+        let latency = &engine.series.latency_ms;
+        vec![
+            engine.series.engine.clone(),
+            batch.to_string(),
+            figure(latency.p50),
+            percentile(latency.p90),
+            percentile(latency.p99),
+            grouped(&latency.samples.to_string()),
+            figure(engine.items_per_second),
+            engine.speedup.map_or_else(|| one.to_owned(), interval),
+        ]
+    };
+    timing.iter().flat_map(|batch| batch.engines.iter().map(|engine| row(batch.batch, engine))).collect()
 }
 
 /// Why some percentiles are dashes; `None` if none is.

@@ -11,7 +11,7 @@ use crate::summary::summary;
 use crate::timing_page::SCENARIOS;
 use evaluation::scenario;
 use evaluation::timing_text;
-use terminal::table::{Grid, figure, grouped};
+use terminal::table::Grid;
 
 /// The whole report, without pictures.
 pub fn markdown(evidence: &[Evidence]) -> String {
@@ -105,26 +105,9 @@ fn whole(chapter: &Chapter) -> String {
 }
 
 fn timing(chapter: &Chapter) -> Grid {
-    let percentile = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), figure);
-    let mut rows = Vec::new();
-    for batch in &chapter.timing {
-        for engine in &batch.engines {
-            let latency = &engine.series.latency_ms;
-            rows.push(vec![
-                engine.series.engine.clone(),
-                batch.batch.to_string(),
-                figure(latency.p50),
-                percentile(latency.p90),
-                percentile(latency.p99),
-                grouped(&latency.samples.to_string()),
-                figure(engine.items_per_second),
-                engine.speedup.map_or_else(|| "1".to_owned(), timing_text::interval),
-            ]);
-        }
-    }
-    let rate = format!("{}/s", chapter.items);
-    let headings = ["engine", "batch", "p50 ms", "p90 ms", "p99 ms", "runs", rate.as_str(), "times as fast"];
-    Grid::new("", &headings, rows)
+    let headings = timing_text::headings(&chapter.items);
+    let rows = timing_text::rows(&chapter.timing, "1");
+    Grid::new("", &headings.each_ref().map(String::as_str), rows)
 }
 
 fn table(grid: &Grid) -> String {

@@ -9,7 +9,7 @@ use networks::digits::picture::digit_from_file;
 use networks::digits::predict::predict;
 
 use super::Known;
-use super::engines::{failures, require_all};
+use super::engines::{conclude, failures};
 
 /// An image to be read.
 struct Image {
@@ -27,11 +27,7 @@ pub fn execute(arguments: &PredictArgs, known: &Known) -> Result<ExitCode> {
         true => crate::print(serde_json::to_string_pretty(&prediction)? + "\n")?,
         false => crate::print(failures(&opened.failed) + &prediction.text(&image.pixels))?,
     }
-    require_all(&opened.failed)?;
-    if !prediction.agree {
-        bail!("the engines read different digits");
-    }
-    Ok(ExitCode::SUCCESS)
+    conclude(&opened.failed, prediction.agree, "the engines read different digits")
 }
 
 fn image(arguments: &PredictArgs, known: &Known) -> Result<Image> {

@@ -1,6 +1,7 @@
 //! The engines that a user asks for by name.
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use catalogue::Card;
@@ -153,14 +154,15 @@ pub fn failures(failed: &[Unopened]) -> String {
     failed.iter().map(|failed| format!("FAILED: {}\n", failed.error)).collect()
 }
 
-/// Fails if an engine could not be opened.
+/// How a prediction ends: well if every engine could be opened and all agree. `otherwise` is said of those that do not.
 ///
 /// # Errors
-/// Then; the message names all of them.
-pub fn require_all(failed: &[Unopened]) -> Result<()> {
+/// Otherwise; the message names the engines that could not be opened.
+pub fn conclude(failed: &[Unopened], agree: bool, otherwise: &str) -> Result<ExitCode> {
     let names: Vec<&str> = failed.iter().map(|failed| failed.engine.as_str()).collect();
     match names.is_empty() {
-        true => Ok(()),
+        true if agree => Ok(ExitCode::SUCCESS),
+        true => bail!("{otherwise}"),
         false => bail!("{} could not be opened; the other results are above", names.join(", ")),
     }
 }

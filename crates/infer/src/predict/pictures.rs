@@ -15,7 +15,7 @@ use terminal::progress::Progress;
 use terminal::table::Table;
 
 use super::Known;
-use super::engines::{Opened, Unopened, failures, require_all, warning};
+use super::engines::{Opened, Unopened, conclude, failures, warning};
 use crate::task::pictures;
 
 /// Pictures that run at once.
@@ -100,11 +100,7 @@ pub fn execute(arguments: &PredictArgs, known: &Known) -> Result<ExitCode> {
     if let Some(first) = unlabelled.first() {
         bail!("{} of {} pictures are not labelled by all engines: {first}", unlabelled.len(), report.pictures.len());
     }
-    require_all(&report.failed)?;
-    if !report.agree {
-        bail!("the engines see different things");
-    }
-    Ok(ExitCode::SUCCESS)
+    conclude(&report.failed, report.agree, "the engines see different things")
 }
 
 /// Lets every engine label those of the pictures that could be read; `pixels` are theirs, one after the other.

@@ -13,7 +13,7 @@ use terminal::failure::sentence;
 use terminal::progress::Progress;
 use terminal::table::Table;
 
-use super::engines::{Opened, Unopened, failures, require_all, warning};
+use super::engines::{Opened, Unopened, conclude, failures, warning};
 use super::{Known, asked, weights};
 
 /// What is asked, and where it comes from.
@@ -121,11 +121,7 @@ pub fn execute(arguments: &PredictArgs, known: &Known) -> Result<ExitCode> {
     if let Some(first) = unanswered.first() {
         bail!("{} of {} questions are not answered by all engines: {first}", unanswered.len(), report.questions.len());
     }
-    require_all(&report.failed)?;
-    if !report.agree {
-        bail!("the engines give different answers");
-    }
-    Ok(ExitCode::SUCCESS)
+    conclude(&report.failed, report.agree, "the engines give different answers")
 }
 
 /// Lets every engine answer. `progress` is told which share has been done.
