@@ -116,3 +116,12 @@ fn a_full_disk_leaves_nothing_half_written() {
     succeed(&mut fetch);
     assert_eq!(fs::read_dir(folder.path().join("mnist")).unwrap().count(), 4);
 }
+
+/// Without an evaluation there is nothing new to tell of.
+#[test]
+fn a_file_that_is_no_model_is_named_and_no_page_is_announced() {
+    let output = program("xtask").args(["eval", "--onnx", "README.md"]).output().unwrap();
+    let (shown, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{shown}{errors}");
+    assert!(errors.contains("error: README.md: this is no sound ONNX model") && shown.is_empty(), "{shown}{errors}");
+}

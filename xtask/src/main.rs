@@ -14,7 +14,9 @@ mod status;
 mod test;
 mod workspace;
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
@@ -92,16 +94,16 @@ fn dispatch(command: Command) -> Result<ExitCode> {
     }
 }
 
-/// Evaluates, and writes the page over all networks anew if the report went where that looks for it.
+/// Evaluates, and writes the page over all networks anew if there is another evaluation where that looks for them.
 fn eval(arguments: &EvalArgs) -> Result<ExitCode> {
     let asked = &arguments.measure.engines;
     let any = arguments.network.is_none() && asked.engines.is_empty() && asked.providers.is_empty();
     let engines = programs::foreign(&asked.engines, any);
     let programs = Programs::for_programs(&[Program::Eval, Program::Report], &engines)?;
     let mut command = programs.command(Program::Eval)?;
+    let before = evaluations();
     let status = command.args(std::env::args_os().skip(2)).status().context("`infer` cannot be started")?;
-    let wrote = arguments.out.as_deref().is_none_or(|out| out.starts_with(catalogue::ARTIFACTS));
-    if wrote && !arguments.measure.json {
+    if evaluations() != before && !arguments.measure.json {
         // The evaluation stands by itself: that there is no page is told, and no more.
         if !programs::succeeds(programs.command(Program::Report)?.stdout(std::process::Stdio::null()))? {
             eprintln!("Note: the page over all networks was not written; `cargo xtask report` does it.");
@@ -110,4 +112,11 @@ fn eval(arguments: &EvalArgs) -> Result<ExitCode> {
         }
     }
     Ok(exit_code(status))
+}
+
+/// The evaluations that the page over all networks is made of, each with the time of its last change.
+fn evaluations() -> Vec<(PathBuf, Option<SystemTime>)> {
+    let files = stages::evaluations(Path::new(catalogue::ARTIFACTS)).into_values();
+    let changed = |path: &Path| workspace::root().join(path).metadata().and_then(|about| about.modified()).ok();
+    files.map(|path| (path.clone(), changed(&path))).collect()
 }

@@ -80,19 +80,10 @@ impl<'a> Plan<'a> {
     /// One page over every evaluation that is there, of this run or of an earlier one.
     fn report(&self, tasks: &[Task]) -> Task {
         let Pipeline { artifacts, .. } = self.pipeline;
-        let evaluations = tasks.iter().filter(|task| task.program == Program::Eval);
-        let after = evaluations.clone().map(|task| task.stage.name.clone()).collect();
-        let mut inputs: Files = evaluations.flat_map(|task| task.stage.outputs.clone()).collect();
-        let folders = std::fs::read_dir(workspace::root().join(artifacts)).into_iter().flatten().flatten();
-        let evaluated = folders.map(|folder| folder.file_name().to_string_lossy().into_owned());
-        let evaluated = evaluated.filter(|name| !name.starts_with('.')).map(|name| format!("{name}/{EVALUATION}"));
-        // The evaluation of a file from anywhere lies in the report's own folder.
-        for place in evaluated.chain(["report/onnx.json".to_owned()]) {
-            let path = artifacts.join(&place);
-            if workspace::root().join(&path).is_file() {
-                inputs.insert(place, path);
-            }
-        }
+        let evaluating = tasks.iter().filter(|task| task.program == Program::Eval);
+        let after = evaluating.clone().map(|task| task.stage.name.clone()).collect();
+        let mut inputs: Files = evaluating.flat_map(|task| task.stage.outputs.clone()).collect();
+        inputs.extend(evaluations(artifacts));
         let folder = artifacts.join("report");
         Task {
             stage: Stage {
@@ -221,8 +212,18 @@ impl<'a> Plan<'a> {
     }
 }
 
+/// The evaluations in a folder of results, which the page over all networks is made of.
+pub fn evaluations(artifacts: &Path) -> Files {
+    let folders = std::fs::read_dir(workspace::root().join(artifacts)).into_iter().flatten().flatten();
+    let evaluated = folders.map(|folder| folder.file_name().to_string_lossy().into_owned());
+    let evaluated = evaluated.filter(|name| !name.starts_with('.')).map(|name| format!("{name}/{EVALUATION}"));
+    // The evaluation of a file from anywhere lies in the report's own folder.
+    let places = evaluated.chain(["report/onnx.json".to_owned()]).map(|place| (place.clone(), artifacts.join(place)));
+    places.filter(|(_, path)| workspace::root().join(path).is_file()).collect()
+}
+
 /// Files by a name that is the same on every machine.
-type Files = BTreeMap<String, PathBuf>;
+pub type Files = BTreeMap<String, PathBuf>;
 
 /// The weights of a network.
 struct Weights {
