@@ -2,6 +2,7 @@
 
 pub mod alexnet;
 pub mod bert_qa;
+pub mod classifier;
 pub mod digits;
 pub mod efficientnet_lite0;
 pub mod engine;
