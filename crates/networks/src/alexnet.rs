@@ -1,9 +1,9 @@
 //! torchvision's AlexNet.
 
 use burn::tensor::{Device, Tensor};
+use models::alexnet::{AlexNet, CLASSES};
 use models::imagenet::Preprocessing;
 use models::weights::{Checkpoint, LoadReport, WeightsError};
-use models::alexnet::{AlexNet, CLASSES};
 
 use crate::classifier::Classifier;
 

@@ -1,9 +1,9 @@
 //! EfficientNet-Lite0.
 
 use burn::tensor::{Device, Tensor};
+use models::efficientnet_lite0::{CLASSES, EfficientNetLite0, PREPROCESSING};
 use models::imagenet::Preprocessing;
 use models::weights::{Checkpoint, LoadReport, WeightsError};
-use models::efficientnet_lite0::{CLASSES, EfficientNetLite0, PREPROCESSING};
 
 use crate::classifier::Classifier;
 
