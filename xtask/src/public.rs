@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use catalogue::{TaskKind, WeightSource};
-use cli::export::ExportArgs;
+use cli::export::{ExportArgs, ExportOptions};
 use cli::predict::PredictArgs;
 
 use crate::programs::fetch;
@@ -15,13 +15,13 @@ use crate::workspace;
 /// # Errors
 /// When fetching cannot be started.
 pub fn before_export(arguments: &ExportArgs) -> Result<bool> {
-    let ExportArgs { weights, random_init, hf_dir, network, .. } = arguments;
+    let ExportArgs { hf_dir, network, file: ExportOptions { weights, random_init, .. }, .. } = arguments;
     let Some(network) = network.filter(|_| weights.is_none() && random_init.is_none() && hf_dir.is_none()) else {
         return Ok(true);
     };
     // What is there already is verified, which takes a second.
     match network.card().weights {
-        WeightSource::Trained => Ok(true),
+        WeightSource::Trained | WeightSource::Own { .. } => Ok(true),
         WeightSource::File { dataset, .. } => fetch(&[dataset]),
         WeightSource::Folder { dataset } => Ok(is_own(network.card()) || fetch(&[dataset])?),
     }
@@ -32,7 +32,7 @@ pub fn before_export(arguments: &ExportArgs) -> Result<bool> {
 /// # Errors
 /// As [`before_export`].
 pub fn before_predict(arguments: &PredictArgs) -> Result<bool> {
-    if arguments.network.card().task != TaskKind::Pictures || arguments.task.labels.is_some() {
+    if arguments.network.task() != TaskKind::Pictures || arguments.task.labels.is_some() {
         return Ok(true);
     }
     let labels = workspace::root().join(arguments.task.labels());

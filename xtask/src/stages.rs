@@ -67,7 +67,7 @@ impl<'a> Plan<'a> {
             EvalTarget::All => NetworkId::ALL.into(),
         };
         let mut tasks: Vec<Task> = Vec::new();
-        for task in networks.into_iter().flat_map(|network| self.of_network(network.card())) {
+        for task in networks.into_iter().flat_map(|network| self.of_network(network)) {
             // All networks share the library.
             if tasks.iter().all(|known| known.stage.name != task.stage.name) {
                 tasks.push(task);
@@ -103,7 +103,8 @@ impl<'a> Plan<'a> {
     }
 
     /// Fetch, train where the weights are trained here, export, evaluate.
-    fn of_network(&self, card: &Card) -> Vec<Task> {
+    fn of_network(&self, network: NetworkId) -> Vec<Task> {
+        let card = network.card();
         let Weights { path, files, mut tasks } = self.weights(card);
         let folder = self.pipeline.artifacts.join(card.name);
         let file = |name: String| (format!("{}/{name}", card.name), folder.join(name));
@@ -130,7 +131,7 @@ impl<'a> Plan<'a> {
                 &format!("--out={}", model.1.display()),
             ]),
         });
-        let data = data_files(card);
+        let data = data_files(network);
         let seconds = self.pipeline.seconds;
         let mut inputs = files;
         inputs.extend(data);
@@ -162,6 +163,7 @@ impl<'a> Plan<'a> {
         let path = card.weights();
         match card.weights {
             WeightSource::Trained => self.trained(card),
+            WeightSource::Own { .. } => Weights { files: [entry(path.clone())].into(), path, tasks: Vec::new() },
             WeightSource::File { dataset, .. } => {
                 let files = Files::from([entry(path.clone())]);
                 Weights { path, files: files.clone(), tasks: vec![fetch(dataset, files)] }
@@ -236,9 +238,9 @@ struct Weights {
 }
 
 /// The data that an evaluation reads.
-fn data_files(card: &Card) -> Files {
-    match card.task {
-        TaskKind::Digits => declared(card.name),
+fn data_files(network: NetworkId) -> Files {
+    match network.task() {
+        TaskKind::Digits => declared(network.card().name),
         TaskKind::Pictures | TaskKind::Questions => Files::new(),
     }
 }

@@ -28,6 +28,8 @@ pub struct Parts<'a> {
     pub model: &'a Path,
     /// Its evaluation.
     pub evaluation: &'a Path,
+    /// The command that makes its evaluation.
+    pub evaluated_by: &'a str,
     /// The input of the example, one item.
     pub example: Vec<NamedTensor>,
     /// What the example is made of: `the test image 0 of MNIST`.
@@ -189,7 +191,7 @@ fn judge(parts: &Parts<'_>, evaluation: &[u8], model: artifact::Digest) -> Resul
     let refused = |reason: String| BundleError::Evidence {
         path: parts.evaluation.to_owned(),
         reason,
-        command: format!("cargo xtask eval {}", parts.name),
+        command: parts.evaluated_by.to_owned(),
     };
     let judgement = Judgement::of(evaluation).map_err(refused)?;
     if judgement.model != model {

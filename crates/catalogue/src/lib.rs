@@ -22,19 +22,15 @@ pub enum NetworkId {
     BertQa,
 }
 
-/// What is known of a network without its code.
+/// What is known of a network without its code, be it of this workspace or the user's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Card {
-    /// The network.
-    pub id: NetworkId,
     /// Its name on the command line, in folders and in reports: `bert-qa`.
     pub name: &'static str,
     /// Its name for readers: `BERT for question answering`.
     pub title: &'static str,
     /// What it is, in a line.
     pub about: &'static str,
-    /// What it is for.
-    pub task: TaskKind,
     /// Where its weights come from.
     pub weights: WeightSource,
     /// The batch sizes that are timed unless others are asked for.
@@ -69,6 +65,13 @@ pub enum WeightSource {
         /// The data set.
         dataset: &'static str,
     },
+    /// The user's own, for a network that is not of this workspace.
+    Own {
+        /// The file, from where the program is started.
+        file: &'static str,
+        /// What to do where it is missing, in a clause: `` `cargo run --bin learn` makes them``.
+        ways: &'static str,
+    },
 }
 
 /// Where results lie unless the user says otherwise.
@@ -77,52 +80,70 @@ pub const ARTIFACTS: &str = "artifacts";
 /// Where fetched files lie.
 pub const DATASETS: &str = "datasets";
 
-const CARDS: [Card; 4] = [
-    Card {
-        id: NetworkId::Mnist,
-        name: "mnist",
-        title: "MNIST CNN",
-        about: "The convolutional network of PyTorch's MNIST example",
-        task: TaskKind::Digits,
-        weights: WeightSource::Trained,
-        batches: &[1, 8, 64, 256],
-    },
-    Card {
-        id: NetworkId::Alexnet,
-        name: "alexnet",
-        title: "AlexNet",
-        about: "torchvision's AlexNet, with its pretrained weights",
-        task: TaskKind::Pictures,
-        weights: WeightSource::File { dataset: "alexnet", file: "alexnet-owt-7be5be79.pth" },
-        batches: &[1, 4, 16],
-    },
-    Card {
-        id: NetworkId::EfficientnetLite0,
-        name: "efficientnet-lite0",
-        title: "EfficientNet-Lite0",
-        about: "EfficientNet-Lite0, with pretrained weights out of a Python package",
-        task: TaskKind::Pictures,
-        weights: WeightSource::File { dataset: "efficientnet-lite0", file: "efficientnet-lite0-57934424.pth" },
-        batches: &[1, 4, 16],
-    },
-    Card {
-        id: NetworkId::BertQa,
-        name: "bert-qa",
-        title: "BERT for question answering",
-        about: "BERT for question answering: BERT-large from its public home, or what you put into datasets/bert-qa",
-        task: TaskKind::Questions,
-        weights: WeightSource::Folder { dataset: "bert-qa" },
-        batches: &[1, 4],
-    },
+/// Where fetched libraries lie: in [`DATASETS`] if there are any, else in that of the checkout that this program was built from,
+/// which serves projects beside it.
+pub fn datasets() -> PathBuf {
+    let here = PathBuf::from(DATASETS);
+    match here.join("onnxruntime").is_dir() {
+        true => here,
+        false => Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(DATASETS),
+    }
+}
+
+const NETWORKS: [(NetworkId, TaskKind, Card); 4] = [
+    (
+        NetworkId::Mnist,
+        TaskKind::Digits,
+        Card {
+            name: "mnist",
+            title: "MNIST CNN",
+            about: "The convolutional network of PyTorch's MNIST example",
+            weights: WeightSource::Trained,
+            batches: &[1, 8, 64, 256],
+        },
+    ),
+    (
+        NetworkId::Alexnet,
+        TaskKind::Pictures,
+        Card {
+            name: "alexnet",
+            title: "AlexNet",
+            about: "torchvision's AlexNet, with its pretrained weights",
+            weights: WeightSource::File { dataset: "alexnet", file: "alexnet-owt-7be5be79.pth" },
+            batches: &[1, 4, 16],
+        },
+    ),
+    (
+        NetworkId::EfficientnetLite0,
+        TaskKind::Pictures,
+        Card {
+            name: "efficientnet-lite0",
+            title: "EfficientNet-Lite0",
+            about: "EfficientNet-Lite0, with pretrained weights out of a Python package",
+            weights: WeightSource::File { dataset: "efficientnet-lite0", file: "efficientnet-lite0-57934424.pth" },
+            batches: &[1, 4, 16],
+        },
+    ),
+    (
+        NetworkId::BertQa,
+        TaskKind::Questions,
+        Card {
+            name: "bert-qa",
+            title: "BERT for question answering",
+            about: "BERT for question answering: BERT-large from its public home, or what you put into datasets/bert-qa",
+            weights: WeightSource::Folder { dataset: "bert-qa" },
+            batches: &[1, 4],
+        },
+    ),
 ];
 
 impl NetworkId {
     /// Every network, in the order of reports.
-    pub const ALL: [Self; CARDS.len()] = {
-        let mut all = [Self::Mnist; CARDS.len()];
+    pub const ALL: [Self; NETWORKS.len()] = {
+        let mut all = [Self::Mnist; NETWORKS.len()];
         let mut index = 0;
-        while index < CARDS.len() {
-            all[index] = CARDS[index].id;
+        while index < NETWORKS.len() {
+            all[index] = NETWORKS[index].0;
             index += 1;
         }
         all
@@ -131,7 +152,12 @@ impl NetworkId {
     /// What is known of it.
     pub fn card(self) -> &'static Card {
         const { assert!(is_in_order()) };
-        &CARDS[self as usize]
+        &NETWORKS[self as usize].2
+    }
+
+    /// What it is for.
+    pub fn task(self) -> TaskKind {
+        NETWORKS[self as usize].1
     }
 
     /// The network of a name; `None` if there is none.
@@ -140,11 +166,11 @@ impl NetworkId {
     }
 }
 
-/// Whether each card lies at the place of its network.
+/// Whether each network lies at the place of its number.
 const fn is_in_order() -> bool {
     let mut index = 0;
-    while index < CARDS.len() {
-        if CARDS[index].id as usize != index {
+    while index < NETWORKS.len() {
+        if NETWORKS[index].0 as usize != index {
             return false;
         }
         index += 1;
@@ -174,10 +200,19 @@ impl Card {
             WeightSource::Trained => self.folder().join("model.safetensors"),
             WeightSource::File { dataset, file } => Path::new(DATASETS).join(dataset).join(file),
             WeightSource::Folder { dataset } => Path::new(DATASETS).join(dataset),
+            WeightSource::Own { file, .. } => file.into(),
         }
     }
 
-    /// The folder with its configuration and tokenizer, which lies with the weights; `None` for a network of one shape.
+    /// The command that does something with it: `cargo xtask export bert-qa`, or `cargo run -- export` in the user's own project.
+    pub fn command(&self, subcommand: &str) -> String {
+        match self.weights {
+            WeightSource::Own { .. } => format!("cargo run --release -- {subcommand}"),
+            _ => format!("cargo xtask {subcommand} {}", self.name),
+        }
+    }
+
+    /// Whether it has a folder with configuration and tokenizer, which lies with the weights.
     pub fn has_folder(&self) -> bool {
         matches!(self.weights, WeightSource::Folder { .. })
     }
@@ -186,6 +221,7 @@ impl Card {
     pub fn ways_to_weights(&self) -> String {
         match self.weights {
             WeightSource::Trained => "`cargo xtask train` makes them".to_owned(),
+            WeightSource::Own { ways, .. } => ways.to_owned(),
             WeightSource::File { dataset, .. } => format!(
                 "`cargo xtask fetch {dataset}` gets them from their public home; otherwise name a file with --weights FILE, or \
                  take --random-init SEED where that is an option"
@@ -233,7 +269,6 @@ mod tests {
     fn networks_go_by_their_names() {
         for id in NetworkId::ALL {
             assert_eq!(NetworkId::named(id.card().name), Some(id));
-            assert_eq!(id.card().id, id);
         }
         assert_eq!(NetworkId::named("mnits"), None);
     }

@@ -30,18 +30,9 @@ pub struct BundleArgs {
     /// Check this bundle whole; write nothing.
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["network", "out", "onnx", "evaluation", "images", "weights"])]
     pub verify: Option<PathBuf>,
-    /// Where the bundle goes [default: artifacts/bundle/NETWORK]
-    #[arg(long, value_name = "FOLDER")]
-    pub out: Option<PathBuf>,
-    /// The ONNX file [default: artifacts/NETWORK/NETWORK.onnx]
-    #[arg(long, value_name = "FILE")]
-    pub onnx: Option<PathBuf>,
-    /// The evaluation of that file [default: artifacts/NETWORK/eval.json]
-    #[arg(long, value_name = "FILE")]
-    pub evaluation: Option<PathBuf>,
-    /// The most items that Triton may put together in a batch.
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = positive)]
-    pub max_batch: usize,
+    /// The folder.
+    #[command(flatten)]
+    pub folder: BundleOptions,
     /// The weights of the file: for questions the Hugging Face folder with configuration and tokenizer [default: where they are
     /// trained or fetched to]
     #[arg(long, visible_alias = "hf-dir", value_name = "PATH")]
@@ -55,6 +46,23 @@ pub struct BundleArgs {
     /// Questions: the text that holds the answer.
     #[arg(long, value_name = "TEXT", default_value = "Jim Henson was a puppeteer")]
     pub context: String,
+}
+
+/// What goes into a bundle and where it goes, for any network.
+#[derive(Debug, Clone, Args)]
+pub struct BundleOptions {
+    /// Where the bundle goes [default: artifacts/bundle/NETWORK]
+    #[arg(long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
+    /// The ONNX file [default: artifacts/NETWORK/NETWORK.onnx]
+    #[arg(long, value_name = "FILE")]
+    pub onnx: Option<PathBuf>,
+    /// The evaluation of that file [default: artifacts/NETWORK/eval.json]
+    #[arg(long, value_name = "FILE")]
+    pub evaluation: Option<PathBuf>,
+    /// The most items that Triton may put together in a batch.
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = positive)]
+    pub max_batch: usize,
     /// Print the result as JSON instead of text.
     #[arg(long)]
     pub json: bool,

@@ -21,22 +21,30 @@ pub struct ExportArgs {
     /// The network.
     #[arg(value_enum, required_unless_present = "hf_dir")]
     pub network: Option<NetworkId>,
-    /// The trained weights: safetensors or PyTorch's own format, under PyTorch's names. For a network with a configuration, a
-    /// Hugging Face folder or a weight file beside its config.json [default: where they are trained or fetched to]
-    #[arg(long, value_name = "PATH")]
-    pub weights: Option<PathBuf>,
     /// A Hugging Face folder: config.json and weights.
-    #[arg(long, value_name = "FOLDER", conflicts_with = "weights")]
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["weights", "random_init"])]
     pub hf_dir: Option<PathBuf>,
     /// What the network of the folder does; question answering unless something else is named.
     #[arg(long, value_enum, requires = "hf_dir")]
     pub task: Option<ExportTask>,
-    /// Take random weights from this seed instead of trained ones. The file says so, and what it computes means nothing.
-    #[arg(long, value_name = "SEED", conflicts_with_all = ["weights", "hf_dir"])]
-    pub random_init: Option<u64>,
     /// The config.json of a network with random weights; the shape of its published weights without it.
     #[arg(long, value_name = "FILE", requires = "random_init")]
     pub config: Option<PathBuf>,
+    /// The file.
+    #[command(flatten)]
+    pub file: ExportOptions,
+}
+
+/// Where weights come from and a file goes, for any network.
+#[derive(Debug, Clone, Args)]
+pub struct ExportOptions {
+    /// The trained weights: safetensors or PyTorch's own format, under PyTorch's names. For a network with a configuration, a
+    /// Hugging Face folder or a weight file beside its config.json [default: where they are trained or fetched to]
+    #[arg(long, value_name = "PATH")]
+    pub weights: Option<PathBuf>,
+    /// Take random weights from this seed instead of trained ones. The file says so, and what it computes means nothing.
+    #[arg(long, value_name = "SEED", conflicts_with = "weights")]
+    pub random_init: Option<u64>,
     /// The version of the ONNX operator set.
     #[arg(long, value_name = "N", default_value_t = 11)]
     pub opset: i64,

@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod eval;
 pub mod export;
 pub mod fetch;
+pub mod own;
 pub mod predict;
 pub mod report;
 pub mod task;

@@ -29,7 +29,7 @@ pub struct TaskArgs {
 impl TaskArgs {
     /// Where the test digits lie.
     pub fn data(&self) -> PathBuf {
-        let trained = NetworkId::ALL.into_iter().find(|id| id.card().task == TaskKind::Digits);
+        let trained = NetworkId::ALL.into_iter().find(|id| id.task() == TaskKind::Digits);
         let dataset = trained.map_or("digits", |id| id.card().name);
         self.data.clone().unwrap_or_else(|| Path::new(DATASETS).join(dataset))
     }

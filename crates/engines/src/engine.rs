@@ -64,6 +64,25 @@ pub enum Dimension {
     Unknown,
 }
 
+impl TensorInfo {
+    /// A tensor of this name, element type and shape: `TensorInfo::new("logits", ElementType::Float, ["batch".into(), 10.into()])`.
+    pub fn new(name: &str, element: ElementType, shape: impl Into<Vec<Dimension>>) -> Self {
+        Self { name: name.to_owned(), element: Some(element), shape: shape.into() }
+    }
+}
+
+impl From<usize> for Dimension {
+    fn from(size: usize) -> Self {
+        Self::Fixed(size)
+    }
+}
+
+impl From<&str> for Dimension {
+    fn from(name: &str) -> Self {
+        Self::Named(name.to_owned())
+    }
+}
+
 /// Where the operations of a network ran.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Placement {

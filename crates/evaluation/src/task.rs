@@ -13,6 +13,9 @@ use crate::line_up::LineUp;
 /// Inputs under a label, on which outputs are compared.
 pub type Case = (String, Vec<NamedTensor>);
 
+/// How many items are compared with float64 at once.
+const CASE: usize = 32;
+
 /// A task with its data: which digit, what is in the picture, where is the answer.
 pub trait Task {
     /// What an engine is asked about.
@@ -24,7 +27,7 @@ pub trait Task {
     const ITEMS: &'static str;
 
     /// Items that an engine is asked about at once.
-    const AT_ONCE: usize;
+    const AT_ONCE: usize = 32;
 
     /// How many items there are.
     fn count(&self) -> usize;
@@ -65,11 +68,15 @@ pub trait Task {
         BTreeMap::new()
     }
 
-    /// Some items as inputs, on which outputs are compared with float64 beside the network's own cases.
+    /// Some items as inputs, on which outputs are compared with float64 beside the network's own cases: the first ones, unless the
+    /// task has its own choice.
     ///
     /// # Errors
     /// When they do not suit the network.
-    fn cases(&self) -> Result<Vec<Case>, EngineError>;
+    fn cases(&self) -> Result<Vec<Case>, EngineError> {
+        let count = self.count().min(CASE);
+        Ok(if count == 0 { Vec::new() } else { vec![(format!("{count} {}", Self::ITEMS), self.timed(count)?)] })
+    }
 
     /// The inputs of a timed batch.
     ///
@@ -163,6 +170,19 @@ pub enum Figure {
         /// How many there are, those that are not shown included.
         total: usize,
     },
+}
+
+impl Figure {
+    /// How often an item of each class was taken for each, from pairs of what it is and what it was taken for.
+    pub fn confusion(labels: &[&str], pairs: impl IntoIterator<Item = (usize, usize)>) -> Self {
+        let mut counts = vec![vec![0; labels.len()]; labels.len()];
+        for (class, answer) in pairs {
+            if let Some(count) = counts.get_mut(class).and_then(|row: &mut Vec<usize>| row.get_mut(answer)) {
+                *count += 1;
+            }
+        }
+        Self::Confusion { labels: labels.iter().map(|label| (*label).to_owned()).collect(), counts }
+    }
 }
 
 /// A small grey picture.

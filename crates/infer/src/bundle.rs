@@ -7,9 +7,10 @@ use ::bundle::manifest::Manifest;
 use ::bundle::verify::{Findings, is_bundle, verify};
 use ::bundle::write::{Parts, write};
 use anyhow::{Context, Result, bail};
-use catalogue::{ARTIFACTS, NetworkId};
-use cli::bundle::BundleArgs;
+use catalogue::{ARTIFACTS, Card, NetworkId};
+use cli::bundle::{BundleArgs, BundleOptions};
 use cli::task::suit;
+use engines::engine::Signature;
 use engines::libraries::Libraries;
 use engines::provider::Provider;
 use engines::session::SessionOptions;
@@ -26,7 +27,7 @@ use crate::task::{Asked, shape, with_task};
 /// Writes a bundle or checks one.
 pub fn execute(arguments: &BundleArgs) -> Result<ExitCode> {
     match (&arguments.verify, arguments.network) {
-        (Some(folder), _) => check(folder, arguments.json),
+        (Some(folder), _) => check(folder, arguments.folder.json),
         (None, Some(network)) => bundle(network, arguments),
         (None, None) => bail!("name a network, or a bundle with --verify"),
     }
@@ -34,18 +35,8 @@ pub fn execute(arguments: &BundleArgs) -> Result<ExitCode> {
 
 fn bundle(network: NetworkId, arguments: &BundleArgs) -> Result<ExitCode> {
     let card = network.card();
-    suit(card.name, card.task, arguments.task.given()).map_err(anyhow::Error::msg)?;
-    let given = |path: &Option<PathBuf>, usual: PathBuf| path.clone().unwrap_or(usual);
-    let onnx = given(&arguments.onnx, card.model());
-    let evaluation = given(&arguments.evaluation, card.evaluation());
-    for (path, command) in [(&onnx, "export"), (&evaluation, "eval")] {
-        std::fs::File::open(path)
-            .map_err(artifact::FileError::new("open", path))
-            .with_context(|| format!("nothing to bundle (`cargo xtask {command} {}` makes it)", card.name))?;
-    }
-    let out = given(&arguments.out, Path::new(ARTIFACTS).join("bundle").join(card.name));
-    artifact::check_replaceable(&out, is_bundle)?;
-    let weights = given(&arguments.weights, card.weights());
+    suit(card.name, network.task(), arguments.task.given()).map_err(anyhow::Error::msg)?;
+    let weights = arguments.weights.clone().unwrap_or_else(|| card.weights());
     let asked = Asked {
         data: &arguments.task,
         weights: &weights,
@@ -54,25 +45,52 @@ fn bundle(network: NetworkId, arguments: &BundleArgs) -> Result<ExitCode> {
         sequence: None,
         question: Some((&arguments.question, &arguments.context)),
     };
-    let (shipped, signature, what) = with_network!(network, N => with_task!(N, card, &asked, task => {
-        (task.shipped()?, shape::<N>(card, &asked)?, N::WHAT)
-    }));
-    let Shipped { example, about, labels, files } = shipped;
+    let options = &arguments.folder;
+    with_network!(network, N => {
+        ship(card, options, &shape::<N>(network, &asked)?, N::WHAT, || {
+            with_task!(N, network, &asked, task => Ok(task.shipped()?))
+        })
+    })
+}
+
+/// Writes a bundle of the network that takes and gives this, and says where it is.
+///
+/// # Errors
+/// When there is no ONNX file of this network, or its evaluation is none or did not pass, or the folder holds something else.
+pub fn ship(
+    card: &Card,
+    options: &BundleOptions,
+    signature: &Signature,
+    what: &str,
+    shipped: impl FnOnce() -> Result<Shipped>,
+) -> Result<ExitCode> {
+    let given = |path: &Option<PathBuf>, usual: PathBuf| path.clone().unwrap_or(usual);
+    let onnx = given(&options.onnx, card.model());
+    let evaluation = given(&options.evaluation, card.evaluation());
+    for (path, command) in [(&onnx, "export"), (&evaluation, "eval")] {
+        std::fs::File::open(path)
+            .map_err(artifact::FileError::new("open", path))
+            .with_context(|| format!("nothing to bundle (`{}` makes it)", card.command(command)))?;
+    }
+    let out = given(&options.out, Path::new(ARTIFACTS).join("bundle").join(card.name));
+    artifact::check_replaceable(&out, is_bundle)?;
+    let Shipped { example, about, labels, files } = shipped()?;
     let mut engine = start(&onnx)?;
-    require(&engine, &onnx, &signature, what)?;
+    require(&engine, &onnx, signature, what)?;
     let parts = Parts {
         name: card.name,
         model: &onnx,
         evaluation: &evaluation,
+        evaluated_by: &card.command("eval"),
         example,
         about: &about,
         labels: labels.map(|names| names.iter().map(|name| format!("{name}\n")).collect()),
         files,
-        max_batch: arguments.max_batch,
-        revision: arguments.revision.clone(),
+        max_batch: options.max_batch,
+        revision: options.revision.clone(),
     };
     let manifest = write(&parts, &mut engine, &out)?;
-    match arguments.json {
+    match options.json {
         true => crate::print(serde_json::to_string_pretty(&manifest)? + "\n")?,
         false => crate::print(summary(&manifest, &out))?,
     }
@@ -87,7 +105,7 @@ fn start(model: &Path) -> Result<RemoteEngine> {
 
 fn runtime() -> Result<(Launcher, PathBuf)> {
     let launcher = Launcher::this_program().context("this program cannot be started again")?;
-    let library = Libraries::find(Path::new(crate::DATASETS), launcher.clone())?.for_provider(&Provider::Cpu)?;
+    let library = Libraries::find(&catalogue::datasets(), launcher.clone())?.for_provider(&Provider::Cpu)?;
     Ok((launcher, library))
 }
 
@@ -112,7 +130,11 @@ fn summary(manifest: &Manifest, out: &Path) -> String {
     )
 }
 
-fn check(folder: &Path, as_json: bool) -> Result<ExitCode> {
+/// Checks a bundle whole, and prints what was found.
+///
+/// # Errors
+/// When the folder cannot be read, or there is no runtime.
+pub fn check(folder: &Path, as_json: bool) -> Result<ExitCode> {
     let (launcher, library) = runtime()?;
     let findings = verify(folder, |model| launcher.engine(&spec(library, model)))?;
     let Findings { name, files, problems, example } = &findings;

@@ -2,27 +2,22 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use artifact::Outputs;
 use catalogue::{Card, NetworkId};
-use cli::eval::{EngineArgs, EvalArgs, EvalOnnxArgs, EvalTarget, MeasureArgs, ProviderOption, ScenarioName};
+use cli::eval::{EngineArgs, EvalArgs, EvalOnnxArgs, EvalTarget};
 use cli::task::suit;
-use engines::engine_name::EngineName;
-use engines::provider::Provider;
-use engines::worker::remote::Launcher;
 use evaluation::command::{named, unusual};
 use evaluation::conclude::{Place, conclude};
 use evaluation::measure::Measure;
 use evaluation::onnx_file::evaluate as onnx_file;
-use evaluation::report::Report;
 use evaluation::repro::ReproArguments;
-use evaluation::scenario::Scenario;
 use networks::evaluate::{Request, evaluate};
 use networks::with_network;
 use terminal::failure::sentence;
 
+use crate::measure::{launcher, measure, outputs, show};
 use crate::task::{Asked, with_task};
 
 /// Evaluates, prints and writes the report. The exit status says whether every engine passed.
@@ -47,11 +42,11 @@ fn all(arguments: &EvalArgs) -> Result<ExitCode> {
     }
     let mut failed = Vec::new();
     for network in NetworkId::ALL {
-        let Card { name, title, task, .. } = network.card();
+        let Card { name, title, .. } = network.card();
         crate::print(format!("\n{title}\n\n"))?;
         let mut own = arguments.clone();
         // Each takes of the data what is for its task; candle has the networks with a configuration alone.
-        if own.task.given().iter().any(|(_, kind)| kind != task) {
+        if own.task.given().iter().any(|(_, kind)| *kind != network.task()) {
             own.task = Default::default();
         }
         if !network.card().has_folder() {
@@ -79,7 +74,7 @@ fn one(network: NetworkId, arguments: &EvalArgs) -> Result<ExitCode> {
     if arguments.measure.against.is_some() && !arguments.measure.bisect {
         bail!("--against is for --bisect, which is not asked for");
     }
-    suit(card.name, card.task, given(arguments)).map_err(anyhow::Error::msg)?;
+    suit(card.name, network.task(), given(arguments)).map_err(anyhow::Error::msg)?;
     let model = arguments.model.clone().unwrap_or_else(|| card.model());
     let weights = arguments.weights.clone().unwrap_or_else(|| card.weights());
     let out = arguments.out.clone().unwrap_or_else(|| card.evaluation());
@@ -95,7 +90,7 @@ fn one(network: NetworkId, arguments: &EvalArgs) -> Result<ExitCode> {
         sequence: arguments.sequence,
         question: None,
     };
-    let read = asked.files(card)?;
+    let read = asked.files(network)?;
     let inputs = read.iter().cloned().chain([model.clone(), weights.clone()]);
     let outputs = outputs(&arguments.measure, inputs);
     if let Some(path) = &arguments.predictions {
@@ -104,8 +99,8 @@ fn one(network: NetworkId, arguments: &EvalArgs) -> Result<ExitCode> {
     }
     let launcher = launcher(&arguments.measure)?;
     let place = Place { out: &out, outputs: &outputs, compare: arguments.measure.compare.as_deref() };
-    let command = format!("cargo xtask eval {}{}{}", card.name, words(card, arguments), measure.words())
-        + &unusual("--out", &out, &card.evaluation());
+    let command =
+        card.command("eval") + &words(card, arguments) + &measure.words() + &unusual("--out", &out, &card.evaluation());
     let files = arguments.squad.iter().map(|path| ("squad", path.clone())).collect();
     let request =
         Request { card, model: &model, weights: &weights, files, measure: &measure, launcher: &launcher, command };
@@ -114,7 +109,7 @@ fn one(network: NetworkId, arguments: &EvalArgs) -> Result<ExitCode> {
         card.name,
         &measure,
         ReproArguments::default(),
-        || with_network!(network, N => with_task!(N, card, &asked, task => evaluate::<N, _>(&request, &task))),
+        || with_network!(network, N => with_task!(N, network, &asked, task => evaluate::<N, _>(&request, &task))),
     )?;
     if let Some(path) = &arguments.predictions {
         artifact::write_atomic(path, serde_json::to_string(&report.predictions)? + "\n")?;
@@ -167,22 +162,6 @@ fn file_command(model: &Path, arguments: &EvalArgs, measure: &Measure) -> String
     command + &measure.words()
 }
 
-/// Prints a report, and says where it is. The exit status is that of its verdict.
-fn show(report: &Report, out: &Path, measure: &MeasureArgs) -> Result<ExitCode> {
-    let slower = measure.fail_if_slower && report.head.is_slower();
-    if measure.json {
-        crate::print(serde_json::to_string(report)? + "\n")?;
-    } else {
-        let slower = match slower {
-            true => "FAILED: an engine has become slower than in the earlier report (--fail-if-slower).\n",
-            false => "",
-        };
-        crate::print(format!("{}{slower}Report: {}\n", report.text(), out.display()))?;
-    }
-    let passed = report.head.passed || (measure.accept_unproven && report.failures().is_empty());
-    Ok(if passed && !slower { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
 /// The options of the task that are given, with what they are for. `--limit` is for all with items of known answers.
 fn given(arguments: &EvalArgs) -> Vec<(&'static str, catalogue::TaskKind)> {
     use catalogue::TaskKind::Questions;
@@ -207,81 +186,10 @@ fn words(card: &Card, arguments: &EvalArgs) -> String {
     words
 }
 
-/// What an evaluation may write to, which reads `files` and those that the options of the measurement name.
-fn outputs(measure: &MeasureArgs, files: impl IntoIterator<Item = PathBuf>) -> Outputs {
-    let named = [&measure.compare, &measure.against].into_iter().flatten().cloned();
-    Outputs::of_inputs(files.into_iter().chain(named))
-}
-
 /// The file, or the files of the folder.
 fn held_by(path: &Path) -> Vec<PathBuf> {
     match std::fs::read_dir(path) {
         Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
         Err(_) => vec![path.to_owned()],
     }
-}
-
-/// What starts engines, with the patience that is asked for.
-fn launcher(measure: &MeasureArgs) -> Result<Launcher> {
-    let launcher = Launcher::this_program().context("this program cannot be started again")?;
-    Ok(Launcher { patience: Duration::from_secs_f64(measure.timeout), ..launcher })
-}
-
-/// How the user wants it measured.
-///
-/// # Errors
-/// When a name is no engine's, or an option is for a provider that is not asked for.
-fn measure(arguments: &MeasureArgs) -> Result<Measure> {
-    let engines = asked(&arguments.engines)?;
-    let option = |ProviderOption { provider, key, value }: &ProviderOption| {
-        let wanted = |engine: &EngineName| match engine {
-            EngineName::Ort(asked) if Provider::try_from(provider.clone()).is_ok_and(|named| named == *asked) => {
-                Some(asked.clone())
-            }
-            _ => None,
-        };
-        let wanted = engines.iter().find_map(wanted).with_context(|| {
-            format!(
-                "--provider-option is for {provider}, which is not asked for (--engines ort:{provider} would do that)"
-            )
-        })?;
-        Ok((wanted, key.clone(), value.clone()))
-    };
-    let scenario = |name: &ScenarioName| match name {
-        ScenarioName::SingleStream => Scenario::SingleStream,
-        ScenarioName::Offline => Scenario::Offline,
-    };
-    Ok(Measure {
-        provider_options: arguments.engines.provider_options.iter().map(option).collect::<Result<_>>()?,
-        session_per_size: arguments.engines.session_per_size,
-        threads: arguments.threads.unwrap_or(1),
-        batches: arguments.batches.clone(),
-        seconds: arguments.seconds,
-        scenarios: arguments.scenario.iter().map(scenario).collect(),
-        timeout: Duration::from_secs_f64(arguments.timeout),
-        bisect: arguments.bisect,
-        against: arguments.against.clone(),
-        datasets: crate::DATASETS.into(),
-        engines,
-    })
-}
-
-/// The engines asked for, each once; ONNX Runtime on the CPU if none is.
-fn asked(arguments: &EngineArgs) -> Result<Vec<EngineName>> {
-    let named = arguments.engines.iter().map(|name| name.parse::<EngineName>().context("--engines"));
-    let provided = arguments.providers.iter().map(|name| {
-        let provider = name.parse::<Provider>().context("--providers")?;
-        Ok(EngineName::Ort(provider))
-    });
-    let mut engines = Vec::new();
-    for engine in named.chain(provided) {
-        let engine = engine?;
-        if !engines.contains(&engine) {
-            engines.push(engine);
-        }
-    }
-    if engines.is_empty() {
-        engines.push(EngineName::Ort(Provider::Cpu));
-    }
-    Ok(engines)
 }

@@ -1,11 +1,5 @@
 //! Validates, times and tries exported networks.
 
-mod bundle;
-mod doctor;
-mod eval;
-mod predict;
-mod task;
-
 use std::process::ExitCode;
 
 use artifact::interrupt;
@@ -16,11 +10,8 @@ use cli::eval::EvalArgs;
 use cli::predict::PredictArgs;
 use engines::engine::EngineError;
 use engines::worker::{EngineSpec, Opened};
+use infer::{bundle, doctor, eval, predict};
 use terminal::program::end;
-pub(crate) use terminal::program::print;
-
-/// Where `cargo xtask fetch` puts files, from the workspace's root.
-const DATASETS: &str = catalogue::DATASETS;
 
 #[derive(Parser)]
 #[command(name = "infer", version)]

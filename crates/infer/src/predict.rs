@@ -18,20 +18,20 @@ use networks::images::{Images, range};
 use networks::network::Network as _;
 use networks::with_network;
 
-use self::engines::{Network, Opened, threads, wanted};
+use self::engines::{Network, Opened, Source, threads, wanted};
 use crate::task::{Asked, shape};
 
 /// Predicts and prints. The exit status says whether all engines give the same.
 pub fn execute(arguments: &PredictArgs) -> Result<ExitCode> {
     let card = arguments.network.card();
-    suit(card.name, card.task, arguments.given()).map_err(anyhow::Error::msg)?;
+    suit(card.name, arguments.network.task(), arguments.given()).map_err(anyhow::Error::msg)?;
     let known = with_network!(arguments.network, N => Known {
         card,
-        signature: shape::<N>(card, &asked(arguments, &weights(arguments)))?,
+        signature: shape::<N>(arguments.network, &asked(arguments, &weights(arguments)))?,
         what: N::WHAT,
         preprocessing: N::PREPROCESSING,
     });
-    match card.task {
+    match arguments.network.task() {
         TaskKind::Digits => digits::execute(arguments, &known),
         TaskKind::Pictures => pictures::execute(arguments, &known),
         TaskKind::Questions => questions::execute(arguments, &known),
@@ -57,16 +57,9 @@ impl Known {
         let names = wanted(&arguments.engines)?;
         let weights = weights(arguments);
         let model = arguments.model.clone().unwrap_or_else(|| self.card.model());
-        let network = Network {
-            card: self.card,
-            signature: &self.signature,
-            what: self.what,
-            model: &model,
-            weights: &weights,
-            folder: networks::evaluate::folder(self.card, &weights),
-            threads: threads(&arguments.engines),
-        };
-        Opened::each(&names, &network)
+        let network = Network { card: self.card, signature: &self.signature, what: self.what, weights: &weights };
+        let threads = threads(&arguments.engines);
+        Opened::each(&names, &Source { model: &model, network: Some(network), threads })
     }
 }
 

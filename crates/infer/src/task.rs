@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
-use catalogue::{Card, TaskKind};
+use catalogue::{Card, NetworkId, TaskKind};
 use cli::task::TaskArgs;
 use engines::engine::Signature;
 use models::bert::BertConfig;
@@ -50,18 +50,18 @@ pub struct Asked<'a> {
 
 /// Evaluates an expression for the task of a network, whatever its type.
 macro_rules! with_task {
-    ($network:ident, $card:expr, $asked:expr, $task:ident => $result:expr) => {
-        match $card.task {
+    ($network:ident, $id:expr, $asked:expr, $task:ident => $result:expr) => {
+        match $id.task() {
             catalogue::TaskKind::Digits => {
-                let $task = $asked.digits($card, &$crate::task::shape::<$network>($card, $asked)?)?;
+                let $task = $asked.digits($id, &$crate::task::shape::<$network>($id, $asked)?)?;
                 $result
             }
             catalogue::TaskKind::Pictures => {
-                let $task = $asked.pictures::<$network>($card, &$crate::task::shape::<$network>($card, $asked)?)?;
+                let $task = $asked.pictures::<$network>($id, &$crate::task::shape::<$network>($id, $asked)?)?;
                 $result
             }
             catalogue::TaskKind::Questions => {
-                let $task = $asked.questions($card)?;
+                let $task = $asked.questions($id.card())?;
                 $result
             }
         }
@@ -70,15 +70,15 @@ macro_rules! with_task {
 pub(crate) use with_task;
 
 /// What the network takes and gives.
-pub fn shape<N: networks::network::Network>(card: &Card, asked: &Asked<'_>) -> Result<Signature> {
-    let folder = networks::evaluate::folder(card, asked.weights);
+pub fn shape<N: networks::network::Network>(id: NetworkId, asked: &Asked<'_>) -> Result<Signature> {
+    let folder = networks::evaluate::folder(id.card(), asked.weights);
     Ok(N::signature(&N::config(folder.as_deref(), Some(asked.weights).filter(|path| path.exists()))?))
 }
 
 impl Asked<'_> {
     /// The files that are read, besides the model and its weights.
-    pub fn files(&self, card: &Card) -> Result<Vec<PathBuf>> {
-        Ok(match card.task {
+    pub fn files(&self, id: NetworkId) -> Result<Vec<PathBuf>> {
+        Ok(match id.task() {
             TaskKind::Digits => networks::digits::files(&self.data.data()).into(),
             TaskKind::Pictures => pictures(&self.data.images)?.into_iter().chain([self.data.labels()]).collect(),
             TaskKind::Questions => {
@@ -88,12 +88,12 @@ impl Asked<'_> {
     }
 
     /// The test digits.
-    pub fn digits(&self, card: &Card, signature: &Signature) -> Result<DigitTask> {
+    pub fn digits(&self, id: NetworkId, signature: &Signature) -> Result<DigitTask> {
         let folder = self.data.data();
         let images = Images::of(signature, (normalize(0), normalize(u8::MAX)))?;
         let task = DigitTask::read(&folder, images).with_context(|| {
             let folder = folder.display();
-            format!("no usable {} in {folder} (`cargo xtask fetch {}` gets some)", card.task, card.name)
+            format!("no usable {} in {folder} (`cargo xtask fetch {id}` gets some)", id.task())
         })?;
         match self.limit {
             None => Ok(task),
@@ -104,9 +104,9 @@ impl Asked<'_> {
     }
 
     /// The pictures.
-    pub fn pictures<N: networks::network::Network>(&self, card: &Card, signature: &Signature) -> Result<PictureTask> {
+    pub fn pictures<N: networks::network::Network>(&self, id: NetworkId, signature: &Signature) -> Result<PictureTask> {
         if self.limit.is_some() {
-            bail!("--limit is for digits and questions, and {} is for {}", card.name, card.task);
+            bail!("--limit is for digits and questions, and {id} is for {}", id.task());
         }
         // Classes go by their numbers where their names are not there.
         let labels = self.data.labels();

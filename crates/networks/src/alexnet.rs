@@ -13,10 +13,6 @@ impl Classifier for AlexNet {
     const PREPROCESSING: Preprocessing = Preprocessing::TORCHVISION;
     const CLASSES: usize = CLASSES;
 
-    fn new(device: &Device) -> Self {
-        Self::new(device)
-    }
-
     fn load(checkpoint: &Checkpoint, device: &Device) -> Result<(Self, LoadReport), WeightsError> {
         Self::load(checkpoint, device)
     }

@@ -32,7 +32,7 @@ impl Network for BertForQuestionAnswering {
 
     /// BERT-large without a file.
     fn config_or_published(file: Option<&Path>) -> Result<BertConfig, EngineError> {
-        file.map_or_else(|| Ok(BertConfig::large()), |file| BertConfig::read(file).map_err(EngineError::weights))
+        file.map_or_else(|| Ok(BertConfig::default()), |file| BertConfig::read(file).map_err(EngineError::weights))
     }
 
     fn notes(folder: &Path) -> Vec<String> {

@@ -1,7 +1,5 @@
 //! Networks that name what is in a picture: little has to be told of one, and all that [`Network`] asks follows.
 
-use std::path::Path;
-
 use burn::module::Module;
 use burn::tensor::{DType, Device, Tensor};
 use burn_export::{ExportError, ExportedModel, OnnxExporter};
@@ -27,9 +25,6 @@ pub trait Classifier: Module + 'static {
     /// Classes.
     const CLASSES: usize;
 
-    /// The network with Burn's own initial weights.
-    fn new(device: &Device) -> Self;
-
     /// As [`Network::load`].
     ///
     /// # Errors
@@ -53,18 +48,6 @@ impl<C: Classifier> Network for C {
     const GRAPH: &'static str = C::GRAPH;
     const WHAT: &'static str = C::WHAT;
     const PREPROCESSING: Preprocessing = C::PREPROCESSING;
-
-    fn config(_folder: Option<&Path>, _weights: Option<&Path>) -> Result<(), EngineError> {
-        Ok(())
-    }
-
-    fn config_or_published(_file: Option<&Path>) -> Result<(), EngineError> {
-        Ok(())
-    }
-
-    fn parameters((): &(), device: &Device) -> u64 {
-        C::new(device).num_params() as u64
-    }
 
     fn load((): &(), checkpoint: &Checkpoint, device: &Device) -> Result<(Self, LoadReport), WeightsError> {
         <C as Classifier>::load(checkpoint, device)

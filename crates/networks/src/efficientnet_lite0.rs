@@ -13,10 +13,6 @@ impl Classifier for EfficientNetLite0 {
     const PREPROCESSING: Preprocessing = PREPROCESSING;
     const CLASSES: usize = CLASSES;
 
-    fn new(device: &Device) -> Self {
-        Self::new(device)
-    }
-
     fn load(checkpoint: &Checkpoint, device: &Device) -> Result<(Self, LoadReport), WeightsError> {
         Self::load(checkpoint, device)
     }

@@ -1,7 +1,7 @@
 //! A network in Burn as an engine: the reference for its exported form.
 
 use burn::module::{ModuleMapper, Param};
-use burn::tensor::{DType, Device, Tensor as BurnTensor};
+use burn::tensor::{DType, Device, Tensor as BurnTensor, TensorData};
 use engines::engine::{Dimension, Engine, EngineError, Placement, PlacementPart, Signature, TensorInfo};
 use engines::tensor::{Elements, NamedTensor, Tensor};
 use engines::worker::{FrameworkSpec, Weights};
@@ -115,6 +115,16 @@ fn fitting(engine: &str, inputs: &[NamedTensor], signature: &Signature) -> Resul
         }
     };
     signature.inputs.iter().map(find).collect()
+}
+
+/// The input of a name as a tensor of Burn, in the arithmetic of the parameters; without values if it is not float32.
+pub fn input<const D: usize>(inputs: &[NamedTensor], name: &str, device: &Device, precision: DType) -> BurnTensor<D> {
+    let tensor = inputs.iter().find(|input| input.name == name).map(|input| &input.tensor);
+    let (shape, values) = match tensor.and_then(|tensor| Some((tensor.shape().to_vec(), tensor.as_f32()?.to_vec()))) {
+        Some(found) => found,
+        None => (vec![0; D], Vec::new()),
+    };
+    BurnTensor::from_data(TensorData::new(values, shape), (device, precision))
 }
 
 /// A result of Burn under the name of an output.

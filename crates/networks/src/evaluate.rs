@@ -89,7 +89,7 @@ pub fn evaluate<N: Network, T: Task>(request: &Request<'_>, task: &T) -> Result<
     let (batches, undone) = measure.batches(card.batches, elements);
     std::fs::File::open(model)
         .map_err(FileError::new("open", model))
-        .with_context(|| format!("no usable model (`cargo xtask export {}` makes it)", card.name))?;
+        .with_context(|| format!("no usable model (`{}` makes it)", card.command("export")))?;
     let libraries = RefCell::new(Libraries::find(&measure.datasets, launcher.clone())?);
     let starter = Starter { launcher, libraries: &libraries, model, measure };
     let signature = N::signature(&config);

@@ -1,13 +1,13 @@
 //! What networks have in common that take images and give a value for each class.
 
-use burn::tensor::{DType, Device, Tensor as BurnTensor, TensorData};
+use burn::tensor::{DType, Device, Tensor as BurnTensor};
 use burn_export::{Axis, ExportError, ExportedModel, OnnxExporter};
 use engines::engine::{Dimension, EngineError, Signature, TensorInfo};
 use engines::tensor::{ElementType, NamedTensor, Tensor};
 use evaluation::random::uniform;
 use models::imagenet::Preprocessing;
 
-use crate::engine::output;
+use crate::engine::{input, output};
 use crate::network::Case;
 
 /// The name of the input.
@@ -65,16 +65,10 @@ impl Images {
 
     /// `input` `[batch, channels, size, size]`, `output` `[batch, classes]`.
     pub fn signature(&self) -> Signature {
-        let tensor = |name: &str, sizes: &[usize]| TensorInfo {
-            name: name.to_owned(),
-            element: Some(ElementType::Float),
-            shape: std::iter::once(Dimension::Named("batch".to_owned()))
-                .chain(sizes.iter().copied().map(Dimension::Fixed))
-                .collect(),
-        };
+        let image = ["batch".into(), self.channels.into(), self.size.into(), self.size.into()];
         Signature {
-            inputs: vec![tensor(INPUT, &[self.channels, self.size, self.size])],
-            outputs: vec![tensor(OUTPUT, &[self.classes])],
+            inputs: vec![TensorInfo::new(INPUT, ElementType::Float, image)],
+            outputs: vec![TensorInfo::new(OUTPUT, ElementType::Float, ["batch".into(), self.classes.into()])],
         }
     }
 
@@ -126,10 +120,7 @@ impl Images {
         precision: DType,
         forward: impl FnOnce(BurnTensor<4>) -> BurnTensor<2>,
     ) -> Result<Vec<NamedTensor>, EngineError> {
-        let pixels = inputs.first().and_then(|input| input.tensor.as_f32()).unwrap_or_default().to_vec();
-        let shape = [pixels.len() / self.pixels(), self.channels, self.size, self.size];
-        let images = BurnTensor::from_data(TensorData::new(pixels, shape), (device, precision));
-        Ok(vec![output(OUTPUT, forward(images))?])
+        Ok(vec![output(OUTPUT, forward(input(inputs, INPUT, device, precision)))?])
     }
 
     /// The network as ONNX, with a dynamic batch.

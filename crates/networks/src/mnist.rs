@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use burn::module::Module;
 use burn::tensor::{DType, Device};
 use burn_export::{ExportError, ExportedModel, OnnxExporter};
 use engines::engine::{EngineError, Signature};
@@ -33,10 +32,6 @@ impl Network for MnistCnn {
 
     fn config_or_published(_file: Option<&Path>) -> Result<usize, EngineError> {
         Ok(CLASSES)
-    }
-
-    fn parameters(classes: &usize, device: &Device) -> u64 {
-        Self::for_classes(*classes, device).num_params() as u64
     }
 
     fn load(_classes: &usize, checkpoint: &Checkpoint, device: &Device) -> Result<(Self, LoadReport), WeightsError> {

@@ -15,8 +15,8 @@ pub type Case = (String, Vec<NamedTensor>);
 
 /// A network in Burn: how it gets its weights, what it takes and gives, and how it becomes a file.
 pub trait Network: Module + 'static {
-    /// What decides its shape; `()` for a network of one shape.
-    type Config: Clone + 'static;
+    /// What decides its shape, by default that of the published network; `()` for a network of one shape.
+    type Config: Clone + Default + 'static;
 
     /// The name of its graph in an ONNX file.
     const GRAPH: &'static str;
@@ -32,21 +32,27 @@ pub trait Network: Module + 'static {
     ///
     /// # Errors
     /// When there is no folder where one is needed, or it holds another kind of network.
-    fn config(folder: Option<&Path>, weights: Option<&Path>) -> Result<Self::Config, EngineError>;
+    fn config(_folder: Option<&Path>, _weights: Option<&Path>) -> Result<Self::Config, EngineError> {
+        Ok(Self::Config::default())
+    }
 
     /// The configuration in a file, or that of the published network, for random weights.
     ///
     /// # Errors
     /// When the file cannot be read or holds another kind of network.
-    fn config_or_published(file: Option<&Path>) -> Result<Self::Config, EngineError>;
+    fn config_or_published(_file: Option<&Path>) -> Result<Self::Config, EngineError> {
+        Ok(Self::Config::default())
+    }
 
     /// What a reader of an export should know of the folder that it came from.
     fn notes(_folder: &Path) -> Vec<String> {
         Vec::new()
     }
 
-    /// How many numbers the network learns.
-    fn parameters(config: &Self::Config, device: &Device) -> u64;
+    /// How many numbers the network learns. Before a large network is made, this says whether it fits in memory.
+    fn parameters(config: &Self::Config, device: &Device) -> u64 {
+        Self::random(config, 0, device).num_params() as u64
+    }
 
     /// The network with the weights of a checkpoint, and the tensors that it has no place for.
     ///

@@ -13,9 +13,11 @@ mod reading;
 mod summary;
 mod timing_page;
 mod validation;
+mod write;
 
 pub use chapter::{Chapter, Claim, Leader, Recipe};
 pub use collect::{CollectError, Evidence, Unreadable, collect};
 pub use markdown::markdown;
 pub use page::page;
 pub use summary::{Summary, summary};
+pub use write::report;

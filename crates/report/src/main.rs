@@ -1,20 +1,10 @@
 //! One page over every network that was evaluated.
 
-use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Result;
-use artifact::{Outputs, is_ours, write_atomic};
 use clap::Parser;
 use cli::report::ReportArgs;
-use report::{Summary, collect, markdown, page, summary};
-use terminal::program::{end, print};
-
-/// The folder of the report in the folder with the results.
-const FOLDER: &str = "report";
-
-/// The page.
-const INDEX: &str = "index.html";
+use terminal::program::end;
 
 #[derive(Parser)]
 #[command(name = "report", version)]
@@ -24,44 +14,5 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    end(execute(&Arguments::parse().report))
-}
-
-/// Writes the page, the document and the summary, and says where they are.
-fn execute(arguments: &ReportArgs) -> Result<ExitCode> {
-    let out = arguments.out.clone().unwrap_or_else(|| arguments.artifacts.join(FOLDER));
-    let short = write(&arguments.artifacts, &out, arguments.force)?;
-    let text = match arguments.json {
-        true => json(&short)?,
-        false => text(&short) + &format!("{}\nReport: {}\n", short.sentence(), out.join(INDEX).display()),
-    };
-    print(text)?;
-    Ok(if short.passed || !arguments.check { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// The verdict on each network, with what went wrong and what a reader should know.
-fn text(short: &Summary) -> String {
-    let mut text = String::new();
-    for network in &short.networks {
-        let verdict = if network.passed { "passed" } else { "FAILED" };
-        text += &format!("{}: {verdict}\n", network.title);
-        let lines = network.failures.iter().chain(&network.notes);
-        text += &lines.map(|line| format!("  {line}\n")).collect::<String>();
-    }
-    text + &short.unreadable.iter().map(|one| format!("FAILED: {one}\n")).collect::<String>()
-}
-
-/// Writes the three files of the report.
-fn write(artifacts: &Path, out: &Path, force: bool) -> Result<Summary> {
-    let evidence = collect(artifacts)?;
-    let short = summary(&evidence);
-    let files = [("report.md", markdown(&evidence)), ("report.json", json(&short)?), (INDEX, page(&evidence))];
-    let outputs = Outputs::default().force(force);
-    files.iter().try_for_each(|(name, _)| outputs.neighbour(&out.join(name), is_ours))?;
-    files.iter().try_for_each(|(name, content)| write_atomic(out.join(name), content))?;
-    Ok(short)
-}
-
-fn json(short: &Summary) -> Result<String> {
-    Ok(serde_json::to_string_pretty(short)? + "\n")
+    end(report::report(&Arguments::parse().report))
 }

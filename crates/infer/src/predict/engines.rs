@@ -1,6 +1,6 @@
 //! The engines that a user asks for by name.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
@@ -33,7 +33,17 @@ pub fn threads(engines: &EngineOptions) -> usize {
     engines.threads.unwrap_or_else(engines::fingerprint::cores)
 }
 
-/// A network to be run: its ONNX file, and its weights for frameworks.
+/// What is run.
+pub struct Source<'a> {
+    /// The ONNX file.
+    pub model: &'a Path,
+    /// The network that it is the file of; `None` for a file from anywhere, which frameworks cannot run.
+    pub network: Option<Network<'a>>,
+    /// Threads inside one operation.
+    pub threads: usize,
+}
+
+/// A network whose weights frameworks run.
 pub struct Network<'a> {
     /// The network.
     pub card: &'a Card,
@@ -41,26 +51,21 @@ pub struct Network<'a> {
     pub signature: &'a Signature,
     /// What it is, with its article.
     pub what: &'static str,
-    /// The ONNX file.
-    pub model: &'a Path,
     /// The weights.
     pub weights: &'a Path,
-    /// The folder with its configuration, if it has one.
-    pub folder: Option<PathBuf>,
-    /// Threads inside one operation.
-    pub threads: usize,
 }
 
-impl Network<'_> {
+impl Source<'_> {
     /// An engine that runs the ONNX file.
     fn file(&self, launcher: &Launcher, engine: &EngineName) -> Result<RemoteEngine> {
-        std::fs::File::open(self.model)
-            .map_err(artifact::FileError::new("open", self.model))
-            .with_context(|| format!("no usable model (`cargo xtask export {}` makes it)", self.card.name))?;
+        std::fs::File::open(self.model).map_err(artifact::FileError::new("open", self.model)).with_context(|| {
+            let command = self.network.as_ref().map(|network| network.card.command("export"));
+            command.map_or_else(|| "--onnx".to_owned(), |command| format!("no usable model (`{command}` makes it)"))
+        })?;
         let model = self.model.to_owned();
         let spec = match engine {
             EngineName::Ort(provider) => {
-                let library = Libraries::find(Path::new(crate::DATASETS), launcher.clone())?.for_provider(provider)?;
+                let library = Libraries::find(&catalogue::datasets(), launcher.clone())?.for_provider(provider)?;
                 let options =
                     SessionOptions { provider: provider.clone(), threads: self.threads, ..SessionOptions::default() };
                 EngineSpec::Ort { library, model, options }
@@ -68,22 +73,28 @@ impl Network<'_> {
             _ => EngineSpec::Tract { model },
         };
         let started = launcher.engine(&spec)?;
-        require(&started, self.model, self.signature, self.what)?;
+        if let Some(Network { signature, what, .. }) = &self.network {
+            require(&started, self.model, signature, what)?;
+        }
         Ok(started)
     }
 
     /// The network in a framework.
-    fn framework(&self, launcher: &Launcher, framework: Framework, weights: &Weights) -> Result<RemoteEngine> {
+    fn framework(&self, launcher: &Launcher, framework: Framework, seed: Option<u64>) -> Result<RemoteEngine> {
+        let name = framework.name();
+        let network = self.network.as_ref();
+        let Network { card, weights, .. } =
+            network.with_context(|| format!("{name} runs networks that it knows, not ONNX files"))?;
         let spec = EngineSpec::Framework(FrameworkSpec {
             framework,
-            network: self.card.name.to_owned(),
-            weights: weights.clone(),
-            folder: self.folder.clone(),
+            network: card.name.to_owned(),
+            weights: seed.map_or_else(|| Weights::At((*weights).to_owned()), Weights::Random),
+            folder: networks::evaluate::folder(card, weights),
             threads: self.threads,
             exact: false,
         });
         let started = launcher.engine(&spec);
-        started.with_context(|| format!("no usable weights for {} ({})", framework.name(), self.card.ways_to_weights()))
+        started.with_context(|| format!("no usable weights for {name} ({})", card.ways_to_weights()))
     }
 }
 
@@ -100,8 +111,10 @@ pub struct Opened {
 /// An engine that cannot be opened.
 #[derive(Serialize)]
 pub struct Unopened {
-    engine: String,
-    error: String,
+    /// The engine.
+    pub engine: String,
+    /// Why.
+    pub error: String,
 }
 
 impl Opened {
@@ -110,7 +123,7 @@ impl Opened {
     ///
     /// # Errors
     /// When none of them can be opened.
-    pub fn each(names: &[EngineName], network: &Network<'_>) -> Result<Self> {
+    pub fn each(names: &[EngineName], source: &Source<'_>) -> Result<Self> {
         let launcher = Launcher::this_program().context("this program cannot be started again")?;
         let framework = |name: &EngineName| match name {
             EngineName::Burn => Some(Framework::Burn),
@@ -120,14 +133,13 @@ impl Opened {
         let mut seed = None;
         let mut started: Vec<(usize, Result<RemoteEngine>)> = Vec::new();
         for (place, name) in names.iter().enumerate().filter(|(_, name)| framework(name).is_none()) {
-            let engine = network.file(&launcher, name);
+            let engine = source.file(&launcher, name);
             seed = seed.or_else(|| engine.as_ref().ok().and_then(random_seed));
             started.push((place, engine));
         }
-        let weights = seed.map_or_else(|| Weights::At(network.weights.to_owned()), Weights::Random);
         for (place, name) in names.iter().enumerate() {
             if let Some(framework) = framework(name) {
-                started.push((place, network.framework(&launcher, framework, &weights)));
+                started.push((place, source.framework(&launcher, framework, seed)));
             }
         }
         started.sort_by_key(|(place, _)| *place);

@@ -196,6 +196,12 @@ fn default_range() -> f64 {
     0.02
 }
 
+impl Default for BertConfig {
+    fn default() -> Self {
+        Self::large()
+    }
+}
+
 impl BertConfig {
     /// Reads a `config.json`.
     ///
@@ -221,7 +227,7 @@ impl BertConfig {
             .fold(0, u64::saturating_add)
     }
 
-    /// The shape of `bert-large-uncased`, whose fine-tuned version the article exports.
+    /// The shape of `bert-large-uncased`, the default, whose fine-tuned version the article exports.
     pub fn large() -> Self {
         Self {
             hidden_size: 1024,

@@ -151,19 +151,15 @@ impl Task for DigitTask {
     }
 
     fn figures(&self, answers: &[Reading]) -> Vec<Figure> {
-        let classes = self.images.classes;
-        let mut counts = vec![vec![0; classes]; classes];
-        for (answer, label) in answers.iter().zip(self.digits.labels()) {
-            if let Some(count) = counts.get_mut(usize::from(*label)).and_then(|row| row.get_mut(answer.digit)) {
-                *count += 1;
-            }
-        }
+        let labels: Vec<String> = (0..self.images.classes).map(|class| class.to_string()).collect();
+        let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+        let pairs = self.digits.labels().iter().zip(answers).map(|(label, answer)| (usize::from(*label), answer.digit));
         let thumbnail = |(index, label, answer): (usize, u8, &Reading)| Thumbnail {
             caption: format!("{index}: a {label}, read as {} ({:.0} %)", answer.digit, 100.0 * answer.probability),
             width: self.images.size,
             grey: self.pixels(index).iter().map(|pixel| format!("{pixel:02x}")).collect(),
         };
-        let confusion = Figure::Confusion { labels: (0..classes).map(|class| class.to_string()).collect(), counts };
+        let confusion = Figure::confusion(&labels, pairs);
         let misread = Figure::Thumbnails {
             title: "The digits that were misread".to_owned(),
             thumbnails: self.misread(answers).take(SHOWN).map(thumbnail).collect(),

@@ -1,0 +1,13 @@
+//! From the options of `eval`, `predict`, `bundle` and `doctor` to calls of the libraries below.
+//!
+//! What is not bound to the networks of this workspace ([`measure`], [`predict::engines`], [`bundle::ship`]) serves programs with
+//! networks of their own as well.
+
+pub mod bundle;
+pub mod doctor;
+pub mod eval;
+pub mod measure;
+pub mod predict;
+mod task;
+
+pub(crate) use terminal::program::print;
