@@ -32,7 +32,7 @@ pub fn before_export(arguments: &ExportArgs) -> Result<bool> {
 /// # Errors
 /// As [`before_export`].
 pub fn before_predict(arguments: &PredictArgs) -> Result<bool> {
-    if arguments.network.task() != TaskKind::Pictures || arguments.task.labels.is_some() {
+    if arguments.network.is_none_or(|network| network.task() != TaskKind::Pictures) || arguments.task.labels.is_some() {
         return Ok(true);
     }
     let labels = workspace::root().join(arguments.task.labels());

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use artifact::pipeline::{Lock, Reason, Stage};
 use artifact::{FileError, claim, interrupt, runtime};
-use catalogue::NetworkId;
+use catalogue::{NetworkId, WeightSource};
 use clap::Args;
 use cli::eval::{EvalTarget, seconds};
 use cli::train::Recipe;
@@ -66,24 +66,40 @@ pub struct Pipeline {
     pub recipe: Recipe,
 }
 
-/// Runs what is stale.
+/// Runs what is stale. Where the weights of a network cannot be fetched, another one for the same task is run instead.
 pub fn run(arguments: &RunArgs) -> Result<ExitCode> {
     interrupt::exit_in_turn("what was done is kept, and the same command goes on from there");
+    let network = arguments.pipeline.network;
+    let (code, lost) = stages(arguments, network)?;
+    let Some(other) = substitute(network, &lost) else { return Ok(code) };
+    note(format_args!("warning: the weights of {} cannot be fetched, so {other} is run instead\n", network.name()));
+    Ok(stages(arguments, EvalTarget::One(other))?.0)
+}
+
+/// The network that takes the place of one whose weights could not be fetched.
+fn substitute(target: EvalTarget, lost: &[String]) -> Option<NetworkId> {
+    let EvalTarget::One(network) = target else { return None };
+    let WeightSource::File { dataset, .. } = network.card().weights else { return None };
+    lost.contains(&format!("fetch/{dataset}")).then(|| network.substitute()).flatten()
+}
+
+/// Runs the stages that are stale. The exit status, and what failed or was left out.
+fn stages(arguments: &RunArgs, network: EvalTarget) -> Result<(ExitCode, Vec<String>)> {
     let started = Instant::now();
-    let Pipeline { network, artifacts, .. } = &arguments.pipeline;
+    let Pipeline { artifacts, .. } = &arguments.pipeline;
     let root = workspace::root();
     let _guard = exclusive(&root.join(artifacts))?;
     let path = root.join(artifacts).join(LOCK_FILE);
     let mut lock = Lock::read(&path)?;
     let plan = Plan::new(&arguments.pipeline)?;
-    let planned = assess(&lock, &root, &plan.tasks(*network))?;
+    let planned = assess(&lock, &root, &plan.tasks(network))?;
     if planned.iter().all(Vec::is_empty) && !arguments.force {
         print_line(format_args!(
             "Nothing to do: all {} stages are up to date ({}).",
             planned.len(),
             duration(started.elapsed())
         ))?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok((ExitCode::SUCCESS, Vec::new()));
     }
 
     let mut built = HashMap::new();
@@ -91,7 +107,7 @@ pub fn run(arguments: &RunArgs) -> Result<ExitCode> {
     let mut lost: Vec<String> = Vec::new();
     let (mut failure, mut evaluated) = (None, false);
     for (index, planned) in planned.iter().enumerate() {
-        let tasks = plan.tasks(*network);
+        let tasks = plan.tasks(network);
         // An earlier stage may have brought other bytes than were there when the plan was made.
         let now = assess(&lock, &root, &tasks)?;
         let (Some(task), Some(now)) = (tasks.get(index), now.get(index)) else { continue };
@@ -128,7 +144,7 @@ pub fn run(arguments: &RunArgs) -> Result<ExitCode> {
         let code = start(task, programs)?;
         if code == ExitCode::from(CLOSED) {
             // Nobody reads what it prints, nor what would be printed here.
-            return Ok(code);
+            return Ok((code, lost));
         }
         if code != ExitCode::SUCCESS {
             if has_substitute(task) {
@@ -146,7 +162,7 @@ pub fn run(arguments: &RunArgs) -> Result<ExitCode> {
             // It shows what there is, and stays stale.
             continue;
         }
-        lock.record(&root, &written(&plan, *network, index, task))?;
+        lock.record(&root, &written(&plan, network, index, task))?;
         lock.write(&path)?;
         print_line(format_args!("{name}: done in {}\n", duration(stage_started.elapsed())))?;
     }
@@ -158,7 +174,7 @@ pub fn run(arguments: &RunArgs) -> Result<ExitCode> {
         ))?,
         Some(_) => note(format_args!("error: not done, after {}: {}", duration(started.elapsed()), lost.join(", "))),
     }
-    Ok(failure.unwrap_or(ExitCode::SUCCESS))
+    Ok((failure.unwrap_or(ExitCode::SUCCESS), lost))
 }
 
 /// Why each task is stale.

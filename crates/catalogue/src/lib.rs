@@ -160,6 +160,12 @@ impl NetworkId {
         NETWORKS[self as usize].1
     }
 
+    /// Another network for the same task, whose weights have another home; `None` if there is none.
+    pub fn substitute(self) -> Option<Self> {
+        let fetched = |id: &Self| matches!(id.card().weights, WeightSource::File { .. });
+        Self::ALL.into_iter().find(|id| *id != self && id.task() == self.task() && fetched(id))
+    }
+
     /// The network of a name; `None` if there is none.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|id| id.card().name == name)
@@ -269,6 +275,7 @@ mod tests {
     fn networks_go_by_their_names() {
         for id in NetworkId::ALL {
             assert_eq!(NetworkId::named(id.card().name), Some(id));
+            assert!(id.substitute().is_none_or(|other| other != id && other.task() == id.task()));
         }
         assert_eq!(NetworkId::named("mnits"), None);
     }

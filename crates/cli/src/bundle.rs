@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use catalogue::NetworkId;
 use clap::Args;
 
-use crate::task::TaskArgs;
+use crate::task::{FileTaskArgs, TaskArgs};
 use crate::train::positive;
 
 /// Write a folder ready to ship, or check one.
@@ -18,6 +18,7 @@ Examples:
   cargo xtask bundle mnist                 to artifacts/bundle/mnist
   cargo xtask bundle alexnet --image dog.jpg --max-batch 16
   cargo xtask bundle bert-qa --hf-dir ~/models/my-bert-qa --out ship/bert-qa
+  cargo xtask bundle --onnx cats.onnx --task image-classification --labels cats.txt --out ship/cats
   cargo xtask bundle --verify artifacts/bundle/mnist
 
 The network must have been exported and evaluated: what did not pass is not shipped. A folder that is there already is
@@ -25,8 +26,11 @@ replaced only if it is empty or an unchanged bundle. The exit status of --verify
 if every file is what the manifest says, nothing is missing or extra, and the example gives its answer.")]
 pub struct BundleArgs {
     /// The network.
-    #[arg(value_enum, required_unless_present = "verify")]
+    #[arg(value_enum, required_unless_present_any = ["verify", "kind"])]
     pub network: Option<NetworkId>,
+    /// What a file from anywhere is for, instead of a network.
+    #[command(flatten)]
+    pub file: FileTaskArgs,
     /// Check this bundle whole; write nothing.
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["network", "out", "onnx", "evaluation", "images", "weights"])]
     pub verify: Option<PathBuf>,
@@ -57,7 +61,7 @@ pub struct BundleOptions {
     /// The ONNX file [default: artifacts/NETWORK/NETWORK.onnx]
     #[arg(long, value_name = "FILE")]
     pub onnx: Option<PathBuf>,
-    /// The evaluation of that file [default: artifacts/NETWORK/eval.json]
+    /// The evaluation of that file [default: artifacts/NETWORK/eval.json; with --task artifacts/report/onnx.json]
     #[arg(long, value_name = "FILE")]
     pub evaluation: Option<PathBuf>,
     /// The most items that Triton may put together in a batch.

@@ -7,7 +7,7 @@ use catalogue::NetworkId;
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
-use crate::task::TaskArgs;
+use crate::task::{FileTaskArgs, TaskArgs};
 use crate::train::{positive, threads};
 
 /// Validate an ONNX file on real data, beside Burn, and time both.
@@ -24,6 +24,7 @@ Examples:
   cargo xtask eval all --image photographs/
   cargo xtask eval --onnx model.onnx --shape batch=8 --engines ort:cpu,tract
   cargo xtask eval --onnx model.onnx --batches 1,8,64 --compare earlier.json --fail-if-slower
+  cargo xtask eval --onnx cats.onnx --task image-classification --data photographs/    photographs/CLASS/PICTURE
   cargo xtask eval --onnx new.onnx --against old.onnx --bisect    where two files part ways
 
 The exit status is 0 only if every engine ran where it was asked to, gives Burn's result for every item, and strays no
@@ -58,6 +59,9 @@ pub struct EvalArgs {
     /// A file from anywhere instead.
     #[command(flatten)]
     pub file: EvalOnnxArgs,
+    /// What the file is for.
+    #[command(flatten)]
+    pub file_task: FileTaskArgs,
     /// Where the report goes, as JSON with every sample [default: artifacts/NETWORK/eval.json, with --onnx
     /// artifacts/report/onnx.json]
     #[arg(long, value_name = "FILE")]
@@ -74,6 +78,16 @@ pub enum EvalTarget {
     One(NetworkId),
     /// Every network.
     All,
+}
+
+impl EvalTarget {
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::One(network) => network.card().name,
+            Self::All => "all",
+        }
+    }
 }
 
 impl ValueEnum for EvalTarget {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use catalogue::{NetworkId, TaskKind};
 use clap::Args;
 
-use crate::task::TaskArgs;
+use crate::task::{FileTaskArgs, TaskArgs};
 use crate::train::{positive, threads};
 
 /// Show what a network makes of an input, under ONNX Runtime and in Burn.
@@ -16,6 +16,7 @@ Examples:
   cargo xtask predict mnist --image photo.png
   cargo xtask predict alexnet --image dog.jpg --top 5
   cargo xtask predict alexnet --image holiday/ --top 1 --engine ort:cpu
+  cargo xtask predict --onnx cats.onnx --task image-classification --labels cats.txt --image holiday/
   cargo xtask predict bert-qa              the article's question
   cargo xtask predict bert-qa --question \"When was it built?\" --context-file tower.txt --top 3
   cargo xtask predict bert-qa --jsonl questions.jsonl --json     lines of {\"question\": …, \"context\": …}
@@ -23,7 +24,14 @@ Examples:
 The exit status is 0 only if every engine gave an answer to everything, and all gave the same.")]
 pub struct PredictArgs {
     /// The network.
-    pub network: NetworkId,
+    #[arg(required_unless_present = "onnx", conflicts_with = "onnx")]
+    pub network: Option<NetworkId>,
+    /// An ONNX file from anywhere instead, for what --task says.
+    #[arg(long, value_name = "FILE", requires = "kind", conflicts_with_all = ["model", "weights"])]
+    pub onnx: Option<PathBuf>,
+    /// What the file is for.
+    #[command(flatten)]
+    pub file: FileTaskArgs,
     /// Digits: which test image, counted from 0.
     #[arg(long, value_name = "N", conflicts_with = "images")]
     pub index: Option<usize>,
@@ -83,14 +91,8 @@ impl PredictArgs {
 #[derive(Debug, Clone, Args)]
 pub struct Engines {
     /// What runs the network, separated by commas: burn, candle (BERT only), tract, ort:cpu, ort:cuda, ort:tensorrt,
-    /// ort:dnnl, ort:openvino, ort:xnnpack.
-    #[arg(
-        long = "engine",
-        visible_alias = "engines",
-        value_name = "NAME,…",
-        value_delimiter = ',',
-        default_value = "burn,ort:cpu"
-    )]
+    /// ort:dnnl, ort:openvino, ort:xnnpack [default: burn,ort:cpu; for a file from anywhere ort:cpu]
+    #[arg(long = "engine", visible_alias = "engines", value_name = "NAME,…", value_delimiter = ',')]
     pub names: Vec<String>,
     /// Threads inside one operation; all cores by default.
     #[arg(long, value_name = "N", value_parser = threads)]

@@ -166,7 +166,7 @@ impl Report {
 
     /// Whether the network has a task, by whose items engines are compared.
     pub fn has_task(&self) -> bool {
-        self.file.is_none()
+        self.file.is_none() || self.engines.iter().any(|engine| engine.agreement.is_some())
     }
 
     /// What stands above results of random weights.

@@ -7,9 +7,10 @@ use ::bundle::manifest::Manifest;
 use ::bundle::verify::{Findings, is_bundle, verify};
 use ::bundle::write::{Parts, write};
 use anyhow::{Context, Result, bail};
-use catalogue::{ARTIFACTS, Card, NetworkId};
+use catalogue::{ARTIFACTS, Card, NetworkId, TaskKind};
 use cli::bundle::{BundleArgs, BundleOptions};
-use cli::task::suit;
+use cli::eval::EvalOnnxArgs;
+use cli::task::{FileTask, suit};
 use engines::engine::Signature;
 use engines::libraries::Libraries;
 use engines::provider::Provider;
@@ -17,19 +18,66 @@ use engines::session::SessionOptions;
 use engines::signature::require;
 use engines::worker::EngineSpec;
 use engines::worker::remote::{Launcher, RemoteEngine};
+use evaluation::command::named;
 use evaluation::task::{Shipped, Task as _};
 use networks::network::Network as _;
 use networks::with_network;
 use serde_json::json;
 
+use crate::picture_file::{PictureFile, words};
 use crate::task::{Asked, shape, with_task};
 
 /// Writes a bundle or checks one.
 pub fn execute(arguments: &BundleArgs) -> Result<ExitCode> {
-    match (&arguments.verify, arguments.network) {
-        (Some(folder), _) => check(folder, arguments.folder.json),
-        (None, Some(network)) => bundle(network, arguments),
-        (None, None) => bail!("name a network, or a bundle with --verify"),
+    match (&arguments.verify, arguments.network, arguments.file.kind) {
+        (Some(folder), _, _) => check(folder, arguments.folder.json),
+        (None, Some(network), None) => bundle(network, arguments),
+        (None, None, Some(FileTask::ImageClassification)) => file(arguments),
+        (None, Some(network), Some(_)) => bail!("--task is for a file from anywhere, and {network} is a network"),
+        (None, None, None) => bail!("name a network, a file with --onnx and --task, or a bundle with --verify"),
+    }
+}
+
+/// Bundles an ONNX file from anywhere that says what a picture shows.
+fn file(arguments: &BundleArgs) -> Result<ExitCode> {
+    suit("the file", TaskKind::Pictures, arguments.task.given()).map_err(anyhow::Error::msg)?;
+    let options = &arguments.folder;
+    let model = options.onnx.clone().context("--task is for a file, which --onnx names")?;
+    let stem = model.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let plain = |letter: char| if letter.is_ascii_alphanumeric() || "-_.".contains(letter) { letter } else { '-' };
+    let name: String = stem.chars().map(plain).collect();
+    let again = format!("cargo xtask eval{}", named("--onnx", &model));
+    let evaluated_by = again + &words(&arguments.file, &arguments.task);
+    let subject = Subject { name: &name, model, evaluation: EvalOnnxArgs::OUT.into(), exported_by: None, evaluated_by };
+    ship(&subject, options, None, || {
+        let file = PictureFile::read(&subject.model, &arguments.file, &arguments.task).context("--onnx")?;
+        Ok(file.task(&arguments.task)?.shipped()?)
+    })
+}
+
+/// What is bundled, with its files in their usual places.
+pub struct Subject<'a> {
+    /// Its name, in the model repository too.
+    pub name: &'a str,
+    /// The ONNX file.
+    pub model: PathBuf,
+    /// Its evaluation.
+    pub evaluation: PathBuf,
+    /// The command that makes the ONNX file, if there is one.
+    pub exported_by: Option<String>,
+    /// The command that makes the evaluation.
+    pub evaluated_by: String,
+}
+
+impl<'a> From<&'a Card> for Subject<'a> {
+    fn from(card: &'a Card) -> Self {
+        Self {
+            name: card.name,
+            model: card.model(),
+            evaluation: card.evaluation(),
+            exported_by: Some(card.command("export")),
+            evaluated_by: card.command("eval"),
+        }
     }
 }
 
@@ -47,41 +95,43 @@ fn bundle(network: NetworkId, arguments: &BundleArgs) -> Result<ExitCode> {
     };
     let options = &arguments.folder;
     with_network!(network, N => {
-        ship(card, options, &shape::<N>(network, &asked)?, N::WHAT, || {
+        ship(&card.into(), options, Some((&shape::<N>(network, &asked)?, N::WHAT)), || {
             with_task!(N, network, &asked, task => Ok(task.shipped()?))
         })
     })
 }
 
-/// Writes a bundle of the network that takes and gives this, and says where it is.
+/// Writes a bundle, and says where it is. `network` is what the file must take and give, and what it is then, where that is known.
 ///
 /// # Errors
 /// When there is no ONNX file of this network, or its evaluation is none or did not pass, or the folder holds something else.
 pub fn ship(
-    card: &Card,
+    subject: &Subject<'_>,
     options: &BundleOptions,
-    signature: &Signature,
-    what: &str,
+    network: Option<(&Signature, &str)>,
     shipped: impl FnOnce() -> Result<Shipped>,
 ) -> Result<ExitCode> {
     let given = |path: &Option<PathBuf>, usual: PathBuf| path.clone().unwrap_or(usual);
-    let onnx = given(&options.onnx, card.model());
-    let evaluation = given(&options.evaluation, card.evaluation());
-    for (path, command) in [(&onnx, "export"), (&evaluation, "eval")] {
+    let onnx = given(&options.onnx, subject.model.clone());
+    let evaluation = given(&options.evaluation, subject.evaluation.clone());
+    for (path, command) in [(&onnx, subject.exported_by.as_ref()), (&evaluation, Some(&subject.evaluated_by))] {
+        let ways = command.map(|command| format!(" (`{command}` makes it)")).unwrap_or_default();
         std::fs::File::open(path)
             .map_err(artifact::FileError::new("open", path))
-            .with_context(|| format!("nothing to bundle (`{}` makes it)", card.command(command)))?;
+            .with_context(|| format!("nothing to bundle{ways}"))?;
     }
-    let out = given(&options.out, Path::new(ARTIFACTS).join("bundle").join(card.name));
+    let out = given(&options.out, Path::new(ARTIFACTS).join("bundle").join(subject.name));
     artifact::check_replaceable(&out, is_bundle)?;
     let Shipped { example, about, labels, files } = shipped()?;
     let mut engine = start(&onnx)?;
-    require(&engine, &onnx, signature, what)?;
+    if let Some((signature, what)) = network {
+        require(&engine, &onnx, signature, what)?;
+    }
     let parts = Parts {
-        name: card.name,
+        name: subject.name,
         model: &onnx,
         evaluation: &evaluation,
-        evaluated_by: &card.command("eval"),
+        evaluated_by: &subject.evaluated_by,
         example,
         about: &about,
         labels: labels.map(|names| names.iter().map(|name| format!("{name}\n")).collect()),

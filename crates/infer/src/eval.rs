@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use artifact::Outputs;
-use catalogue::{Card, NetworkId};
+use catalogue::{Card, NetworkId, TaskKind};
 use cli::eval::{EngineArgs, EvalArgs, EvalOnnxArgs, EvalTarget};
-use cli::task::suit;
+use cli::task::{FileTask, suit};
 use evaluation::command::{named, unusual};
 use evaluation::conclude::{Place, conclude};
 use evaluation::measure::Measure;
@@ -18,7 +18,8 @@ use networks::with_network;
 use terminal::failure::sentence;
 
 use crate::measure::{launcher, measure, outputs, show};
-use crate::task::{Asked, with_task};
+use crate::picture_file::{self, PictureFile};
+use crate::task::{Asked, picture_files, with_task};
 
 /// Evaluates, prints and writes the report. The exit status says whether every engine passed.
 pub fn execute(arguments: &EvalArgs) -> Result<ExitCode> {
@@ -74,7 +75,7 @@ fn one(network: NetworkId, arguments: &EvalArgs) -> Result<ExitCode> {
     if arguments.measure.against.is_some() && !arguments.measure.bisect {
         bail!("--against is for --bisect, which is not asked for");
     }
-    suit(card.name, network.task(), given(arguments)).map_err(anyhow::Error::msg)?;
+    suit(card.name, network.task(), given(arguments, network.task())).map_err(anyhow::Error::msg)?;
     let model = arguments.model.clone().unwrap_or_else(|| card.model());
     let weights = arguments.weights.clone().unwrap_or_else(|| card.weights());
     let out = arguments.out.clone().unwrap_or_else(|| card.evaluation());
@@ -120,10 +121,27 @@ fn one(network: NetworkId, arguments: &EvalArgs) -> Result<ExitCode> {
 /// Evaluates an ONNX file, whatever network it is.
 fn file(model: &Path, arguments: &EvalArgs) -> Result<ExitCode> {
     let EvalOnnxArgs { shapes, batch_axis, inputs, tolerance, .. } = &arguments.file;
+    let task = match arguments.file_task.kind {
+        Some(FileTask::ImageClassification) => {
+            if arguments.task.data.is_none() && arguments.task.images.is_empty() {
+                bail!("name pictures with --image, or a folder of them by their classes with --data");
+            }
+            suit("the file", TaskKind::Pictures, given(arguments, TaskKind::Pictures)).map_err(anyhow::Error::msg)?;
+            let file = PictureFile::read(model, &arguments.file_task, &arguments.task).context("--onnx")?;
+            Some(file.task(&arguments.task)?)
+        }
+        None => match given(arguments, TaskKind::Pictures).first() {
+            Some((option, _)) => bail!("{option} is for a file whose --task is told"),
+            None if !arguments.task.images.is_empty() => bail!("--image is for a file whose --task is told"),
+            None => None,
+        },
+    };
+    let read = if task.is_some() { picture_files(&arguments.task)? } else { Vec::new() };
     let out = arguments.out.clone().unwrap_or_else(|| EvalOnnxArgs::OUT.into());
     let measure = measure(&arguments.measure)?;
     let launcher = launcher(&arguments.measure)?;
-    let outputs = outputs(&arguments.measure, inputs.iter().flat_map(|path| held_by(path)).chain([model.to_owned()]));
+    let outputs =
+        outputs(&arguments.measure, inputs.iter().flat_map(|path| held_by(path)).chain([model.to_owned()]).chain(read));
     let place = Place { out: &out, outputs: &outputs, compare: arguments.measure.compare.as_deref() };
     let EngineArgs { engines, providers, provider_options, .. } = &arguments.measure.engines;
     let every = engines.is_empty() && providers.is_empty() && provider_options.is_empty();
@@ -147,7 +165,7 @@ fn file(model: &Path, arguments: &EvalArgs) -> Result<ExitCode> {
         ) + &unusual("--out", &out, Path::new(EvalOnnxArgs::OUT)),
     };
     let again = ReproArguments { inputs, tolerance: *tolerance };
-    let report = conclude(&place, onnx_file::NAME, &measure, again, || onnx_file::evaluate(&request))?;
+    let report = conclude(&place, onnx_file::NAME, &measure, again, || onnx_file::evaluate(&request, task.as_ref()))?;
     show(&report, &out, &arguments.measure)
 }
 
@@ -159,15 +177,16 @@ fn file_command(model: &Path, arguments: &EvalArgs, measure: &Measure) -> String
     command.extend(inputs.iter().map(|path| named("--inputs", path)));
     command.extend(tolerance.iter().map(|share| format!(" --tolerance {share}")));
     command.extend(measure.against.iter().map(|path| named("--against", path)));
-    command + &measure.words()
+    command + &picture_file::words(&arguments.file_task, &arguments.task) + &measure.words()
 }
 
-/// The options of the task that are given, with what they are for. `--limit` is for all with items of known answers.
-fn given(arguments: &EvalArgs) -> Vec<(&'static str, catalogue::TaskKind)> {
-    use catalogue::TaskKind::Questions;
+/// The options of the task that are given, with what they are for. `--limit` is for all with items of known answers, and `--data` is
+/// for pictures as well.
+fn given(arguments: &EvalArgs, task: TaskKind) -> Vec<(&'static str, TaskKind)> {
+    use TaskKind::{Pictures, Questions};
     let own = [(arguments.squad.is_some(), "--squad"), (arguments.sequence.is_some(), "--sequence")];
     let own = own.into_iter().filter(|(given, _)| *given).map(|(_, option)| (option, Questions));
-    own.chain(arguments.task.given()).collect()
+    own.chain(arguments.task.given()).filter(|(option, _)| *option != "--data" || task != Pictures).collect()
 }
 
 /// The options that name the same files and data, each after a space.

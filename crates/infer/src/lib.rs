@@ -7,6 +7,7 @@ pub mod bundle;
 pub mod doctor;
 pub mod eval;
 pub mod measure;
+mod picture_file;
 pub mod predict;
 mod task;
 

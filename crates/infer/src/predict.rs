@@ -5,37 +5,65 @@ pub mod engines;
 mod pictures;
 mod questions;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use ::engines::engine::Signature;
-use anyhow::Result;
+use ::engines::engine_name::EngineName;
+use ::engines::provider::Provider;
+use anyhow::{Context, Result};
 use catalogue::{Card, TaskKind};
 use cli::predict::PredictArgs;
-use cli::task::suit;
-use models::imagenet::Preprocessing;
+use cli::task::{FileTask, suit};
+use models::imagenet::{Labels, Preprocessing};
 use networks::images::{Images, range};
 use networks::network::Network as _;
 use networks::with_network;
 
 use self::engines::{Network, Opened, Source, threads, wanted};
+use crate::picture_file::PictureFile;
 use crate::task::{Asked, shape};
 
 /// Predicts and prints. The exit status says whether all engines give the same.
 pub fn execute(arguments: &PredictArgs) -> Result<ExitCode> {
-    let card = arguments.network.card();
-    suit(card.name, arguments.network.task(), arguments.given()).map_err(anyhow::Error::msg)?;
-    let known = with_network!(arguments.network, N => Known {
+    if let Some(model) = &arguments.onnx {
+        return file(model, arguments);
+    }
+    let network = arguments.network.context("name a network, or a file with --onnx")?;
+    let card = network.card();
+    suit(card.name, network.task(), arguments.given()).map_err(anyhow::Error::msg)?;
+    let weights = arguments.weights.clone().unwrap_or_else(|| card.weights());
+    let known = with_network!(network, N => Known {
         card,
-        signature: shape::<N>(arguments.network, &asked(arguments, &weights(arguments)))?,
+        signature: shape::<N>(network, &asked(arguments, &weights))?,
         what: N::WHAT,
         preprocessing: N::PREPROCESSING,
+        weights,
     });
-    match arguments.network.task() {
+    match network.task() {
         TaskKind::Digits => digits::execute(arguments, &known),
-        TaskKind::Pictures => pictures::execute(arguments, &known),
+        TaskKind::Pictures => {
+            let (images, path) = (known.images()?, arguments.task.labels());
+            let labels = Labels::read(&path, images.classes)
+                .context("no usable names of the classes (`cargo xtask fetch imagenet-labels` gets them)")?;
+            let file = PictureFile { images, preprocessing: known.preprocessing, labels: Some(labels) };
+            pictures::execute(arguments, &file, || known.open(arguments))
+        }
         TaskKind::Questions => questions::execute(arguments, &known),
     }
+}
+
+/// Predicts with an ONNX file from anywhere.
+fn file(model: &Path, arguments: &PredictArgs) -> Result<ExitCode> {
+    let FileTask::ImageClassification = arguments.file.kind.context("--onnx: name what the file is for with --task")?;
+    suit("the file", TaskKind::Pictures, arguments.given()).map_err(anyhow::Error::msg)?;
+    let file = PictureFile::read(model, &arguments.file, &arguments.task).context("--onnx")?;
+    let names = match arguments.engines.names.is_empty() {
+        true => vec![EngineName::Ort(Provider::Cpu)],
+        false => wanted(&arguments.engines)?,
+    };
+    let source = Source { model, network: None, threads: threads(&arguments.engines) };
+    pictures::execute(arguments, &file, || Opened::each(&names, &source))
 }
 
 /// What is known of a network without its type.
@@ -44,6 +72,7 @@ struct Known {
     signature: Signature,
     what: &'static str,
     preprocessing: Preprocessing,
+    weights: PathBuf,
 }
 
 impl Known {
@@ -54,19 +83,14 @@ impl Known {
 
     /// The engines that are asked for.
     fn open(&self, arguments: &PredictArgs) -> Result<Opened> {
-        let names = wanted(&arguments.engines)?;
-        let weights = weights(arguments);
         let model = arguments.model.clone().unwrap_or_else(|| self.card.model());
-        let network = Network { card: self.card, signature: &self.signature, what: self.what, weights: &weights };
+        let Self { card, signature, what, weights, .. } = self;
+        let network = Network { card, signature, what, weights };
         let threads = threads(&arguments.engines);
-        Opened::each(&names, &Source { model: &model, network: Some(network), threads })
+        Opened::each(&wanted(&arguments.engines)?, &Source { model: &model, network: Some(network), threads })
     }
 }
 
-fn weights(arguments: &PredictArgs) -> PathBuf {
-    arguments.weights.clone().unwrap_or_else(|| arguments.network.card().weights())
-}
-
-fn asked<'a>(arguments: &'a PredictArgs, weights: &'a std::path::Path) -> Asked<'a> {
+fn asked<'a>(arguments: &'a PredictArgs, weights: &'a Path) -> Asked<'a> {
     Asked { data: &arguments.task, weights, limit: None, squad: None, sequence: None, question: None }
 }

@@ -17,6 +17,8 @@ use networks::pictures::PictureTask;
 use networks::questions::task::QuestionTask;
 use terminal::failure::advised;
 
+use crate::picture_file::PictureFile;
+
 /// The endings of the pictures that are taken out of a folder.
 const ENDINGS: [&str; 6] = ["bmp", "gif", "jpeg", "jpg", "png", "webp"];
 
@@ -80,7 +82,7 @@ impl Asked<'_> {
     pub fn files(&self, id: NetworkId) -> Result<Vec<PathBuf>> {
         Ok(match id.task() {
             TaskKind::Digits => networks::digits::files(&self.data.data()).into(),
-            TaskKind::Pictures => pictures(&self.data.images)?.into_iter().chain([self.data.labels()]).collect(),
+            TaskKind::Pictures => picture_files(self.data)?,
             TaskKind::Questions => {
                 self.squad.map(Path::to_owned).into_iter().chain(model_files(self.weights)).collect()
             }
@@ -108,18 +110,14 @@ impl Asked<'_> {
         if self.limit.is_some() {
             bail!("--limit is for digits and questions, and {id} is for {}", id.task());
         }
+        let images = Images::of(signature, range(&N::PREPROCESSING))?;
         // Classes go by their numbers where their names are not there.
-        let labels = self.data.labels();
-        let labels = match labels.is_file() || self.data.labels.is_some() {
-            true => Some(Labels::read(&labels).context("--labels")?),
+        let path = self.data.labels();
+        let labels = match path.is_file() || self.data.labels.is_some() {
+            true => Some(Labels::read(&path, images.classes).context("--labels")?),
             false => None,
         };
-        Ok(PictureTask::new(
-            pictures(&self.data.images)?,
-            labels,
-            Images::of(signature, range(&N::PREPROCESSING))?,
-            N::PREPROCESSING,
-        ))
+        PictureFile { images, preprocessing: N::PREPROCESSING, labels }.task(self.data)
     }
 
     /// The questions.
@@ -156,6 +154,13 @@ impl Asked<'_> {
     }
 }
 
+/// The files that a task of pictures reads.
+pub fn picture_files(data: &TaskArgs) -> Result<Vec<PathBuf>> {
+    let labelled = data.data.iter().flat_map(|folder| std::fs::read_dir(folder).into_iter().flatten().flatten());
+    let labelled = labelled.filter_map(|class| pictures_in(&class.path()).ok()).flatten();
+    Ok(pictures(&data.images)?.into_iter().chain(labelled).chain([data.labels()]).collect())
+}
+
 /// Tokenizer and configuration of a Hugging Face folder.
 pub fn text_side(card: &Card, folder: &Path) -> Result<(QaTokenizer, BertConfig)> {
     let path = folder.join("config.json");
@@ -184,20 +189,26 @@ pub fn pictures(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
             found.push(path.clone());
             continue;
         }
-        let entries = std::fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let mut files = Vec::new();
-        for entry in entries {
-            let file = entry.with_context(|| format!("cannot read {}", path.display()))?.path();
-            let ending = file.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-            if ENDINGS.contains(&ending.as_str()) && file.is_file() {
-                files.push(file);
-            }
-        }
+        let mut files = pictures_in(path)?;
         if files.is_empty() {
             bail!("{} holds no pictures (files ending in {})", path.display(), ENDINGS.join(", "));
         }
-        files.sort();
         found.append(&mut files);
     }
     Ok(found)
+}
+
+/// The pictures in a folder, by name.
+pub fn pictures_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    let failed = || format!("cannot read {}", folder.display());
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(failed)? {
+        let file = entry.with_context(failed)?.path();
+        let ending = file.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+        if ENDINGS.contains(&ending.as_str()) && file.is_file() {
+            files.push(file);
+        }
+    }
+    files.sort();
+    Ok(files)
 }

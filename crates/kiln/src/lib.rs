@@ -140,7 +140,7 @@ fn bundle<N: Network, T: Task>(
     }
     let weights = arguments.weights.clone().unwrap_or_else(|| card.weights());
     let shipped = || Ok(task(arguments.data.as_deref())?.shipped()?);
-    ship(card, options, &signature::<N>(card, &weights)?, N::WHAT, shipped)
+    ship(&card.into(), options, Some((&signature::<N>(card, &weights)?, N::WHAT)), shipped)
 }
 
 /// What the network with these weights takes and gives.

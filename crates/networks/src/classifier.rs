@@ -39,7 +39,7 @@ pub trait Classifier: Module + 'static {
 }
 
 fn images<C: Classifier>() -> Images {
-    Images { channels: 3, size: C::PREPROCESSING.size, classes: C::CLASSES, range: range(&C::PREPROCESSING) }
+    Images::new(3, C::PREPROCESSING.size, C::CLASSES, range(&C::PREPROCESSING))
 }
 
 impl<C: Classifier> Network for C {

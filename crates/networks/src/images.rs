@@ -27,7 +27,7 @@ pub fn range(preprocessing: &Preprocessing) -> (f32, f32) {
 }
 
 /// Square images in, a float for each class out.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Images {
     /// Colours in an image.
     pub channels: usize,
@@ -37,9 +37,39 @@ pub struct Images {
     pub classes: usize,
     /// The smallest and the largest value of a normalised pixel.
     pub range: (f32, f32),
+    /// How they are given and named.
+    pub form: Form,
+}
+
+/// How images are given to a network and its answers are taken; by default as the networks of this workspace have it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Form {
+    /// The name of the input.
+    pub input: String,
+    /// The name of the output.
+    pub output: String,
+    /// Whether the colours of a pixel lie side by side, `[batch, size, size, channels]`, as TensorFlow has it, and not in planes,
+    /// `[batch, channels, size, size]`.
+    pub channels_last: bool,
+    /// The images of every run, where a file takes no other number.
+    pub batch: Option<usize>,
+    /// Whether the outputs are probabilities (or scores) themselves, and not logits.
+    pub probabilities: bool,
+}
+
+impl Default for Form {
+    fn default() -> Self {
+        let (input, output) = (INPUT.to_owned(), OUTPUT.to_owned());
+        Self { input, output, channels_last: false, batch: None, probabilities: false }
+    }
 }
 
 impl Images {
+    /// Images in the usual form.
+    pub fn new(channels: usize, size: usize, classes: usize, range: (f32, f32)) -> Self {
+        Self { channels, size, classes, range, form: Form::default() }
+    }
+
     /// The images of a network that takes and gives this.
     ///
     /// # Errors
@@ -54,7 +84,7 @@ impl Images {
         };
         match (fixed(signature.inputs.first()).as_slice(), fixed(signature.outputs.first()).as_slice()) {
             (&[channels, height, width], &[classes]) if height == width => {
-                Ok(Self { channels, size: height, classes, range })
+                Ok(Self::new(channels, height, classes, range))
             }
             _ => Err(EngineError::Run {
                 engine: "the network".to_owned(),
@@ -77,19 +107,29 @@ impl Images {
         self.channels * self.size * self.size
     }
 
-    /// Images as the network takes them, from their normalised pixels, one image after the other.
+    /// Images as the network takes them, from their normalised pixels in planes, one image after the other. Where it takes a number
+    /// of images alone, they are begun anew until there are as many.
     ///
     /// # Errors
     /// When the pixels do not fill whole images.
-    pub fn batch(&self, pixels: Vec<f32>) -> Result<NamedTensor, EngineError> {
-        let count = pixels.len() / self.pixels();
-        let tensor = Tensor::new([count, self.channels, self.size, self.size], pixels);
-        let tensor = tensor.map_err(|error| EngineError::Input {
+    pub fn batch(&self, mut pixels: Vec<f32>) -> Result<NamedTensor, EngineError> {
+        if let Some(batch) = self.form.batch.filter(|_| !pixels.is_empty()) {
+            pixels = pixels.iter().copied().cycle().take(batch * self.pixels()).collect();
+        }
+        let (count, plane) = (pixels.len() / self.pixels(), self.size * self.size);
+        let mut shape = [count, self.channels, self.size, self.size];
+        if self.form.channels_last {
+            let place = |index: usize| (index % self.channels) * plane + index / self.channels;
+            let image = |image: &[f32]| (0..image.len()).map(|index| image[place(index)]).collect::<Vec<_>>();
+            pixels = pixels.chunks_exact(self.pixels()).flat_map(image).collect();
+            shape = [count, self.size, self.size, self.channels];
+        }
+        let tensor = Tensor::new(shape, pixels).map_err(|error| EngineError::Input {
             engine: "the network".to_owned(),
-            name: INPUT.to_owned(),
+            name: self.form.input.clone(),
             reason: error.to_string(),
         })?;
-        Ok(NamedTensor::new(INPUT, tensor))
+        Ok(NamedTensor::new(self.form.input.clone(), tensor))
     }
 
     /// Images that are random within the range of normalised pixels.
@@ -139,6 +179,22 @@ impl Images {
         exporter.input(INPUT, image).output(OUTPUT).export(network, forward)
     }
 
+    /// The values that an engine gives for the classes, image by image, from normalised pixels in planes.
+    ///
+    /// # Errors
+    /// When the engine fails, or gives something else.
+    pub fn answers(&self, engine: &mut dyn engines::engine::Engine, pixels: Vec<f32>) -> Result<Vec<f32>, EngineError> {
+        let Some(batch) = self.form.batch else { return self.outputs(engine, &self.batch(pixels)?) };
+        let mut values = Vec::new();
+        for some in pixels.chunks(batch * self.pixels()) {
+            let mut found = self.outputs(engine, &self.batch(some.to_vec())?)?;
+            // What filled the batch is no answer.
+            found.truncate(some.len() / self.pixels() * self.classes);
+            values.append(&mut found);
+        }
+        Ok(values)
+    }
+
     /// The values that an engine gives for the classes, image by image.
     ///
     /// # Errors
@@ -150,12 +206,15 @@ impl Images {
     ) -> Result<Vec<f32>, EngineError> {
         let images = input.tensor.shape().first().copied().unwrap_or(0);
         let outputs = engine.run(std::slice::from_ref(input))?;
-        let wrong =
-            |found: String| EngineError::Output { engine: engine.name().to_owned(), name: OUTPUT.to_owned(), found };
-        let output = outputs.into_iter().find(|output| output.name == OUTPUT);
+        let name = &self.form.output;
+        let wrong = |found: String| EngineError::Output { engine: engine.name().to_owned(), name: name.clone(), found };
+        let output = outputs.into_iter().find(|output| output.name == *name);
         let tensor = output.ok_or_else(|| wrong("missing".to_owned()))?.tensor;
         match tensor.as_f32() {
-            Some(values) if tensor.shape() == [images, self.classes] => Ok(values.to_vec()),
+            // Some networks leave axes of size 1 where the image was.
+            Some(values) if tensor.shape().first() == Some(&images) && values.len() == images * self.classes => {
+                Ok(values.to_vec())
+            }
             _ => {
                 let (kind, shape) = (tensor.elements().element_type(), tensor.shape());
                 Err(wrong(format!("{kind} {shape:?} instead of float [{images}, {}]", self.classes)))

@@ -15,7 +15,7 @@ use crate::network::{Case, Network};
 
 /// Grey images in, the logarithms of the probabilities of so many classes out.
 fn images(classes: usize) -> Images {
-    Images { channels: 1, size: IMAGE_SIZE, classes, range: (normalize(0), normalize(u8::MAX)) }
+    Images::new(1, IMAGE_SIZE, classes, (normalize(0), normalize(u8::MAX)))
 }
 
 impl Network for MnistCnn {

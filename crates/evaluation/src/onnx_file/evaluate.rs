@@ -14,6 +14,7 @@ use engines::tensor::NamedTensor;
 use engines::worker::remote::Launcher;
 use onnx_model::{Survey, SurveyError};
 use terminal::failure::sentence;
+use terminal::progress::Progress;
 
 use super::about::About;
 use super::compare::difference;
@@ -30,7 +31,7 @@ use crate::measured::Head;
 use crate::report::{Report, reports};
 use crate::search::{Judged, Plain};
 use crate::starter::{Starter, size_hint};
-use crate::task::{Asked, Case};
+use crate::task::{Asked, Case, Task, ask_all};
 
 /// What stands for the network's name.
 pub const NAME: &str = "onnx";
@@ -61,11 +62,11 @@ pub struct Request<'a> {
     pub command: String,
 }
 
-/// Compares and times every engine on the file.
+/// Compares and times every engine on the file, and asks all about the items of a task, if the file has one.
 ///
 /// # Errors
 /// When the file cannot be read, or runs on no inputs.
-pub fn evaluate(request: &Request<'_>) -> Result<Report> {
+pub fn evaluate<T: Task>(request: &Request<'_>, task: Option<&T>) -> Result<Report> {
     let Request { model, measure, launcher, .. } = *request;
     let other = measure.against.as_deref();
     let files: Vec<(&str, &Path)> = [("model", model)].into_iter().chain(other.map(|path| ("against", path))).collect();
@@ -88,7 +89,8 @@ pub fn evaluate(request: &Request<'_>) -> Result<Report> {
     let compared = other.unwrap_or(model);
     let started = launcher.engine(&plain.spec(compared)).map_err(|error| no_reference(error, compared))?;
     let (signature, metadata) = (started.signature().clone(), started.loaded().metadata.clone());
-    let given = given(&signature, request.inputs)?;
+    let mut given = given(&signature, request.inputs)?;
+    given.extend(task.map(T::cases).transpose()?.unwrap_or_default());
     let sizes = sizes(&signature, &request.sizes, given.first())?;
     let axis = counted(&signature, request)?;
     let at = |size: usize| {
@@ -145,6 +147,8 @@ pub fn evaluate(request: &Request<'_>) -> Result<Report> {
     if line_up.candidates.is_empty() {
         undone.push("no engine ran the file, so that nothing was compared".to_owned());
     }
+    let asked = task.map_or_else(|| Ok(Asked::default()), |task| ask(&mut line_up, task))?;
+    let (figures, predictions) = (asked.figures.clone(), asked.predictions.clone());
     let made =
         |size: usize| made(size).map_err(|error| EngineError::Run { engine: name.clone(), reason: error.to_string() });
     let least = Duration::from_secs_f64(measure.seconds);
@@ -157,8 +161,9 @@ pub fn evaluate(request: &Request<'_>) -> Result<Report> {
         notes.extend(judged.bisect(&mut line_up.candidates, other));
     }
     notes.extend(size_hint(measure.session_per_size, line_up.candidates.iter().map(|candidate| &candidate.row)));
-    let engines = reports(&mut line_up, verifications, Asked::default());
+    let engines = reports(&mut line_up, verifications, asked);
     let items = if axis.is_some() { "items" } else { "runs" };
+    let items = if task.is_some() { T::ITEMS } else { items };
     let seed = metadata.as_ref().and_then(|metadata| metadata.entries.get("weights.random_init"));
     Ok(Report {
         head: Head {
@@ -175,8 +180,8 @@ pub fn evaluate(request: &Request<'_>) -> Result<Report> {
         },
         random_init: seed.and_then(|seed| seed.parse().ok()),
         command: request.command.clone(),
-        figures: Vec::new(),
-        predictions: BTreeMap::new(),
+        figures,
+        predictions,
         history: Vec::new(),
         file: Some(About { signature, metadata, sizes, batch_axis: axis }),
         items: items.to_owned(),
@@ -184,6 +189,12 @@ pub fn evaluate(request: &Request<'_>) -> Result<Report> {
         engines,
     }
     .judged())
+}
+
+/// Asks everyone about the items of a task.
+fn ask<T: Task>(line_up: &mut LineUp, task: &T) -> Result<Asked> {
+    let progress = Progress::new(T::ITEMS);
+    Ok(ask_all(line_up, task, |share| progress.set(share))?)
 }
 
 /// Why there is nothing to compare engines with.

@@ -9,6 +9,7 @@ use cli::predict::Engines as EngineOptions;
 use engines::engine::{Engine, Engines, Signature};
 use engines::engine_name::{EngineName, Framework};
 use engines::libraries::Libraries;
+use engines::provider::Provider;
 use engines::session::SessionOptions;
 use engines::signature::require;
 use engines::worker::remote::{Launcher, RemoteEngine};
@@ -16,8 +17,11 @@ use engines::worker::{EngineSpec, FrameworkSpec, Weights};
 use serde::Serialize;
 use terminal::failure::sentence;
 
-/// The engines in the order given, each once.
+/// The engines in the order given, each once; Burn and ONNX Runtime on the CPU if none is.
 pub fn wanted(engines: &EngineOptions) -> Result<Vec<EngineName>> {
+    if engines.names.is_empty() {
+        return Ok(vec![EngineName::Burn, EngineName::Ort(Provider::Cpu)]);
+    }
     let mut found = Vec::new();
     for name in &engines.names {
         let engine: EngineName = name.parse()?;

@@ -3,19 +3,17 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use cli::predict::PredictArgs;
 use engines::engine::Engine;
-use models::imagenet::Labels;
-use networks::images::Images;
 use networks::pictures::predict::{Guess, guesses};
 use serde::Serialize;
 use terminal::failure::sentence;
 use terminal::progress::Progress;
 use terminal::table::Table;
 
-use super::Known;
 use super::engines::{Opened, Unopened, conclude, failures, warning};
+use crate::picture_file::PictureFile;
 use crate::task::pictures;
 
 /// Pictures that run at once.
@@ -62,28 +60,25 @@ enum Found {
 
 /// Labels every picture and prints. A file that is no picture, or an engine that fails, costs its own labels only. The exit
 /// status says whether every picture got its labels, and the same ones from all engines.
-pub fn execute(arguments: &PredictArgs, known: &Known) -> Result<ExitCode> {
+pub fn execute(arguments: &PredictArgs, file: &PictureFile, open: impl FnOnce() -> Result<Opened>) -> Result<ExitCode> {
     let paths = pictures(&arguments.task.images)?;
     if paths.is_empty() {
         bail!("name a picture or a folder of pictures with --image");
     }
-    let labels = Labels::read(&arguments.task.labels())
-        .context("no usable names of the classes (`cargo xtask fetch imagenet-labels` gets them)")?;
-    let images = known.images()?;
-    let Opened { mut engines, failed, seed } = known.open(arguments)?;
+    let Opened { mut engines, failed, seed } = open()?;
     let mut report = Report { random_init: seed, agree: true, failed, pictures: Vec::new() };
     let progress = Progress::new("pictures");
     for chunk in paths.chunks(BATCH) {
         let mut batch = Vec::new();
         let mut pixels = Vec::new();
         for image in chunk {
-            let read = known.preprocessing.apply_to_file(image);
+            let read = file.preprocessing.apply_to_file(image);
             let error = read.as_ref().err().map(|error| sentence(error));
             batch.push(Picture { image: image.clone(), error, engines: Vec::new() });
             pixels.extend(read.into_iter().flatten());
         }
         let top = arguments.top.unwrap_or(TOP);
-        label(&images, &mut batch, &pixels, &mut engines, &labels, top);
+        label(file, &mut batch, &pixels, &mut engines, top);
         report.pictures.append(&mut batch);
         progress.set(report.pictures.len() as f64 / paths.len() as f64);
     }
@@ -104,20 +99,14 @@ pub fn execute(arguments: &PredictArgs, known: &Known) -> Result<ExitCode> {
 }
 
 /// Lets every engine label those of the pictures that could be read; `pixels` are theirs, one after the other.
-fn label(
-    images: &Images,
-    batch: &mut [Picture],
-    pixels: &[f32],
-    engines: &mut [Box<dyn Engine>],
-    labels: &Labels,
-    top: usize,
-) {
+fn label(file: &PictureFile, batch: &mut [Picture], pixels: &[f32], engines: &mut [Box<dyn Engine>], top: usize) {
     let mut readable: Vec<&mut Picture> = batch.iter_mut().filter(|picture| picture.error.is_none()).collect();
     if readable.is_empty() {
         return;
     }
     for engine in engines {
-        let found: Vec<Found> = match guesses(images, engine.as_mut(), pixels.to_vec(), labels, top) {
+        let found: Vec<Found> = match guesses(&file.images, engine.as_mut(), pixels.to_vec(), file.labels.as_ref(), top)
+        {
             Ok(guesses) => guesses.into_iter().map(Found::Guesses).collect(),
             Err(error) => readable.iter().map(|_| Found::Error(sentence(&error))).collect(),
         };

@@ -14,7 +14,7 @@ use terminal::progress::Progress;
 use terminal::table::Table;
 
 use super::engines::{Opened, Unopened, conclude, failures, warning};
-use super::{Known, asked, weights};
+use super::{Known, asked};
 
 /// What is asked, and where it comes from.
 struct Question {
@@ -92,8 +92,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// says whether every question was answered, and by all engines in the same way.
 pub fn execute(arguments: &PredictArgs, known: &Known) -> Result<ExitCode> {
     let questions = questions(arguments)?;
-    let weights = weights(arguments);
-    let task = asked(arguments, &weights).questions(known.card)?;
+    let task = asked(arguments, &known.weights).questions(known.card)?;
     task.tokenizer.warnings().iter().for_each(|warning| terminal::program::note(format_args!("warning: {warning}")));
     let reader = task.reader();
     let Opened { mut engines, failed, seed } = known.open(arguments)?;

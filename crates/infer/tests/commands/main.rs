@@ -8,6 +8,7 @@ mod eval;
 mod float64;
 mod outputs;
 mod page;
+mod picture_file;
 mod predict;
 mod report;
 mod setting;

@@ -1,12 +1,11 @@
-//! The names of the ImageNet classes, and the most probable ones.
+//! The names of classes, and the most probable ones.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::CLASSES;
 use crate::text_file;
 
-/// The names of the 1,000 classes, in the order of the logits.
+/// The names of the classes, in the order of the logits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Labels(Vec<String>);
 
@@ -21,7 +20,7 @@ pub enum LabelsError {
         /// The operating system's reason.
         source: std::io::Error,
     },
-    /// The content is not JSON from class numbers to names.
+    /// The content does not name every class.
     #[error("{} is not a list of labels: {reason}", path.display())]
     Malformed {
         /// The file.
@@ -32,30 +31,59 @@ pub enum LabelsError {
 }
 
 impl Labels {
-    /// Reads a JSON object from class number to name, `{"0": "tench", …}`.
+    /// Reads the names of so many classes: a JSON object from class number to name, `{"0": "tench", …}`, a JSON list, or a text
+    /// with a name in each line.
     ///
     /// # Errors
-    /// When the file cannot be read, or does not name each of the 1,000 classes.
-    pub fn read(path: &Path) -> Result<Self, LabelsError> {
+    /// When the file cannot be read, or does not name each of the classes.
+    pub fn read(path: &Path, classes: usize) -> Result<Self, LabelsError> {
         let malformed = |reason: String| LabelsError::Malformed { path: path.to_owned(), reason };
         let text = text_file::read(path).map_err(|source| LabelsError::Io { path: path.to_owned(), source })?;
-        let mut names: BTreeMap<usize, String> =
-            serde_json::from_slice(&text).map_err(|error| malformed(error.to_string()))?;
-        if names.len() != CLASSES {
-            return Err(malformed(format!("{} labels, not {CLASSES}", names.len())));
+        let names = names(&text, classes).map_err(malformed)?;
+        match names.len() == classes {
+            true => Ok(Self(names)),
+            false => Err(malformed(format!("{} labels, not {classes}", names.len()))),
         }
-        (0..CLASSES)
-            .map(|class| {
-                let name = names.remove(&class);
-                name.ok_or_else(|| malformed(format!("class {class} has no label")))
-            })
-            .collect::<Result<_, _>>()
-            .map(Self)
+    }
+
+    /// How many names a file holds; `None` if it cannot be read as one.
+    pub fn count(path: &Path) -> Option<usize> {
+        let text = text_file::read(path).ok()?;
+        Some(names(&text, usize::MAX).ok()?.len())
+    }
+
+    /// The class of a name, whatever the case of its letters and whether spaces or underscores part its words; `None` if there is
+    /// none, or more than one.
+    pub fn class(&self, name: &str) -> Option<usize> {
+        let plain = |name: &str| name.replace('_', " ").to_lowercase();
+        let name = plain(name);
+        let mut found = (0..).zip(&self.0).filter(|(_, other)| plain(other) == name).map(|(class, _)| class);
+        found.next().filter(|_| found.next().is_none())
     }
 
     /// The name of a class with spaces between its words: 208 is `Labrador retriever`.
     pub fn name(&self, class: usize) -> Option<String> {
         self.0.get(class).map(|name| name.replace('_', " "))
+    }
+}
+
+/// The names in a file, in the order of the classes.
+fn names(text: &[u8], classes: usize) -> Result<Vec<String>, String> {
+    let first = text.iter().find(|byte| !byte.is_ascii_whitespace());
+    match first {
+        Some(b'{') => {
+            let mut names: BTreeMap<usize, String> = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+            if names.len() != classes {
+                return Ok(names.into_values().collect());
+            }
+            let name = |class| names.remove(&class).ok_or_else(|| format!("class {class} has no label"));
+            (0..classes).map(name).collect()
+        }
+        Some(b'[') => serde_json::from_slice(text).map_err(|error| error.to_string()),
+        _ => {
+            let text = std::str::from_utf8(text).map_err(|error| error.to_string())?;
+            Ok(text.trim_end().lines().map(|line| line.trim_end().to_owned()).collect())
+        }
     }
 }
 
@@ -70,16 +98,22 @@ pub struct Prediction {
 
 /// The `count` most probable classes, best first; of equals, the lower class number.
 pub fn top(logits: &[f32], count: usize) -> Vec<Prediction> {
+    best(softmax(logits), count)
+}
+
+/// As [`top`], of probabilities themselves.
+pub fn best(probabilities: impl IntoIterator<Item = f64>, count: usize) -> Vec<Prediction> {
+    let all = (0..).zip(probabilities).map(|(class, probability)| Prediction { class, probability });
+    let mut predictions: Vec<Prediction> = all.collect();
+    predictions.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+    predictions.truncate(count);
+    predictions
+}
+
+fn softmax(logits: &[f32]) -> Vec<f64> {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let exponentials = logits.iter().map(|logit| f64::from(logit - largest).exp());
     let exponentials: Vec<f64> = exponentials.collect();
     let total: f64 = exponentials.iter().sum();
-    let mut predictions: Vec<Prediction> = exponentials
-        .iter()
-        .enumerate()
-        .map(|(class, exponential)| Prediction { class, probability: exponential / total })
-        .collect();
-    predictions.sort_by(|a, b| b.probability.total_cmp(&a.probability));
-    predictions.truncate(count);
-    predictions
+    exponentials.iter().map(|exponential| exponential / total).collect()
 }

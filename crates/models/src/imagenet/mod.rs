@@ -9,7 +9,7 @@ mod preprocessing;
 mod resample;
 
 pub use crate::picture::{ImageError, MAX_PIXELS, RgbImage, decode, decode_file};
-pub use labels::{Labels, LabelsError, Prediction, top};
+pub use labels::{Labels, LabelsError, Prediction, best, top};
 pub use preprocessing::{Crop, Preprocessing};
 pub use resample::{CROP, RESIZE, resize_and_crop};
 

@@ -7,10 +7,16 @@ use std::path::{Path, PathBuf};
 
 use engines::engine::{Engine, EngineError};
 use engines::tensor::NamedTensor;
-use evaluation::task::{Case, Metric, Shipped, Task};
+use evaluation::task::{Case, Figure, Metric, Shipped, Task};
 use models::imagenet::{Labels, Preprocessing, top};
 
 use crate::images::Images;
+
+/// Wrong pictures that are listed.
+const SHOWN: usize = 20;
+
+/// Classes of which a table of confusions can be read.
+const READABLE: usize = 30;
 
 /// Given pictures that are compared with float64 at once.
 const REAL: usize = 7;
@@ -18,6 +24,8 @@ const REAL: usize = 7;
 /// Pictures to label.
 pub struct PictureTask {
     files: Vec<PathBuf>,
+    /// The class of each, where it is known of all.
+    classes: Option<Vec<usize>>,
     labels: Option<Labels>,
     images: Images,
     preprocessing: Preprocessing,
@@ -33,13 +41,26 @@ pub struct Picture {
 impl PictureTask {
     /// The pictures of these files, each read when it is asked for. Without `labels` the classes go by their numbers.
     pub fn new(files: Vec<PathBuf>, labels: Option<Labels>, images: Images, preprocessing: Preprocessing) -> Self {
-        Self { files, labels, images, preprocessing }
+        Self { files, classes: None, labels, images, preprocessing }
+    }
+
+    /// The same pictures with what they show: the class of each.
+    #[must_use]
+    pub fn with_classes(self, classes: Vec<usize>) -> Self {
+        Self { classes: Some(classes), ..self }
+    }
+
+    /// The pictures with a known class, and what an engine says of each.
+    fn known<'a>(&'a self, answers: &'a [Vec<usize>]) -> impl Iterator<Item = (&'a Path, usize, &'a [usize])> {
+        let classes = self.classes.iter().flatten();
+        let files = self.files.iter().map(PathBuf::as_path);
+        files.zip(classes).zip(answers).map(|((file, class), answer)| (file, *class, answer.as_slice()))
     }
 
     fn read(&self, file: &Path) -> Result<Picture, EngineError> {
         let pixels = self.preprocessing.apply_to_file(file).map_err(|error| EngineError::Input {
             engine: "the network".to_owned(),
-            name: crate::images::INPUT.to_owned(),
+            name: self.images.form.input.clone(),
             reason: error.to_string(),
         })?;
         Ok(Picture { name: file.display().to_string(), pixels })
@@ -67,8 +88,8 @@ impl Task for PictureTask {
     }
 
     fn ask(&self, engine: &mut dyn Engine, items: &[Picture]) -> Result<Vec<Vec<usize>>, EngineError> {
-        let input = self.images.batch(items.iter().flat_map(|picture| &picture.pixels).copied().collect())?;
-        let logits = self.images.outputs(engine, &input)?;
+        let pixels = items.iter().flat_map(|picture| &picture.pixels).copied().collect();
+        let logits = self.images.answers(engine, pixels)?;
         let best = |row: &[f32]| top(row, 5).into_iter().map(|found| found.class).collect();
         Ok(logits.chunks_exact(self.images.classes).map(best).collect())
     }
@@ -90,12 +111,41 @@ impl Task for PictureTask {
         vec![("same top 5", sorted(one) == sorted(other))]
     }
 
-    fn score(&self, _answers: &[Vec<usize>]) -> Vec<Metric> {
-        Vec::new()
+    /// How many are what the network holds most probable, or among the five most probable.
+    fn score(&self, answers: &[Vec<usize>]) -> Vec<Metric> {
+        let Some(classes) = &self.classes else { return Vec::new() };
+        let among = |first: usize| {
+            let right =
+                |(_, class, answer): &(&Path, usize, &[usize])| answer.iter().take(first).any(|one| one == class);
+            Metric::count(&format!("top-{first}"), self.known(answers).filter(right).count(), classes.len())
+        };
+        [1, 5].into_iter().filter(|first| *first < self.images.classes).map(among).collect()
+    }
+
+    fn figures(&self, answers: &[Vec<usize>]) -> Vec<Figure> {
+        if self.classes.is_none() {
+            return Vec::new();
+        }
+        let first = |answer: &[usize]| answer.first().copied().unwrap_or(self.images.classes);
+        let wrong = || self.known(answers).filter(|(_, class, answer)| first(answer) != *class);
+        let sentence = |(file, class, answer): (&Path, usize, &[usize])| {
+            format!("{}: {} for {}", file.display(), self.called(first(answer)), self.called(class))
+        };
+        let list = Figure::List {
+            title: "Pictures that were taken for something else".to_owned(),
+            items: wrong().take(SHOWN).map(sentence).collect(),
+            total: wrong().count(),
+        };
+        let names: Vec<String> = (0..self.images.classes).map(|class| self.called(class)).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let pairs = self.known(answers).map(|(_, class, answer)| (class, first(answer)));
+        let confusion = (names.len() <= READABLE).then(|| Figure::confusion(&names, pairs));
+        confusion.into_iter().chain([list]).collect()
     }
 
     fn cases(&self) -> Result<Vec<Case>, EngineError> {
-        let pictures = self.items(0..self.files.len().min(REAL))?;
+        let most = self.images.form.batch.unwrap_or(REAL);
+        let pictures = self.items(0..self.files.len().min(most))?;
         if pictures.is_empty() {
             return Ok(Vec::new());
         }

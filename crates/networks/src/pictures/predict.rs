@@ -1,10 +1,10 @@
 //! Labels for pictures.
 
 use engines::engine::{Engine, EngineError};
-use models::imagenet::{Labels, Prediction, top};
+use models::imagenet::{Labels, Prediction, best, top};
 use serde::Serialize;
 
-use crate::images::{Images, OUTPUT};
+use crate::images::Images;
 
 /// What the network sees in one picture.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -17,7 +17,8 @@ pub struct Guess {
     pub probability: f64,
 }
 
-/// The `count` most probable classes of each picture, best first, from the normalised pixels of all.
+/// The `count` most probable classes of each picture, best first, from the normalised pixels of all. Without labels they go by their
+/// numbers.
 ///
 /// # Errors
 /// When the engine fails, or gives something else than logits.
@@ -25,18 +26,24 @@ pub fn guesses(
     images: &Images,
     engine: &mut dyn Engine,
     pixels: Vec<f32>,
-    labels: &Labels,
+    labels: Option<&Labels>,
     count: usize,
 ) -> Result<Vec<Vec<Guess>>, EngineError> {
-    let logits = images.outputs(engine, &images.batch(pixels)?)?;
+    let logits = images.answers(engine, pixels)?;
     if logits.iter().any(|logit| !logit.is_finite()) {
         return Err(EngineError::Output {
             engine: engine.name().to_owned(),
-            name: OUTPUT.to_owned(),
+            name: images.form.output.clone(),
             found: "not finite".to_owned(),
         });
     }
-    let guess =
-        |Prediction { class, probability }| Guess { class, label: labels.name(class).unwrap_or_default(), probability };
-    Ok(logits.chunks_exact(images.classes).map(|row| top(row, count).into_iter().map(guess).collect()).collect())
+    let guess = |Prediction { class, probability }| {
+        let label = labels.and_then(|labels| labels.name(class)).unwrap_or_else(|| format!("class {class}"));
+        Guess { class, label, probability }
+    };
+    let likely = |row: &[f32]| match images.form.probabilities {
+        true => best(row.iter().copied().map(f64::from), count),
+        false => top(row, count),
+    };
+    Ok(logits.chunks_exact(images.classes).map(|row| likely(row).into_iter().map(guess).collect()).collect())
 }
