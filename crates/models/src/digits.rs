@@ -8,8 +8,9 @@ mod classes;
 mod error;
 mod files;
 mod idx;
+mod names;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use artifact::Digest;
 
@@ -77,6 +78,7 @@ impl Split {
 pub struct Part {
     images: IdxFile,
     labels: IdxFile,
+    names: [PathBuf; 2],
 }
 
 impl Part {
@@ -86,14 +88,14 @@ impl Part {
     /// # Errors
     /// When a file is missing or is not exactly what its header promises.
     pub fn read(data: impl AsRef<Path>, split: Split) -> Result<Self, DigitsError> {
-        let Files { images, labels } = Files::find(data.as_ref(), split)?;
+        let Files { images, labels, names } = Files::find(data.as_ref(), split)?;
         let (images, labels) = (IdxFile::read(&images, &IMAGES)?, IdxFile::read(&labels, &LABELS)?);
         let count = images.elements.len() / PIXELS;
         if count != labels.elements.len() {
             let (images_path, labels_path) = (images.path, labels.path);
             return Err(DigitsError::Count { images_path, labels_path, images: count, labels: labels.elements.len() });
         }
-        Ok(Self { images, labels })
+        Ok(Self { images, labels, names })
     }
 
     /// The name of each file, without the ending of a packed one, and the SHA-256 of what it holds, unpacked.
@@ -107,6 +109,26 @@ impl Part {
     /// The classes that its labels tell of.
     pub fn classes(&self) -> Classes {
         Classes::of(&self.labels.elements)
+    }
+
+    /// The classes of a network that tells so many apart: from 1 where the last label is their number, else from 0.
+    pub fn classes_of(&self, count: usize) -> Classes {
+        let last = self.labels.elements.iter().max().map(|label| usize::from(*label));
+        Classes { first: u8::from(last == Some(count)), count }
+    }
+
+    /// What the classes are called: by `labels.txt` beside the files, with a name in each line, or by EMNIST's `mapping.txt`, where the
+    /// names of both begin as those of the data set do; else by their labels.
+    ///
+    /// # Errors
+    /// When such a file does not name each of the classes.
+    pub fn names(&self, classes: Classes) -> Result<Vec<String>, DigitsError> {
+        let [list, mapping] = &self.names;
+        match (list.is_file(), mapping.is_file()) {
+            (true, _) => names::listed(list, classes),
+            (false, true) => names::mapped(mapping, classes),
+            (false, false) => Ok(classes.labels().map(|label| label.to_string()).collect()),
+        }
     }
 }
 
@@ -124,7 +146,7 @@ impl Digits {
     /// # Errors
     /// When a label is none of them.
     pub fn of(part: Part, classes: Classes) -> Result<Self, DigitsError> {
-        let Part { images, labels } = part;
+        let Part { images, labels, .. } = part;
         let mut indices = labels.elements;
         for (index, label) in indices.iter_mut().enumerate() {
             match classes.index(*label) {

@@ -3,6 +3,8 @@
 use crate::setting::{Setting, image, network, text};
 use burn::tensor::{Device, Tensor, TensorData};
 use models::digits::normalize;
+use models::mnist_cnn::MnistCnn;
+use models::weights::{identity_name, state_dict, to_safetensors};
 use serde_json::Value;
 
 fn json(setting: &Setting, options: &[&str]) -> Value {
@@ -109,4 +111,24 @@ fn a_missing_library_is_one_sentence() {
     let no_library = setting.weights();
     let message = run(no_library.to_str().unwrap(), setting.folder.path());
     assert!(message.contains("cannot be used as the ONNX Runtime library"), "{message}");
+}
+
+/// EMNIST's letters count from 1, and a table says which characters a label stands for.
+#[test]
+fn letters_are_called_by_their_names() {
+    let setting = Setting::new();
+    let device = Device::flex();
+    let letters = MnistCnn::random_for_classes(26, 1, &device);
+    let weights = setting.path("letters.safetensors");
+    std::fs::write(&weights, to_safetensors(&state_dict(&letters, identity_name)).unwrap()).unwrap();
+    let labels = [&[0, 0, 8, 1, 0, 0, 0, 40][..], &[26; 40]].concat();
+    std::fs::write(setting.path("t10k-labels-idx1-ubyte"), labels).unwrap();
+    let mapping: String = (1..=26u8).map(|label| format!("{label} {} {}\n", 64 + label, 96 + label)).collect();
+    std::fs::write(setting.path("mapping.txt"), mapping).unwrap();
+    let options = ["--index", "3", "--engine", "burn", "--weights", weights.to_str().unwrap()];
+    let shown = setting.infer("predict", &options);
+    let shown = text(&shown.stdout) + &text(&shown.stderr);
+    assert!(shown.contains("test image 3, labelled Zz"), "{shown}");
+    let heading = shown.lines().find(|line| line.starts_with("engine")).unwrap();
+    assert!(heading.contains("Aa") && heading.contains("Zz"), "{heading}");
 }

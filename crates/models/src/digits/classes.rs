@@ -29,6 +29,11 @@ impl Classes {
         Self { first, count: usize::from(most - first) + 1 }
     }
 
+    /// The label of each.
+    pub(super) fn labels(self) -> impl Iterator<Item = usize> {
+        (usize::from(self.first)..).take(self.count)
+    }
+
     /// Which class a label is, from zero.
     pub(super) fn index(self, label: u8) -> Option<u8> {
         label.checked_sub(self.first).filter(|index| usize::from(*index) < self.count)

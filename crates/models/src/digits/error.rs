@@ -43,6 +43,16 @@ pub enum DigitsError {
         /// Their width.
         width: u32,
     },
+    /// The names of the classes are not those of the data set.
+    #[error("{} does not name the classes {classes}: {reason}", path.display())]
+    Names {
+        /// The file.
+        path: PathBuf,
+        /// The classes.
+        classes: Classes,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The dimensions in the header are none, or absurd.
     #[error("{} declares the dimensions {found:?}; {what} have {expected}", path.display())]
     Dimensions {

@@ -10,6 +10,12 @@ use super::{DigitsError, Split};
 const IMAGES: [&str; 2] = ["-images-idx3-ubyte", "-images.idx3-ubyte"];
 const LABELS: [&str; 2] = ["-labels-idx1-ubyte", "-labels.idx1-ubyte"];
 
+/// A file with the name of a class in each line.
+const NAMES: &str = "labels.txt";
+
+/// EMNIST's table: a label and the codes of its characters in each line.
+const MAPPING: &str = "mapping.txt";
+
 /// The ending of a packed file.
 pub(super) const PACKED: &str = ".gz";
 
@@ -17,6 +23,8 @@ pub(super) const PACKED: &str = ".gz";
 pub(super) struct Files {
     pub(super) images: PathBuf,
     pub(super) labels: PathBuf,
+    /// Where the names of the classes are, if they are anywhere: a name in each line, or EMNIST's table of characters.
+    pub(super) names: [PathBuf; 2],
 }
 
 impl Files {
@@ -45,7 +53,10 @@ impl Files {
         }
         let names: Vec<&str> = prefixes.into_iter().collect();
         let prefix = match names.as_slice() {
-            [] => return Ok(Self { images: data.join(split.images_file()), labels: data.join(split.labels_file()) }),
+            [] => {
+                let [images, labels] = [split.images_file(), split.labels_file()].map(|name| data.join(name));
+                return Ok(Self { images, labels, names: [NAMES, MAPPING].map(|name| data.join(name)) });
+            }
             // MNIST's own names go before others.
             ["", ..] => "",
             [prefix] => prefix,
@@ -60,7 +71,9 @@ impl Files {
             let name = names.find(|name| found.contains(name));
             folder.join(name.unwrap_or_else(|| format!("{prefix}{own}")))
         };
-        Ok(Self { images: place(IMAGES, split.images_file()), labels: place(LABELS, split.labels_file()) })
+        let [images, labels] = [place(IMAGES, split.images_file()), place(LABELS, split.labels_file())];
+        let names = [NAMES, MAPPING].map(|name| folder.join(format!("{prefix}{name}")));
+        Ok(Self { images, labels, names })
     }
 }
 

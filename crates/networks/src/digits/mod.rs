@@ -10,7 +10,7 @@ use engines::engine::{Engine, EngineError};
 use engines::tensor::NamedTensor;
 use evaluation::compare::largest;
 use evaluation::task::{Case, Figure, Metric, Shipped, Task, Thumbnail};
-use models::digits::{Digits, DigitsError, Split, normalization_table};
+use models::digits::{Digits, DigitsError, Part, Split, normalization_table};
 
 use crate::images::Images;
 
@@ -23,6 +23,8 @@ const SWEEP: [usize; 4] = [1, 2, 7, 64];
 /// The test digits, and the network's input and output.
 pub struct DigitTask {
     digits: Digits,
+    /// What the classes are called.
+    names: Vec<String>,
     images: Images,
 }
 
@@ -74,9 +76,11 @@ impl DigitTask {
     /// Reads the test digits.
     ///
     /// # Errors
-    /// When they are not in the folder, or damaged.
+    /// When they are not in the folder, or damaged, or of other classes than the network's.
     pub fn read(folder: &Path, images: Images) -> Result<Self, DigitsError> {
-        Ok(Self { digits: Digits::read(folder, Split::Test)?, images })
+        let part = Part::read(folder, Split::Test)?;
+        let classes = part.classes_of(images.classes);
+        Ok(Self { names: part.names(classes)?, digits: Digits::of(part, classes)?, images })
     }
 
     /// The first of them alone.
@@ -94,6 +98,15 @@ impl DigitTask {
     /// The digits.
     pub fn digits(&self) -> &Digits {
         &self.digits
+    }
+
+    /// What the classes are called.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    fn called(&self, class: usize) -> String {
+        self.names.get(class).cloned().unwrap_or_else(|| class.to_string())
     }
 
     fn pixels(&self, index: usize) -> &[u8] {
@@ -136,12 +149,12 @@ impl Task for DigitTask {
     }
 
     fn name(&self, item: &usize) -> String {
-        let label = self.digits.label(*item).map_or_else(String::new, |label| format!(", a {label}"));
-        format!("test image {item}{label}")
+        let label = self.digits.label(*item).map(|label| format!(", a {}", self.called(label.into())));
+        format!("test image {item}{}", label.unwrap_or_default())
     }
 
     fn words(&self, answer: &Reading) -> String {
-        answer.digit.to_string()
+        self.called(answer.digit)
     }
 
     fn score(&self, answers: &[Reading]) -> Vec<Metric> {
@@ -151,11 +164,15 @@ impl Task for DigitTask {
     }
 
     fn figures(&self, answers: &[Reading]) -> Vec<Figure> {
-        let labels: Vec<String> = (0..self.images.classes).map(|class| class.to_string()).collect();
-        let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+        let labels: Vec<&str> = self.names.iter().map(String::as_str).collect();
         let pairs = self.digits.labels().iter().zip(answers).map(|(label, answer)| (usize::from(*label), answer.digit));
         let thumbnail = |(index, label, answer): (usize, u8, &Reading)| Thumbnail {
-            caption: format!("{index}: a {label}, read as {} ({:.0} %)", answer.digit, 100.0 * answer.probability),
+            caption: format!(
+                "{index}: a {}, read as {} ({:.0} %)",
+                self.called(label.into()),
+                self.called(answer.digit),
+                100.0 * answer.probability
+            ),
             width: self.images.size,
             grey: self.pixels(index).iter().map(|pixel| format!("{pixel:02x}")).collect(),
         };
@@ -186,7 +203,7 @@ impl Task for DigitTask {
         Ok(Shipped {
             example: vec![batch(&self.images, [self.pixels(0)])?],
             about: "the test image 0".to_owned(),
-            labels: Some((0..self.images.classes).map(|class| class.to_string()).collect()),
+            labels: Some(self.names.clone()),
             files: Default::default(),
         })
     }

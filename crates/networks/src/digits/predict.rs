@@ -13,8 +13,10 @@ use terminal::table::Table;
 pub struct Prediction {
     /// The image: `test image 100`, or a file.
     pub image: String,
-    /// What it shows, where that is known.
+    /// What it shows, where that is known: the class, from zero.
     pub label: Option<u8>,
+    /// What the classes are called.
+    pub names: Vec<String>,
     /// What each engine reads.
     pub readings: Vec<Reading>,
     /// Whether all read the same digit.
@@ -42,6 +44,7 @@ pub fn predict(
     pixels: &[u8],
     image: String,
     label: Option<u8>,
+    names: Vec<String>,
 ) -> Result<Prediction, EngineError> {
     let input = batch(images, [pixels])?;
     let mut readings = Vec::new();
@@ -55,7 +58,7 @@ pub fn predict(
         readings.push(Reading { engine: engine.name().to_owned(), digit, probabilities });
     }
     let agree = readings.windows(2).all(|pair| matches!(pair, [a, b] if a.digit == b.digit));
-    Ok(Prediction { image, label, readings, agree })
+    Ok(Prediction { image, label, names, readings, agree })
 }
 
 impl Prediction {
@@ -64,18 +67,21 @@ impl Prediction {
         let mut text = drawing(pixels);
         text += &self.image;
         if let Some(label) = self.label {
-            text += &format!(", labelled {label}");
+            text += &format!(", labelled {}", self.called(label.into()));
         }
         text.push('\n');
-        let classes = self.readings.first().map_or(0, |reading| reading.probabilities.len());
-        let digits = (0..classes).map(|digit| digit.to_string());
+        let digits = self.names.iter().cloned();
         let mut table = Table::new(["engine".to_owned(), "digit".to_owned()].into_iter().chain(digits));
         for reading in &self.readings {
             let percent = reading.probabilities.iter().map(|share| format!("{:.2} %", 100.0 * share));
-            table.row([reading.engine.clone(), reading.digit.to_string()].into_iter().chain(percent));
+            table.row([reading.engine.clone(), self.called(reading.digit)].into_iter().chain(percent));
         }
         text += &table.render();
         text
+    }
+
+    fn called(&self, class: usize) -> String {
+        self.names.get(class).cloned().unwrap_or_else(|| class.to_string())
     }
 }
 
