@@ -224,3 +224,21 @@ fn duration(time: Duration) -> String {
         _ => format!("{} min {} s", time.as_secs() / 60, time.as_secs() % 60),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_network_steps_in_only_where_weights_cannot_be_fetched() {
+        for network in NetworkId::ALL {
+            let name = network.card().name;
+            let one = EvalTarget::One(network);
+            assert_eq!(substitute(one, &[format!("{name}/export"), "fetch/onnxruntime".to_owned()]), None);
+            let lost = [format!("fetch/{name}"), format!("{name}/export")];
+            let fetched = matches!(network.card().weights, WeightSource::File { .. });
+            assert_eq!(substitute(one, &lost).is_some(), fetched && network.substitute().is_some(), "{name}");
+            assert_eq!(substitute(EvalTarget::All, &lost), None);
+        }
+    }
+}
