@@ -7,6 +7,7 @@ use onnx_model::Model;
 
 use crate::axis::describe_sizes;
 use crate::capture::parameters;
+use crate::capture::pools::pad_outside;
 use crate::capture::survey::survey;
 use crate::capture::trace::{Trace, TracePoint, record};
 use crate::capture::{ModelInputs, ModelOutputs};
@@ -106,8 +107,8 @@ fn finish(
     let known = Known::new(signature.axes.iter().map(|axis| axis.multiple_of as i64).collect());
     let tried: Vec<Vec<i64>> = traces.iter().map(|trace| trace.sizes.clone()).collect();
     let lower = |program: &Program| lower::lower(program, &signature.inputs, modules, plan.header.opset);
-    let prove = |base: usize| -> Result<Program, ExportError> {
-        let (program, divergences) = merge(axes, &known, modules, &traces, base)?;
+    let prove = |traces: &[Trace], base: usize| -> Result<Program, ExportError> {
+        let (program, divergences) = merge(axes, &known, modules, traces, base)?;
         for Divergence { trace, difference } in divergences {
             let Some(mut expected) = program.at(&trace.sizes).map(|program| lower(&program)).transpose()? else {
                 return Err(difference);
@@ -123,10 +124,9 @@ fn finish(
         Ok(program)
     };
     // The base sizes may be those at which Burn takes a shortcut.
-    let program = prove(0).or_else(|error| match other_base(&traces) {
-        Some(base) => prove(base).map_err(|_| error),
-        None => Err(error),
-    })?;
+    let program = prove(&traces, 0)
+        .or_else(|error| other_base(&traces).and_then(|base| prove(&traces, base).ok()).ok_or(error))
+        .or_else(|error| pad_outside(&traces).and_then(|traces| prove(&traces, 0).ok()).ok_or(error))?;
     for operation in &program.operations {
         *report.operations.entry(operation.name.clone()).or_insert(0) += 1;
     }

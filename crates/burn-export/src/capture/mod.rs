@@ -4,6 +4,7 @@ mod linear;
 mod panic;
 pub(crate) mod parameters;
 mod points;
+pub(crate) mod pools;
 pub(crate) mod recurrent;
 pub(crate) mod signature;
 pub(crate) mod survey;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use burn::backend::capture::TensorId;
-use burn::backend::ir::ScalarIr;
+use burn::backend::ir::{NumericOperationIr, OperationIr, ScalarIr};
 
 use super::run::{Run, compare};
 use super::skeleton::Skeleton;
@@ -220,6 +220,10 @@ impl Merger<'_> {
             .collect();
         let at_fault = || FailedOperation { shapes: inputs.clone(), ..base.at_fault(modules, index) };
         let skeletons: Vec<&Skeleton> = runs.iter().filter_map(|run| run.skeletons.get(index)).collect();
+        let user = match ir {
+            OperationIr::NumericFloat(_, NumericOperationIr::Pad(pad)) => base.user_after(index, pad.out.id),
+            _ => None,
+        };
         let mut dims = BTreeMap::new();
         let Some(first) = skeletons.first() else {
             return Err(ExportError::Internal { message: "no skeleton".to_string() });
@@ -230,7 +234,7 @@ impl Merger<'_> {
                 continue;
             }
             let known = hints::Known { shapes: &self.shapes, numbers: &dims };
-            let hint: Vec<Dim> = hints::number(ir, place, &known).into_iter().collect();
+            let hint: Vec<Dim> = hints::number(ir, user, place, &known).into_iter().collect();
             let dim = self
                 .solver
                 .explain(&samples, &hint, &near)

@@ -76,6 +76,12 @@ impl<'a> Run<'a> {
         self.leaf_shapes.get(&id).cloned().unwrap_or_default()
     }
 
+    /// The first operation behind this one that reads a tensor.
+    pub(super) fn user_after(&self, index: usize, id: TensorId) -> Option<&'a OperationIr> {
+        let mut later = self.live.iter().skip(index + 1).copied();
+        later.find(|operation| operation.inputs().any(|input| input.id == id))
+    }
+
     /// What a leaf is: a constant of some type, a parameter, or neither.
     fn kind_of_leaf(&self, position: usize) -> (Option<DType>, Option<usize>) {
         let Some(id) = self.leaves.get(position) else { return (None, None) };
