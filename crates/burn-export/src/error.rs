@@ -264,7 +264,7 @@ pub enum ExportError {
         path: String,
     },
     /// An opset that this crate does not write.
-    #[error("opset {opset} is not supported; choose one from 11 to 21")]
+    #[error("opset {opset} is not supported; choose one from 11 to 28")]
     UnknownOpset {
         /// The number asked for.
         opset: i64,

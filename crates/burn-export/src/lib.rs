@@ -1,7 +1,7 @@
 //! Exports any Burn module to ONNX, with proven dynamic axes.
 //!
 //! Burn records the forward pass; this crate turns the recording into the graph that an expert would write by hand,
-//! for opsets 11 to 21, and checks it.
+//! for opsets 11 to 28, and checks it.
 //!
 //! ```
 //! use burn::module::Module;
