@@ -47,7 +47,7 @@ where
 {
     let mut report = ExportReport::new(plan.header.opset);
     match export(plan, module, forward, &mut report) {
-        Ok(model) => Ok(ExportedModel { model, report }),
+        Ok((model, signature)) => Ok(ExportedModel { model, report, signature }),
         Err(error) => Err(FailedExport { error, report: Box::new(report) }),
     }
 }
@@ -57,7 +57,7 @@ fn export<M, I, O>(
     module: &M,
     forward: &impl Fn(&M, I) -> O,
     report: &mut ExportReport,
-) -> Result<Model, ExportError>
+) -> Result<(Model, Signature), ExportError>
 where
     M: Module,
     I: ModelInputs,
@@ -84,7 +84,8 @@ where
         Ok(trace)
     })?;
     let modules = Modules { parameters: &parameters, visits: &visits };
-    finish(plan, &signature, &axes, modules, traces, report)
+    let model = finish(plan, &signature, &axes, modules, traces, report)?;
+    Ok((model, signature))
 }
 
 /// Everything after the recording, which is the same for every module and closure.

@@ -51,8 +51,8 @@ const LAST: [(&str, Rule); 13] = [
     ("Gemm formed", linear::form_gemm),
     ("Flatten formed", no_ops::form_flatten),
     ("shared work shared", sharing::share),
-    ("tied weights stored once", tying::store_once),
     ("dead nodes removed", remove_dead),
+    ("tied weights stored once", tying::store_once),
 ];
 
 /// A rule that changes weights, and with them the last digits of the results.

@@ -1,7 +1,7 @@
 //! Recording `forward` at several sizes.
 
 mod linear;
-mod panic;
+pub(crate) mod panic;
 pub(crate) mod parameters;
 mod points;
 pub(crate) mod pools;

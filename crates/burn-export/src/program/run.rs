@@ -137,6 +137,9 @@ pub(super) fn compare(
             _ => false,
         };
         if !same {
+            if let Some(repeated) = repeated_step(axes, modules, [base, other], index) {
+                return Err(repeated);
+            }
             return Err(ExportError::ControlFlow {
                 base_sizes: describe_sizes(axes, &base.trace.sizes),
                 sizes: describe_sizes(axes, &other.trace.sizes),
@@ -162,4 +165,37 @@ pub(super) fn compare(
         });
     }
     Ok(())
+}
+
+/// The error for two runs that do the same up to `index`, where one of them has a step once more than the other.
+fn repeated_step(axes: &[String], modules: Modules<'_>, runs: [&Run<'_>; 2], index: usize) -> Option<ExportError> {
+    const SHOWN: usize = 4;
+    let [shorter, longer] = match runs {
+        [base, other] if base.skeletons.len() < other.skeletons.len() => [base, other],
+        [base, other] => [other, base],
+    };
+    let extra = longer.skeletons.len() - shorter.skeletons.len();
+    let name = |place: usize| longer.skeletons.get(place).map(|skeleton| skeleton.name.as_str());
+    // Two neighbouring blocks of this length that have the same operations.
+    let alike = |at: usize, length: usize| name(at).is_some() && name(at) == name(at + length);
+    let repeats = |from: usize, length: usize| (from..from + length).all(|at| alike(at, length));
+    let length = (1..=extra).filter(|length| extra.is_multiple_of(*length)).find(|length| {
+        let before = index.checked_sub(*length);
+        let all = |from: usize| (from..from + extra).all(|at| alike(at, *length));
+        before.is_some_and(all) || all(index)
+    })?;
+    // From the first turn to the last, as far as they are alike.
+    let mut first = index;
+    while first >= length && repeats(first - length, length) {
+        first -= length;
+    }
+    let more = 1 + (0..).take_while(|turn| repeats(first + turn * length, length)).count();
+    let fewer = more.checked_sub(extra / length)?;
+    let step = (first..first + length.min(SHOWN)).map(|at| longer.at_fault(modules, at).to_string());
+    let mut step = step.collect::<Vec<String>>().join(", ");
+    if length > SHOWN {
+        step.push_str(", ...");
+    }
+    let sizes = |run: &Run<'_>| describe_sizes(axes, &run.trace.sizes);
+    Some(ExportError::RepeatedStep { step, length, longer: sizes(longer), more, shorter: sizes(shorter), fewer })
 }
