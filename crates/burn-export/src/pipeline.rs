@@ -15,8 +15,8 @@ use crate::emit::{self, Header};
 use crate::error::ExportError;
 use crate::exported::ExportedModel;
 use crate::paths::Modules;
-use crate::program::Program;
 use crate::program::merge::{Divergence, merge, other_base};
+use crate::program::{Frames, Program};
 use crate::report::{ExportReport, FailedExport, Stage};
 use crate::signature::{DeclaredInput, Signature};
 use crate::symbolic::Known;
@@ -108,13 +108,14 @@ fn finish(
     let known = Known::new(signature.axes.iter().map(|axis| axis.multiple_of as i64).collect());
     let tried: Vec<Vec<i64>> = traces.iter().map(|trace| trace.sizes.clone()).collect();
     let lower = |program: &Program| lower::lower(program, &signature.inputs, modules, plan.header.opset);
+    let frames = Frames::default();
     let prove = |traces: &[Trace], base: usize| -> Result<Program, ExportError> {
-        let (program, divergences) = merge(axes, &known, modules, traces, base)?;
+        let (program, divergences) = merge(axes, &known, modules, traces, base, &frames)?;
         for Divergence { trace, difference } in divergences {
             let Some(mut expected) = program.at(&trace.sizes).map(|program| lower(&program)).transpose()? else {
                 return Err(difference);
             };
-            let (found, _) = merge(axes, &known, modules, std::slice::from_ref(trace), 0)?;
+            let (found, _) = merge(axes, &known, modules, std::slice::from_ref(trace), 0, &frames)?;
             let mut found = lower(&found)?;
             simplify::settle(&mut expected);
             simplify::settle(&mut found);
@@ -126,7 +127,7 @@ fn finish(
     };
     // The base sizes may be those at which Burn takes a shortcut.
     let program = prove(&traces, 0)
-        .or_else(|error| other_base(&traces).and_then(|base| prove(&traces, base).ok()).ok_or(error))
+        .or_else(|error| other_base(&traces, &frames).and_then(|base| prove(&traces, base).ok()).ok_or(error))
         .or_else(|error| pad_outside(&traces).and_then(|traces| prove(&traces, 0).ok()).ok_or(error))?;
     for operation in &program.operations {
         *report.operations.entry(operation.name.clone()).or_insert(0) += 1;

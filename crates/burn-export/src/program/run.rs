@@ -6,7 +6,7 @@ use burn::backend::capture::TensorId;
 use burn::backend::ir::OperationIr;
 use burn::tensor::DType;
 
-use super::skeleton::Skeleton;
+use super::skeleton::{Frames, Skeleton};
 use crate::axis::describe_sizes;
 use crate::capture::trace::Trace;
 use crate::error::{ExportError, FailedOperation};
@@ -23,7 +23,7 @@ pub(super) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn new(trace: &'a Trace) -> Self {
+    pub(super) fn new(trace: &'a Trace, frames: &Frames) -> Self {
         let given = trace.inputs.iter().map(|input| input.id);
         let given: HashSet<TensorId> = given.chain(trace.parameters.iter().copied()).collect();
         let mut needed: HashSet<TensorId> = trace.outputs.iter().copied().collect();
@@ -62,7 +62,7 @@ impl<'a> Run<'a> {
                 }
             }
             computed.extend(operation.outputs().map(|out| out.id));
-            skeletons.push(Skeleton::new(operation, &mut order));
+            skeletons.push(Skeleton::new(operation, &mut order, frames));
         }
         for id in &trace.outputs {
             if computed.insert(*id) {
@@ -101,7 +101,7 @@ impl<'a> Run<'a> {
     }
 
     pub(super) fn name(&self, index: usize) -> String {
-        self.skeletons.get(index).map_or_else(|| "nothing".to_string(), |skeleton| skeleton.name.clone())
+        self.skeletons.get(index).map_or_else(|| "nothing".to_string(), |skeleton| skeleton.name().to_string())
     }
 
     /// The operation of this index for an error, with the shapes of this trace.
@@ -175,7 +175,7 @@ fn repeated_step(axes: &[String], modules: Modules<'_>, runs: [&Run<'_>; 2], ind
         [base, other] => [other, base],
     };
     let extra = longer.skeletons.len() - shorter.skeletons.len();
-    let name = |place: usize| longer.skeletons.get(place).map(|skeleton| skeleton.name.as_str());
+    let name = |place: usize| longer.skeletons.get(place).map(Skeleton::name);
     // Two neighbouring blocks of this length that have the same operations.
     let alike = |at: usize, length: usize| name(at).is_some() && name(at) == name(at + length);
     let repeats = |from: usize, length: usize| (from..from + length).all(|at| alike(at, length));
