@@ -1,6 +1,7 @@
 //! The sizes at which a file is verified, and inputs of these sizes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use engines::engine::{Dimension, Signature, TensorInfo};
 use engines::tensor::{ElementType, Elements, NamedTensor, Tensor};
@@ -26,7 +27,7 @@ type Point = BTreeMap<String, usize>;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sizes {
     given: Vec<Point>,
-    below: BTreeMap<String, u32>,
+    within: BTreeMap<String, Range<u32>>,
     seed: u64,
 }
 
@@ -49,10 +50,11 @@ impl Sizes {
         self
     }
 
-    /// Draws the whole numbers of an input from `0..end`, such as token ids below the size of the vocabulary.
+    /// Draws the whole numbers of an input from a range: `0..30_522` for the tokens of a vocabulary, `1..2` for a mask that hides
+    /// nothing.
     #[must_use]
-    pub fn below(mut self, input: impl Into<String>, end: u32) -> Self {
-        self.below.insert(input.into(), end);
+    pub fn within(mut self, input: impl Into<String>, range: Range<u32>) -> Self {
+        self.within.insert(input.into(), range);
         self
     }
 
@@ -70,15 +72,15 @@ impl Sizes {
             [] => chosen(model, &signature),
             given => given.iter().map(|point| complete(model, point)).collect::<Result<_, _>>()?,
         };
-        if let Some(name) = self.below.keys().find(|name| signature.inputs.iter().all(|input| input.name != **name)) {
+        if let Some(name) = self.within.keys().find(|name| signature.inputs.iter().all(|input| input.name != **name)) {
             return Err(VerifyError::Size { reason: format!("the model has no input {name:?}") });
         }
         let seeds = (0u64..).map(|number| self.seed.wrapping_mul(1_000_003).wrapping_add(1000 * number));
         let cases = points.iter().zip(seeds).map(|(point, seed)| {
             let mut made = random_inputs(&signature, point, seed)?;
             for (place, input) in made.iter_mut().enumerate() {
-                if let Some(end) = self.below.get(&input.name) {
-                    input.tensor = whole(&input.tensor, *end, seed + 500 + place as u64);
+                if let Some(range) = self.within.get(&input.name) {
+                    input.tensor = whole(&input.tensor, range, seed + 500 + place as u64);
                 }
             }
             Ok((described(model, point), made))
@@ -191,11 +193,12 @@ pub(super) fn label(inputs: &[NamedTensor]) -> String {
     text.collect::<Vec<String>>().join(", ")
 }
 
-/// Whole numbers from zero up to before `end`; other types stay as they are.
-fn whole(tensor: &Tensor, end: u32, seed: u64) -> Tensor {
+/// Whole numbers from a range; other types stay as they are.
+fn whole(tensor: &Tensor, range: &Range<u32>, seed: u64) -> Tensor {
     let count = tensor.elements().len();
-    let drawn =
-        || uniform(seed, count, 0.0, end as f32).into_iter().map(|number| (number as u32).min(end.saturating_sub(1)));
+    let last = range.end.saturating_sub(1).max(range.start);
+    let numbers = || uniform(seed, count, range.start as f32, range.end as f32).into_iter();
+    let drawn = || numbers().map(|number| (number as u32).clamp(range.start, last));
     let elements: Elements = match tensor.elements() {
         Elements::I64(_) => drawn().map(i64::from).collect::<Vec<_>>().into(),
         Elements::I32(_) => drawn().map(|number| number as i32).collect::<Vec<_>>().into(),

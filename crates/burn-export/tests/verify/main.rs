@@ -99,9 +99,9 @@ fn words() -> (Embedding, ExportedModel) {
 fn whole_numbers_are_drawn_from_the_range_that_is_asked_for() {
     let (table, model) = words();
     let forward = |table: &Embedding, ids: Tensor<2, Int>| table.forward(ids).tanh();
-    model.verify(&table, forward, Sizes::chosen().below("ids", 100)).unwrap_or_else(|error| panic!("{error}"));
+    model.verify(&table, forward, Sizes::chosen().within("ids", 0..100)).unwrap_or_else(|error| panic!("{error}"));
     // Without a row for a word, Burn panics.
-    let error = model.verify(&table, forward, Sizes::chosen().below("ids", 10_000)).map(|proof| proof.to_string());
+    let error = model.verify(&table, forward, Sizes::chosen().within("ids", 0..10_000)).map(|proof| proof.to_string());
     assert!(matches!(&error, Err(VerifyError::Panicked { .. })), "{error:?}");
 }
 
@@ -115,7 +115,7 @@ fn illegal_sizes_and_strangers_are_refused() {
             "2 is no legal size of axis \"height\": the file holds for multiples of 1 in 3..=64",
         ),
         (Sizes::default().at([("depth", 2)]), "the model has no dynamic axis \"depth\"; it has batch, height, width"),
-        (Sizes::default().below("ids", 2), "the model has no input \"ids\""),
+        (Sizes::default().within("ids", 0..2), "the model has no input \"ids\""),
     ] {
         let error = model.verify(&network, Classifier::forward, sizes).map(|proof| proof.to_string());
         assert_eq!(error.map_err(|error| error.to_string()), Err(text.to_string()));
@@ -141,7 +141,7 @@ fn test_data_has_the_layout_of_onnx() {
     let (table, model) = words();
     let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
     let forward = |table: &Embedding, ids: Tensor<2, Int>| table.forward(ids).tanh();
-    let sizes = Sizes::default().at([("batch", 2), ("length", 5)]).at([("batch", 1)]).below("ids", 100);
+    let sizes = Sizes::default().at([("batch", 2), ("length", 5)]).at([("batch", 1)]).within("ids", 0..100);
     let sets = model.save_with_tests(folder.path(), &table, forward, sizes).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(sets, ["test_data_set_0", "test_data_set_1"].map(|name| folder.path().join(name)));
     let read = |path: std::path::PathBuf| {
