@@ -1,7 +1,8 @@
-//! A small convolutional network: one dynamic axis, names, metadata, the graph as text.
+//! A small convolutional network from its weights to a file that was verified: one dynamic axis, names, metadata, the graph as
+//! text.
 //!
 //! ```sh
-//! cargo run --release -p burn-export --example cnn -- cnn.onnx
+//! cargo run --release -p burn-export --features verify --example cnn -- FOLDER
 //! ```
 
 use std::error::Error;
@@ -12,7 +13,8 @@ use burn::nn::pool::{AdaptiveAvgPool2d, AdaptiveAvgPool2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Linear, LinearConfig};
 use burn::tensor::activation::{relu, softmax};
 use burn::tensor::{Device, Tensor};
-use burn_export::{Axis, OnnxExporter, Opset};
+use burn_export::{Axis, OnnxExporter, Opset, Sizes};
+use burn_store::{ModuleSnapshot, SafetensorsStore};
 
 /// Three colours in, the probabilities of ten classes out.
 #[derive(Module, Debug)]
@@ -44,8 +46,15 @@ impl Classifier {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let path = std::env::args_os().nth(1).map_or_else(|| std::env::temp_dir().join("cnn.onnx"), Into::into);
-    let network = Classifier::new(&Device::flex());
+    let folder = std::env::args_os().nth(1).map_or_else(|| std::env::temp_dir().join("burn-export"), Into::into);
+    std::fs::create_dir_all(&folder)?;
+    let weights = folder.join("cnn.safetensors");
+    // What a training would have left. A network on an autodiff device is exported in inference form.
+    let trained = Classifier::new(&Device::flex().autodiff());
+    trained.save_into(&mut SafetensorsStore::from_file(&weights).overwrite(true))?;
+
+    let mut network = Classifier::new(&Device::flex());
+    network.load_from(&mut SafetensorsStore::from_file(&weights))?;
     let model = OnnxExporter::new()
         .opset(Opset::V13)
         .graph_name("classifier")
@@ -53,9 +62,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         .input("image", [Axis::dynamic("batch"), Axis::fixed(3), Axis::fixed(34), Axis::fixed(34)])
         .output("probability")
         .metadata("classes", "airplane,automobile,bird,cat,deer,dog,frog,horse,ship,truck")
-        .export(&network, |network, images: Tensor<4>| network.forward(images))?;
+        .export(&network, Classifier::forward)?;
     println!("{}\n{}\n", model.model(), model.report());
-    for file in model.save(path)? {
+    println!("{}", model.verify(&network, Classifier::forward, Sizes::chosen())?);
+    for file in model.save(folder.join("cnn.onnx"))? {
         println!("{}: {} bytes, SHA-256 {}", file.path.display(), file.bytes, file.sha256);
     }
     Ok(())

@@ -1,7 +1,8 @@
-//! Several dynamic axes: sizes become formulas over their names, and a branch on a size is refused.
+//! Several dynamic axes: sizes become formulas over their names, the file is verified at sizes of ours and written with test
+//! data, and a branch on a size is refused.
 //!
 //! ```sh
-//! cargo run --release -p burn-export --example dynamic_axes
+//! cargo run --release -p burn-export --features verify --example dynamic_axes -- FOLDER
 //! ```
 
 use std::error::Error;
@@ -11,7 +12,7 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::interpolate::{Interpolate2d, Interpolate2dConfig, InterpolateMode};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Int, Tensor};
-use burn_export::{Axis, OnnxExporter};
+use burn_export::{Axis, OnnxExporter, Sizes};
 
 /// Finds edges at half the size, and marks where on the image they lie.
 #[derive(Module, Debug)]
@@ -43,11 +44,14 @@ fn image() -> [Axis; 4] {
 fn main() -> Result<(), Box<dyn Error>> {
     let network = Edges::new(&Device::flex());
     let exporter = || OnnxExporter::new().input("image", image());
-    let model = exporter()
-        .output("edges")
-        .output("columns")
-        .export(&network, |network, image: Tensor<4>| network.forward(image))?;
+    let model = exporter().output("edges").output("columns").export(&network, Edges::forward)?;
     println!("{}", model.model());
+    let sizes = || Sizes::default().at([("height", 31), ("width", 90)]).at([("batch", 5)]);
+    println!("{}", model.verify(&network, Edges::forward, sizes())?);
+    let folder = std::env::args_os().nth(1).map_or_else(|| std::env::temp_dir().join("burn-export-edges"), Into::into);
+    for set in model.save_with_tests(folder, &network, Edges::forward, sizes())? {
+        println!("{}", set.display());
+    }
 
     // The same network with a branch on a size: no graph could take both ways.
     let refused = exporter().output("edges").export_with_report(&network, |network, image: Tensor<4>| {

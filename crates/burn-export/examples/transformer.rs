@@ -1,7 +1,7 @@
 //! A transformer with token ids, a padding mask and a causal mask; weights in a file of their own.
 //!
 //! ```sh
-//! cargo run --release -p burn-export --example transformer -- model.onnx
+//! cargo run --release -p burn-export --features verify --example transformer -- model.onnx
 //! ```
 
 use std::error::Error;
@@ -11,7 +11,7 @@ use burn::nn::attention::generate_autoregressive_mask;
 use burn::nn::transformer::{TransformerEncoder, TransformerEncoderConfig, TransformerEncoderInput};
 use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};
 use burn::tensor::{DType, Device, Int, Tensor};
-use burn_export::{Axis, External, OnnxExporter, Opset, SaveOptions};
+use burn_export::{Axis, External, OnnxExporter, Opset, SaveOptions, Sizes};
 
 /// The longest text.
 const POSITIONS: usize = 128;
@@ -51,6 +51,7 @@ impl LanguageModel {
 fn main() -> Result<(), Box<dyn Error>> {
     let path = std::env::args_os().nth(1).map_or_else(|| std::env::temp_dir().join("transformer.onnx"), Into::into);
     let network = LanguageModel::new(1000, 64, &Device::flex());
+    let forward = |network: &LanguageModel, (ids, mask): (Tensor<2, Int>, Tensor<2, Int>)| network.forward(ids, mask);
     let text = || [Axis::dynamic("batch"), Axis::dynamic("position").range(1..=POSITIONS)];
     let model = OnnxExporter::new()
         .opset(Opset::V17)
@@ -58,10 +59,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         .typed_input("input_ids", DType::I32, text())
         .typed_input("attention_mask", DType::I32, text())
         .output("scores")
-        .export(&network, |network: &LanguageModel, (ids, mask): (Tensor<2, Int>, Tensor<2, Int>)| {
-            network.forward(ids, mask)
-        })?;
+        .export(&network, forward)?;
     println!("{}", model.report());
+    let sizes = Sizes::chosen().within("input_ids", 0..1000).within("attention_mask", 1..2);
+    println!("{}", model.verify(&network, forward, sizes)?);
     let options = SaveOptions { external: External::Always, ..SaveOptions::default() };
     for file in model.save_with(path, &options)? {
         println!("{}: {} bytes, SHA-256 {}", file.path.display(), file.bytes, file.sha256);

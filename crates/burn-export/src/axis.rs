@@ -75,7 +75,7 @@ impl From<usize> for Axis {
 
 impl DynamicAxis {
     /// The `index`-th legal size counted from the lowest, or the last one below the highest.
-    fn nth(&self, index: usize) -> usize {
+    pub(crate) fn nth(&self, index: usize) -> usize {
         let first = self.lowest.div_ceil(self.multiple_of);
         let last = self.highest / self.multiple_of;
         first.saturating_add(index).min(last).max(first) * self.multiple_of

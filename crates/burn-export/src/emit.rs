@@ -27,7 +27,7 @@ pub(crate) struct Header {
 impl Default for Header {
     fn default() -> Self {
         let (name, doc) = ("main_graph".to_string(), String::new());
-        Self { opset: Opset::V17, name, doc, metadata: BTreeMap::new() }
+        Self { opset: Opset::default(), name, doc, metadata: BTreeMap::new() }
     }
 }
 
@@ -48,6 +48,7 @@ pub(crate) fn emit(
         nodes: Vec::new(),
         initializers: Vec::new(),
         constants: BTreeMap::new(),
+        written: graph.inputs.clone(),
         shapes: BTreeMap::new(),
         sizes: BTreeMap::new(),
         opset: header.opset,
@@ -125,7 +126,9 @@ struct Emitter<'a> {
     initializers: Vec<Tensor>,
     /// Int64 constants made for sizes, by shape and elements.
     constants: BTreeMap<(bool, Vec<i64>), String>,
-    /// Shape operators of the inputs.
+    /// The inputs, and what the nodes so far compute.
+    written: Vec<ValueId>,
+    /// Shape operators, by the value.
     shapes: BTreeMap<String, String>,
     /// Sizes computed so far, as scalars and as vectors of one element.
     sizes: BTreeMap<(Dim, bool), String>,
@@ -159,6 +162,7 @@ impl Emitter<'_> {
         let name = self.names.node(&node.path, node.op);
         let mut file = Node::new(node.op).named(name.clone());
         let wanted = self.wanted(node);
+        let mut written = Vec::new();
         for (position, output) in node.outputs.iter().take(wanted).enumerate() {
             if may_be_left_out(node.op) && self.uses[output.0] == 0 {
                 file = file.output(String::new());
@@ -169,10 +173,12 @@ impl Emitter<'_> {
                 None => self.names.value(&format!("{name}_output_{position}")),
             };
             self.values[output.0] = Some(value.clone());
+            written.push(*output);
             file = file.output(value);
         }
         file.attributes = node.attributes.iter().map(|(name, value)| ((*name).to_string(), value.clone())).collect();
         self.nodes.push(file.inputs(inputs));
+        self.written.extend(written);
         Ok(())
     }
 

@@ -179,6 +179,25 @@ pub enum ExportError {
         /// The operation of the other trace.
         found: String,
     },
+    /// A loop has more turns at other sizes.
+    #[error(
+        "forward repeats a step of {length} operations {more} times at {longer} and {fewer} times at {shorter}, which a graph \
+         cannot follow; the step is {step}; compute all steps at once, fix the axis, or export one step and loop outside"
+    )]
+    RepeatedStep {
+        /// The first operations of the step, in order.
+        step: String,
+        /// How many it has.
+        length: usize,
+        /// The sizes with more turns.
+        longer: String,
+        /// How many turns there are.
+        more: usize,
+        /// The sizes with fewer turns.
+        shorter: String,
+        /// How many turns there are.
+        fewer: usize,
+    },
     /// A size cannot be written as an expression over the axes.
     #[error(
         "{operation}: {what} follows {axes} in a way that no formula explains ({values}); fix the axis or compute the size \
@@ -264,7 +283,7 @@ pub enum ExportError {
         path: String,
     },
     /// An opset that this crate does not write.
-    #[error("opset {opset} is not supported; choose one from 11 to 21")]
+    #[error("opset {opset} is not supported; choose one from 11 to 28")]
     UnknownOpset {
         /// The number asked for.
         opset: i64,

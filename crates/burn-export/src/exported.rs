@@ -7,12 +7,16 @@ use onnx_model::{Model, SaveOptions, WrittenFile};
 
 use crate::error::ExportError;
 use crate::report::ExportReport;
+use crate::signature::Signature;
 
 /// A checked ONNX model, not yet written.
 #[derive(Clone, Debug)]
 pub struct ExportedModel {
     pub(crate) model: Model,
     pub(crate) report: ExportReport,
+    /// What was declared of the inputs.
+    #[cfg_attr(not(feature = "verify"), expect(dead_code, reason = "verification alone reads it"))]
+    pub(crate) signature: Signature,
 }
 
 impl ExportedModel {

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use onnx_model::{Attribute, DataType};
 
 use crate::capture::parameters::Parameter;
+use crate::opset::Opset;
 use crate::symbolic::Dim;
 
 /// A value of a [`Graph`].
@@ -64,6 +65,8 @@ pub(crate) struct Node {
 /// Operators in order of computation.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Graph {
+    /// The operators are those of this version.
+    pub(crate) opset: Opset,
     pub(crate) values: Vec<Value>,
     pub(crate) nodes: Vec<Node>,
     pub(crate) inputs: Vec<ValueId>,

@@ -1,7 +1,7 @@
 //! Exports any Burn module to ONNX, with proven dynamic axes.
 //!
 //! Burn records the forward pass; this crate turns the recording into the graph that an expert would write by hand,
-//! for opsets 11 to 21, and checks it.
+//! for opsets 11 to 28, and checks it.
 //!
 //! ```
 //! use burn::module::Module;
@@ -107,6 +107,8 @@ mod report;
 mod signature;
 mod simplify;
 mod symbolic;
+#[cfg(feature = "verify")]
+mod verify;
 
 pub use axis::Axis;
 pub use capture::{InputSource, ModelInputs, ModelOutputs, OutputSink};
@@ -116,3 +118,5 @@ pub use exporter::OnnxExporter;
 pub use onnx_model::{External, SaveOptions, WrittenFile};
 pub use opset::Opset;
 pub use report::{ExportReport, FailedExport, Stage};
+#[cfg(feature = "verify")]
+pub use verify::{Proof, Sizes, VerifyError};

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// A version of ONNX's own operator set that this crate writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(i64)]
 #[allow(missing_docs)]
 pub enum Opset {
@@ -13,16 +13,24 @@ pub enum Opset {
     V14 = 14,
     V15 = 15,
     V16 = 16,
+    #[default]
     V17 = 17,
     V18 = 18,
     V19 = 19,
     V20 = 20,
     V21 = 21,
+    V22 = 22,
+    V23 = 23,
+    V24 = 24,
+    V25 = 25,
+    V26 = 26,
+    V27 = 27,
+    V28 = 28,
 }
 
 impl Opset {
     /// Every supported version, lowest first.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 18] = [
         Self::V11,
         Self::V12,
         Self::V13,
@@ -34,6 +42,13 @@ impl Opset {
         Self::V19,
         Self::V20,
         Self::V21,
+        Self::V22,
+        Self::V23,
+        Self::V24,
+        Self::V25,
+        Self::V26,
+        Self::V27,
+        Self::V28,
     ];
 
     /// The number of the version.

@@ -7,6 +7,7 @@ use onnx_model::Model;
 
 use crate::axis::describe_sizes;
 use crate::capture::parameters;
+use crate::capture::pools::pad_outside;
 use crate::capture::survey::survey;
 use crate::capture::trace::{Trace, TracePoint, record};
 use crate::capture::{ModelInputs, ModelOutputs};
@@ -14,8 +15,8 @@ use crate::emit::{self, Header};
 use crate::error::ExportError;
 use crate::exported::ExportedModel;
 use crate::paths::Modules;
-use crate::program::Program;
 use crate::program::merge::{Divergence, merge, other_base};
+use crate::program::{Frames, Program};
 use crate::report::{ExportReport, FailedExport, Stage};
 use crate::signature::{DeclaredInput, Signature};
 use crate::symbolic::Known;
@@ -46,7 +47,7 @@ where
 {
     let mut report = ExportReport::new(plan.header.opset);
     match export(plan, module, forward, &mut report) {
-        Ok(model) => Ok(ExportedModel { model, report }),
+        Ok((model, signature)) => Ok(ExportedModel { model, report, signature }),
         Err(error) => Err(FailedExport { error, report: Box::new(report) }),
     }
 }
@@ -56,7 +57,7 @@ fn export<M, I, O>(
     module: &M,
     forward: &impl Fn(&M, I) -> O,
     report: &mut ExportReport,
-) -> Result<Model, ExportError>
+) -> Result<(Model, Signature), ExportError>
 where
     M: Module,
     I: ModelInputs,
@@ -83,7 +84,8 @@ where
         Ok(trace)
     })?;
     let modules = Modules { parameters: &parameters, visits: &visits };
-    finish(plan, &signature, &axes, modules, traces, report)
+    let model = finish(plan, &signature, &axes, modules, traces, report)?;
+    Ok((model, signature))
 }
 
 /// Everything after the recording, which is the same for every module and closure.
@@ -106,13 +108,14 @@ fn finish(
     let known = Known::new(signature.axes.iter().map(|axis| axis.multiple_of as i64).collect());
     let tried: Vec<Vec<i64>> = traces.iter().map(|trace| trace.sizes.clone()).collect();
     let lower = |program: &Program| lower::lower(program, &signature.inputs, modules, plan.header.opset);
-    let prove = |base: usize| -> Result<Program, ExportError> {
-        let (program, divergences) = merge(axes, &known, modules, &traces, base)?;
+    let frames = Frames::default();
+    let prove = |traces: &[Trace], base: usize| -> Result<Program, ExportError> {
+        let (program, divergences) = merge(axes, &known, modules, traces, base, &frames)?;
         for Divergence { trace, difference } in divergences {
             let Some(mut expected) = program.at(&trace.sizes).map(|program| lower(&program)).transpose()? else {
                 return Err(difference);
             };
-            let (found, _) = merge(axes, &known, modules, std::slice::from_ref(trace), 0)?;
+            let (found, _) = merge(axes, &known, modules, std::slice::from_ref(trace), 0, &frames)?;
             let mut found = lower(&found)?;
             simplify::settle(&mut expected);
             simplify::settle(&mut found);
@@ -123,10 +126,9 @@ fn finish(
         Ok(program)
     };
     // The base sizes may be those at which Burn takes a shortcut.
-    let program = prove(0).or_else(|error| match other_base(&traces) {
-        Some(base) => prove(base).map_err(|_| error),
-        None => Err(error),
-    })?;
+    let program = prove(&traces, 0)
+        .or_else(|error| other_base(&traces, &frames).and_then(|base| prove(&traces, base).ok()).ok_or(error))
+        .or_else(|error| pad_outside(&traces).and_then(|traces| prove(&traces, 0).ok()).ok_or(error))?;
     for operation in &program.operations {
         *report.operations.entry(operation.name.clone()).or_insert(0) += 1;
     }

@@ -13,6 +13,7 @@ use burn::backend::ir::OperationIr;
 use burn::tensor::DType;
 
 pub(crate) use constants::{AffineTerm, Constant, Number};
+pub(crate) use skeleton::Frames;
 
 use crate::symbolic::{Dim, Known};
 

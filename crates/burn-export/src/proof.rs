@@ -20,6 +20,18 @@ pub(crate) fn entry(axes: &[DynamicAxis], tried: &[Vec<i64>]) -> Option<(String,
     (!about.is_empty()).then(|| (KEY.to_string(), text))
 }
 
+/// The sizes at which `forward` was recorded, from the metadata of a file.
+#[cfg(feature = "verify")]
+pub(crate) fn tried(metadata: &BTreeMap<String, String>) -> BTreeMap<String, BTreeSet<usize>> {
+    let text = metadata.get(KEY).map_or("{}", String::as_str);
+    let about: BTreeMap<String, BTreeMap<String, Value>> = serde_json::from_str(text).unwrap_or_default();
+    let sizes = |about: BTreeMap<String, Value>| {
+        let tried = about.get("tried").and_then(Value::as_array).into_iter().flatten();
+        tried.filter_map(|size| usize::try_from(size.as_u64()?).ok()).collect()
+    };
+    about.into_iter().map(|(axis, about)| (axis, sizes(about))).collect()
+}
+
 fn describe(position: usize, axis: &DynamicAxis, tried: &[Vec<i64>]) -> BTreeMap<&'static str, Value> {
     let sizes: BTreeSet<i64> = tried.iter().filter_map(|sizes| sizes.get(position)).copied().collect();
     let ends = [("lowest", Some(axis.lowest)), ("highest", (axis.highest < usize::MAX).then_some(axis.highest))];

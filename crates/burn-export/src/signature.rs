@@ -17,7 +17,7 @@ pub(crate) struct DeclaredInput {
 }
 
 /// The declared inputs with their axes resolved.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Signature {
     pub(crate) inputs: Vec<InputSpec>,
     pub(crate) axes: Vec<DynamicAxis>,

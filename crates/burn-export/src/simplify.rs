@@ -3,13 +3,20 @@
 //! Every rule keeps the values that the graph computes, for every size of the axes. The rules run in turn until none
 //! of them finds anything.
 
+mod activations;
 mod batch_norm;
+mod blocks;
 mod broadcasting;
 mod constants;
+mod directions;
 mod joining;
 mod linear;
 mod no_ops;
+mod norms;
+mod padding;
+mod pattern;
 mod sharing;
+mod tying;
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -32,13 +39,20 @@ const RULES: [(&str, Rule); 10] = [
 ];
 
 /// Rules for the end, whose results the others would not recognise.
-const LAST: [(&str, Rule); 6] = [
+const LAST: [(&str, Rule); 13] = [
     ("weights joined", joining::join_weights),
     ("constants folded", constants::fold),
+    ("directions joined", directions::join_directions),
+    ("weights joined", joining::join_weights),
+    ("padding folded", padding::fold_padding),
+    ("activations named", activations::name_activations),
+    ("normalisations named", norms::name_norms),
+    ("DepthToSpace formed", blocks::form_blocks),
     ("Gemm formed", linear::form_gemm),
     ("Flatten formed", no_ops::form_flatten),
     ("shared work shared", sharing::share),
     ("dead nodes removed", remove_dead),
+    ("tied weights stored once", tying::store_once),
 ];
 
 /// A rule that changes weights, and with them the last digits of the results.

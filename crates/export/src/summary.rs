@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use artifact::Digest;
-use evaluation::verify::{FACTOR, FLOOR_ULP, Verification};
+use evaluation::verify::Verification;
 use onnx_model::{Model, WrittenFile};
 use serde::Serialize;
-use terminal::table::{Table, grouped};
+use terminal::table::grouped;
 
 /// The most operators that are listed one by one.
 const LISTED: usize = 40;
@@ -140,21 +140,7 @@ impl Summary {
             );
         }
         text += &format!("{}\n\nVerified under {} against Burn in float64\n", operators(&content.nodes), self.runtime);
-        let mut table = Table::new(["case", "error", "error of Burn's float32", "difference from it"]);
-        for case in &self.verification.cases {
-            table.row([
-                case.label.clone(),
-                format!("{:.2e}", case.error),
-                format!("{:.2e}", case.native_error),
-                format!("{:.2e}", case.difference),
-            ]);
-        }
-        text += &table.render();
-        text += &format!(
-            "limit {:.2e}: {FACTOR} times the largest error of Burn's own float32 in the same output, or {FLOOR_ULP} units in \
-             the last place if that is more\n",
-            self.verification.limit()
-        );
+        text += &self.verification.table("Burn");
         let Seconds { load, export, write, verify } = self.seconds;
         text += &format!(
             "Took {load:.1} s to load, {export:.1} s to export, {write:.1} s to write, {verify:.1} s to verify\n"

@@ -30,6 +30,14 @@ impl Model {
 }
 
 impl Tensor {
+    /// The tensor as the bytes of a `.pb` file, as the data of ONNX's own tests are kept.
+    ///
+    /// # Errors
+    /// When its values contradict its shape.
+    pub fn encode(&self) -> Result<Vec<u8>, EncodeError> {
+        proto::encode_tensor(self)
+    }
+
     /// Reads the bytes of a `.pb` file with one tensor, as the data of ONNX's own tests are kept. It shares `bytes`.
     ///
     /// # Errors

@@ -1,9 +1,10 @@
 //! Recording `forward` at several sizes.
 
 mod linear;
-mod panic;
+pub(crate) mod panic;
 pub(crate) mod parameters;
 mod points;
+pub(crate) mod pools;
 pub(crate) mod recurrent;
 pub(crate) mod signature;
 pub(crate) mod survey;

@@ -11,14 +11,14 @@ thread_local! {
 }
 
 /// A caught panic.
-pub(super) struct Panic {
-    pub(super) message: String,
+pub(crate) struct Panic {
+    pub(crate) message: String,
     /// `src/net.rs:12:9`.
-    pub(super) place: String,
+    pub(crate) place: String,
 }
 
 /// Runs `record`; a panic on this thread is not printed.
-pub(super) fn caught<T>(record: impl FnOnce() -> T) -> Result<T, Panic> {
+pub(crate) fn caught<T>(record: impl FnOnce() -> T) -> Result<T, Panic> {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
         let others = take_hook();

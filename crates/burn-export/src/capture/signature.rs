@@ -38,6 +38,9 @@ pub struct InputSource<'a> {
     shape: &'a dyn Fn(&InputSpec) -> Vec<usize>,
     taken: usize,
     tensors: Vec<TakenInput>,
+    /// The values of the inputs, in their order, where `forward` computes.
+    #[cfg(feature = "verify")]
+    values: Option<std::vec::IntoIter<burn::tensor::TensorData>>,
 }
 
 /// An input that `forward` was given.
@@ -50,7 +53,21 @@ pub(crate) struct TakenInput {
 
 impl<'a> InputSource<'a> {
     pub(crate) fn new(specs: &'a [InputSpec], device: &'a Device, shape: &'a dyn Fn(&InputSpec) -> Vec<usize>) -> Self {
-        Self { specs: specs.iter(), device, shape, taken: 0, tensors: Vec::new() }
+        Self {
+            specs: specs.iter(),
+            device,
+            shape,
+            taken: 0,
+            tensors: Vec::new(),
+            #[cfg(feature = "verify")]
+            values: None,
+        }
+    }
+
+    /// Hands out tensors with these values, one an input, in the element types that they have.
+    #[cfg(feature = "verify")]
+    pub(crate) fn with_values(self, values: Vec<burn::tensor::TensorData>) -> Self {
+        Self { values: Some(values.into_iter()), ..self }
     }
 
     /// The tensors handed out, once all declared inputs are taken.
@@ -87,11 +104,25 @@ impl<'a> InputSource<'a> {
 #[derive(Default)]
 pub struct OutputSink {
     ids: Vec<TensorId>,
+    /// What was computed, where `forward` computes.
+    #[cfg(feature = "verify")]
+    values: Option<Vec<burn::tensor::TensorData>>,
 }
 
 impl OutputSink {
     pub(crate) fn into_ids(self) -> Vec<TensorId> {
         self.ids
+    }
+
+    /// A sink that takes values.
+    #[cfg(feature = "verify")]
+    pub(crate) fn of_values() -> Self {
+        Self { ids: Vec::new(), values: Some(Vec::new()) }
+    }
+
+    #[cfg(feature = "verify")]
+    pub(crate) fn into_values(self) -> Vec<burn::tensor::TensorData> {
+        self.values.unwrap_or_default()
     }
 }
 
@@ -100,6 +131,11 @@ macro_rules! tensor_signature {
         impl<const D: usize> ModelInputs for $tensor {
             fn take(source: &mut InputSource<'_>) -> Result<Self, ExportError> {
                 let (shape, dtype) = source.next(D, $kind, $default, $is_kind)?;
+                #[cfg(feature = "verify")]
+                if let Some(values) = source.values.as_mut().and_then(Iterator::next) {
+                    let dtype = values.dtype();
+                    return Ok(<$tensor>::from_data(values, (source.device, dtype)));
+                }
                 // Without elements: an input of any size costs nothing, and whoever reads its values is found out.
                 let tensor = <$tensor>::empty(Shape::from(shape.clone()), (source.device, dtype));
                 source.tensors.push(TakenInput { id: tensor_id!(tensor)?, shape, dtype });
@@ -109,6 +145,11 @@ macro_rules! tensor_signature {
 
         impl<const D: usize> ModelOutputs for $tensor {
             fn give(self, sink: &mut OutputSink) -> Result<(), ExportError> {
+                #[cfg(feature = "verify")]
+                if let Some(values) = &mut sink.values {
+                    values.push(self.into_data());
+                    return Ok(());
+                }
                 sink.ids.push(tensor_id!(self)?);
                 Ok(())
             }

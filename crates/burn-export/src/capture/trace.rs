@@ -17,7 +17,7 @@ use crate::error::ExportError;
 use crate::signature::InputSpec;
 
 /// The operations of one run of `forward`, not executed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Trace {
     /// The sizes of the dynamic axes.
     pub(crate) sizes: Vec<i64>,

@@ -19,6 +19,13 @@ impl Emitter<'_> {
         if let [dim] = dims {
             return self.size(dim, false);
         }
+        // Several sizes that a value has as they are need one operator.
+        let follows = dims.iter().filter(|dim| dim.as_fixed().is_none()).count();
+        if follows > 1
+            && let Some(value) = self.written.iter().find(|value| self.graph.shape(**value) == dims)
+        {
+            return self.shape(*value);
+        }
         // Neighbouring fixed sizes are one constant.
         let mut parts = Vec::new();
         let mut run: Vec<i64> = Vec::new();
@@ -142,16 +149,7 @@ impl Emitter<'_> {
         let Some((input, position)) = found else {
             return Err(ExportError::Internal { message: "an axis that no input has".to_string() });
         };
-        let input = self.value(input)?;
-        let shape_key = format!("shape of {input}");
-        let shape = match self.shapes.get(&shape_key) {
-            Some(shape) => shape.clone(),
-            None => {
-                let shape = self.push("Shape", &[input], &[]);
-                self.shapes.insert(shape_key, shape.clone());
-                shape
-            }
-        };
+        let shape = self.shape(input)?;
         if scalar {
             let index = self.whole(&[position], true)?;
             return Ok(self.push("Gather", &[shape, index], &[("axis", 0i64.into())]));
@@ -161,6 +159,17 @@ impl Emitter<'_> {
         let bounds = [position, position + 1, 0].map(|number| self.whole(&[number], false));
         let [start, end, axis] = bounds;
         Ok(self.push("Slice", &[shape, start?, end?, axis?], &[]))
+    }
+
+    /// All sizes of a value.
+    fn shape(&mut self, value: ValueId) -> Result<String, ExportError> {
+        let value = self.value(value)?;
+        if let Some(shape) = self.shapes.get(&value) {
+            return Ok(shape.clone());
+        }
+        let shape = self.push("Shape", std::slice::from_ref(&value), &[]);
+        self.shapes.insert(value, shape.clone());
+        Ok(shape)
     }
 
     /// `(sum of products) / common denominator`.

@@ -23,7 +23,7 @@ pub(crate) type Kind = (DataType, Vec<Dim>);
 
 impl Builder {
     pub(crate) fn new(opset: Opset) -> Self {
-        Self { graph: Graph::default(), opset, path: String::new() }
+        Self { graph: Graph { opset, ..Graph::default() }, opset, path: String::new() }
     }
 
     pub(crate) fn since(&self, opset: Opset) -> bool {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use burn::backend::capture::TensorId;
-use burn::backend::ir::{BaseOperationIr, ModuleOperationIr, OperationIr};
+use burn::backend::ir::{BaseOperationIr, ModuleOperationIr, NumericOperationIr, OperationIr};
 
 use crate::symbolic::Dim;
 
@@ -30,12 +30,33 @@ pub(super) fn output_sizes(operation: &OperationIr, known: &Known<'_>) -> Vec<Op
         OperationIr::BaseFloat(operation) | OperationIr::BaseInt(operation) | OperationIr::BaseBool(operation) => {
             of_move(operation, known)
         }
+        OperationIr::NumericFloat(_, NumericOperationIr::Pad(op)) => {
+            let side =
+                |axis: usize, name: &str, base: usize| known.number(&format!("/padding/{axis}/{name}"), base as i64);
+            let sizes = known.shape(&op.input.id).iter().zip(&op.padding).enumerate();
+            sizes
+                .map(|(axis, (size, (before, after)))| {
+                    Some(&(size + &side(axis, "0", *before)) + &side(axis, "1", *after))
+                })
+                .collect()
+        }
         _ => Vec::new(),
     }
 }
 
-/// What a number of an operation is likely to be, by its place.
-pub(super) fn number(operation: &OperationIr, place: &str, known: &Known<'_>) -> Option<Dim> {
+/// What a number of an operation is likely to be, by its place; `user` reads the operation's result.
+pub(super) fn number(
+    operation: &OperationIr,
+    user: Option<&OperationIr>,
+    place: &str,
+    known: &Known<'_>,
+) -> Option<Dim> {
+    if let OperationIr::NumericFloat(_, NumericOperationIr::Pad(pad)) = operation {
+        let (axis, side) = place.strip_prefix("/padding/")?.split_once('/')?;
+        let axis: usize = axis.parse().ok()?;
+        let (kernel, stride) = pool(user?, axis.checked_sub(2)?)?;
+        return Some(same_padding(known.shape(&pad.input.id).get(axis)?, kernel, stride, side));
+    }
     let (axis, side) = place.strip_prefix("/options/padding/")?.split_once('/')?;
     let axis: usize = axis.parse().ok()?;
     let (x, kernel, stride) = match operation {
@@ -47,14 +68,31 @@ pub(super) fn number(operation: &OperationIr, place: &str, known: &Known<'_>) ->
         }
         _ => return None,
     };
-    let (kernel, stride) = (*kernel.get(axis + 2)? as i64, (*stride.get(axis)?).max(1) as i64);
-    let size = known.shape(&x).get(axis + 2)?;
-    // As much as makes the output `ceil(size / stride)`, nothing where that takes none.
+    let (kernel, stride) = (*kernel.get(axis + 2)?, *stride.get(axis)?);
+    Some(same_padding(known.shape(&x).get(axis + 2)?, kernel, stride, side))
+}
+
+/// Kernel and stride of a pool along one axis of the image.
+fn pool(operation: &OperationIr, axis: usize) -> Option<(usize, usize)> {
+    use ModuleOperationIr as M;
+    let OperationIr::Module(operation) = operation else { return None };
+    match operation {
+        M::MaxPool1d(op) => Some((op.kernel_size, op.stride)),
+        M::AvgPool1d(op) => Some((op.kernel_size, op.stride)),
+        M::MaxPool2d(op) => Some((*op.kernel_size.get(axis)?, *op.stride.get(axis)?)),
+        M::AvgPool2d(op) => Some((*op.kernel_size.get(axis)?, *op.stride.get(axis)?)),
+        _ => None,
+    }
+}
+
+/// As much as makes the output `ceil(size / stride)`, nothing where that takes none: before ("0") or after.
+fn same_padding(size: &Dim, kernel: usize, stride: usize, side: &str) -> Dim {
+    let (kernel, stride) = (kernel as i64, stride.max(1) as i64);
     let last = &(&size.ceil_div(stride) - &Dim::fixed(1)) * &Dim::fixed(stride);
     let missing = &(&last + &Dim::fixed(kernel)) - size;
     let padding = if kernel < stride { &missing - &missing.at_most(0) } else { missing };
     let before = padding.floor_div(2);
-    Some(if side == "0" { before } else { &padding - &before })
+    if side == "0" { before } else { &padding - &before }
 }
 
 /// Moves of elements.

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use burn::backend::capture::TensorId;
-use burn::backend::ir::ScalarIr;
+use burn::backend::ir::{NumericOperationIr, OperationIr, ScalarIr};
 
 use super::run::{Run, compare};
-use super::skeleton::Skeleton;
+use super::skeleton::{Frames, Skeleton};
 use super::{Constant, Operation, Program, constants, hints};
 use crate::capture::trace::Trace;
 use crate::error::{ExportError, FailedOperation};
@@ -29,14 +29,15 @@ pub(crate) fn merge<'a>(
     modules: Modules<'_>,
     traces: &'a [Trace],
     base: usize,
+    frames: &Frames,
 ) -> Result<(Program, Vec<Divergence<'a>>), ExportError> {
     let Some(first) = traces.get(base) else {
         return Err(ExportError::Internal { message: "no trace was taken".to_string() });
     };
-    let run = Run::new(first);
+    let run = Run::new(first, frames);
     let (mut agreeing, mut divergent) = (vec![run], Vec::new());
     for (_, trace) in traces.iter().enumerate().filter(|(position, _)| *position != base) {
-        let run = Run::new(trace);
+        let run = Run::new(trace, frames);
         match compare(axes, modules, &agreeing[0], &run) {
             Ok(()) => agreeing.push(run),
             Err(difference) => divergent.push(Divergence { trace, difference }),
@@ -46,11 +47,11 @@ pub(crate) fn merge<'a>(
 }
 
 /// The place of the first trace of those that do the same, and not what the first trace does: of several such, of the most.
-pub(crate) fn other_base(traces: &[Trace]) -> Option<usize> {
+pub(crate) fn other_base(traces: &[Trace], frames: &Frames) -> Option<usize> {
     let mut classes: BTreeMap<Vec<String>, (usize, usize)> = BTreeMap::new();
     for (position, trace) in traces.iter().enumerate() {
-        let run = Run::new(trace);
-        let names = run.skeletons.iter().map(|skeleton| skeleton.name.clone()).collect();
+        let run = Run::new(trace, frames);
+        let names = run.skeletons.iter().map(|skeleton| skeleton.name().to_string()).collect();
         classes.entry(names).or_insert((0, position)).0 += 1;
     }
     let others = classes.into_values().filter(|(_, first)| *first > 0);
@@ -220,17 +221,21 @@ impl Merger<'_> {
             .collect();
         let at_fault = || FailedOperation { shapes: inputs.clone(), ..base.at_fault(modules, index) };
         let skeletons: Vec<&Skeleton> = runs.iter().filter_map(|run| run.skeletons.get(index)).collect();
+        let user = match ir {
+            OperationIr::NumericFloat(_, NumericOperationIr::Pad(pad)) => base.user_after(index, pad.out.id),
+            _ => None,
+        };
         let mut dims = BTreeMap::new();
         let Some(first) = skeletons.first() else {
             return Err(ExportError::Internal { message: "no skeleton".to_string() });
         };
-        for (position, (place, _)) in first.numbers.iter().enumerate() {
-            let samples: Vec<i64> = skeletons.iter().map(|skeleton| skeleton.numbers[position].1).collect();
+        for (position, (place, _)) in first.numbers().iter().enumerate() {
+            let samples: Vec<i64> = skeletons.iter().map(|skeleton| skeleton.numbers()[position].1).collect();
             if samples.iter().all(|sample| Some(sample) == samples.first()) || place.ends_with("/accumulator_len") {
                 continue;
             }
             let known = hints::Known { shapes: &self.shapes, numbers: &dims };
-            let hint: Vec<Dim> = hints::number(ir, place, &known).into_iter().collect();
+            let hint: Vec<Dim> = hints::number(ir, user, place, &known).into_iter().collect();
             let dim = self
                 .solver
                 .explain(&samples, &hint, &near)

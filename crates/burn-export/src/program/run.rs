@@ -6,7 +6,7 @@ use burn::backend::capture::TensorId;
 use burn::backend::ir::OperationIr;
 use burn::tensor::DType;
 
-use super::skeleton::Skeleton;
+use super::skeleton::{Frames, Skeleton};
 use crate::axis::describe_sizes;
 use crate::capture::trace::Trace;
 use crate::error::{ExportError, FailedOperation};
@@ -23,7 +23,7 @@ pub(super) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn new(trace: &'a Trace) -> Self {
+    pub(super) fn new(trace: &'a Trace, frames: &Frames) -> Self {
         let given = trace.inputs.iter().map(|input| input.id);
         let given: HashSet<TensorId> = given.chain(trace.parameters.iter().copied()).collect();
         let mut needed: HashSet<TensorId> = trace.outputs.iter().copied().collect();
@@ -62,7 +62,7 @@ impl<'a> Run<'a> {
                 }
             }
             computed.extend(operation.outputs().map(|out| out.id));
-            skeletons.push(Skeleton::new(operation, &mut order));
+            skeletons.push(Skeleton::new(operation, &mut order, frames));
         }
         for id in &trace.outputs {
             if computed.insert(*id) {
@@ -74,6 +74,12 @@ impl<'a> Run<'a> {
 
     pub(super) fn shape_of_value(&self, id: TensorId) -> Vec<usize> {
         self.leaf_shapes.get(&id).cloned().unwrap_or_default()
+    }
+
+    /// The first operation behind this one that reads a tensor.
+    pub(super) fn user_after(&self, index: usize, id: TensorId) -> Option<&'a OperationIr> {
+        let mut later = self.live.iter().skip(index + 1).copied();
+        later.find(|operation| operation.inputs().any(|input| input.id == id))
     }
 
     /// What a leaf is: a constant of some type, a parameter, or neither.
@@ -95,7 +101,7 @@ impl<'a> Run<'a> {
     }
 
     pub(super) fn name(&self, index: usize) -> String {
-        self.skeletons.get(index).map_or_else(|| "nothing".to_string(), |skeleton| skeleton.name.clone())
+        self.skeletons.get(index).map_or_else(|| "nothing".to_string(), |skeleton| skeleton.name().to_string())
     }
 
     /// The operation of this index for an error, with the shapes of this trace.
@@ -131,6 +137,9 @@ pub(super) fn compare(
             _ => false,
         };
         if !same {
+            if let Some(repeated) = repeated_step(axes, modules, [base, other], index) {
+                return Err(repeated);
+            }
             return Err(ExportError::ControlFlow {
                 base_sizes: describe_sizes(axes, &base.trace.sizes),
                 sizes: describe_sizes(axes, &other.trace.sizes),
@@ -156,4 +165,37 @@ pub(super) fn compare(
         });
     }
     Ok(())
+}
+
+/// The error for two runs that do the same up to `index`, where one of them has a step once more than the other.
+fn repeated_step(axes: &[String], modules: Modules<'_>, runs: [&Run<'_>; 2], index: usize) -> Option<ExportError> {
+    const SHOWN: usize = 4;
+    let [shorter, longer] = match runs {
+        [base, other] if base.skeletons.len() < other.skeletons.len() => [base, other],
+        [base, other] => [other, base],
+    };
+    let extra = longer.skeletons.len() - shorter.skeletons.len();
+    let name = |place: usize| longer.skeletons.get(place).map(Skeleton::name);
+    // Two neighbouring blocks of this length that have the same operations.
+    let alike = |at: usize, length: usize| name(at).is_some() && name(at) == name(at + length);
+    let repeats = |from: usize, length: usize| (from..from + length).all(|at| alike(at, length));
+    let length = (1..=extra).filter(|length| extra.is_multiple_of(*length)).find(|length| {
+        let before = index.checked_sub(*length);
+        let all = |from: usize| (from..from + extra).all(|at| alike(at, *length));
+        before.is_some_and(all) || all(index)
+    })?;
+    // From the first turn to the last, as far as they are alike.
+    let mut first = index;
+    while first >= length && repeats(first - length, length) {
+        first -= length;
+    }
+    let more = 1 + (0..).take_while(|turn| repeats(first + turn * length, length)).count();
+    let fewer = more.checked_sub(extra / length)?;
+    let step = (first..first + length.min(SHOWN)).map(|at| longer.at_fault(modules, at).to_string());
+    let mut step = step.collect::<Vec<String>>().join(", ");
+    if length > SHOWN {
+        step.push_str(", ...");
+    }
+    let sizes = |run: &Run<'_>| describe_sizes(axes, &run.trace.sizes);
+    Some(ExportError::RepeatedStep { step, length, longer: sizes(longer), more, shorter: sizes(shorter), fewer })
 }

@@ -1,6 +1,9 @@
 //! An operation without its sizes: what has to agree between traces, and the numbers that may follow an axis.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::rc::Rc;
 
 use burn::backend::capture::TensorId;
 use burn::backend::ir::{IrVisitorMut, OperationIr, ScalarIr, TensorIr, TensorStatus};
@@ -9,45 +12,92 @@ use serde_json::Value;
 
 /// The parts of an operation.
 pub(super) struct Skeleton {
-    pub(super) name: String,
-    /// Everything but numbers: names of fields, flags, modes, element types.
-    frame: Vec<(String, Value)>,
+    frame: Rc<Frame>,
     /// Tensors by order of appearance in the trace.
     tensors: Vec<u64>,
-    /// Whole numbers that are neither shapes nor identities, by place.
-    pub(super) numbers: Vec<(String, i64)>,
     pub(super) scalars: Vec<ScalarIr>,
     ranks: Vec<usize>,
 }
 
-impl Skeleton {
-    /// `order` numbers the tensors of the trace as they appear.
-    pub(super) fn new(operation: &OperationIr, order: &mut HashMap<TensorId, u64>) -> Self {
-        let mut blank = operation.clone();
-        let mut blanker = Blanker { order, tensors: Vec::new(), ranks: Vec::new(), scalars: Vec::new() };
-        blank.visit_mut(&mut blanker);
-        let (tensors, ranks, scalars) = (blanker.tensors, blanker.ranks, blanker.scalars);
-        let tree = serde_json::to_value(&blank).unwrap_or(Value::Null);
-        let mut frame = Vec::new();
+/// What an operation is without its tensors and scalars.
+struct Frame {
+    name: String,
+    /// Everything but numbers: names of fields, flags, modes, element types.
+    fields: Vec<(String, Value)>,
+    /// Whole numbers that are neither shapes nor identities, by place.
+    numbers: Vec<(String, i64)>,
+}
+
+/// The frames seen so far. A network repeats few of them often, in each layer and in each trace, and taking one apart costs more
+/// than the recording of the operation.
+#[derive(Default)]
+pub(crate) struct Frames {
+    known: RefCell<HashMap<u64, Vec<(OperationIr, Rc<Frame>)>>>,
+}
+
+impl Frames {
+    fn of(&self, operation: &OperationIr, blank: OperationIr) -> Rc<Frame> {
+        let mut hasher = DefaultHasher::new();
+        blank.hash(&mut hasher);
+        let mut known = self.known.borrow_mut();
+        let alike = known.entry(hasher.finish()).or_default();
+        if let Some((_, frame)) = alike.iter().find(|(other, _)| *other == blank) {
+            return frame.clone();
+        }
+        let frame = Rc::new(Frame::new(operation, &blank));
+        alike.push((blank, frame.clone()));
+        frame
+    }
+}
+
+impl Frame {
+    fn new(operation: &OperationIr, blank: &OperationIr) -> Self {
+        let tree = serde_json::to_value(blank).unwrap_or(Value::Null);
+        let mut fields = Vec::new();
         let mut numbers = Vec::new();
-        flatten(&tree, &mut String::new(), &mut frame, &mut numbers);
+        flatten(&tree, &mut String::new(), &mut fields, &mut numbers);
         let name = match operation {
             OperationIr::Custom(operation) => {
                 operation.id.split_once('(').map_or(&*operation.id, |(name, _)| name).into()
             }
             _ => name_of(&tree),
         };
-        Self { name, frame, tensors, numbers, scalars, ranks }
+        Self { name, fields, numbers }
+    }
+
+    fn agrees_with(&self, other: &Self) -> bool {
+        self.fields == other.fields
+            && self.numbers.len() == other.numbers.len()
+            && self.numbers.iter().zip(&other.numbers).all(|(left, right)| left.0 == right.0)
+    }
+}
+
+impl Skeleton {
+    /// `order` numbers the tensors of the trace as they appear.
+    pub(super) fn new(operation: &OperationIr, order: &mut HashMap<TensorId, u64>, frames: &Frames) -> Self {
+        let mut blank = operation.clone();
+        let mut blanker = Blanker { order, tensors: Vec::new(), ranks: Vec::new(), scalars: Vec::new() };
+        blank.visit_mut(&mut blanker);
+        let (tensors, ranks, scalars) = (blanker.tensors, blanker.ranks, blanker.scalars);
+        Self { frame: frames.of(operation, blank), tensors, scalars, ranks }
+    }
+
+    /// `NumericFloat::Add`.
+    pub(super) fn name(&self) -> &str {
+        &self.frame.name
+    }
+
+    /// Whole numbers that are neither shapes nor identities, by place.
+    pub(super) fn numbers(&self) -> &[(String, i64)] {
+        &self.frame.numbers
     }
 
     /// Whether both are the same operation on the same tensors, up to sizes and numbers.
     pub(super) fn agrees_with(&self, other: &Self) -> bool {
-        self.frame == other.frame
-            && self.tensors == other.tensors
+        self.tensors == other.tensors
             && self.ranks == other.ranks
             && self.scalars.len() == other.scalars.len()
-            && self.numbers.len() == other.numbers.len()
-            && self.numbers.iter().zip(&other.numbers).all(|(left, right)| left.0 == right.0)
+            && (Rc::ptr_eq(&self.frame, &other.frame) || self.frame.agrees_with(&other.frame))
     }
 }
 

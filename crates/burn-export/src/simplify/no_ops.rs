@@ -12,6 +12,11 @@ pub(super) fn remove_no_ops(graph: &mut Graph) -> usize {
         let output = node.outputs[0];
         let same_shape = graph.shape(input) == graph.shape(output);
         let one = |position: usize| node.input(position).and_then(|value| graph.scalar(value)) == Some(1.0);
+        // Minus zero would make a zero of a negative one.
+        let zero = |position: usize| {
+            let number = node.input(position).and_then(|value| graph.scalar(value));
+            number.is_some_and(|number| number == 0.0 && number.is_sign_positive())
+        };
         let source = match node.op {
             "Identity" => Some(input),
             "Reshape" | "Expand" | "Unsqueeze" if same_shape => Some(input),
@@ -19,6 +24,7 @@ pub(super) fn remove_no_ops(graph: &mut Graph) -> usize {
             "Transpose" if identity(node.ints("perm").unwrap_or_default()) => Some(input),
             // Exact for every number, NaN and the zeros included.
             "Mul" | "Div" | "Pow" if same_shape && one(1) => Some(input),
+            "Sub" if same_shape && zero(1) => Some(input),
             "Mul" if one(0) => node.input(1).filter(|right| graph.shape(*right) == graph.shape(output)),
             "Concat" if node.inputs.len() == 1 => Some(input),
             _ => None,

@@ -366,9 +366,9 @@ fn every_operation_exports_or_is_refused_by_name() {
     let support = support();
     let mut text = String::from(
         "# Operators\n\nWhich of Burn 0.22.1's inference operations export from which opset. A test writes this page from the \
-         operator\ntable; every mark is an export that passed the checker, and at opsets 11, 13, 17 and 21 one that ONNX \
-         Runtime ran\nwith the results of Burn. The element types are those in which it did so at opset 21; in brackets those that \
-         ONNX's\nchecker passes and ONNX Runtime has no CPU kernel for. What no row runs is in \
+         operator\ntable; every mark is an export that passed the checker, and at opsets 11, 13, 17, 21 and 28 one that\nONNX \
+         Runtime ran with the results of Burn. The element types are those in which it did so at opset 21; in brackets\nthose that \
+         ONNX's checker passes and ONNX Runtime has no CPU kernel for. What no row runs is in\n\
          `crates/burn-export/tests/exports/lists`.\nThe last column is what burn-onnx 0.22.0 exports (opset 18 only).\n\n\
          Gradients, distributed operations and training-only operations are refused by name.\n",
     );

@@ -154,7 +154,7 @@ fn a_branch_within_a_module_names_the_module() {
 #[test]
 fn an_opset_out_of_range_is_refused() {
     let text = Opset::try_from(10).map_or_else(|error: ExportError| error.to_string(), |opset| opset.to_string());
-    insta::assert_snapshot!(text, @"opset 10 is not supported; choose one from 11 to 21");
+    insta::assert_snapshot!(text, @"opset 10 is not supported; choose one from 11 to 28");
 }
 
 #[test]

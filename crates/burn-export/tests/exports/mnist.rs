@@ -38,7 +38,7 @@ fn the_same_module_gives_the_same_bytes() {
 
 #[test]
 fn onnx_runtime_agrees_at_every_batch_size() {
-    for opset in [Opset::V11, Opset::V13, Opset::V21] {
+    for opset in [Opset::V11, Opset::V13, Opset::V21, Opset::V28] {
         let (network, model) = export(opset);
         let bytes = model.to_bytes().unwrap_or_else(|error| panic!("{error}"));
         let mut runner = Runner::new(&bytes).unwrap_or_else(|error| panic!("{error}"));

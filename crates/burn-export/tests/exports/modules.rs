@@ -34,7 +34,7 @@ pub fn agrees_from<M: Module, const I: usize, const O: usize>(
     forward: impl Fn(&M, Tensor<I>) -> Tensor<O>,
 ) {
     let device = Device::flex();
-    for opset in [Opset::V11, Opset::V17, Opset::V21].into_iter().filter(|opset| *opset >= lowest) {
+    for opset in [Opset::V11, Opset::V17, Opset::V21, Opset::V28].into_iter().filter(|opset| *opset >= lowest) {
         let declared = axes.iter().enumerate().map(|(position, size)| match (position, size) {
             (0, 0) => Axis::dynamic("n"),
             (_, 0) => Axis::dynamic("m").range(1..=40),

@@ -3,6 +3,7 @@
 
 mod far;
 mod images;
+mod named;
 mod networks;
 mod operations;
 mod refusals;
@@ -64,7 +65,7 @@ impl<'a> Case<'a> {
 
     /// [`right`](Self::right) up to a difference.
     fn right_within<const I: usize>(self, tolerance: f64, shapes: &[[usize; I]]) {
-        for opset in [Opset::V11, Opset::V13, Opset::V17, Opset::V21] {
+        for opset in [Opset::V11, Opset::V13, Opset::V17, Opset::V21, Opset::V28] {
             let model = (self.export)(opset).unwrap_or_else(|error| panic!("{}: {error}", self.name));
             let bytes = model.to_bytes().unwrap_or_else(|error| panic!("{}: {error}", self.name));
             let mut runner =

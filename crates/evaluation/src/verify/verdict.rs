@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Rule;
+use terminal::table::Table;
+
+use super::{FLOOR_ULP, Rule};
 
 /// How an engine did on all cases.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -105,6 +107,31 @@ impl Verification {
     /// As [`worst`](Self::worst), if an output is beyond its limit.
     pub fn failure(&self) -> Option<(&Case, &OutputError)> {
         self.worst().filter(|_| !self.passed)
+    }
+
+    /// The errors case by case, for the terminal; `framework` is what the framework is called.
+    pub fn table(&self, framework: &str) -> String {
+        let own = format!("error of {framework}'s float32");
+        let mut table = Table::new(["case", "error", &own, "difference from it"]);
+        for case in &self.cases {
+            table.row([
+                case.label.clone(),
+                format!("{:.2e}", case.error),
+                format!("{:.2e}", case.native_error),
+                format!("{:.2e}", case.difference),
+            ]);
+        }
+        let limit = match self.rule {
+            Rule::Float32(multiple) => format!(
+                "limit {:.2e}: {multiple} times the largest error of {framework}'s own float32 in the same output, or \
+                 {FLOOR_ULP} units in the last place if that is more\n",
+                self.limit()
+            ),
+            Rule::Share(share) | Rule::Apart(share) => {
+                format!("limit {:.2e}: {share:.1e} of the largest value of the output\n", self.limit())
+            }
+        };
+        table.render() + &limit
     }
 
     /// What is wrong with the worst output, in a sentence without its full stop; `engine` is what the engine is called.

@@ -118,6 +118,11 @@ fn attribute(name: &str, value: &Attribute) -> Result<proto::Attribute, EncodeEr
     })
 }
 
+/// A tensor by itself.
+pub fn encode_tensor(of: &Tensor) -> Result<Vec<u8>, EncodeError> {
+    Ok(prost::Message::encode_to_vec(&tensor(of)?))
+}
+
 /// A tensor; its bytes are shared with the model.
 pub fn tensor(tensor: &Tensor) -> Result<proto::Tensor, EncodeError> {
     tensor.validate()?;

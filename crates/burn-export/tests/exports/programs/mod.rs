@@ -120,7 +120,7 @@ fn random_networks_use_every_step() {
         drawn.borrow_mut().extend(names.map(|text| text.split(['(', ' ']).next().unwrap_or_default().to_string()));
         Ok(())
     };
-    runner(1000, 1).run(&strategy::programs(11..=21), collect).unwrap_or_else(|failure| panic!("{failure}"));
+    runner(1000, 1).run(&strategy::programs(11..=28), collect).unwrap_or_else(|failure| panic!("{failure}"));
     assert_eq!(drawn.borrow().len(), strategy::KINDS.len(), "{:?}", drawn.borrow());
 }
 

@@ -1,9 +1,9 @@
 //! Windows over images of any size.
 
-use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2dConfig, ConvTranspose2dConfig};
 use burn::nn::interpolate::{Interpolate2dConfig, InterpolateMode};
-use burn::nn::pool::{AdaptiveAvgPool2dConfig, AvgPool2dConfig, MaxPool2dConfig};
+use burn::nn::pool::{AdaptiveAvgPool2dConfig, AvgPool1dConfig, AvgPool2dConfig, MaxPool1dConfig, MaxPool2dConfig};
+use burn::nn::{PaddingConfig1d, PaddingConfig2d};
 use burn::tensor::{Device, Tensor};
 use burn_export::Axis;
 
@@ -98,6 +98,32 @@ fn padding_that_keeps_the_size() {
         let name = format!("kernel {kernel}, stride {stride}");
         Case::of(&name, conv, image(4), |conv, x: Tensor<4>| conv.forward(x)).right(&shapes(4));
     }
+}
+
+#[test]
+fn pools_of_a_stride_whose_padding_follows_the_image() {
+    let shapes = [[1, 2, 1, 1], [2, 2, 2, 3], [1, 2, 13, 17], [1, 2, 19, 15], [3, 2, 60, 61], [1, 2, 62, 64]];
+    for (kernel, stride) in [(3, 2), (2, 2), (5, 2), (2, 3), (4, 3), (7, 4)] {
+        let max =
+            MaxPool2dConfig::new([kernel; 2]).with_strides([stride; 2]).with_padding(PaddingConfig2d::Same).init();
+        let name = format!("kernel {kernel}, stride {stride}");
+        Case::new(&name, image(1), |x: Tensor<4>| max.forward(x)).right(&shapes);
+        for counts in [false, true] {
+            let mean = AvgPool2dConfig::new([kernel; 2])
+                .with_strides([stride; 2])
+                .with_padding(PaddingConfig2d::Same)
+                .with_count_include_pad(counts)
+                .init();
+            let name = format!("{name}, mean, padding counts {counts}");
+            Case::new(&name, image(1), |x: Tensor<4>| mean.forward(x)).right(&shapes);
+        }
+    }
+    let axes = || [Axis::dynamic("batch"), Axis::fixed(2), Axis::dynamic("length")];
+    let shapes = [[1, 2, 1], [2, 2, 11], [1, 2, 100]];
+    let max = MaxPool1dConfig::new(3).with_stride(2).with_padding(PaddingConfig1d::Same).init();
+    Case::new("one axis", axes(), |x: Tensor<3>| max.forward(x)).right(&shapes);
+    let mean = AvgPool1dConfig::new(3).with_stride(2).with_padding(PaddingConfig1d::Same).init();
+    Case::new("the mean along one axis", axes(), |x: Tensor<3>| mean.forward(x)).right(&shapes);
 }
 
 #[test]

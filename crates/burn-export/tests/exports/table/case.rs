@@ -11,7 +11,7 @@ use super::{Row, Values};
 use crate::support::Random;
 
 /// The opsets that change the forms of many operators.
-pub const OPSETS: [i64; 4] = [11, 13, 17, 21];
+pub const OPSETS: [i64; 5] = [11, 13, 17, 21, 28];
 
 /// Sizes of the dynamic axes, in the order of their first appearance: one, and sizes that no trace uses.
 pub const SIZES: [[usize; 4]; 4] = [[1, 1, 1, 1], [2, 3, 5, 4], [5, 2, 8, 7], [13, 11, 6, 9]];

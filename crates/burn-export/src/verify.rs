@@ -1,0 +1,207 @@
+//! Whether the file computes what the module does: both are run, and judged by the module in float64.
+//!
+//! The rule is that of the crate `evaluation`. Two correct programs differ in float32, since they add in different orders, so
+//! that each output may be off by 4 times what Burn's own float32 is off, or by 4 units in the last place of its largest
+//! value if that is more.
+
+mod beside;
+mod sizes;
+mod test_data;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use artifact::FileError;
+use burn::module::Module;
+use engines::engine::EngineError;
+use engines::runtime::Runtime;
+use engines::session::{Session, SessionOptions};
+use evaluation::onnx_file::inputs::InputsError;
+use evaluation::verify::{Expected, Verification};
+
+use crate::capture::{ModelInputs, ModelOutputs};
+use crate::error::ExportError;
+use crate::exported::ExportedModel;
+use beside::Beside;
+pub use sizes::Sizes;
+
+/// Where `cargo xtask fetch onnxruntime` keeps the library, for programs that run inside of the repository.
+fn fetched() -> PathBuf {
+    const FOLDER: &str = "datasets/onnxruntime";
+    let here = std::env::current_dir().unwrap_or_default();
+    let above = here.ancestors().map(|folder| folder.join(FOLDER));
+    above.into_iter().find(|folder| folder.is_dir()).unwrap_or_else(|| here.join(FOLDER))
+}
+
+/// A file that computes what its module does: how far both are from float64, case by case.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Proof {
+    runtime: String,
+    verification: Verification,
+}
+
+/// Why a file is not proven to compute what its module does.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum VerifyError {
+    /// The file gives something else than the module.
+    #[error("{what}")]
+    Differs {
+        /// The worst output, with its case, and the limit.
+        what: String,
+        /// All errors.
+        proof: Box<Proof>,
+    },
+    /// The module gives values that prove nothing, such as zeros alone.
+    #[error("agreement would prove nothing: {}", reasons.join("; "))]
+    Unproven {
+        /// Why, in sentences.
+        reasons: Vec<String>,
+    },
+    /// The module itself gives infinities or NaN.
+    #[error(
+        "the module itself gives values that are no finite numbers ({case}): its weights hold NaN or infinity, or it overflows"
+    )]
+    NotFinite {
+        /// The first such case.
+        case: String,
+    },
+    /// A size is asked for that the axis does not have, or the axis itself is not there.
+    #[error("{reason}")]
+    Size {
+        /// What is wrong, and what is legal.
+        reason: String,
+    },
+    /// `forward` panicked.
+    #[error("forward panicked ({case}): {message} ({place})")]
+    Panicked {
+        /// The case.
+        case: String,
+        /// What it said.
+        message: String,
+        /// The line.
+        place: String,
+    },
+    /// An element type that the comparison does not know.
+    #[error("{name:?} has the element type {dtype}, which verification does not handle")]
+    ElementType {
+        /// The input or output.
+        name: String,
+        /// The type.
+        dtype: String,
+    },
+    /// The file could not be written, or `forward` is not the one that was exported.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    /// No inputs could be made up.
+    #[error(transparent)]
+    Inputs(#[from] InputsError),
+    /// ONNX Runtime was not found, or could not load or run the file.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A file could not be written.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+impl Proof {
+    /// The errors, output by output, and what they are judged by.
+    pub fn verification(&self) -> &Verification {
+        &self.verification
+    }
+}
+
+impl fmt::Display for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "Verified under {} against Burn in float64", self.runtime)?;
+        f.write_str(&self.verification.table("Burn"))
+    }
+}
+
+impl ExportedModel {
+    /// Runs the file under ONNX Runtime, on a CPU, and `forward` on `module` in float32 and in float64, at these sizes, and
+    /// compares all outputs. Give the module and the closure that were exported.
+    ///
+    /// The library is the one that `ORT_DYLIB_PATH` names, or the system's. It reports usage to its maker unless
+    /// `ORT_DISABLE_TELEMETRY` is `1` before the program starts, and is not loaded without that.
+    ///
+    /// ```no_run
+    /// use burn::nn::{Linear, LinearConfig};
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_export::{Axis, OnnxExporter, Sizes};
+    ///
+    /// let forward = |linear: &Linear, x: Tensor<2>| linear.forward(x);
+    /// let linear = LinearConfig::new(4, 8).init(&Device::flex());
+    /// let model = OnnxExporter::new()
+    ///     .input("x", [Axis::dynamic("batch"), Axis::fixed(4)])
+    ///     .output("y")
+    ///     .export(&linear, forward)?;
+    /// let proof = model.verify(&linear, forward, Sizes::chosen())?;
+    /// println!("{proof}");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the file gives something else, when a comparison would prove nothing, or when one of them cannot be run.
+    pub fn verify<M, I, O>(&self, module: &M, forward: impl Fn(&M, I) -> O, sizes: Sizes) -> Result<Proof, VerifyError>
+    where
+        M: Module,
+        I: ModelInputs,
+        O: ModelOutputs,
+    {
+        let cases = sizes.cases(self)?;
+        let runtime = Runtime::load(&fetched()).map_err(EngineError::Library)?;
+        let folder = tempfile::tempdir().map_err(FileError::new("make a folder in", std::env::temp_dir()))?;
+        let path: PathBuf = folder.path().join("model.onnx");
+        self.save(&path)?;
+        let expected = {
+            let mut native = Beside::native(self, module, &forward);
+            let mut exact = Beside::exact(self, module, &forward);
+            let expected = Expected::of(&mut native, &mut exact, cases, |_| ());
+            // What forward said is more than that the engine failed.
+            match native.failure.take().or(exact.failure.take()) {
+                Some(failure) => return Err(failure),
+                None => expected?,
+            }
+        };
+        if let Some(case) = expected.not_finite() {
+            return Err(VerifyError::NotFinite { case: case.to_string() });
+        }
+        let reasons = expected.unproven(false);
+        if !reasons.is_empty() {
+            return Err(VerifyError::Unproven { reasons });
+        }
+        let mut session = Session::open(&runtime, &path, SessionOptions::default())?;
+        let verification = expected.judge(&mut session)?;
+        let what = verification.failed("the file");
+        let proof = Proof { runtime: format!("ONNX Runtime {}", runtime.version()), verification };
+        match what {
+            Some(what) => Err(VerifyError::Differs { what, proof: Box::new(proof) }),
+            None => Ok(proof),
+        }
+    }
+
+    /// Writes `model.onnx` into `folder`, and for each of the sizes a folder `test_data_set_0`, `test_data_set_1`, … with
+    /// `input_0.pb`, … and `output_0.pb`, …: inputs, and what Burn makes of them in float32. That is the layout of ONNX's own
+    /// tests, which the tools of many runtimes read.
+    ///
+    /// # Errors
+    /// When `forward` fails, or a file cannot be written.
+    pub fn save_with_tests<M, I, O>(
+        &self,
+        folder: impl AsRef<Path>,
+        module: &M,
+        forward: impl Fn(&M, I) -> O,
+        sizes: Sizes,
+    ) -> Result<Vec<PathBuf>, VerifyError>
+    where
+        M: Module,
+        I: ModelInputs,
+        O: ModelOutputs,
+    {
+        let cases = sizes.cases(self)?;
+        let native = Beside::native(self, module, &forward);
+        let outputs = cases.iter().map(|(_, inputs)| native.compute(inputs)).collect::<Result<Vec<_>, _>>()?;
+        test_data::write(self, folder.as_ref(), &cases, &outputs)
+    }
+}
