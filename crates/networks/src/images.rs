@@ -68,6 +68,7 @@ impl Images {
         let tensor = |name: &str, sizes: &[usize]| TensorInfo {
             name: name.to_owned(),
             element: Some(ElementType::Float),
+            other: None,
             shape: std::iter::once(Dimension::Named("batch".to_owned()))
                 .chain(sizes.iter().copied().map(Dimension::Fixed))
                 .collect(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use half::f16;
+use half::{bf16, f16};
 
 use crate::random::uniform;
 use engines::engine::{Dimension, Signature, TensorInfo};
@@ -26,10 +26,12 @@ pub enum InputsError {
         axes: Vec<String>,
     },
     /// An input is of a type for which no values can be made up.
-    #[error("the input `{name}` is of a type that is not handled, such as text or a sequence")]
+    #[error("the input `{name}` is of the type {kind}, for which no values can be made up")]
     Unsupported {
         /// The input.
         name: String,
+        /// Its type.
+        kind: String,
     },
     /// The sizes make an input too large.
     #[error("the input `{name}` would have the shape {shape:?}, which is too large")]
@@ -38,6 +40,12 @@ pub enum InputsError {
         name: String,
         /// Its shape.
         shape: Vec<usize>,
+    },
+    /// Inputs of the user's own that cannot be repeated to make others.
+    #[error("the inputs of --inputs cannot be repeated for {sizes}, since one of them is empty or of another rank")]
+    NotRepeated {
+        /// The sizes that they were to have.
+        sizes: String,
     },
     /// Elements that do not fill their shape.
     #[error(transparent)]
@@ -151,7 +159,8 @@ pub fn random_inputs(signature: &Signature, sizes: &Sizes, seed: u64) -> Result<
 
 fn random_input(input: &TensorInfo, sizes: &Sizes, seed: u64) -> Result<NamedTensor, InputsError> {
     let shape = shape(input, sizes);
-    let element = input.element.ok_or_else(|| InputsError::Unsupported { name: input.name.clone() })?;
+    let element =
+        input.element.ok_or_else(|| InputsError::Unsupported { name: input.name.clone(), kind: input.kind() })?;
     let Some(count) = count(&shape).filter(|&count| count <= MAX_ELEMENTS) else {
         return Err(InputsError::TooLarge { name: input.name.clone(), shape });
     };
@@ -161,9 +170,14 @@ fn random_input(input: &TensorInfo, sizes: &Sizes, seed: u64) -> Result<NamedTen
         ElementType::Float => floats().collect::<Vec<_>>().into(),
         ElementType::Double => floats().map(f64::from).collect::<Vec<_>>().into(),
         ElementType::Float16 => floats().map(f16::from_f32).collect::<Vec<_>>().into(),
+        ElementType::Bfloat16 => floats().map(bf16::from_f32).collect::<Vec<_>>().into(),
         ElementType::Int64 => bits().map(i64::from).collect::<Vec<_>>().into(),
         ElementType::Int32 => bits().map(i32::from).collect::<Vec<_>>().into(),
+        ElementType::Int16 => bits().map(i16::from).collect::<Vec<_>>().into(),
         ElementType::Int8 => bits().map(i8::from).collect::<Vec<_>>().into(),
+        ElementType::Uint64 => bits().map(u64::from).collect::<Vec<_>>().into(),
+        ElementType::Uint32 => bits().map(u32::from).collect::<Vec<_>>().into(),
+        ElementType::Uint16 => bits().map(u16::from).collect::<Vec<_>>().into(),
         ElementType::Uint8 => bits().map(u8::from).collect::<Vec<_>>().into(),
         ElementType::Bool => bits().collect::<Vec<_>>().into(),
     };
@@ -175,7 +189,12 @@ mod tests {
     use super::*;
 
     fn signature() -> Signature {
-        let input = |name: &str, element, shape: Vec<Dimension>| TensorInfo { name: name.to_owned(), element, shape };
+        let input = |name: &str, element, shape: Vec<Dimension>| TensorInfo {
+            name: name.to_owned(),
+            element,
+            other: None,
+            shape,
+        };
         let named = |name: &str| Dimension::Named(name.to_owned());
         Signature {
             inputs: vec![
@@ -189,7 +208,7 @@ mod tests {
     #[test]
     fn items_are_counted_along_the_axis_of_that_name_or_the_first() {
         let of = |axes: [Dimension; 2]| {
-            let input = TensorInfo { name: "x".to_owned(), element: None, shape: axes.to_vec() };
+            let input = TensorInfo { name: "x".to_owned(), element: None, other: None, shape: axes.to_vec() };
             batch_axis(&Signature { inputs: vec![input], outputs: Vec::new() })
         };
         let named = |name: &str| Dimension::Named(name.to_owned());
@@ -233,8 +252,9 @@ mod tests {
         let unknown = base_sizes(&signature(), &[("Batch".to_owned(), 4)].into()).unwrap_err().to_string();
         assert_eq!(unknown, "the model has no dynamic axis `Batch`; it has batch, x.2, sequence");
         let mut text = signature();
-        text.inputs[0].element = None;
-        assert!(random_inputs(&text, &Sizes::new(), 1).unwrap_err().to_string().contains("`x`"));
+        (text.inputs[0].element, text.inputs[0].other) = (None, Some("float8e4m3fn".to_owned()));
+        let refused = random_inputs(&text, &Sizes::new(), 1).unwrap_err().to_string();
+        assert_eq!(refused, "the input `x` is of the type float8e4m3fn, for which no values can be made up");
         let huge = [("batch".to_owned(), usize::MAX)].into();
         assert!(random_inputs(&signature(), &huge, 1).unwrap_err().to_string().contains("too large"));
     }
