@@ -24,6 +24,7 @@ Examples:
   cargo xtask eval all --image photographs/
   cargo xtask eval --onnx model.onnx --shape batch=8 --engines ort:cpu,tract
   cargo xtask eval --onnx model.onnx --batches 1,8,64 --compare earlier.json --fail-if-slower
+  cargo xtask eval --onnx model.onnx --inputs test_data_set_0 --expected test_data_set_0
   cargo xtask eval --onnx new.onnx --against old.onnx --bisect    where two files part ways
 
 The exit status is 0 only if every engine ran where it was asked to, gives Burn's result for every item, and strays no
@@ -119,6 +120,14 @@ pub struct EvalOnnxArgs {
     /// input by its name, or a folder with ONNX's input_0.pb, input_1.pb, …. May be repeated.
     #[arg(long = "inputs", value_name = "PATH", requires = "onnx")]
     pub inputs: Vec<PathBuf>,
+    /// Validate and time the inputs of --inputs alone, and make up none.
+    #[arg(long, requires = "inputs")]
+    pub only_inputs: bool,
+    /// The outputs that you know to be right for the inputs of --inputs, one PATH for each in the same order: a .safetensors file with
+    /// a tensor for each output by its name, or a folder with ONNX's output_0.pb, output_1.pb, …. Every engine is compared with them,
+    /// too; the limit is --tolerance, or 1e-3 of the largest value.
+    #[arg(long = "expected", value_name = "PATH", requires = "inputs")]
+    pub expected: Vec<PathBuf>,
     /// Let engines stray from the reference by this share of the largest value of an output, however far float32 strays.
     ///
     /// [default: 16 times as far as float32 strays from float64, and at most 2 % of the largest value in a file with float16; 1e-3 where an operator has no float64 under ONNX Runtime]

@@ -140,20 +140,20 @@ impl Summary {
             );
         }
         text += &format!("{}\n\nVerified under {} against Burn in float64\n", operators(&content.nodes), self.runtime);
-        let mut table = Table::new(["case", "error", "error of Burn's float32", "difference from it"]);
+        let mut table = Table::new(["case", "error", "limit", "error of Burn's float32", "difference from it"]);
         for case in &self.verification.cases {
             table.row([
                 case.label.clone(),
                 format!("{:.2e}", case.error),
+                case.worst().map_or_else(String::new, |output| format!("{:.2e}", output.limit)),
                 format!("{:.2e}", case.native_error),
                 format!("{:.2e}", case.difference),
             ]);
         }
         text += &table.render();
         text += &format!(
-            "limit {:.2e}: {FACTOR} times the largest error of Burn's own float32 in the same output, or {FLOOR_ULP} units in \
-             the last place if that is more\n",
-            self.verification.limit()
+            "limit: {FACTOR} times the error of Burn's own float32 in the same output and case, or {FLOOR_ULP} units in the last \
+             place if that is more\n"
         );
         let Seconds { load, export, write, verify } = self.seconds;
         text += &format!(

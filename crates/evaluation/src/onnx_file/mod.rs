@@ -2,9 +2,11 @@
 
 pub mod about;
 pub mod compare;
+pub mod decisions;
 pub mod evaluate;
 pub mod given;
 pub mod inputs;
+pub mod judge;
 pub mod standard;
 pub mod sweep;
 pub mod widened;

@@ -1,5 +1,7 @@
 //! How an engine did.
 
+use std::cmp::Ordering;
+
 use serde::{Deserialize, Serialize};
 
 use super::Rule;
@@ -64,6 +66,9 @@ pub struct OutputError {
     /// The largest error of the framework's float32.
     #[serde(deserialize_with = "null_is_infinite")]
     pub native: f64,
+    /// Whether it was compared with the framework's float32, since float64 says nothing of it.
+    #[serde(default)]
+    pub apart: bool,
     /// Element type and shape, if they are not the framework's, with those: `int32 [2] and not float [2]`.
     #[serde(default)]
     pub form: Option<String>,
@@ -90,16 +95,23 @@ impl OutputError {
     }
 }
 
+/// Which of two outputs comes nearer to its limit or is farther beyond.
+fn farther(a: &OutputError, b: &OutputError) -> Ordering {
+    a.used().total_cmp(&b.used()).then(a.not_finite.cmp(&b.not_finite))
+}
+
+impl Case {
+    /// The output that comes nearest to its limit or is farthest beyond.
+    pub fn worst(&self) -> Option<&OutputError> {
+        self.outputs.iter().max_by(|a, b| farther(a, b))
+    }
+}
+
 impl Verification {
     /// The output that comes nearest to its limit or is farthest beyond, with its case.
     pub fn worst(&self) -> Option<(&Case, &OutputError)> {
-        let outputs = self.cases.iter().flat_map(|case| case.outputs.iter().map(move |output| (case, output)));
-        outputs.max_by(|(_, a), (_, b)| a.used().total_cmp(&b.used()).then(a.not_finite.cmp(&b.not_finite)))
-    }
-
-    /// The limit of the worst output; zero if there is none.
-    pub fn limit(&self) -> f64 {
-        self.worst().map_or(0.0, |(_, worst)| worst.limit)
+        let outputs = self.cases.iter().filter_map(|case| Some((case, case.worst()?)));
+        outputs.max_by(|(_, a), (_, b)| farther(a, b))
     }
 
     /// As [`worst`](Self::worst), if an output is beyond its limit.
@@ -111,10 +123,7 @@ impl Verification {
     pub fn failed(&self, engine: &str) -> Option<String> {
         let (Case { label, .. }, worst) = self.failure()?;
         let output = &worst.output;
-        let exact = match self.rule {
-            Rule::Float32(_) | Rule::Share(_) => "float64",
-            Rule::Apart(_) => &self.framework,
-        };
+        let exact = if worst.apart { self.framework.as_str() } else { "float64" };
         Some(match worst {
             OutputError { form: Some(form), .. } => format!("{engine} gives `{output}` as {form} ({label})"),
             worst if worst.not_finite > 0 => {

@@ -11,4 +11,5 @@ mod page;
 mod predict;
 mod report;
 mod setting;
+mod verdicts;
 mod worker;
