@@ -108,7 +108,8 @@ pub struct EvalOnnxArgs {
     /// Compare and time every engine on this ONNX file, whatever network it is. The options below are for it.
     #[arg(long, value_name = "FILE")]
     pub onnx: Option<PathBuf>,
-    /// The size of a dynamic axis; 1 if not given. An axis without a name is INPUT.INDEX, as in `x.0`. May be repeated.
+    /// The size of a dynamic axis. If not given it is that of --inputs, the least that the exporter says, at least 16 pixels and twice
+    /// the strides for an image, or 1. An axis without a name is INPUT.INDEX, as in `x.0`. May be repeated.
     #[arg(long = "shape", value_name = "AXIS=SIZE", requires = "onnx")]
     pub shapes: Vec<AxisSize>,
     /// The dynamic axis that counts items, which --batches and the scenarios change.
@@ -116,7 +117,7 @@ pub struct EvalOnnxArgs {
     /// [default: `batch`, `batch_size` or `N`, or the first axis of the first input if that is dynamic]
     #[arg(long, value_name = "AXIS", requires = "onnx")]
     pub batch_axis: Option<String>,
-    /// Inputs of your own, which are validated besides random ones, and whose sizes are the default for --shape: a .safetensors file with a tensor for each
+    /// Inputs of your own, which are validated besides random ones in the range of the operators that take them, and whose sizes are the default for --shape: a .safetensors file with a tensor for each
     /// input by its name, or a folder with ONNX's input_0.pb, input_1.pb, …. May be repeated.
     #[arg(long = "inputs", value_name = "PATH", requires = "onnx")]
     pub inputs: Vec<PathBuf>,

@@ -31,6 +31,9 @@ pub struct Decisions {
     floats: Vec<Deciding>,
 }
 
+/// The shape of a float that decides, and how far a right program may be from each value.
+type Reach = (Vec<usize>, Vec<f64>);
+
 /// A float that decides.
 struct Deciding {
     value: String,
@@ -105,7 +108,7 @@ impl Decisions {
             inputs.iter().cloned().chain(self.floats.iter().filter_map(|float| zero(float, wide))).collect()
         };
         let (strayed, right) = (native.run(&unshifted(false))?, exact.run(&unshifted(true))?);
-        let reaches: Vec<Option<(Vec<usize>, Vec<f64>)>> = self
+        let reaches: Vec<Option<Reach>> = self
             .floats
             .iter()
             .map(|float| {
@@ -119,7 +122,7 @@ impl Decisions {
             .collect();
         let mut alternatives = vec![right];
         for draw in 0..DRAWS + ORDERLY {
-            let shift = |(index, (float, reach)): (usize, (&Deciding, &Option<(Vec<usize>, Vec<f64>)>))| {
+            let shift = |(index, (float, reach)): (usize, (&Deciding, &Option<Reach>))| {
                 let Some((shape, reach)) = reach else { return zero(float, true) };
                 let seed = (draw * self.floats.len() + index) as u64;
                 let shifts: Vec<f64> =
@@ -195,7 +198,7 @@ mod tests {
         let inputs: Vec<&str> = decisions.model.graph.inputs.iter().map(|input| input.name.as_str()).collect();
         let outputs: Vec<&str> = decisions.model.graph.outputs.iter().map(|output| output.name.as_str()).collect();
         assert_eq!((inputs, outputs), (vec!["x", "e.shift"], vec!["y", "more", "e"]));
-        assert_eq!(types["y"].to_string(), "int64[?]");
+        assert_eq!(types["y"].to_string(), "int64[batch]");
         let plain = Graph::new("net").input(value("x", DataType::F32)).output(value("y", DataType::I64));
         let plain = plain.node(Node::new("Cast").input("x").output("y").attribute("to", DataType::I64));
         assert!(Decisions::of(&Model::new(13, plain)).is_none());

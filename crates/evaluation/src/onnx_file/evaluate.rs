@@ -10,20 +10,25 @@ use engines::engine::{Engine, EngineError, Signature};
 use engines::engine_name::EngineName;
 use engines::fingerprint::Fingerprint;
 use engines::libraries::Libraries;
+use engines::session::Metadata;
 use engines::tensor::NamedTensor;
 use engines::worker::remote::Launcher;
-use onnx_model::{Survey, SurveyError};
+use onnx_model::{LoadOptions, Model, Survey, SurveyError};
 use terminal::failure::sentence;
 
 use super::about::About;
 use super::compare::difference;
+use super::domains::Domains;
 use super::given::{inputs, outputs};
 use super::inputs::{
     InputsError, Sizes, base_sizes, batch_axis, cycled, dynamic_axes, elements, listed, random_inputs, sizes_of,
+    with_true_axes,
 };
 use super::judge::{Judgement, judge};
+use super::narrow::Ends;
+use super::ranges::{self, Ranges};
 use super::standard::{SHARE, Standard, expected};
-use super::sweep::{cases, label};
+use super::sweep::{MadeFor, cases, label};
 use crate::contender::Contender;
 use crate::line_up::LineUp;
 use crate::measure::Measure;
@@ -83,6 +88,8 @@ pub fn evaluate(request: &Request<'_>) -> Result<Report> {
         })?;
     }
     let fingerprint = Fingerprint::take(&files)?;
+    let (ends, other_ends) = (Ends::of(model)?, other.map(Ends::of).transpose()?);
+    let (model, other) = (ends.path(), other_ends.as_ref().map(Ends::path));
     let mut libraries = Libraries::find(&measure.datasets, launcher.clone())?;
     let names: Vec<EngineName> = match request.every {
         true => libraries.working().into_iter().map(EngineName::Ort).chain([EngineName::Tract]).collect(),
@@ -95,8 +102,10 @@ pub fn evaluate(request: &Request<'_>) -> Result<Report> {
     let started = launcher.engine(&plain.spec(compared)).map_err(|error| no_reference(error, compared))?;
     let (signature, metadata) = (started.signature().clone(), started.loaded().metadata.clone());
     let given = given(&signature, request.inputs)?;
+    let signature = with_true_axes(&signature, given.first().map(|(_, inputs)| inputs.as_slice()).unwrap_or_default());
+    let made_for = made_for(compared, &signature, metadata.as_ref());
     let right = right(&signature, request)?;
-    let sizes = sizes(&signature, &request.sizes, given.first())?;
+    let sizes = sizes(&signature, &request.sizes, given.first(), &made_for.ranges)?;
     let axis = counted(&signature, request)?;
     let at = |size: usize| {
         let mut sizes = sizes.clone();
@@ -108,12 +117,16 @@ pub fn evaluate(request: &Request<'_>) -> Result<Report> {
     let largest = axis.as_deref().zip(batches.iter().max().copied());
     let (random, too_large) = match request.only_inputs {
         true => (Vec::new(), Vec::new()),
-        false => cases(&signature, &sizes, largest)?,
+        false => cases(&signature, &sizes, largest, &made_for)?,
     };
     undone.extend(too_large);
-    let name = other.map_or_else(|| REFERENCE.to_owned(), |path| format!("{REFERENCE}, {}", path.display()));
+    let name = measure
+        .against
+        .as_ref()
+        .map_or_else(|| REFERENCE.to_owned(), |path| format!("{REFERENCE}, {}", path.display()));
     let mut reference = Contender::new(&name, None, Ok(started));
     let mut notes = measure.notes();
+    notes.extend(ends.note());
     let mut unproven = Vec::new();
     let own = given.first().cloned();
     let own_labels: Vec<String> = given.iter().map(|(label, _)| label.clone()).collect();
@@ -132,7 +145,7 @@ pub fn evaluate(request: &Request<'_>) -> Result<Report> {
         match repeated.or_else(case) {
             Some(inputs) => Ok(inputs),
             None if request.only_inputs => Err(InputsError::NotRepeated { sizes: label(&sizes) }),
-            None => random_inputs(&signature, &sizes, 0),
+            None => random_inputs(&signature, &sizes, 0, &made_for.domains),
         }
     };
     let ran = |size: usize| own.is_none() && tried.iter().any(|(name, _)| *name == label(&at(size)));
@@ -215,6 +228,14 @@ pub fn evaluate(request: &Request<'_>) -> Result<Report> {
     .judged())
 }
 
+/// The inputs that a file is made for; nothing where its graph cannot be read here.
+fn made_for(file: &Path, signature: &Signature, metadata: Option<&Metadata>) -> MadeFor {
+    let options = LoadOptions { external_data: false, ..LoadOptions::default() };
+    let model = Model::load_with(file, &options).ok();
+    let ranges = ranges::of(signature, metadata, model.as_ref());
+    MadeFor { ranges, domains: model.map(|model| Domains::of(&model)).unwrap_or_default() }
+}
+
 /// Why there is nothing to compare engines with.
 fn no_reference(error: EngineError, file: &Path) -> anyhow::Error {
     // Other reasons, such as an operator that is not known or a library that cannot be used, speak for themselves.
@@ -283,11 +304,11 @@ fn unlike(right: &NamedTensor, found: &NamedTensor) -> Option<String> {
     differs.then(|| format!("the output `{}` is {}, and the model gives {}", right.name, form(right), form(found)))
 }
 
-/// The sizes of the dynamic axes: as the user says, or those of the user's own inputs, or 1.
-fn sizes(signature: &Signature, asked: &Sizes, given: Option<&Case>) -> Result<Sizes> {
+/// The sizes of the dynamic axes: as the user says, or those of the user's own inputs, or what the model is made for.
+fn sizes(signature: &Signature, asked: &Sizes, given: Option<&Case>, ranges: &Ranges) -> Result<Sizes> {
     let mut sizes = given.map(|(_, inputs)| sizes_of(signature, inputs)).unwrap_or_default();
     sizes.extend(asked.iter().map(|(axis, size)| (axis.clone(), *size)));
-    Ok(base_sizes(signature, &sizes)?)
+    Ok(base_sizes(signature, &sizes, ranges)?)
 }
 
 /// The axis that counts items.

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
-use engines::worker::remote::Launcher;
+use engines::runtime::Runtime;
 use outcome::Outcome;
 use terminal::table::{Table, grouped};
 use verdict::Bench;
@@ -45,10 +45,8 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let tests = tests(&arguments.data, &arguments.filter)?;
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
-    let library = artifact::runtime::locate(&root.join("datasets/onnxruntime"))?.path;
-    let program = PathBuf::from(env!("CARGO_BIN_EXE_infer"));
-    let launcher = Launcher { program: program.clone(), ..Launcher::this_program()? };
-    let bench = Bench { root, program, library, launcher };
+    let runtime = Runtime::load(&root.join("datasets/onnxruntime"))?;
+    let bench = Bench { root, program: PathBuf::from(env!("CARGO_BIN_EXE_infer")), runtime };
     let (next, found) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
     std::thread::scope(|scope| {
         for _ in 0..arguments.jobs.max(1) {
@@ -57,6 +55,9 @@ fn main() -> Result<()> {
                     let outcome = bench.evaluate(test);
                     let name = test.file_name().unwrap_or_default().to_string_lossy().into_owned();
                     if let Ok(mut found) = found.lock() {
+                        if outcome != Outcome::Passed {
+                            eprintln!("{name}: {}: {}", outcome.kind(), outcome.reason());
+                        }
                         found.insert(name, outcome);
                         if found.len().is_multiple_of(100) {
                             eprintln!("{} of {}", grouped(&found.len().to_string()), grouped(&tests.len().to_string()));

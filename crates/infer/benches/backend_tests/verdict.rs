@@ -3,11 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use engines::engine::{Engine, EngineError};
-use engines::session::{Optimization, SessionOptions};
+use engines::engine::Engine;
+use engines::runtime::Runtime;
+use engines::session::{Optimization, Session, SessionOptions};
 use engines::tensor::{NamedTensor, Tensor};
-use engines::worker::EngineSpec;
-use engines::worker::remote::Launcher;
 use evaluation::onnx_file::given::{inputs, outputs};
 
 use crate::outcome::Outcome;
@@ -24,14 +23,12 @@ pub struct Bench<'a> {
     pub root: &'a Path,
     /// The program `infer`.
     pub program: PathBuf,
-    /// The library of ONNX Runtime.
-    pub library: PathBuf,
-    /// What starts sessions.
-    pub launcher: Launcher,
+    /// ONNX Runtime, in this process: what would crash it has crashed a worker of the evaluation before.
+    pub runtime: Runtime,
 }
 
 /// What ONNX Runtime makes of a test by itself.
-enum Runtime {
+enum Found {
     Right,
     Wrong,
     Refuses(String),
@@ -56,10 +53,10 @@ impl Bench<'_> {
             Err(error) => Verdict::Refused(error.to_string()),
         };
         match (verdict, self.runtime(&model, &data)) {
-            (Verdict::Passed, Runtime::Right) => Outcome::Passed,
-            (Verdict::Failed(reason), Runtime::Wrong) => Outcome::FailedFairly(reason),
-            (Verdict::NotProven(reason), Runtime::Right) => Outcome::NotProven(reason),
-            (Verdict::Refused(_), Runtime::Refuses(reason)) => Outcome::RefusedByTheRuntime(reason),
+            (Verdict::Passed, Found::Right) => Outcome::Passed,
+            (Verdict::Failed(reason), Found::Wrong) => Outcome::FailedFairly(reason),
+            (Verdict::NotProven(reason), Found::Right) => Outcome::NotProven(reason),
+            (Verdict::Refused(_), Found::Refuses(reason)) => Outcome::RefusedByTheRuntime(reason),
             (Verdict::Refused(reason), _) => Outcome::RefusedByKiln(reason),
             (Verdict::Failed(reason) | Verdict::NotProven(reason), _) => Outcome::WrongVerdict(reason),
             (Verdict::Passed, _) => Outcome::WrongVerdict("it passed".to_owned()),
@@ -91,24 +88,20 @@ impl Bench<'_> {
     }
 
     /// What the runtime gives, by ONNX's measure.
-    fn runtime(&self, model: &Path, data: &Path) -> Runtime {
+    fn runtime(&self, model: &Path, data: &Path) -> Found {
         let options = SessionOptions { optimization: Optimization::None, ..SessionOptions::default() };
-        let spec = EngineSpec::Ort { library: self.library.clone(), model: model.to_owned(), options };
-        let mut session = match self.launcher.engine(&spec) {
+        let mut session = match Session::open(&self.runtime, model, options) {
             Ok(session) => session,
-            Err(error) => return Runtime::Refuses(plain(&error.to_string())),
+            Err(error) => return Found::Refuses(plain(&error.to_string())),
         };
         let signature = session.signature().clone();
         let (Ok(inputs), Ok(right)) = (inputs(data, &signature), outputs(data, &signature)) else {
-            return Runtime::Unknown;
+            return Found::Unknown;
         };
         match session.run(&inputs) {
-            Ok(found) if right.iter().all(|right| is_right(right, &found)) => Runtime::Right,
-            Ok(_) => Runtime::Wrong,
-            Err(error @ (EngineError::Run { .. } | EngineError::Worker { .. } | EngineError::Gone { .. })) => {
-                Runtime::Refuses(plain(&error.to_string()))
-            }
-            Err(_) => Runtime::Unknown,
+            Ok(found) if right.iter().all(|right| is_right(right, &found)) => Found::Right,
+            Ok(_) => Found::Wrong,
+            Err(error) => Found::Refuses(plain(&error.to_string())),
         }
     }
 }
@@ -133,7 +126,7 @@ fn plain(sentence: &str) -> String {
     for word in sentence.split_inclusive(|letter: char| letter.is_whitespace() || "`'".contains(letter)) {
         let ends = word.chars().next_back().filter(|letter| "`'".contains(*letter));
         match (quote, ends) {
-            (None, _) if word.starts_with('/') => kept.push_str("… "),
+            (None, _) if word.trim_start_matches('(').starts_with('/') => kept.push_str("… "),
             (None, _) => kept.push_str(word),
             (Some(open), Some(close)) if open == close => kept.push_str(&format!("…{close}")),
             (Some(_), _) => {}
