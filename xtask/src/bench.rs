@@ -26,9 +26,10 @@ Examples:
   cargo xtask bench roundtrip                  AlexNet to ONNX and back into Burn: the same code, answers, and time
   cargo xtask bench harness                    what the harness of `eval` costs beside a bare loop and Python
   cargo xtask bench size                       the export of networks of 1.3 and 3 GB: seconds and memory
+  cargo xtask bench backend-tests              ONNX's own tests of operators, each through `eval --onnx`: counts by outcome
   cargo xtask bench bert-large                 BERT-large loaded, exported and asked in three engines: seconds and memory
 
-Results with their dates are kept in docs/benchmarks.md.")]
+Results with their dates are kept in docs/benchmarks.md, those of backend-tests in docs/validation.md.")]
 pub struct BenchArgs {
     /// What is measured.
     #[arg(value_enum)]
@@ -64,6 +65,8 @@ enum Benchmark {
     Size,
     /// BERT-large from its weights to an answer, in Burn, candle and ONNX Runtime.
     BertLarge,
+    /// The node tests of ONNX's backend tests, evaluated one by one.
+    BackendTests,
 }
 
 /// Runs a benchmark.
@@ -103,6 +106,12 @@ pub fn bench(arguments: &BenchArgs) -> Result<ExitCode> {
             need("onnxruntime")?;
             run("bert_large", None, &arguments.options)
         }
+        Benchmark::BackendTests => {
+            need("onnxruntime")?;
+            let mut options = vec![format!("--data={}", backend_tests()?.display())];
+            options.extend(arguments.options.iter().cloned());
+            run("backend_tests", None, &options)
+        }
     }
 }
 
@@ -123,6 +132,33 @@ fn python(arguments: &BenchArgs, requirements: &str) -> Result<Option<PathBuf>> 
             environment(&name.unwrap_or_default(), &workspace::root().join(requirements)).map(Some)
         }
     }
+}
+
+/// The folder with the node tests of ONNX, out of its package, which is unpacked once and never run.
+fn backend_tests() -> Result<PathBuf> {
+    let folder = workspace::root().join("target/python/backend-tests");
+    let complete = folder.join("complete");
+    if !complete.is_file() {
+        note(format_args!("Fetching ONNX's tests into {} (once).", folder.display()));
+        let requirements = workspace::root().join("crates/infer/benches/backend_tests.txt");
+        let mut pip = Command::new("python3");
+        pip.args([
+            "-m",
+            "pip",
+            "install",
+            "--disable-pip-version-check",
+            "--upgrade",
+            "--no-deps",
+            "--only-binary=:all:",
+        ]);
+        pip.args(["--implementation=cp", "--python-version=3.12", "--abi=cp312", "--platform=manylinux_2_17_x86_64"]);
+        pip.args(["--require-hashes", "--requirement"]).arg(requirements).arg("--target").arg(&folder);
+        if !succeeds(&mut pip)? {
+            bail!("ONNX's tests cannot be fetched; the message above says why");
+        }
+        artifact::write_atomic(complete, b"")?;
+    }
+    Ok(folder.join("onnx/backend/test/data/node"))
 }
 
 /// Builds and runs the benchmark `name` of whatever crate has it.

@@ -1,6 +1,6 @@
 //! Tensors in the JSON of the Open Inference Protocol (KServe v2), which Triton speaks.
 
-use half::f16;
+use half::{bf16, f16};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -57,9 +57,14 @@ pub fn datatype(element: ElementType) -> &'static str {
         ElementType::Float => "FP32",
         ElementType::Double => "FP64",
         ElementType::Float16 => "FP16",
+        ElementType::Bfloat16 => "BF16",
         ElementType::Int64 => "INT64",
         ElementType::Int32 => "INT32",
+        ElementType::Int16 => "INT16",
         ElementType::Int8 => "INT8",
+        ElementType::Uint64 => "UINT64",
+        ElementType::Uint32 => "UINT32",
+        ElementType::Uint16 => "UINT16",
         ElementType::Uint8 => "UINT8",
         ElementType::Bool => "BOOL",
     }
@@ -82,9 +87,14 @@ impl JsonTensor {
                 values.iter().map(|value| shortest(&value.to_string(), f64::from(*value))).collect()
             }
             Elements::F16(values) => values.iter().map(|value| Value::from(value.to_f32())).collect(),
+            Elements::BF16(values) => values.iter().map(|value| Value::from(value.to_f32())).collect(),
             Elements::F64(values) => values.iter().map(|value| Value::from(*value)).collect(),
             Elements::I64(values) => values.iter().map(|value| Value::from(*value)).collect(),
             Elements::I32(values) => values.iter().map(|value| Value::from(*value)).collect(),
+            Elements::I16(values) => values.iter().map(|value| Value::from(*value)).collect(),
+            Elements::U64(values) => values.iter().map(|value| Value::from(*value)).collect(),
+            Elements::U32(values) => values.iter().map(|value| Value::from(*value)).collect(),
+            Elements::U16(values) => values.iter().map(|value| Value::from(*value)).collect(),
             Elements::I8(values) => values.iter().map(|value| Value::from(*value)).collect(),
             Elements::U8(values) => values.iter().map(|value| Value::from(*value)).collect(),
             Elements::Bool(values) => values.iter().map(|value| Value::from(*value)).collect(),
@@ -110,6 +120,11 @@ impl JsonTensor {
             "FP64" => floats()?.into(),
             "FP16" => floats()?.into_iter().map(f16::from_f64).collect::<Vec<_>>().into(),
             "INT64" => whole()?.into(),
+            "BF16" => floats()?.into_iter().map(bf16::from_f64).collect::<Vec<_>>().into(),
+            "INT16" => narrow::<i16>(whole()?).ok_or_else(wrong)?.into(),
+            "UINT64" => self.data.iter().map(Value::as_u64).collect::<Option<Vec<u64>>>().ok_or_else(wrong)?.into(),
+            "UINT32" => narrow::<u32>(whole()?).ok_or_else(wrong)?.into(),
+            "UINT16" => narrow::<u16>(whole()?).ok_or_else(wrong)?.into(),
             "INT32" => narrow::<i32>(whole()?).ok_or_else(wrong)?.into(),
             "INT8" => narrow::<i8>(whole()?).ok_or_else(wrong)?.into(),
             "UINT8" => narrow::<u8>(whole()?).ok_or_else(wrong)?.into(),
@@ -136,13 +151,18 @@ mod tests {
 
     #[test]
     fn every_type_comes_back_as_it_was() {
-        let all: [Elements; 8] = [
+        let all: [Elements; 13] = [
             vec![0.1_f32, -1e-30, 3.4e38].into(),
             vec![0.1_f64].into(),
             vec![f16::from_f32(0.333)].into(),
             vec![i64::MAX, -1].into(),
             vec![i32::MIN].into(),
             vec![-128_i8].into(),
+            vec![bf16::from_f32(0.333)].into(),
+            vec![i16::MIN].into(),
+            vec![u64::MAX].into(),
+            vec![u32::MAX].into(),
+            vec![u16::MAX].into(),
             vec![255_u8].into(),
             vec![true, false].into(),
         ];

@@ -207,6 +207,7 @@ dynamic_batching {
         let tensor = |name: &str, element| TensorInfo {
             name: name.to_owned(),
             element: Some(element),
+            other: None,
             shape: ["batch", "sequence"].map(|axis| Dimension::Named(axis.to_owned())).into(),
         };
         Signature {
@@ -228,7 +229,7 @@ dynamic_batching {
     #[test]
     fn without_a_batch_there_is_no_batching_and_the_sizes_are_whole() {
         let shape = vec![Dimension::Fixed(1), Dimension::Fixed(3)];
-        let info = TensorInfo { name: "x".to_owned(), element: Some(ElementType::Float), shape };
+        let info = TensorInfo { name: "x".to_owned(), element: Some(ElementType::Float), other: None, shape };
         let signature = Signature { inputs: vec![info.clone()], outputs: vec![info] };
         let config = TritonConfig::new("net", &signature, 16, Some("labels.txt")).unwrap();
         let text = config.text();

@@ -281,16 +281,7 @@ fn doubled(tensors: &[NamedTensor]) -> Result<Vec<NamedTensor>, String> {
 }
 
 fn twice(elements: &Elements) -> Elements {
-    match elements {
-        Elements::F32(values) => values.repeat(2).into(),
-        Elements::F64(values) => values.repeat(2).into(),
-        Elements::F16(values) => values.repeat(2).into(),
-        Elements::I64(values) => values.repeat(2).into(),
-        Elements::I32(values) => values.repeat(2).into(),
-        Elements::I8(values) => values.repeat(2).into(),
-        Elements::U8(values) => values.repeat(2).into(),
-        Elements::Bool(values) => values.repeat(2).into(),
-    }
+    engines::each!(elements, values => values.repeat(2).into())
 }
 
 fn json<T: DeserializeOwned>(folder: &Path, place: &str) -> Result<T, String> {

@@ -167,7 +167,7 @@ impl ExportedModel {
         if let Some(case) = expected.not_finite() {
             return Err(VerifyError::NotFinite { case: case.to_string() });
         }
-        let reasons = expected.unproven(false);
+        let reasons = expected.unproven(false, 0);
         if !reasons.is_empty() {
             return Err(VerifyError::Unproven { reasons });
         }

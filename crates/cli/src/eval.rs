@@ -25,6 +25,7 @@ Examples:
   cargo xtask eval --onnx model.onnx --shape batch=8 --engines ort:cpu,tract
   cargo xtask eval --onnx model.onnx --batches 1,8,64 --compare earlier.json --fail-if-slower
   cargo xtask eval --onnx cats.onnx --task image-classification --data photographs/    photographs/CLASS/PICTURE
+  cargo xtask eval --onnx model.onnx --inputs test_data_set_0 --expected test_data_set_0
   cargo xtask eval --onnx new.onnx --against old.onnx --bisect    where two files part ways
 
 The exit status is 0 only if every engine ran where it was asked to, gives Burn's result for every item, and strays no
@@ -121,7 +122,8 @@ pub struct EvalOnnxArgs {
     /// Compare and time every engine on this ONNX file, whatever network it is. The options below are for it.
     #[arg(long, value_name = "FILE")]
     pub onnx: Option<PathBuf>,
-    /// The size of a dynamic axis; 1 if not given. An axis without a name is INPUT.INDEX, as in `x.0`. May be repeated.
+    /// The size of a dynamic axis. If not given it is that of --inputs, the least that the exporter says, at least 16 pixels and twice
+    /// the strides for an image, or 1. An axis without a name is INPUT.INDEX, as in `x.0`. May be repeated.
     #[arg(long = "shape", value_name = "AXIS=SIZE", requires = "onnx")]
     pub shapes: Vec<AxisSize>,
     /// The dynamic axis that counts items, which --batches and the scenarios change.
@@ -129,10 +131,18 @@ pub struct EvalOnnxArgs {
     /// [default: `batch`, `batch_size` or `N`, or the first axis of the first input if that is dynamic]
     #[arg(long, value_name = "AXIS", requires = "onnx")]
     pub batch_axis: Option<String>,
-    /// Inputs of your own, which are validated besides random ones, and whose sizes are the default for --shape: a .safetensors file with a tensor for each
+    /// Inputs of your own, which are validated besides random ones in the range of the operators that take them, and whose sizes are the default for --shape: a .safetensors file with a tensor for each
     /// input by its name, or a folder with ONNX's input_0.pb, input_1.pb, …. May be repeated.
     #[arg(long = "inputs", value_name = "PATH", requires = "onnx")]
     pub inputs: Vec<PathBuf>,
+    /// Validate and time the inputs of --inputs alone, and make up none.
+    #[arg(long, requires = "inputs")]
+    pub only_inputs: bool,
+    /// The outputs that you know to be right for the inputs of --inputs, one PATH for each in the same order: a .safetensors file with
+    /// a tensor for each output by its name, or a folder with ONNX's output_0.pb, output_1.pb, …. Every engine is compared with them,
+    /// too; the limit is --tolerance, or 1e-3 of the largest value.
+    #[arg(long = "expected", value_name = "PATH", requires = "inputs")]
+    pub expected: Vec<PathBuf>,
     /// Let engines stray from the reference by this share of the largest value of an output, however far float32 strays.
     ///
     /// [default: 16 times as far as float32 strays from float64, and at most 2 % of the largest value in a file with float16; 1e-3 where an operator has no float64 under ONNX Runtime]

@@ -48,6 +48,9 @@ pub struct TensorInfo {
     pub name: String,
     /// Its element type; `None` for one that is not handled here, such as strings.
     pub element: Option<ElementType>,
+    /// What it is instead, where its element type is not handled: `string`, `float8e4m3fn`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other: Option<String>,
     /// Its dimensions, outermost first.
     pub shape: Vec<Dimension>,
 }
@@ -67,7 +70,7 @@ pub enum Dimension {
 impl TensorInfo {
     /// A tensor of this name, element type and shape: `TensorInfo::new("logits", ElementType::Float, ["batch".into(), 10.into()])`.
     pub fn new(name: &str, element: ElementType, shape: impl Into<Vec<Dimension>>) -> Self {
-        Self { name: name.to_owned(), element: Some(element), shape: shape.into() }
+        Self { name: name.to_owned(), element: Some(element), other: None, shape: shape.into() }
     }
 }
 
@@ -223,9 +226,16 @@ impl fmt::Display for Dimension {
 impl fmt::Display for TensorInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shape: Vec<String> = self.shape.iter().map(Dimension::to_string).collect();
-        match self.element {
-            Some(element) => write!(f, "{}: {element} [{}]", self.name, shape.join(", ")),
-            None => write!(f, "{}: unsupported [{}]", self.name, shape.join(", ")),
+        write!(f, "{}: {} [{}]", self.name, self.kind(), shape.join(", "))
+    }
+}
+
+impl TensorInfo {
+    /// Its element type by its name, whether it is handled or not.
+    pub fn kind(&self) -> String {
+        match (&self.element, &self.other) {
+            (Some(element), _) => element.to_string(),
+            (None, other) => other.clone().unwrap_or_else(|| "unsupported".to_owned()),
         }
     }
 }

@@ -11,6 +11,7 @@ use ort::session::{Session as OrtSession, SessionInputValue};
 use ort::value::{DynValue, TensorElementType, TensorRef, ValueType};
 use serde::{Deserialize, Serialize};
 
+use crate::each;
 use crate::engine::{Dimension, Engine, EngineError, Placement, Signature, TensorInfo};
 use crate::placement;
 use crate::provider::{self, Provider, ProviderOptions};
@@ -306,16 +307,7 @@ fn run_error(engine: &str, error: &ort::Error) -> EngineError {
 /// A value that borrows the elements of `tensor`.
 fn view(tensor: &Tensor) -> ort::Result<SessionInputValue<'_>> {
     let shape = tensor.shape();
-    Ok(match tensor.elements() {
-        Elements::F32(elements) => TensorRef::from_array_view((shape, elements.as_slice()))?.into(),
-        Elements::F64(elements) => TensorRef::from_array_view((shape, elements.as_slice()))?.into(),
-        Elements::F16(elements) => TensorRef::from_array_view((shape, elements.as_slice()))?.into(),
-        Elements::I64(elements) => TensorRef::from_array_view((shape, elements.as_slice()))?.into(),
-        Elements::I32(elements) => TensorRef::from_array_view((shape, elements.as_slice()))?.into(),
-        Elements::I8(elements) => TensorRef::from_array_view((shape, elements.as_slice()))?.into(),
-        Elements::U8(elements) => TensorRef::from_array_view((shape, elements.as_slice()))?.into(),
-        Elements::Bool(elements) => TensorRef::from_array_view((shape, elements.as_slice()))?.into(),
-    })
+    Ok(each!(tensor.elements(), elements => TensorRef::from_array_view((shape, elements.as_slice()))?.into()))
 }
 
 /// Copies a value of the library out of it.
@@ -335,9 +327,14 @@ fn extract(engine: &str, name: &str, value: &DynValue) -> Result<Tensor, EngineE
         TensorElementType::Float32 => copied!(f32),
         TensorElementType::Float64 => copied!(f64),
         TensorElementType::Float16 => copied!(half::f16),
+        TensorElementType::Bfloat16 => copied!(half::bf16),
         TensorElementType::Int64 => copied!(i64),
         TensorElementType::Int32 => copied!(i32),
+        TensorElementType::Int16 => copied!(i16),
         TensorElementType::Int8 => copied!(i8),
+        TensorElementType::Uint64 => copied!(u64),
+        TensorElementType::Uint32 => copied!(u32),
+        TensorElementType::Uint16 => copied!(u16),
         TensorElementType::Uint8 => copied!(u8),
         TensorElementType::Bool => copied!(bool),
         _ => return Err(unsupported(kind)),
@@ -348,24 +345,49 @@ fn extract(engine: &str, name: &str, value: &DynValue) -> Result<Tensor, EngineE
 
 fn tensor_info(name: &str, kind: &ValueType) -> TensorInfo {
     let ValueType::Tensor { ty, shape, dimension_symbols } = kind else {
-        return TensorInfo { name: name.to_owned(), element: None, shape: Vec::new() };
+        return TensorInfo { name: name.to_owned(), element: None, other: Some(kind_name(kind)), shape: Vec::new() };
     };
     let dimension = |(&size, symbol): (&i64, &String)| match usize::try_from(size) {
         Ok(size) => Dimension::Fixed(size),
         Err(_) if symbol.is_empty() => Dimension::Unknown,
         Err(_) => Dimension::Named(symbol.clone()),
     };
-    let element = match ty {
+    let element = element_type(*ty);
+    let other = element.is_none().then(|| element_name(*ty));
+    let shape = shape.iter().zip(dimension_symbols.iter()).map(dimension).collect();
+    TensorInfo { name: name.to_owned(), element, other, shape }
+}
+
+fn element_type(ty: TensorElementType) -> Option<ElementType> {
+    match ty {
         TensorElementType::Float32 => Some(ElementType::Float),
         TensorElementType::Float64 => Some(ElementType::Double),
         TensorElementType::Float16 => Some(ElementType::Float16),
+        TensorElementType::Bfloat16 => Some(ElementType::Bfloat16),
         TensorElementType::Int64 => Some(ElementType::Int64),
         TensorElementType::Int32 => Some(ElementType::Int32),
+        TensorElementType::Int16 => Some(ElementType::Int16),
         TensorElementType::Int8 => Some(ElementType::Int8),
+        TensorElementType::Uint64 => Some(ElementType::Uint64),
+        TensorElementType::Uint32 => Some(ElementType::Uint32),
+        TensorElementType::Uint16 => Some(ElementType::Uint16),
         TensorElementType::Uint8 => Some(ElementType::Uint8),
         TensorElementType::Bool => Some(ElementType::Bool),
         _ => None,
-    };
-    let shape = shape.iter().zip(dimension_symbols.iter()).map(dimension).collect();
-    TensorInfo { name: name.to_owned(), element, shape }
+    }
+}
+
+/// ONNX's name of an element type; those that are not handled are called here as there, but for capitals.
+fn element_name(ty: TensorElementType) -> String {
+    element_type(ty).map_or_else(|| format!("{ty:?}").to_lowercase(), |element| element.to_string())
+}
+
+/// ONNX's name of a type: `tensor(string)`, `sequence(tensor(float))`.
+fn kind_name(kind: &ValueType) -> String {
+    match kind {
+        ValueType::Tensor { ty, .. } => format!("tensor({})", element_name(*ty)),
+        ValueType::Sequence(inner) => format!("sequence({})", kind_name(inner)),
+        ValueType::Optional(inner) => format!("optional({})", kind_name(inner)),
+        ValueType::Map { key, value } => format!("map({}, tensor({}))", element_name(*key), element_name(*value)),
+    }
 }

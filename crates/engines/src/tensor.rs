@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use half::f16;
+use half::{bf16, f16};
 use serde::{Deserialize, Serialize};
 
 /// A tensor, row-major. The elements are as many as the shape says.
@@ -21,16 +21,55 @@ pub enum Elements {
     F64(Vec<f64>),
     /// float16
     F16(Vec<f16>),
+    /// bfloat16
+    BF16(Vec<bf16>),
     /// int64
     I64(Vec<i64>),
     /// int32
     I32(Vec<i32>),
+    /// int16
+    I16(Vec<i16>),
     /// int8
     I8(Vec<i8>),
+    /// uint64
+    U64(Vec<u64>),
+    /// uint32
+    U32(Vec<u32>),
+    /// uint16
+    U16(Vec<u16>),
     /// uint8
     U8(Vec<u8>),
     /// bool
     Bool(Vec<bool>),
+}
+
+/// Does the same with the vector of elements, whatever their type.
+///
+/// ```
+/// use engines::{each, tensor::Elements};
+///
+/// let elements = Elements::from(vec![1_u16, 2, 3]);
+/// assert_eq!(each!(&elements, values => values.len()), 3);
+/// ```
+#[macro_export]
+macro_rules! each {
+    ($elements:expr, $values:ident => $does:expr) => {
+        match $elements {
+            $crate::tensor::Elements::F32($values) => $does,
+            $crate::tensor::Elements::F64($values) => $does,
+            $crate::tensor::Elements::F16($values) => $does,
+            $crate::tensor::Elements::BF16($values) => $does,
+            $crate::tensor::Elements::I64($values) => $does,
+            $crate::tensor::Elements::I32($values) => $does,
+            $crate::tensor::Elements::I16($values) => $does,
+            $crate::tensor::Elements::I8($values) => $does,
+            $crate::tensor::Elements::U64($values) => $does,
+            $crate::tensor::Elements::U32($values) => $does,
+            $crate::tensor::Elements::U16($values) => $does,
+            $crate::tensor::Elements::U8($values) => $does,
+            $crate::tensor::Elements::Bool($values) => $does,
+        }
+    };
 }
 
 /// What the elements of a tensor are, by ONNX's names.
@@ -43,12 +82,22 @@ pub enum ElementType {
     Double,
     /// 16-bit floating point.
     Float16,
+    /// The upper 16 bits of a 32-bit floating-point number.
+    Bfloat16,
     /// 64-bit integer.
     Int64,
     /// 32-bit integer.
     Int32,
+    /// 16-bit integer.
+    Int16,
     /// 8-bit integer.
     Int8,
+    /// 64-bit unsigned integer.
+    Uint64,
+    /// 32-bit unsigned integer.
+    Uint32,
+    /// 16-bit unsigned integer.
+    Uint16,
     /// 8-bit unsigned integer.
     Uint8,
     /// True or false.
@@ -111,9 +160,14 @@ impl Tensor {
             Elements::F32(elements) => elements.iter().map(|&x| f64::from(x)).collect(),
             Elements::F64(elements) => elements.clone(),
             Elements::F16(elements) => elements.iter().map(|&x| f64::from(x)).collect(),
+            Elements::BF16(elements) => elements.iter().map(|&x| f64::from(x)).collect(),
             Elements::I64(elements) => elements.iter().map(|&x| x as f64).collect(),
             Elements::I32(elements) => elements.iter().map(|&x| f64::from(x)).collect(),
+            Elements::I16(elements) => elements.iter().map(|&x| f64::from(x)).collect(),
             Elements::I8(elements) => elements.iter().map(|&x| f64::from(x)).collect(),
+            Elements::U64(elements) => elements.iter().map(|&x| x as f64).collect(),
+            Elements::U32(elements) => elements.iter().map(|&x| f64::from(x)).collect(),
+            Elements::U16(elements) => elements.iter().map(|&x| f64::from(x)).collect(),
             Elements::U8(elements) => elements.iter().map(|&x| f64::from(x)).collect(),
             Elements::Bool(elements) => elements.iter().map(|&x| f64::from(u8::from(x))).collect(),
         }
@@ -122,12 +176,16 @@ impl Tensor {
 
 impl Tensor {
     /// The elements of a type of whole numbers; `false` and `true` are 0 and 1. `None` for floating-point types.
-    pub fn to_i64(&self) -> Option<Vec<i64>> {
+    pub fn to_whole(&self) -> Option<Vec<i128>> {
         match &self.elements {
-            Elements::F32(_) | Elements::F64(_) | Elements::F16(_) => None,
-            Elements::I64(elements) => Some(elements.clone()),
+            Elements::F32(_) | Elements::F64(_) | Elements::F16(_) | Elements::BF16(_) => None,
+            Elements::I64(elements) => Some(elements.iter().map(|&x| x.into()).collect()),
             Elements::I32(elements) => Some(elements.iter().map(|&x| x.into()).collect()),
+            Elements::I16(elements) => Some(elements.iter().map(|&x| x.into()).collect()),
             Elements::I8(elements) => Some(elements.iter().map(|&x| x.into()).collect()),
+            Elements::U64(elements) => Some(elements.iter().map(|&x| x.into()).collect()),
+            Elements::U32(elements) => Some(elements.iter().map(|&x| x.into()).collect()),
+            Elements::U16(elements) => Some(elements.iter().map(|&x| x.into()).collect()),
             Elements::U8(elements) => Some(elements.iter().map(|&x| x.into()).collect()),
             Elements::Bool(elements) => Some(elements.iter().map(|&x| x.into()).collect()),
         }
@@ -136,22 +194,10 @@ impl Tensor {
     /// The same with zero, or `false`, at every place, in row-major order, that is not to be kept.
     #[must_use]
     pub fn keeping(&self, kept: impl Fn(usize) -> bool) -> Self {
-        macro_rules! kept {
-            ($elements:expr) => {{
-                let kept = |(place, &element)| if kept(place) { element } else { Default::default() };
-                $elements.iter().enumerate().map(kept).collect::<Vec<_>>().into()
-            }};
-        }
-        let elements: Elements = match &self.elements {
-            Elements::F32(elements) => kept!(elements),
-            Elements::F64(elements) => kept!(elements),
-            Elements::F16(elements) => kept!(elements),
-            Elements::I64(elements) => kept!(elements),
-            Elements::I32(elements) => kept!(elements),
-            Elements::I8(elements) => kept!(elements),
-            Elements::U8(elements) => kept!(elements),
-            Elements::Bool(elements) => kept!(elements),
-        };
+        let elements: Elements = each!(&self.elements, elements => {
+            let kept = |(place, &element)| if kept(place) { element } else { Default::default() };
+            elements.iter().enumerate().map(kept).collect::<Vec<_>>().into()
+        });
         Self { shape: self.shape.clone(), elements }
     }
 
@@ -165,21 +211,9 @@ impl Tensor {
     /// are; `None` if it has other axes.
     pub fn cycled(&self, shape: &[usize]) -> Option<Self> {
         let places = (self.shape.len() == shape.len()).then(|| places(&self.shape, shape))?;
-        macro_rules! picked {
-            ($elements:expr) => {
-                places.iter().filter_map(|&place| $elements.get(place).copied()).collect::<Vec<_>>().into()
-            };
-        }
-        let elements: Elements = match &self.elements {
-            Elements::F32(elements) => picked!(elements),
-            Elements::F64(elements) => picked!(elements),
-            Elements::F16(elements) => picked!(elements),
-            Elements::I64(elements) => picked!(elements),
-            Elements::I32(elements) => picked!(elements),
-            Elements::I8(elements) => picked!(elements),
-            Elements::U8(elements) => picked!(elements),
-            Elements::Bool(elements) => picked!(elements),
-        };
+        let elements: Elements = each!(&self.elements, elements => {
+            places.iter().filter_map(|&place| elements.get(place).copied()).collect::<Vec<_>>().into()
+        });
         Self::new(shape, elements).ok()
     }
 }
@@ -210,16 +244,7 @@ impl NamedTensor {
 impl Elements {
     /// How many there are.
     pub fn len(&self) -> usize {
-        match self {
-            Self::F32(elements) => elements.len(),
-            Self::F64(elements) => elements.len(),
-            Self::F16(elements) => elements.len(),
-            Self::I64(elements) => elements.len(),
-            Self::I32(elements) => elements.len(),
-            Self::I8(elements) => elements.len(),
-            Self::U8(elements) => elements.len(),
-            Self::Bool(elements) => elements.len(),
-        }
+        each!(self, elements => elements.len())
     }
 
     /// Whether there are none.
@@ -233,9 +258,14 @@ impl Elements {
             Self::F32(_) => ElementType::Float,
             Self::F64(_) => ElementType::Double,
             Self::F16(_) => ElementType::Float16,
+            Self::BF16(_) => ElementType::Bfloat16,
             Self::I64(_) => ElementType::Int64,
             Self::I32(_) => ElementType::Int32,
+            Self::I16(_) => ElementType::Int16,
             Self::I8(_) => ElementType::Int8,
+            Self::U64(_) => ElementType::Uint64,
+            Self::U32(_) => ElementType::Uint32,
+            Self::U16(_) => ElementType::Uint16,
             Self::U8(_) => ElementType::Uint8,
             Self::Bool(_) => ElementType::Bool,
         }
@@ -252,15 +282,21 @@ macro_rules! elements_from {
     };
 }
 
-elements_from!(f32 => F32, f64 => F64, f16 => F16, i64 => I64, i32 => I32, i8 => I8, u8 => U8, bool => Bool);
+elements_from!(f32 => F32, f64 => F64, f16 => F16, bf16 => BF16, i64 => I64, i32 => I32, i16 => I16, i8 => I8);
+elements_from!(u64 => U64, u32 => U32, u16 => U16, u8 => U8, bool => Bool);
 
 impl ElementType {
+    /// Whether it is a floating-point type.
+    pub fn is_float(self) -> bool {
+        matches!(self, Self::Float | Self::Double | Self::Float16 | Self::Bfloat16)
+    }
+
     /// The bytes of an element.
     pub fn size(self) -> usize {
         match self {
-            Self::Double | Self::Int64 => 8,
-            Self::Float | Self::Int32 => 4,
-            Self::Float16 => 2,
+            Self::Double | Self::Int64 | Self::Uint64 => 8,
+            Self::Float | Self::Int32 | Self::Uint32 => 4,
+            Self::Float16 | Self::Bfloat16 | Self::Int16 | Self::Uint16 => 2,
             Self::Int8 | Self::Uint8 | Self::Bool => 1,
         }
     }
@@ -272,9 +308,14 @@ impl fmt::Display for ElementType {
             Self::Float => "float",
             Self::Double => "double",
             Self::Float16 => "float16",
+            Self::Bfloat16 => "bfloat16",
             Self::Int64 => "int64",
             Self::Int32 => "int32",
+            Self::Int16 => "int16",
             Self::Int8 => "int8",
+            Self::Uint64 => "uint64",
+            Self::Uint32 => "uint32",
+            Self::Uint16 => "uint16",
             Self::Uint8 => "uint8",
             Self::Bool => "bool",
         })
@@ -314,12 +355,17 @@ mod tests {
 
     #[test]
     fn every_type_widens_to_float64() {
-        let cases: [(Elements, f64); 8] = [
+        let cases: [(Elements, f64); 13] = [
             (vec![1.5_f32].into(), 1.5),
             (vec![1.5_f64].into(), 1.5),
             (vec![f16::from_f32(1.5)].into(), 1.5),
+            (vec![bf16::from_f32(1.5)].into(), 1.5),
             (vec![-3_i64].into(), -3.0),
             (vec![-3_i32].into(), -3.0),
+            (vec![-3_i16].into(), -3.0),
+            (vec![u64::MAX].into(), 18_446_744_073_709_551_616.0),
+            (vec![u32::MAX].into(), 4_294_967_295.0),
+            (vec![u16::MAX].into(), 65_535.0),
             (vec![-3_i8].into(), -3.0),
             (vec![3_u8].into(), 3.0),
             (vec![true].into(), 1.0),

@@ -182,6 +182,10 @@ impl Contender {
 
 /// Why a placement is not what was asked for.
 fn elsewhere(provider: &Provider, placement: &Placement) -> Option<EngineError> {
+    // A graph that was folded into constants has nothing to run anywhere.
+    if *provider == Provider::Cpu && placement.parts.is_empty() {
+        return None;
+    }
     let missing = !placement.parts.iter().any(|part| provider.is_called(&part.provider) && part.nodes > 0);
     missing.then(|| {
         let parts = placement.parts.iter().map(|part| format!("{} on {}", part.nodes, part.provider));
@@ -264,6 +268,7 @@ mod tests {
         };
         let mixed = Placement { parts: vec![part("OpenVINOExecutionProvider", 1), part("CPUExecutionProvider", 9)] };
         assert!(elsewhere(&Provider::OpenVino, &mixed).is_none());
+        assert!(elsewhere(&Provider::Cpu, &Placement { parts: Vec::new() }).is_none());
         let fallen = Placement { parts: vec![part("CPUExecutionProvider", 10)] };
         let message = elsewhere(&Provider::OpenVino, &fallen).unwrap().to_string();
         assert_eq!(

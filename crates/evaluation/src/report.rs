@@ -52,6 +52,9 @@ pub struct EngineReport {
     pub row: Row,
     /// How far it strays from float64; `None` for the framework itself.
     pub verification: Option<Verification>,
+    /// How far it strays from the outputs that the user knows to be right; `None` where none were given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given: Option<Verification>,
     /// How it compares with the framework, item by item; `None` for the framework itself, and where no item was given.
     pub agreement: Option<Agreement>,
     /// How well it does at the task; empty for a task without known answers.
@@ -67,6 +70,7 @@ pub fn reports(line_up: &mut LineUp, verifications: Vec<Option<Verification>>, a
     let report = |contender: &mut Contender| EngineReport {
         row: contender.row.clone(),
         verification: verifications.next().flatten(),
+        given: None,
         agreement: agreements.next().flatten(),
         metrics: metrics.next().unwrap_or_default(),
     };
@@ -89,7 +93,8 @@ impl EngineReport {
             let (differing, all) = (agreement.differing.len(), agreement.items);
             failures.push(format!("{} differs for {differing} of {all} {items}", self.row.engine));
         }
-        failures.extend(self.verification.as_ref().and_then(|found| found.failed(&self.row.engine)));
+        let found = self.verification.iter().chain(&self.given);
+        failures.extend(found.filter_map(|found| found.failed(&self.row.engine)));
         failures
     }
 
@@ -179,6 +184,7 @@ impl Report {
         let mut parts: Vec<String> = self.warning().iter().map(|warning| format!("{warning}.\n")).collect();
         parts.extend(self.file.as_ref().map(About::text));
         parts.push(self.validation_text());
+        parts.extend(self.given_text());
         parts.extend(self.engines.iter().filter_map(|engine| self.differing_text(engine)));
         let rows: Vec<&Row> = self.engines.iter().map(|engine| &engine.row).collect();
         parts.extend(self.head.texts(&rows, &self.items));
@@ -236,6 +242,20 @@ impl Report {
             labels.join("; "),
             table.render()
         )
+    }
+
+    /// How every engine compares with the outputs that the user knows to be right.
+    fn given_text(&self) -> Option<String> {
+        let mut table = Table::new(["engine", "error", "limit", "relative"]);
+        let mut source = None;
+        for engine in &self.engines {
+            let Some(given) = &engine.given else { continue };
+            let Some((_, worst)) = given.worst() else { continue };
+            source.get_or_insert(&given.framework);
+            let figures = [worst.absolute, worst.limit, worst.relative].map(|value| format!("{value:.2e}"));
+            table.row([engine.row.engine.clone()].into_iter().chain(figures));
+        }
+        Some(format!("Compared with {}\n{}", source?, table.render()))
     }
 
     fn differing_text(&self, engine: &EngineReport) -> Option<String> {

@@ -144,7 +144,7 @@ impl Judged<'_> {
         for ((name, subject), found) in self.names.iter().zip(subjects).zip(self.verifications) {
             let Some((case, worst)) = found.as_ref().and_then(Verification::failure) else { continue };
             let Some(inputs) = self.expected.inputs(&case.label) else { continue };
-            let tolerance = self.expected.share_of(&worst.output).max(LEAST);
+            let tolerance = self.expected.share_of(&case.label, &worst.output).max(LEAST);
             match search.departure(name, inputs, worst, tolerance) {
                 Ok(Some(departure)) => subject.row.departure = Some(departure),
                 Ok(None) => notes.push(format!(

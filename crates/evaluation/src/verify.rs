@@ -4,23 +4,22 @@
 //! network is also run in float64, whose own error is a billionth of float32's. How far the framework's float32 strays
 //! from it is the measure, and an engine passes if it strays at most a few times as far, or [`FLOOR_ULP`] units in the last
 //! place of the largest value, where the framework happens to be nearly exact. Every output is measured by
-//! itself, since the outputs of a network may be of different magnitudes.
+//! itself in every case, since the outputs of a network may be of different magnitudes, and no case may widen the limit of another.
 //!
 //! Where a network has no float64, or the user names a share, a share of the largest value is the limit: see [`Rule`].
 
+mod output;
 mod rule;
 #[cfg(test)]
 mod tests;
 mod verdict;
 
-use half::f16;
-
 pub use rule::Rule;
 pub use verdict::{Case, OutputError, Verification};
 
-use crate::compare::{cosine, spacing};
 use engines::engine::{Engine, EngineError};
-use engines::tensor::{ElementType, NamedTensor, Tensor};
+use engines::tensor::{NamedTensor, Tensor};
+use output::{ExpectedOutput, State};
 
 /// How many times as far as the framework's float32 an engine may stray from the exact result.
 ///
@@ -44,45 +43,30 @@ pub const PROVING: f64 = 0.1;
 pub struct Expected {
     rule: Rule,
     framework: String,
+    /// Whether the limit is a share that the user set, which holds for whole numbers, too.
+    asked: bool,
     cases: Vec<ExpectedCase>,
-    outputs: Vec<ExpectedOutput>,
 }
 
 /// Inputs and what they give.
 struct ExpectedCase {
     label: String,
     inputs: Vec<NamedTensor>,
-    exact: Vec<NamedTensor>,
-    /// What the framework gives in float32; `None` if that is what counts as exact.
-    native: Option<Vec<NamedTensor>>,
+    outputs: Vec<ExpectedOutput>,
 }
 
-/// An output over all cases.
-struct ExpectedOutput {
-    name: String,
-    /// Its element type.
-    element: ElementType,
-    /// How far the framework's float32 strays; zero for whole numbers and truth values.
-    native_error: f64,
-    /// The largest value.
-    largest: f64,
-    /// The share of the largest value that is the limit, where float64 says nothing of this output.
-    share: Option<f64>,
-    limit: f64,
-}
+/// Outputs of which something is to be said, with the labels of the cases that it is said of.
+pub type Told = Vec<(String, Vec<String>)>;
 
-impl ExpectedOutput {
-    /// The same with the limit of a rule. Whole numbers and truth values are the same or they are not.
-    fn limited(self, rule: Rule) -> Self {
-        let limit = match (rule, self.share) {
-            _ if !is_float(self.element) => 0.0,
-            (Rule::Share(share) | Rule::Apart(share), _) | (Rule::Float32(_), Some(share)) => share * self.largest,
-            (Rule::Float32(multiple), None) => {
-                (multiple * self.native_error).max(FLOOR_ULP * unit(self.element, self.largest))
-            }
-        };
-        Self { limit, ..self }
-    }
+/// The widest of all limits.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Widest<'a> {
+    /// The output.
+    pub output: &'a str,
+    /// The case.
+    pub case: &'a str,
+    /// The limit, as a share of the largest value of the output in that case.
+    pub share: f64,
 }
 
 impl Expected {
@@ -97,7 +81,44 @@ impl Expected {
         cases: Vec<(String, Vec<NamedTensor>)>,
         progress: impl FnMut(f64),
     ) -> Result<Self, EngineError> {
-        Self::by(Rule::default(), native, Some(exact), cases, progress)
+        let exact = |inputs: &[NamedTensor]| exact.run(inputs).map(Some);
+        Self::by(Rule::default(), native, exact, cases, progress)
+    }
+
+    /// As [`of`](Self::of). A case that `exact` refuses has none: there `share` of the largest value of what `native` gives is
+    /// the limit. Gives the labels of those, with why.
+    ///
+    /// # Errors
+    /// When `native` fails, one of them lacks an output of the other, `exact` crashes or hangs, or it refuses all.
+    pub fn where_exact(
+        share: f64,
+        native: &mut dyn Engine,
+        exact: &mut dyn Engine,
+        cases: Vec<(String, Vec<NamedTensor>)>,
+        progress: impl FnMut(f64),
+    ) -> Result<(Self, Vec<(String, EngineError)>), EngineError> {
+        let labels: Vec<String> = cases.iter().map(|(label, _)| label.clone()).collect();
+        let mut refused = Vec::new();
+        let mut index = 0;
+        let exact = |inputs: &[NamedTensor]| {
+            index += 1;
+            match exact.run(inputs) {
+                Ok(outputs) => Ok(Some(outputs)),
+                Err(error) if matches!(error, EngineError::Gone { .. }) || refused.len() + 1 == labels.len() => {
+                    Err(error)
+                }
+                Err(error) => {
+                    refused.extend(labels.get(index - 1).cloned().map(|label| (label, error)));
+                    Ok(None)
+                }
+            }
+        };
+        let mut expected = Self::by(Rule::default(), native, exact, cases, progress)?;
+        for output in expected.cases.iter_mut().flat_map(|case| &mut case.outputs).filter(|output| output.is_apart()) {
+            output.share = Some(share);
+        }
+        let rule = expected.rule;
+        Ok((expected.limited(rule), refused))
     }
 
     /// Runs every case in float32, on `native`, which is what counts as exact: the limit is `share` of the largest value.
@@ -110,13 +131,26 @@ impl Expected {
         cases: Vec<(String, Vec<NamedTensor>)>,
         progress: impl FnMut(f64),
     ) -> Result<Self, EngineError> {
-        Self::by(Rule::Apart(share), native, None, cases, progress)
+        Self::by(Rule::Apart(share), native, |_| Ok(None), cases, progress)
+    }
+
+    /// Judges by outputs that `source` says are right: `share` of the largest value is the limit.
+    pub fn given(source: &str, share: f64, cases: Vec<(String, Vec<NamedTensor>, Vec<NamedTensor>)>) -> Self {
+        let output = |right: NamedTensor| ExpectedOutput::new(right.name, right.tensor, None);
+        let case = |(label, inputs, outputs): (_, _, Vec<NamedTensor>)| ExpectedCase {
+            label,
+            inputs,
+            outputs: outputs.into_iter().map(output).collect(),
+        };
+        let rule = Rule::Apart(share);
+        let cases = cases.into_iter().map(case).collect();
+        Self { rule, framework: source.to_owned(), asked: false, cases }.limited(rule)
     }
 
     fn by(
         rule: Rule,
         native: &mut dyn Engine,
-        mut exact: Option<&mut dyn Engine>,
+        mut exact: impl FnMut(&[NamedTensor]) -> Result<Option<Vec<NamedTensor>>, EngineError>,
         cases: Vec<(String, Vec<NamedTensor>)>,
         mut progress: impl FnMut(f64),
     ) -> Result<Self, EngineError> {
@@ -124,33 +158,20 @@ impl Expected {
         let mut results = Vec::new();
         for (label, inputs) in cases {
             let found = native.run(&inputs)?;
-            let (exact, native) = match &mut exact {
-                Some(exact) => (exact.run(&inputs)?, Some(found)),
-                None => (found, None),
+            let outputs = match exact(&inputs)? {
+                Some(exact) => exact
+                    .into_iter()
+                    .map(|exact| {
+                        let native = output(native.name(), &found, &exact.name)?.clone();
+                        Ok(ExpectedOutput::new(exact.name, native, Some(exact.tensor)))
+                    })
+                    .collect::<Result<_, EngineError>>()?,
+                None => found.into_iter().map(|native| ExpectedOutput::new(native.name, native.tensor, None)).collect(),
             };
-            results.push(ExpectedCase { label, inputs, exact, native });
+            results.push(ExpectedCase { label, inputs, outputs });
             progress(results.len() as f64 / total);
         }
-        let mut outputs: Vec<ExpectedOutput> = Vec::new();
-        for case in &results {
-            for exact in &case.exact {
-                let found = case.native(native.name(), &exact.name)?;
-                let element = found.elements().element_type();
-                let native_error = if is_float(element) { distance(found, &exact.tensor) } else { 0.0 };
-                let largest = magnitude(&exact.tensor.to_f64());
-                match outputs.iter_mut().find(|output| output.name == exact.name) {
-                    Some(output) => {
-                        output.native_error = output.native_error.max(native_error);
-                        output.largest = output.largest.max(largest);
-                    }
-                    None => {
-                        let name = exact.name.clone();
-                        outputs.push(ExpectedOutput { name, element, native_error, largest, share: None, limit: 0.0 });
-                    }
-                }
-            }
-        }
-        Ok(Self { rule, framework: native.name().to_owned(), cases: results, outputs }.limited(rule))
+        Ok(Self { rule, framework: native.name().to_owned(), asked: false, cases: results }.limited(rule))
     }
 
     /// The same under another name of the framework.
@@ -162,70 +183,79 @@ impl Expected {
     /// Judges by `share` of the largest value what float64 says nothing of: an output in which float32 is infinite or of another
     /// shape where float64 is not, which is then compared with float32; and one that is float64 in the network itself, where the
     /// share is as much smaller as its units are. Gives the names of the former.
-    pub fn fall_back(mut self, share: f64) -> (Self, Vec<String>) {
-        let mut names = Vec::new();
-        for output in &mut self.outputs {
-            if !output.native_error.is_finite() {
-                names.push(output.name.clone());
-                (output.native_error, output.largest, output.share) = (0.0, 0.0, Some(share));
-                for case in &mut self.cases {
-                    let native = case.native.iter().flatten().find(|native| native.name == output.name).cloned();
-                    let exact = case.exact.iter_mut().find(|exact| exact.name == output.name);
-                    if let (Some(native), Some(exact)) = (native, exact) {
-                        output.largest = output.largest.max(magnitude(&native.tensor.to_f64()));
-                        *exact = native;
-                    }
+    pub fn fall_back(mut self, share: f64) -> (Self, Told) {
+        let mut told = Told::new();
+        for case in &mut self.cases {
+            for output in &mut case.outputs {
+                if !output.fall_back(share) {
+                    continue;
                 }
-            } else if output.element == ElementType::Double && output.native_error == 0.0 {
-                output.share = Some(share * f64::EPSILON / f64::from(f32::EPSILON));
+                match told.iter_mut().find(|(name, _)| *name == output.name) {
+                    Some((_, labels)) => labels.push(case.label.clone()),
+                    None => told.push((output.name.clone(), vec![case.label.clone()])),
+                }
             }
         }
         let rule = self.rule;
-        (self.limited(rule), names)
+        (self.limited(rule), told)
     }
 
     /// What keeps an agreement from proving anything, in sentences: outputs of which every value is zero or no number in every
-    /// case, or that are empty, and limits above [`PROVING`] of the largest value, unless the user set the limit.
-    pub fn unproven(&self, limit_is_asked_for: bool) -> Vec<String> {
-        let mut told = Vec::new();
-        for ExpectedOutput { name, largest, limit, .. } in &self.outputs {
-            let values = self.cases.iter().flat_map(|case| &case.exact).filter(|output| output.name == *name);
-            let values: Vec<f64> = values.flat_map(|output| output.tensor.to_f64()).collect();
-            let is_all = |of: fn(&f64) -> bool| values.iter().all(of);
-            let wide = limit / largest;
-            if values.is_empty() {
-                told.push(format!("`{name}` is empty in every case"));
-            } else if is_all(|value| *value == 0.0) {
-                told.push(format!("every value of `{name}` is zero in every case"));
-            } else if is_all(|value| !value.is_finite()) {
-                told.push(format!("no value of `{name}` is a finite number in any case"));
-            } else if wide > PROVING && !limit_is_asked_for {
-                told.push(format!(
-                    "the limit of `{name}` is {:.0} % of its largest value, and above {:.0} % it lets wrong results pass \
-                     (--tolerance sets a limit of your own)",
-                    100.0 * wide,
-                    100.0 * PROVING
-                ));
-            }
-        }
-        told
+    /// case, or that are empty, and such as have no case with a limit of at most [`PROVING`] of the largest value, unless the user
+    /// set the limit. Each of the first `own` cases, of all if there are fewer, must prove something by itself.
+    pub fn unproven(&self, limit_is_asked_for: bool, own: usize) -> Vec<String> {
+        let told = self.names().filter_map(|name| {
+            let state = |(case, output): (_, &ExpectedOutput)| match output.state() {
+                State::Wide(_) if limit_is_asked_for => (case, State::Proving),
+                state => (case, state),
+            };
+            doubt(name, &self.of_output(name).map(state).collect::<Vec<_>>(), own)
+        });
+        told.collect()
+    }
+
+    /// The cases whose limit of an output is above [`PROVING`] of its largest value, by the outputs.
+    pub fn wide(&self) -> Told {
+        let wide = |name: &str| -> Vec<String> {
+            let wide = self.of_output(name).filter(|(_, output)| matches!(output.state(), State::Wide(_)));
+            wide.map(|(case, _)| case.to_owned()).collect()
+        };
+        let told = self.names().map(|name| (name.to_owned(), wide(name)));
+        told.filter(|(_, cases)| !cases.is_empty()).collect()
+    }
+
+    /// The names of the outputs.
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.cases.first().into_iter().flat_map(|case| &case.outputs).map(|output| output.name.as_str())
+    }
+
+    /// An output in every case, with the label of the case.
+    fn of_output<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a str, &'a ExpectedOutput)> {
+        let outputs =
+            self.cases.iter().flat_map(|case| case.outputs.iter().map(|output| (case.label.as_str(), output)));
+        outputs.filter(move |(_, output)| output.name == name)
+    }
+
+    fn outputs(&self) -> impl Iterator<Item = (&ExpectedCase, &ExpectedOutput)> {
+        self.cases.iter().flat_map(|case| case.outputs.iter().map(move |output| (case, output)))
     }
 
     /// Lets no limit that comes of a multiple exceed `share` of the largest value, nor fall below `least` times the error that
     /// was measured.
     #[must_use]
     pub fn capped(mut self, share: f64, least: f64) -> Self {
-        for output in self.outputs.iter_mut().filter(|output| is_float(output.element)) {
-            output.limit = output.limit.min((share * output.largest).max(least * output.native_error));
-        }
+        self.cases.iter_mut().flat_map(|case| &mut case.outputs).for_each(|output| output.cap(share, least));
         self
     }
 
-    /// The output with the widest limit, and that as a share of its largest value.
-    pub fn widest(&self) -> Option<(&str, f64)> {
-        let shares = self.outputs.iter().filter(|output| output.largest > 0.0);
-        let shares = shares.map(|output| (output.name.as_str(), output.limit / output.largest));
-        shares.max_by(|(_, a), (_, b)| a.total_cmp(b))
+    /// The widest limit of at most `most` of the largest value.
+    pub fn widest(&self, most: f64) -> Option<Widest<'_>> {
+        let shares = self.outputs().map(|(case, output)| Widest {
+            output: &output.name,
+            case: &case.label,
+            share: output.share_of_largest(),
+        });
+        shares.filter(|widest| widest.share <= most).max_by(|a, b| a.share.total_cmp(&b.share))
     }
 
     /// Judges by another multiple of what the framework's float32 strays, where there is a float64.
@@ -237,41 +267,66 @@ impl Expected {
         }
     }
 
-    /// Judges by a share of the largest value, whatever float32 strays.
+    /// Judges by a share of the largest value that the user set, whatever float32 strays, whole numbers as well.
     #[must_use]
     pub fn share(self, share: f64) -> Self {
         let rule = match self.rule {
             Rule::Float32(_) | Rule::Share(_) => Rule::Share(share),
             Rule::Apart(_) => Rule::Apart(share),
         };
-        self.limited(rule)
+        Self { asked: true, ..self }.limited(rule)
     }
 
     /// The same with the limits of a rule.
-    fn limited(self, rule: Rule) -> Self {
-        let outputs = self.outputs.into_iter().map(|output| output.limited(rule)).collect();
-        Self { rule, outputs, ..self }
+    fn limited(mut self, rule: Rule) -> Self {
+        let asked = self.asked;
+        self.cases.iter_mut().flat_map(|case| &mut case.outputs).for_each(|output| output.limit_by(rule, asked));
+        Self { rule, ..self }
     }
 
-    /// What an output may stray, as a share of its largest value; zero if all of that are zero.
-    pub fn share_of(&self, output: &str) -> f64 {
-        let found = self.outputs.iter().find(|found| found.name == output && found.largest > 0.0);
-        found.map_or(0.0, |found| found.limit / found.largest)
+    /// What an output may stray in a case, as a share of its largest value there; zero if all of that are zero.
+    pub fn share_of(&self, case: &str, output: &str) -> f64 {
+        let found = self.outputs().find(|(of, found)| of.label == case && found.name == output);
+        found.map_or(0.0, |(_, found)| found.share_of_largest())
     }
 
     /// How far the framework's float32 strays from float64 at most; infinite if it gives what is no number, or of another
     /// shape.
     fn native_error(&self) -> f64 {
-        self.outputs.iter().fold(0.0, |most, output| most.max(output.native_error))
+        self.outputs().fold(0.0, |most, (_, output)| most.max(output.native_error))
     }
 
     /// The first case in which the framework itself gives a value that is no finite number, in either precision.
     pub fn not_finite(&self) -> Option<&str> {
-        let finite = |outputs: &[NamedTensor]| {
-            outputs.iter().all(|output| output.tensor.to_f64().iter().all(|value| value.is_finite()))
+        self.outputs().find(|(_, output)| !output.is_finite()).map(|(case, _)| case.label.as_str())
+    }
+
+    /// The cases in which an engine gives another whole number or truth value.
+    pub fn undecided(&self, found: &[Option<Verification>]) -> Vec<String> {
+        let differs = |case: &ExpectedCase, output: &ExpectedOutput| {
+            let cases = found.iter().flatten().flat_map(|found| &found.cases).filter(|found| found.label == case.label);
+            let mut outputs = cases.flat_map(|found| &found.outputs);
+            outputs.any(|found| found.output == output.name && found.form.is_none() && !found.passed())
         };
-        let finite = |case: &ExpectedCase| finite(&case.exact) && case.native.as_deref().is_none_or(finite);
-        self.cases.iter().find(|case| !finite(case)).map(|case| case.label.as_str())
+        let mut labels: Vec<String> = Vec::new();
+        for (case, _) in self.outputs().filter(|(case, output)| output.is_whole() && differs(case, output)) {
+            if !labels.contains(&case.label) {
+                labels.push(case.label.clone());
+            }
+        }
+        labels
+    }
+
+    /// Takes whole numbers and truth values of a case that are lawful as well.
+    pub fn consider(&mut self, label: &str, alternatives: &[Vec<NamedTensor>]) {
+        let outputs = self.cases.iter_mut().filter(|case| case.label == label).flat_map(|case| &mut case.outputs);
+        for output in outputs.filter(|output| output.is_whole()) {
+            for found in alternatives.iter().flatten() {
+                if found.name == output.name {
+                    output.consider(&found.tensor);
+                }
+            }
+        }
     }
 
     /// The inputs of a case.
@@ -289,15 +344,12 @@ impl Expected {
             let found = engine.run(&case.inputs)?;
             let mut judged =
                 Case { label: case.label.clone(), error: 0.0, native_error: 0.0, difference: 0.0, outputs: Vec::new() };
-            for exact in &case.exact {
-                let found = output(engine.name(), &found, &exact.name)?;
-                let native = case.native(&self.framework, &exact.name)?;
-                let limit =
-                    self.outputs.iter().find(|output| output.name == exact.name).map_or(0.0, |found| found.limit);
-                let output = strays(found, native, exact, limit);
+            for expected in &case.outputs {
+                let found = output(engine.name(), &found, &expected.name)?;
+                let output = expected.strays(found);
                 judged.error = judged.error.max(output.absolute);
                 judged.native_error = judged.native_error.max(output.native);
-                judged.difference = judged.difference.max(distance(found, native));
+                judged.difference = judged.difference.max(expected.difference(found));
                 judged.outputs.push(output);
             }
             cases.push(judged);
@@ -313,11 +365,36 @@ impl Expected {
     }
 }
 
-impl ExpectedCase {
-    /// What the framework gives in float32 for an output.
-    fn native(&self, framework: &str, name: &str) -> Result<&Tensor, EngineError> {
-        output(framework, self.native.as_ref().unwrap_or(&self.exact), name)
+/// Why agreement in an output proves nothing, given what it would prove in each case, the first `own` of which are the user's own.
+fn doubt(name: &str, states: &[(&str, State)], own: usize) -> Option<String> {
+    let wide = |states: &[(&str, State)]| {
+        states.iter().find_map(|(case, state)| match state {
+            State::Wide(share) => Some(format!(
+                "the limit of `{name}` is {:.0} % of its largest value ({case}), and above {:.0} % it lets wrong results pass \
+                 (--tolerance sets a limit of your own)",
+                100.0 * share,
+                100.0 * PROVING
+            )),
+            _ => None,
+        })
+    };
+    let all = |of: &[State]| states.iter().all(|(_, state)| of.contains(state));
+    if let Some(told) = wide(states.get(..own).unwrap_or(states)) {
+        return Some(told);
     }
+    if states.iter().any(|(_, state)| *state == State::Proving) {
+        return None;
+    }
+    wide(states).or_else(|| {
+        Some(match () {
+            () if all(&[State::Empty]) => format!("`{name}` is empty in every case"),
+            () if all(&[State::Empty, State::Zero]) => format!("every value of `{name}` is zero in every case"),
+            () if all(&[State::Empty, State::NotFinite]) => {
+                format!("no value of `{name}` is a finite number in any case")
+            }
+            () => format!("no case gives a value of `{name}` that is a finite number other than zero"),
+        })
+    })
 }
 
 /// Compares `engine` on every case with the framework in float32, `native`, and in float64, `exact`.
@@ -339,76 +416,4 @@ fn output<'a>(engine: &str, outputs: &'a [NamedTensor], name: &str) -> Result<&'
         name: name.to_owned(),
         found: "missing".to_owned(),
     })
-}
-
-fn is_float(element: ElementType) -> bool {
-    matches!(element, ElementType::Float | ElementType::Double | ElementType::Float16)
-}
-
-/// The distance from a magnitude to the next larger one of an element type; for whole numbers that of float32.
-fn unit(element: ElementType, magnitude: f64) -> f64 {
-    match element {
-        ElementType::Double => magnitude.next_up() - magnitude,
-        ElementType::Float16 => spacing(magnitude) * f64::from(f16::EPSILON) / f64::from(f32::EPSILON),
-        _ => spacing(magnitude),
-    }
-}
-
-/// How far an output strays from the exact one, and how far the framework's float32 does.
-fn strays(found: &Tensor, native: &Tensor, exact: &NamedTensor, limit: f64) -> OutputError {
-    let exact_values = exact.tensor.to_f64();
-    let (values, largest) = (found.to_f64(), magnitude(&exact_values));
-    let element = native.elements().element_type();
-    let absolute = match is_float(element) {
-        true => distance(found, &exact.tensor),
-        false => unlike(found, native, &exact.tensor),
-    };
-    let form = |tensor: &Tensor| format!("{} {:?}", tensor.elements().element_type(), tensor.shape());
-    OutputError {
-        output: exact.name.clone(),
-        absolute,
-        limit,
-        relative: match absolute {
-            0.0 => 0.0,
-            absolute => absolute / largest,
-        },
-        ulp: absolute / unit(element, largest),
-        cosine: cosine(&values, &exact_values),
-        not_finite: values.iter().zip(&exact_values).filter(|&pair| differs(pair)).count(),
-        native: distance(native, &exact.tensor),
-        form: (form(found) != form(native)).then(|| format!("{} and not {}", form(found), form(native))),
-    }
-}
-
-/// Whether one of two values is infinite or no number, and the other one is not the same.
-fn differs((a, b): (&f64, &f64)) -> bool {
-    !(a.is_finite() && b.is_finite()) && a != b && !(a.is_nan() && b.is_nan())
-}
-
-/// The largest difference between two tensors; infinite if one of them has another shape, or holds what is no finite number
-/// where the other one holds another.
-fn distance(a: &Tensor, b: &Tensor) -> f64 {
-    let (values, others) = (a.to_f64(), b.to_f64());
-    match a.shape() == b.shape() {
-        true => values.iter().zip(&others).fold(0.0, |most, pair| match pair {
-            pair if differs(pair) => f64::INFINITY,
-            (a, b) if a.is_finite() && b.is_finite() => most.max((a - b).abs()),
-            _ => most,
-        }),
-        false => f64::INFINITY,
-    }
-}
-
-/// The largest difference of whole numbers from the exact ones, where they are not those of float32 either: a choice between
-/// two values that are nearly the same may fall either way. Infinite if shapes or types differ.
-fn unlike(found: &Tensor, native: &Tensor, exact: &Tensor) -> f64 {
-    let whole = [found, native, exact].map(|tensor| tensor.to_i64().filter(|_| tensor.shape() == found.shape()));
-    let [Some(found), Some(native), Some(exact)] = whole else { return f64::INFINITY };
-    let differences = found.iter().zip(native.iter().zip(&exact)).filter(|(found, (a, b))| found != a && found != b);
-    differences.fold(0.0, |most, (found, (_, exact))| most.max(found.abs_diff(*exact) as f64))
-}
-
-/// The largest finite value, without its sign.
-fn magnitude(values: &[f64]) -> f64 {
-    values.iter().filter(|value| value.is_finite()).fold(0.0, |most, value| most.max(value.abs()))
 }

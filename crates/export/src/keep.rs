@@ -46,6 +46,7 @@ mod tests {
             cosine: None,
             not_finite: 0,
             native: 0.25,
+            apart: false,
             form: None,
         };
         let label = "batch 1".to_owned();

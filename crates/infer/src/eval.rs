@@ -120,7 +120,7 @@ fn one(network: NetworkId, arguments: &EvalArgs) -> Result<ExitCode> {
 
 /// Evaluates an ONNX file, whatever network it is.
 fn file(model: &Path, arguments: &EvalArgs) -> Result<ExitCode> {
-    let EvalOnnxArgs { shapes, batch_axis, inputs, tolerance, .. } = &arguments.file;
+    let EvalOnnxArgs { shapes, batch_axis, inputs, only_inputs, expected, tolerance, .. } = &arguments.file;
     let task = match arguments.file_task.kind {
         Some(FileTask::ImageClassification) => {
             if arguments.task.data.is_none() && arguments.task.images.is_empty() {
@@ -140,8 +140,10 @@ fn file(model: &Path, arguments: &EvalArgs) -> Result<ExitCode> {
     let out = arguments.out.clone().unwrap_or_else(|| EvalOnnxArgs::OUT.into());
     let measure = measure(&arguments.measure)?;
     let launcher = launcher(&arguments.measure)?;
-    let outputs =
-        outputs(&arguments.measure, inputs.iter().flat_map(|path| held_by(path)).chain([model.to_owned()]).chain(read));
+    let outputs = outputs(
+        &arguments.measure,
+        inputs.iter().chain(expected).flat_map(|path| held_by(path)).chain([model.to_owned()]).chain(read),
+    );
     let place = Place { out: &out, outputs: &outputs, compare: arguments.measure.compare.as_deref() };
     let EngineArgs { engines, providers, provider_options, .. } = &arguments.measure.engines;
     let every = engines.is_empty() && providers.is_empty() && provider_options.is_empty();
@@ -150,6 +152,8 @@ fn file(model: &Path, arguments: &EvalArgs) -> Result<ExitCode> {
         sizes: shapes.iter().map(|shape| (shape.axis.clone(), shape.size)).collect(),
         batch_axis: batch_axis.clone(),
         inputs,
+        only_inputs: *only_inputs,
+        expected,
         tolerance: *tolerance,
         measure: &measure,
         every,
@@ -170,11 +174,13 @@ fn file(model: &Path, arguments: &EvalArgs) -> Result<ExitCode> {
 }
 
 fn file_command(model: &Path, arguments: &EvalArgs, measure: &Measure) -> String {
-    let EvalOnnxArgs { shapes, batch_axis, inputs, tolerance, .. } = &arguments.file;
+    let EvalOnnxArgs { shapes, batch_axis, inputs, only_inputs, expected, tolerance, .. } = &arguments.file;
     let mut command = "cargo xtask eval".to_owned() + &named("--onnx", model);
     command.extend(shapes.iter().map(|shape| format!(" --shape {}={}", shape.axis, shape.size)));
     command.extend(batch_axis.iter().map(|axis| format!(" --batch-axis {axis}")));
     command.extend(inputs.iter().map(|path| named("--inputs", path)));
+    command.extend(only_inputs.then_some(" --only-inputs"));
+    command.extend(expected.iter().map(|path| named("--expected", path)));
     command.extend(tolerance.iter().map(|share| format!(" --tolerance {share}")));
     command.extend(measure.against.iter().map(|path| named("--against", path)));
     command + &picture_file::words(&arguments.file_task, &arguments.task) + &measure.words()

@@ -67,16 +67,7 @@ fn a_session_per_size_gives_the_same() {
     let mut session = Session::open(&runtime(), fixture(), options).unwrap();
     let twice = |input: NamedTensor| {
         let shape = [2, 2];
-        let doubled: Elements = match input.tensor.elements() {
-            Elements::F32(x) => [x.as_slice(), x].concat().into(),
-            Elements::F64(x) => [x.as_slice(), x].concat().into(),
-            Elements::F16(x) => [x.as_slice(), x].concat().into(),
-            Elements::I64(x) => [x.as_slice(), x].concat().into(),
-            Elements::I32(x) => [x.as_slice(), x].concat().into(),
-            Elements::I8(x) => [x.as_slice(), x].concat().into(),
-            Elements::U8(x) => [x.as_slice(), x].concat().into(),
-            Elements::Bool(x) => [x.as_slice(), x].concat().into(),
-        };
+        let doubled: Elements = engines::each!(input.tensor.elements(), values => values.repeat(2).into());
         NamedTensor::new(input.name, Tensor::new(shape, doubled).unwrap())
     };
     let small = self::session().run(&inputs()).unwrap();

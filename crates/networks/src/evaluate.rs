@@ -130,7 +130,7 @@ pub fn evaluate<N: Network, T: Task>(request: &Request<'_>, task: &T) -> Result<
     line_up.candidates.iter_mut().for_each(|candidate| candidate.start(&sample));
     // What a candidate cannot answer does not keep it from being judged.
     let verifications = line_up.judge(&expected);
-    let unproven = expected.unproven(false);
+    let unproven = expected.unproven(false, usize::MAX);
     let progress = Progress::new(T::ITEMS);
     let asked = ask_all(&mut line_up, task, |share| progress.set(share))?;
     drop(progress);

@@ -21,15 +21,21 @@ pub fn of(proto: &ModelProto) -> Signature {
 fn info(declared: &ValueInfoProto) -> TensorInfo {
     let kind = declared.r#type.as_ref().and_then(|kind| kind.value.as_ref());
     let Some(Kind::TensorType(tensor)) = kind else {
-        return TensorInfo { name: declared.name.clone(), element: None, shape: Vec::new() };
+        let other = Some("no tensor".to_owned());
+        return TensorInfo { name: declared.name.clone(), element: None, other, shape: Vec::new() };
     };
     let element = DataType::try_from(tensor.elem_type).ok().and_then(|kind| match kind {
         DataType::Float => Some(ElementType::Float),
         DataType::Double => Some(ElementType::Double),
         DataType::Float16 => Some(ElementType::Float16),
+        DataType::Bfloat16 => Some(ElementType::Bfloat16),
         DataType::Int64 => Some(ElementType::Int64),
         DataType::Int32 => Some(ElementType::Int32),
+        DataType::Int16 => Some(ElementType::Int16),
         DataType::Int8 => Some(ElementType::Int8),
+        DataType::Uint64 => Some(ElementType::Uint64),
+        DataType::Uint32 => Some(ElementType::Uint32),
+        DataType::Uint16 => Some(ElementType::Uint16),
         DataType::Uint8 => Some(ElementType::Uint8),
         DataType::Bool => Some(ElementType::Bool),
         _ => None,
@@ -41,7 +47,9 @@ fn info(declared: &ValueInfoProto) -> TensorInfo {
     };
     let dimensions = tensor.shape.iter().flat_map(|shape| &shape.dim);
     let shape = dimensions.map(|dim| dimension(&dim.value)).collect();
-    TensorInfo { name: declared.name.clone(), element, shape }
+    let kind = DataType::try_from(tensor.elem_type).map(|kind| kind.as_str_name().to_lowercase());
+    let other = kind.ok().filter(|_| element.is_none());
+    TensorInfo { name: declared.name.clone(), element, other, shape }
 }
 
 /// What the file says about itself.

@@ -2,6 +2,7 @@
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{DType, Device, Tensor as BurnTensor, TensorData};
+use engines::each;
 use engines::engine::{Engine, EngineError, Placement, Signature};
 use engines::tensor::{Elements, NamedTensor, Tensor};
 
@@ -93,16 +94,7 @@ impl<'a, M: Module, F> Beside<'a, M, F> {
     /// An input in the precision of this engine.
     fn data(&self, tensor: &Tensor) -> TensorData {
         let shape = tensor.shape().to_vec();
-        let data = match tensor.elements() {
-            Elements::F32(elements) => TensorData::new(elements.clone(), shape),
-            Elements::F64(elements) => TensorData::new(elements.clone(), shape),
-            Elements::F16(elements) => TensorData::new(elements.clone(), shape),
-            Elements::I64(elements) => TensorData::new(elements.clone(), shape),
-            Elements::I32(elements) => TensorData::new(elements.clone(), shape),
-            Elements::I8(elements) => TensorData::new(elements.clone(), shape),
-            Elements::U8(elements) => TensorData::new(elements.clone(), shape),
-            Elements::Bool(elements) => TensorData::new(elements.clone(), shape),
-        };
+        let data = each!(tensor.elements(), elements => TensorData::new(elements.clone(), shape));
         if self.exact && data.dtype().is_float() { data.convert_dtype(DType::F64) } else { data }
     }
 }

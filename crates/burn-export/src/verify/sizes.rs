@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use engines::engine::{Dimension, Signature, TensorInfo};
 use engines::tensor::{ElementType, Elements, NamedTensor, Tensor};
+use evaluation::onnx_file::domains::Domains;
 use evaluation::onnx_file::inputs::{self, random_inputs};
 use evaluation::random::uniform;
 use onnx_model::{DataType, Dim, ValueInfo};
@@ -75,9 +76,10 @@ impl Sizes {
         if let Some(name) = self.within.keys().find(|name| signature.inputs.iter().all(|input| input.name != **name)) {
             return Err(VerifyError::Size { reason: format!("the model has no input {name:?}") });
         }
+        let domains = Domains::of(&model.model);
         let seeds = (0u64..).map(|number| self.seed.wrapping_mul(1_000_003).wrapping_add(1000 * number));
         let cases = points.iter().zip(seeds).map(|(point, seed)| {
-            let mut made = random_inputs(&signature, point, seed)?;
+            let mut made = random_inputs(&signature, point, seed, &domains)?;
             for (place, input) in made.iter_mut().enumerate() {
                 if let Some(range) = self.within.get(&input.name) {
                     input.tensor = whole(&input.tensor, range, seed + 500 + place as u64);
@@ -97,6 +99,7 @@ pub(super) fn signature(model: &ExportedModel) -> Signature {
         TensorInfo {
             name: value.name.clone(),
             element: ty.and_then(|ty| element(ty.dtype)),
+            other: None,
             shape: dims.iter().map(dimension).collect(),
         }
     };
@@ -202,9 +205,15 @@ fn whole(tensor: &Tensor, range: &Range<u32>, seed: u64) -> Tensor {
     let elements: Elements = match tensor.elements() {
         Elements::I64(_) => drawn().map(i64::from).collect::<Vec<_>>().into(),
         Elements::I32(_) => drawn().map(|number| number as i32).collect::<Vec<_>>().into(),
+        Elements::I16(_) => drawn().map(|number| number as i16).collect::<Vec<_>>().into(),
         Elements::I8(_) => drawn().map(|number| number as i8).collect::<Vec<_>>().into(),
+        Elements::U64(_) => drawn().map(u64::from).collect::<Vec<_>>().into(),
+        Elements::U32(_) => drawn().collect::<Vec<_>>().into(),
+        Elements::U16(_) => drawn().map(|number| number as u16).collect::<Vec<_>>().into(),
         Elements::U8(_) => drawn().map(|number| number as u8).collect::<Vec<_>>().into(),
-        Elements::F32(_) | Elements::F64(_) | Elements::F16(_) | Elements::Bool(_) => return tensor.clone(),
+        Elements::F32(_) | Elements::F64(_) | Elements::F16(_) | Elements::BF16(_) | Elements::Bool(_) => {
+            return tensor.clone();
+        }
     };
     Tensor::new(tensor.shape(), elements).unwrap_or_else(|_| tensor.clone())
 }

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use artifact::{FileError, write_atomic};
-use engines::tensor::{Elements, NamedTensor};
+use engines::each;
+use engines::tensor::NamedTensor;
 use onnx_model::Tensor;
 
 use super::VerifyError;
@@ -38,15 +39,6 @@ pub(super) fn write(
 fn encoded(named: &NamedTensor) -> Result<Vec<u8>, ExportError> {
     let dims: Vec<u64> = named.tensor.shape().iter().map(|size| *size as u64).collect();
     let name = named.name.clone();
-    let tensor = match named.tensor.elements() {
-        Elements::F32(elements) => Tensor::from_slice(name, dims, elements),
-        Elements::F64(elements) => Tensor::from_slice(name, dims, elements),
-        Elements::F16(elements) => Tensor::from_slice(name, dims, elements),
-        Elements::I64(elements) => Tensor::from_slice(name, dims, elements),
-        Elements::I32(elements) => Tensor::from_slice(name, dims, elements),
-        Elements::I8(elements) => Tensor::from_slice(name, dims, elements),
-        Elements::U8(elements) => Tensor::from_slice(name, dims, elements),
-        Elements::Bool(elements) => Tensor::from_slice(name, dims, elements),
-    }?;
+    let tensor = each!(named.tensor.elements(), elements => Tensor::from_slice(name, dims, elements))?;
     Ok(tensor.encode()?)
 }

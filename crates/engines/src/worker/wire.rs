@@ -5,7 +5,7 @@
 
 use std::io::{self, Read, Write};
 
-use half::f16;
+use half::{bf16, f16};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -97,9 +97,14 @@ pub fn to_bytes(elements: &Elements) -> Vec<u8> {
         Elements::F32(elements) => elements.iter().flat_map(|x| x.to_le_bytes()).collect(),
         Elements::F64(elements) => elements.iter().flat_map(|x| x.to_le_bytes()).collect(),
         Elements::F16(elements) => elements.iter().flat_map(|x| x.to_le_bytes()).collect(),
+        Elements::BF16(elements) => elements.iter().flat_map(|x| x.to_le_bytes()).collect(),
         Elements::I64(elements) => elements.iter().flat_map(|x| x.to_le_bytes()).collect(),
         Elements::I32(elements) => elements.iter().flat_map(|x| x.to_le_bytes()).collect(),
+        Elements::I16(elements) => elements.iter().flat_map(|x| x.to_le_bytes()).collect(),
         Elements::I8(elements) => elements.iter().flat_map(|x| x.to_le_bytes()).collect(),
+        Elements::U64(elements) => elements.iter().flat_map(|x| x.to_le_bytes()).collect(),
+        Elements::U32(elements) => elements.iter().flat_map(|x| x.to_le_bytes()).collect(),
+        Elements::U16(elements) => elements.iter().flat_map(|x| x.to_le_bytes()).collect(),
         Elements::U8(elements) => elements.clone(),
         Elements::Bool(elements) => elements.iter().map(|&x| u8::from(x)).collect(),
     }
@@ -115,9 +120,14 @@ fn from_bytes(element: ElementType, count: usize, input: impl Read) -> io::Resul
         ElementType::Float => read(input, count, f32::from_le_bytes)?.into(),
         ElementType::Double => read(input, count, f64::from_le_bytes)?.into(),
         ElementType::Float16 => read(input, count, f16::from_le_bytes)?.into(),
+        ElementType::Bfloat16 => read(input, count, bf16::from_le_bytes)?.into(),
         ElementType::Int64 => read(input, count, i64::from_le_bytes)?.into(),
         ElementType::Int32 => read(input, count, i32::from_le_bytes)?.into(),
+        ElementType::Int16 => read(input, count, i16::from_le_bytes)?.into(),
         ElementType::Int8 => read(input, count, i8::from_le_bytes)?.into(),
+        ElementType::Uint64 => read(input, count, u64::from_le_bytes)?.into(),
+        ElementType::Uint32 => read(input, count, u32::from_le_bytes)?.into(),
+        ElementType::Uint16 => read(input, count, u16::from_le_bytes)?.into(),
         ElementType::Uint8 => exactly(input, count)?.into(),
         ElementType::Bool => read(input, count, |[byte]: [u8; 1]| byte != 0)?.into(),
     })
@@ -138,6 +148,11 @@ mod tests {
             tensor("f", vec![-128_i8, 7].into()),
             tensor("g", vec![255_u8, 7].into()),
             tensor("h", vec![true, false].into()),
+            tensor("i", vec![bf16::from_f32(0.1), bf16::MIN].into()),
+            tensor("j", vec![i16::MIN, 7].into()),
+            tensor("k", vec![u64::MAX, 7].into()),
+            tensor("l", vec![u32::MAX, 7].into()),
+            tensor("m", vec![u16::MAX, 7].into()),
         ]
     }
 

@@ -29,17 +29,9 @@ fn typed(model: &Model) -> Vec<ValueInfo> {
     let made = model.graph.nodes.iter().flat_map(|node| &node.outputs).filter(|name| !name.is_empty());
     made.filter_map(|name| {
         let dtype = types.get(name).map(|known| known.dtype).or_else(|| declared(name))?;
-        let handled = matches!(
-            dtype,
-            DataType::F32
-                | DataType::F64
-                | DataType::F16
-                | DataType::I64
-                | DataType::I32
-                | DataType::I8
-                | DataType::U8
-                | DataType::Bool
-        );
+        let handled = dtype == DataType::Bool
+            || (dtype.bits().is_some_and(|bits| bits >= 8) && dtype.is_integer())
+            || matches!(dtype, DataType::F32 | DataType::F64 | DataType::F16 | DataType::BF16);
         handled.then(|| ValueInfo::typed(name, TensorType::unranked(dtype)))
     })
     .collect()

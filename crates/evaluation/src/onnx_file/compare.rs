@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use engines::tensor::{Elements, NamedTensor, Tensor};
+use engines::tensor::{NamedTensor, Tensor};
 
 /// How one value compares.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,7 +45,7 @@ pub fn difference(expected: &NamedTensor, found: Option<&Tensor>) -> OutputDiffe
         return result;
     };
     result.same_form = true;
-    let whole = !matches!(reference.elements(), Elements::F32(_) | Elements::F64(_) | Elements::F16(_));
+    let whole = !reference.elements().element_type().is_float();
     let (a, b) = (found.to_f64(), reference.to_f64());
     let (mut dot, mut square_a, mut square_b, mut largest) = (0.0, 0.0, 0.0, 0.0_f64);
     for (&a, &b) in a.iter().zip(&b) {
@@ -72,6 +72,7 @@ pub fn difference(expected: &NamedTensor, found: Option<&Tensor>) -> OutputDiffe
 #[cfg(test)]
 mod tests {
     use super::*;
+    use engines::tensor::Elements;
 
     fn named(elements: impl Into<Elements>) -> NamedTensor {
         let elements = elements.into();

@@ -10,20 +10,26 @@ use engines::engine::{Engine, EngineError, Signature};
 use engines::engine_name::EngineName;
 use engines::fingerprint::Fingerprint;
 use engines::libraries::Libraries;
+use engines::session::Metadata;
 use engines::tensor::NamedTensor;
 use engines::worker::remote::Launcher;
-use onnx_model::{Survey, SurveyError};
+use onnx_model::{LoadOptions, Model, Survey, SurveyError};
 use terminal::failure::sentence;
 use terminal::progress::Progress;
 
 use super::about::About;
 use super::compare::difference;
-use super::given::inputs;
+use super::domains::Domains;
+use super::given::{inputs, outputs};
 use super::inputs::{
     InputsError, Sizes, base_sizes, batch_axis, cycled, dynamic_axes, elements, listed, random_inputs, sizes_of,
+    with_true_axes,
 };
-use super::standard::{Standard, expected};
-use super::sweep::{cases, label};
+use super::judge::{Judgement, judge};
+use super::narrow::Ends;
+use super::ranges::{self, Ranges};
+use super::standard::{SHARE, Standard, expected};
+use super::sweep::{MadeFor, cases, label};
 use crate::contender::Contender;
 use crate::line_up::LineUp;
 use crate::measure::Measure;
@@ -32,6 +38,7 @@ use crate::report::{Report, reports};
 use crate::search::{Judged, Plain};
 use crate::starter::{Starter, size_hint};
 use crate::task::{Asked, Case, Task, ask_all};
+use crate::verify::Expected;
 
 /// What stands for the network's name.
 pub const NAME: &str = "onnx";
@@ -50,6 +57,10 @@ pub struct Request<'a> {
     pub batch_axis: Option<String>,
     /// The user's own inputs.
     pub inputs: &'a [PathBuf],
+    /// Whether these are all, and none are made up.
+    pub only_inputs: bool,
+    /// The outputs that the user knows to be right for them.
+    pub expected: &'a [PathBuf],
     /// The limit that the user sets, as a share of the largest value.
     pub tolerance: Option<f64>,
     /// How it is measured.
@@ -78,6 +89,8 @@ pub fn evaluate<T: Task>(request: &Request<'_>, task: Option<&T>) -> Result<Repo
         })?;
     }
     let fingerprint = Fingerprint::take(&files)?;
+    let (ends, other_ends) = (Ends::of(model)?, other.map(Ends::of).transpose()?);
+    let (model, other) = (ends.path(), other_ends.as_ref().map(Ends::path));
     let mut libraries = Libraries::find(&measure.datasets, launcher.clone())?;
     let names: Vec<EngineName> = match request.every {
         true => libraries.working().into_iter().map(EngineName::Ort).chain([EngineName::Tract]).collect(),
@@ -90,8 +103,11 @@ pub fn evaluate<T: Task>(request: &Request<'_>, task: Option<&T>) -> Result<Repo
     let started = launcher.engine(&plain.spec(compared)).map_err(|error| no_reference(error, compared))?;
     let (signature, metadata) = (started.signature().clone(), started.loaded().metadata.clone());
     let mut given = given(&signature, request.inputs)?;
+    let signature = with_true_axes(&signature, given.first().map(|(_, inputs)| inputs.as_slice()).unwrap_or_default());
     given.extend(task.map(T::cases).transpose()?.unwrap_or_default());
-    let sizes = sizes(&signature, &request.sizes, given.first())?;
+    let made_for = made_for(compared, &signature, metadata.as_ref());
+    let right = right(&signature, request)?;
+    let sizes = sizes(&signature, &request.sizes, given.first(), &made_for.ranges)?;
     let axis = counted(&signature, request)?;
     let at = |size: usize| {
         let mut sizes = sizes.clone();
@@ -101,14 +117,23 @@ pub fn evaluate<T: Task>(request: &Request<'_>, task: Option<&T>) -> Result<Repo
     let usual = axis.as_ref().and_then(|axis| sizes.get(axis)).copied().unwrap_or(1);
     let (mut batches, mut undone) = measure.batches(&[usual], |size| elements(&signature, &at(size)));
     let largest = axis.as_deref().zip(batches.iter().max().copied());
-    let (random, too_large) = cases(&signature, &sizes, largest)?;
+    let (random, too_large) = match request.only_inputs {
+        true => (Vec::new(), Vec::new()),
+        false => cases(&signature, &sizes, largest, &made_for)?,
+    };
     undone.extend(too_large);
-    let name = other.map_or_else(|| REFERENCE.to_owned(), |path| format!("{REFERENCE}, {}", path.display()));
+    let name = measure
+        .against
+        .as_ref()
+        .map_or_else(|| REFERENCE.to_owned(), |path| format!("{REFERENCE}, {}", path.display()));
     let mut reference = Contender::new(&name, None, Ok(started));
     let mut notes = measure.notes();
+    notes.extend(ends.note());
     let mut unproven = Vec::new();
     let own = given.first().cloned();
+    let own_labels: Vec<String> = given.iter().map(|(label, _)| label.clone()).collect();
     let cases = runnable(&mut reference, given.into_iter().chain(random).collect(), &mut notes, &mut undone)?;
+    let mut right = required(&mut reference, &cases, right, request.tolerance)?;
     let sample = cases.first().map(|(_, inputs)| inputs.clone()).unwrap_or_default();
     undone.extend(wavering(&mut reference, &sample)?);
     notes.extend(unhandled(&signature, &mut undone));
@@ -119,12 +144,23 @@ pub fn evaluate<T: Task>(request: &Request<'_>, task: Option<&T>) -> Result<Repo
         let sizes = at(size);
         let repeated = own.as_ref().and_then(|(_, inputs)| cycled(&signature, inputs, &sizes));
         let case = || tried.iter().find(|(name, _)| *name == label(&sizes)).map(|(_, inputs)| inputs.clone());
-        repeated.or_else(case).map_or_else(|| random_inputs(&signature, &sizes, 0), Ok)
+        match repeated.or_else(case) {
+            Some(inputs) => Ok(inputs),
+            None if request.only_inputs => Err(InputsError::NotRepeated { sizes: label(&sizes) }),
+            None => random_inputs(&signature, &sizes, 0, &made_for.domains),
+        }
     };
     let ran = |size: usize| own.is_none() && tried.iter().any(|(name, _)| *name == label(&at(size)));
     let mut timed = Vec::new();
     for size in batches {
-        match if ran(size) { Ok(()) } else { reference.try_run(&made(size)?).map(drop) } {
+        let inputs = match made(size) {
+            Err(error @ InputsError::NotRepeated { .. }) => {
+                notes.push(format!("nothing is timed: {error}"));
+                continue;
+            }
+            made => made?,
+        };
+        match if ran(size) { Ok(()) } else { reference.try_run(&inputs).map(drop) } {
             Ok(()) => timed.push(size),
             // Nobody asked for a single item in particular.
             Err(_) if size == 1 && usual != 1 && !measure.batches.contains(&1) => {}
@@ -134,8 +170,13 @@ pub fn evaluate<T: Task>(request: &Request<'_>, task: Option<&T>) -> Result<Repo
     batches = timed;
 
     reference.start(&sample);
-    let standard = Standard { launcher, plain: &plain, file: compared, tolerance: request.tolerance };
-    let expected = expected(&standard, &mut reference, cases, &mut notes, &mut undone, &mut unproven)?;
+    let own_cases = cases.iter().take_while(|(label, _)| own_labels.contains(label)).count();
+    let standard = Standard { launcher, plain: &plain, file: compared, tolerance: request.tolerance, own: own_cases };
+    let mut expected = expected(&standard, &mut reference, cases, &mut notes, &mut undone, &mut unproven)?;
+    if right.is_some() {
+        // Agreement with outputs that are known to be right proves that these are, zero or not.
+        unproven.clear();
+    }
     let mut candidates: Vec<Contender> = names.iter().map(|engine| starter.start(engine, |_| Ok(()))).collect();
     candidates.iter_mut().for_each(|candidate| candidate.start(&sample));
     let mut names = names;
@@ -143,7 +184,7 @@ pub fn evaluate<T: Task>(request: &Request<'_>, task: Option<&T>) -> Result<Repo
         (names, candidates) = working(names, candidates, &mut notes);
     }
     let mut line_up = LineUp { reference, candidates };
-    let verifications = line_up.judge(&expected);
+    let Judgement { verifications, given } = judge(&standard, &mut line_up, &mut expected, &mut right, &mut notes);
     if line_up.candidates.is_empty() {
         undone.push("no engine ran the file, so that nothing was compared".to_owned());
     }
@@ -161,7 +202,8 @@ pub fn evaluate<T: Task>(request: &Request<'_>, task: Option<&T>) -> Result<Repo
         notes.extend(judged.bisect(&mut line_up.candidates, other));
     }
     notes.extend(size_hint(measure.session_per_size, line_up.candidates.iter().map(|candidate| &candidate.row)));
-    let engines = reports(&mut line_up, verifications, asked);
+    let mut engines = reports(&mut line_up, verifications, asked);
+    engines.iter_mut().zip(given).for_each(|(engine, given)| engine.given = given);
     let items = if axis.is_some() { "items" } else { "runs" };
     let items = if task.is_some() { T::ITEMS } else { items };
     let seed = metadata.as_ref().and_then(|metadata| metadata.entries.get("weights.random_init"));
@@ -197,6 +239,14 @@ fn ask<T: Task>(line_up: &mut LineUp, task: &T) -> Result<Asked> {
     Ok(ask_all(line_up, task, |share| progress.set(share))?)
 }
 
+/// The inputs that a file is made for; nothing where its graph cannot be read here.
+fn made_for(file: &Path, signature: &Signature, metadata: Option<&Metadata>) -> MadeFor {
+    let options = LoadOptions { external_data: false, ..LoadOptions::default() };
+    let model = Model::load_with(file, &options).ok();
+    let ranges = ranges::of(signature, metadata, model.as_ref());
+    MadeFor { ranges, domains: model.map(|model| Domains::of(&model)).unwrap_or_default() }
+}
+
 /// Why there is nothing to compare engines with.
 fn no_reference(error: EngineError, file: &Path) -> anyhow::Error {
     // Other reasons, such as an operator that is not known or a library that cannot be used, speak for themselves.
@@ -213,11 +263,63 @@ fn given(signature: &Signature, paths: &[PathBuf]) -> Result<Vec<Case>> {
     paths.iter().map(read).collect()
 }
 
-/// The sizes of the dynamic axes: as the user says, or those of the user's own inputs, or 1.
-fn sizes(signature: &Signature, asked: &Sizes, given: Option<&Case>) -> Result<Sizes> {
+/// The outputs that the user knows to be right, with the labels of their inputs.
+fn right(signature: &Signature, request: &Request<'_>) -> Result<Vec<Case>> {
+    let (inputs, expected) = (request.inputs, request.expected);
+    if !expected.is_empty() && expected.len() != inputs.len() {
+        bail!(
+            "--expected is given {} times and --inputs {} times; one belongs to the other",
+            expected.len(),
+            inputs.len()
+        );
+    }
+    let read = |(inputs, path): (&PathBuf, &PathBuf)| {
+        Ok((inputs.display().to_string(), outputs(path, signature).context("--expected")?))
+    };
+    inputs.iter().zip(expected).map(read).collect()
+}
+
+/// What engines must give that the user knows to be right; `None` where nothing is known.
+///
+/// # Errors
+/// When the file gives outputs of other types or shapes for these inputs, or does not run on them.
+fn required(
+    reference: &mut Contender,
+    cases: &[Case],
+    right: Vec<Case>,
+    tolerance: Option<f64>,
+) -> Result<Option<Expected>> {
+    let mut known = Vec::new();
+    for (label, outputs) in right {
+        let Some((_, inputs)) = cases.iter().find(|(case, _)| *case == label) else {
+            bail!("--expected: the model does not run on {label}, so its outputs cannot be compared");
+        };
+        let found = reference.try_run(inputs)?;
+        for right in &outputs {
+            let found = found.iter().find(|found| found.name == right.name);
+            if let Some(reason) = found.and_then(|found| unlike(right, found)) {
+                bail!("--expected: {reason} ({label})");
+            }
+        }
+        known.push((label, inputs.clone(), outputs));
+    }
+    let share = tolerance.unwrap_or(SHARE);
+    let known = (!known.is_empty()).then(|| Expected::given("the outputs of --expected", share, known));
+    Ok(known.map(|known| if tolerance.is_some() { known.share(share) } else { known }))
+}
+
+/// How the form of an output differs from what the model gives.
+fn unlike(right: &NamedTensor, found: &NamedTensor) -> Option<String> {
+    let form = |of: &NamedTensor| format!("{} {:?}", of.tensor.elements().element_type(), of.tensor.shape());
+    let differs = form(right) != form(found);
+    differs.then(|| format!("the output `{}` is {}, and the model gives {}", right.name, form(right), form(found)))
+}
+
+/// The sizes of the dynamic axes: as the user says, or those of the user's own inputs, or what the model is made for.
+fn sizes(signature: &Signature, asked: &Sizes, given: Option<&Case>, ranges: &Ranges) -> Result<Sizes> {
     let mut sizes = given.map(|(_, inputs)| sizes_of(signature, inputs)).unwrap_or_default();
     sizes.extend(asked.iter().map(|(axis, size)| (axis.clone(), *size)));
-    Ok(base_sizes(signature, &sizes)?)
+    Ok(base_sizes(signature, &sizes, ranges)?)
 }
 
 /// The axis that counts items.
@@ -277,14 +379,13 @@ fn unhandled(signature: &Signature, undone: &mut Vec<String>) -> Option<String> 
         .outputs
         .iter()
         .filter(|output| output.element.is_none())
-        .map(|output| format!("`{}`", output.name))
+        .map(|output| format!("`{}` ({})", output.name, output.kind()))
         .collect();
     if others.len() == signature.outputs.len() {
         undone.push("the model has no output of a type that can be compared".to_owned());
     }
-    (!others.is_empty()).then(|| {
-        format!("left out, since they are text, sequences or of a type that is not handled: {}", others.join(", "))
-    })
+    (!others.is_empty())
+        .then(|| format!("left out, since outputs of their types are not compared: {}", others.join(", ")))
 }
 
 /// What is said of a reference that gives other outputs for the same inputs.

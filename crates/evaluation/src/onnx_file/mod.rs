@@ -2,9 +2,15 @@
 
 pub mod about;
 pub mod compare;
+pub mod decisions;
+pub mod domains;
 pub mod evaluate;
+pub mod expression;
 pub mod given;
 pub mod inputs;
+pub mod judge;
+pub mod narrow;
+pub mod ranges;
 pub mod standard;
 pub mod sweep;
 pub mod widened;

@@ -3,11 +3,13 @@
 use std::path::Path;
 
 use crate::contender::Contender;
+use crate::onnx_file::decisions::Decisions;
 use crate::onnx_file::widened::Widened;
 use crate::task::Case;
-use crate::verify::{Expected, FACTOR, LANES_FACTOR, PROVING};
+use crate::verify::{Expected, FACTOR, LANES_FACTOR, PROVING, Widest};
 use anyhow::{Context, Result};
 use engines::engine::EngineError;
+use engines::tensor::NamedTensor;
 use engines::worker::remote::{Launcher, RemoteEngine};
 use float64::to_float64;
 use onnx_model::{DataType, Model};
@@ -18,7 +20,7 @@ use terminal::progress::Progress;
 use crate::search::Plain;
 
 /// The share of the largest value that engines may differ by where nothing says how far float32 strays.
-const SHARE: f64 = 1e-3;
+pub const SHARE: f64 = 1e-3;
 
 /// How many times as coarsely as float32 float16 rounds.
 const HALF_UNITS: f64 = 8192.0;
@@ -40,6 +42,8 @@ pub struct Standard<'a> {
     pub file: &'a Path,
     /// The limit that the user sets, as a share of the largest value.
     pub tolerance: Option<f64>,
+    /// How many of the cases, which come first, are the user's own.
+    pub own: usize,
 }
 
 /// What the file means, in float32 and, where ONNX Runtime has it, in float64. What a reader should know of the limits goes to
@@ -60,16 +64,19 @@ pub fn expected(
     let share = tolerance.unwrap_or(SHARE);
     let exact = standard.exact().and_then(|mut exact| {
         let mut wide = Widened(&mut exact.engine);
-        let expected = Expected::of(reference.required()?, &mut wide, cases.clone(), |share| progress.set(share))?;
-        Ok((expected, exact.halves))
+        let native = reference.required()?;
+        let made = Expected::where_exact(share, native, &mut wide, cases.clone(), |share| progress.set(share))?;
+        Ok((made, exact.halves))
     });
     let expected = match exact {
-        Ok((expected, halves)) => {
+        Ok(((expected, refused), halves)) => {
+            notes.extend(without_exact(&refused, share));
             let (expected, other) = expected.fall_back(share);
-            for output in other {
+            for (output, cases) in other {
                 notes.push(format!(
-                    "float32 gives `{output}` with infinite values or in a shape that float64 does not, so the limit there is \
-                     {share:.1e} of the largest value"
+                    "float32 gives `{output}` with infinite values or in a shape that float64 does not ({}), so the limit there is \
+                     {share:.1e} of the largest value",
+                    cases.join("; ")
                 ));
             }
             match tolerance {
@@ -101,17 +108,66 @@ pub fn expected(
     if let Some(case) = expected.not_finite() {
         notes.push(format!("the model itself gives values that are no finite numbers ({case})"));
     }
-    unproven.extend(expected.unproven(tolerance.is_some()));
-    if let Some((output, wide)) =
-        expected.widest().filter(|(_, wide)| (WIDE..=PROVING).contains(wide) && tolerance.is_none())
-    {
+    let told = expected.unproven(tolerance.is_some(), standard.own);
+    if tolerance.is_none() {
+        notes.extend(wide(&expected, told.is_empty()));
+    }
+    unproven.extend(told);
+    Ok(expected.called(&reference.row.engine))
+}
+
+/// What whole numbers and truth values are in these cases where the floats that decide about them are a little different; nothing
+/// where no float that is computed decides.
+///
+/// # Errors
+/// When there is no float64 form, or an engine fails.
+pub fn alternatives(
+    standard: &Standard<'_>,
+    cases: &[(String, Vec<NamedTensor>)],
+) -> Result<Vec<(String, Vec<Vec<NamedTensor>>)>> {
+    let Some(decisions) = Decisions::of(&Model::load(standard.file)?) else { return Ok(Vec::new()) };
+    let folder = tempfile::tempdir().context("no place for the model in float64")?;
+    let [native, exact] = ["float32.onnx", "float64.onnx"].map(|name| folder.path().join(name));
+    decisions.model.save(&native)?;
+    to_float64(&decisions.model)?.save(&exact)?;
+    let mut native = standard.launcher.engine(&standard.plain.fast_spec(&native))?;
+    let mut exact = standard.launcher.engine(&standard.plain.fast_spec(&exact))?;
+    let of = |(label, inputs): &(String, Vec<NamedTensor>)| {
+        Ok((label.clone(), decisions.alternatives(&mut native, &mut Widened(&mut exact), inputs)?))
+    };
+    cases.iter().map(of).collect()
+}
+
+/// What is said of the cases that float64 does not run.
+fn without_exact(refused: &[(String, EngineError)], share: f64) -> Option<String> {
+    let (_, error) = refused.first()?;
+    let labels: Vec<&str> = refused.iter().map(|(label, _)| label.as_str()).collect();
+    Some(format!(
+        "float64 does not run at {}, so the limit there is {share:.1e} of the largest value: {}",
+        labels.join("; "),
+        sentence(error)
+    ))
+}
+
+/// What is said of limits that let much pass, and if something `is_proven` all the same, of those that prove nothing.
+fn wide(expected: &Expected, is_proven: bool) -> Vec<String> {
+    let mut notes = Vec::new();
+    for (output, cases) in expected.wide().into_iter().filter(|_| is_proven) {
         notes.push(format!(
-            "what float32 strays makes the limit of `{output}` {:.0} % of its largest value, within which much can go wrong; \
-             --tolerance sets a limit of your own",
-            100.0 * wide
+            "the limit of `{output}` is above {:.0} % of its largest value and proves nothing at {}; other cases have limits of \
+             their own",
+            100.0 * PROVING,
+            cases.join("; ")
         ));
     }
-    Ok(expected.called(&reference.row.engine))
+    if let Some(Widest { output, case, share }) = expected.widest(PROVING).filter(|widest| widest.share >= WIDE) {
+        notes.push(format!(
+            "what float32 strays makes the limit of `{output}` {:.0} % of its largest value ({case}), within which much can go \
+             wrong; --tolerance sets a limit of your own",
+            100.0 * share
+        ));
+    }
+    notes
 }
 
 /// The file in float64, in a process of its own.

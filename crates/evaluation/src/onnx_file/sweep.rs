@@ -1,14 +1,26 @@
 //! The sizes that a model is tried at.
 
+use crate::onnx_file::domains::Domains;
 use crate::onnx_file::inputs::{InputsError, Sizes, elements, random_inputs};
+use crate::onnx_file::ranges::Ranges;
 use crate::task::Case;
 use engines::engine::Signature;
 use engines::memory::require_room;
 
-/// The sizes that every dynamic axis is tried at, one axis at a time.
+/// The sizes that every dynamic axis is tried at, one axis at a time; of an axis with a range those of these places in it.
 const SWEEP: [usize; 3] = [1, 2, 7];
 
-/// Random inputs of the sizes asked for, and for every dynamic axis of 1, 2 and 7 with the others as asked for. The axis of
+/// The inputs that a model is made for.
+#[derive(Debug, Clone, Default)]
+pub struct MadeFor {
+    /// Their sizes.
+    pub ranges: Ranges,
+    /// Their values.
+    pub domains: Domains,
+}
+
+/// Random inputs of the sizes asked for, and for every dynamic axis of 1, 2 and 7, or of the first, second and seventh size of its range,
+/// with the others as asked for. The axis of
 /// `largest` is tried at that size too. Sizes that this machine cannot hold are told in the second list.
 ///
 /// # Errors
@@ -17,11 +29,13 @@ pub fn cases(
     signature: &Signature,
     base: &Sizes,
     largest: Option<(&str, usize)>,
+    made_for: &MadeFor,
 ) -> Result<(Vec<Case>, Vec<String>), InputsError> {
     let mut all: Vec<Sizes> = vec![base.clone()];
     for axis in base.keys() {
         let largest = largest.filter(|(of, _)| of == axis).map(|(_, size)| size);
-        for size in SWEEP.into_iter().chain(largest) {
+        let swept = SWEEP.map(|size| made_for.ranges.get(axis).map_or(size, |range| range.nth(size - 1)));
+        for size in swept.into_iter().chain(largest) {
             let mut sizes = base.clone();
             sizes.insert(axis.clone(), size);
             if !all.contains(&sizes) {
@@ -33,7 +47,7 @@ pub fn cases(
     for (number, sizes) in (1..).zip(all) {
         let label = label(&sizes);
         match require_room(&label, &elements(signature, &sizes)) {
-            Ok(()) => cases.push((label, random_inputs(signature, &sizes, 1000 * number)?)),
+            Ok(()) => cases.push((label, random_inputs(signature, &sizes, 1000 * number, &made_for.domains)?)),
             Err(error) => unfit.push(terminal::failure::sentence(&error)),
         }
     }
@@ -54,10 +68,10 @@ mod tests {
 
     fn labels(base: &[(&str, usize)], largest: Option<(&str, usize)>) -> (Vec<String>, Vec<String>) {
         let shape = ["batch", "sequence"].map(|name| Dimension::Named(name.to_owned())).to_vec();
-        let input = TensorInfo { name: "x".to_owned(), element: Some(ElementType::Float), shape };
+        let input = TensorInfo { name: "x".to_owned(), element: Some(ElementType::Float), other: None, shape };
         let signature = Signature { inputs: vec![input], outputs: Vec::new() };
         let base = base.iter().map(|&(axis, size)| (axis.to_owned(), size)).collect();
-        let (cases, unfit) = cases(&signature, &base, largest).unwrap();
+        let (cases, unfit) = cases(&signature, &base, largest, &MadeFor::default()).unwrap();
         (cases.into_iter().map(|(label, _)| label).collect(), unfit)
     }
 

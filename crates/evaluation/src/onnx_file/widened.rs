@@ -27,7 +27,7 @@ impl Engine for Widened<'_> {
 /// The same values, the floating-point ones in float64.
 fn widened(inputs: &[NamedTensor]) -> Vec<NamedTensor> {
     let one = |input: &NamedTensor| match input.tensor.elements() {
-        Elements::F32(_) | Elements::F16(_) => {
+        Elements::F32(_) | Elements::F16(_) | Elements::BF16(_) => {
             // As many elements as before fill the same shape.
             let wide =
                 Tensor::new(input.tensor.shape(), input.tensor.to_f64()).unwrap_or_else(|_| input.tensor.clone());

@@ -1,5 +1,7 @@
 //! How an engine did.
 
+use std::cmp::Ordering;
+
 use serde::{Deserialize, Serialize};
 
 use terminal::table::Table;
@@ -66,6 +68,9 @@ pub struct OutputError {
     /// The largest error of the framework's float32.
     #[serde(deserialize_with = "null_is_infinite")]
     pub native: f64,
+    /// Whether it was compared with the framework's float32, since float64 says nothing of it.
+    #[serde(default)]
+    pub apart: bool,
     /// Element type and shape, if they are not the framework's, with those: `int32 [2] and not float [2]`.
     #[serde(default)]
     pub form: Option<String>,
@@ -92,16 +97,23 @@ impl OutputError {
     }
 }
 
+/// Which of two outputs comes nearer to its limit or is farther beyond.
+fn farther(a: &OutputError, b: &OutputError) -> Ordering {
+    a.used().total_cmp(&b.used()).then(a.not_finite.cmp(&b.not_finite))
+}
+
+impl Case {
+    /// The output that comes nearest to its limit or is farthest beyond.
+    pub fn worst(&self) -> Option<&OutputError> {
+        self.outputs.iter().max_by(|a, b| farther(a, b))
+    }
+}
+
 impl Verification {
     /// The output that comes nearest to its limit or is farthest beyond, with its case.
     pub fn worst(&self) -> Option<(&Case, &OutputError)> {
-        let outputs = self.cases.iter().flat_map(|case| case.outputs.iter().map(move |output| (case, output)));
-        outputs.max_by(|(_, a), (_, b)| a.used().total_cmp(&b.used()).then(a.not_finite.cmp(&b.not_finite)))
-    }
-
-    /// The limit of the worst output; zero if there is none.
-    pub fn limit(&self) -> f64 {
-        self.worst().map_or(0.0, |(_, worst)| worst.limit)
+        let outputs = self.cases.iter().filter_map(|case| Some((case, case.worst()?)));
+        outputs.max_by(|(_, a), (_, b)| farther(a, b))
     }
 
     /// As [`worst`](Self::worst), if an output is beyond its limit.
@@ -112,23 +124,23 @@ impl Verification {
     /// The errors case by case, for the terminal; `framework` is what the framework is called.
     pub fn table(&self, framework: &str) -> String {
         let own = format!("error of {framework}'s float32");
-        let mut table = Table::new(["case", "error", &own, "difference from it"]);
+        let mut table = Table::new(["case", "error", "limit", &own, "difference from it"]);
         for case in &self.cases {
             table.row([
                 case.label.clone(),
                 format!("{:.2e}", case.error),
+                case.worst().map_or_else(String::new, |output| format!("{:.2e}", output.limit)),
                 format!("{:.2e}", case.native_error),
                 format!("{:.2e}", case.difference),
             ]);
         }
         let limit = match self.rule {
             Rule::Float32(multiple) => format!(
-                "limit {:.2e}: {multiple} times the largest error of {framework}'s own float32 in the same output, or \
-                 {FLOOR_ULP} units in the last place if that is more\n",
-                self.limit()
+                "limit: {multiple} times the error of {framework}'s own float32 in the same output and case, or {FLOOR_ULP} units \
+                 in the last place if that is more\n"
             ),
             Rule::Share(share) | Rule::Apart(share) => {
-                format!("limit {:.2e}: {share:.1e} of the largest value of the output\n", self.limit())
+                format!("limit: {share:.1e} of the largest value of the output\n")
             }
         };
         table.render() + &limit
@@ -138,10 +150,7 @@ impl Verification {
     pub fn failed(&self, engine: &str) -> Option<String> {
         let (Case { label, .. }, worst) = self.failure()?;
         let output = &worst.output;
-        let exact = match self.rule {
-            Rule::Float32(_) | Rule::Share(_) => "float64",
-            Rule::Apart(_) => &self.framework,
-        };
+        let exact = if worst.apart { self.framework.as_str() } else { "float64" };
         Some(match worst {
             OutputError { form: Some(form), .. } => format!("{engine} gives `{output}` as {form} ({label})"),
             worst if worst.not_finite > 0 => {

@@ -12,4 +12,5 @@ mod picture_file;
 mod predict;
 mod report;
 mod setting;
+mod verdicts;
 mod worker;

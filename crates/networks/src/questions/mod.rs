@@ -20,6 +20,7 @@ pub fn signature() -> Signature {
     let tensor = |name: &str, element: ElementType| TensorInfo {
         name: name.to_owned(),
         element: Some(element),
+        other: None,
         shape: ["batch", "sequence"].map(|axis| Dimension::Named(axis.to_owned())).to_vec(),
     };
     Signature {
