@@ -28,6 +28,7 @@ use cli::fetch::FetchArgs;
 use cli::predict::PredictArgs;
 use cli::report::ReportArgs;
 use cli::train::TrainArgs;
+use terminal::program::{note, print_line};
 
 use crate::programs::{Program, Programs, exit_code};
 
@@ -106,9 +107,9 @@ fn eval(arguments: &EvalArgs) -> Result<ExitCode> {
     if evaluations() != before && !arguments.measure.json {
         // The evaluation stands by itself: that there is no page is told, and no more.
         if !programs::succeeds(programs.command(Program::Report)?.stdout(std::process::Stdio::null()))? {
-            eprintln!("Note: the page over all networks was not written; `cargo xtask report` does it.");
+            note("Note: the page over all networks was not written; `cargo xtask report` does it.");
         } else {
-            println!("All networks: {}/report/index.html", catalogue::ARTIFACTS);
+            print_line(format_args!("All networks: {}/report/index.html", catalogue::ARTIFACTS))?;
         }
     }
     Ok(exit_code(status))

@@ -148,7 +148,8 @@ pub fn run(arguments: &RunArgs) -> Result<ExitCode> {
         }
         lock.record(&root, &written(&plan, *network, index, task))?;
         lock.write(&path)?;
-        print_line(format_args!("{name}: done in {}\n", duration(stage_started.elapsed())))?;
+        print_line(format_args!("{name}: done in {}", duration(stage_started.elapsed())))?;
+        print_line("")?;
     }
     match failure {
         None => print_line(format_args!(

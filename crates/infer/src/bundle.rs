@@ -20,6 +20,7 @@ use evaluation::task::{Shipped, Task as _};
 use networks::network::Network as _;
 use networks::with_network;
 use serde_json::json;
+use terminal::plain::line;
 
 use crate::task::{Asked, shape, with_task};
 
@@ -98,18 +99,17 @@ fn spec(library: PathBuf, model: &Path) -> EngineSpec {
 fn summary(manifest: &Manifest, out: &Path) -> String {
     let bytes: u64 = manifest.files.values().map(|file| file.bytes).sum();
     let random = manifest.model.metadata.get("weights.random_init");
-    let random =
-        random.map_or_else(String::new, |seed| format!("RANDOM WEIGHTS (seed {seed}): its answers mean nothing.\n"));
-    format!(
-        "{random}Bundled {}: {} files, {:.1} MiB, batches of up to {}\nThe example is {}.\nTo check it: cargo xtask bundle \
-         --verify {}\n",
+    let random = random
+        .map_or_else(String::new, |seed| line(format_args!("RANDOM WEIGHTS (seed {seed}): its answers mean nothing.")));
+    let bundled = line(format_args!(
+        "Bundled {}: {} files, {:.1} MiB, batches of up to {}",
         manifest.name,
         manifest.files.len() + 2,
         bytes as f64 / f64::from(1 << 20),
         manifest.max_batch_size.max(1),
-        manifest.example.about,
-        out.display()
-    )
+    ));
+    let example = line(format_args!("The example is {}.", manifest.example.about));
+    random + &bundled + &example + &line(format_args!("To check it: cargo xtask bundle --verify {}", out.display()))
 }
 
 fn check(folder: &Path, as_json: bool) -> Result<ExitCode> {
@@ -122,12 +122,12 @@ fn check(folder: &Path, as_json: bool) -> Result<ExitCode> {
         let value = json!({"passed": passed, "name": name, "files": files, "problems": problems, "example": example});
         crate::print(serde_json::to_string_pretty(&value)? + "\n")?;
     } else {
-        let mut text: String = problems.iter().map(|problem| format!("FAILED: {problem}.\n")).collect();
+        let mut text: String = problems.iter().map(|problem| line(format_args!("FAILED: {problem}."))).collect();
         if let (true, Some((difference, limit))) = (passed, example) {
-            text = format!(
+            text = line(format_args!(
                 "{name}: {files} files are what the manifest says, the configuration agrees with the model, and the example \
-                 gives its answer (difference {difference:.1e} of the largest value, limit {limit:.1e}).\n"
-            );
+                 gives its answer (difference {difference:.1e} of the largest value, limit {limit:.1e})."
+            ));
         }
         crate::print(text)?;
     }

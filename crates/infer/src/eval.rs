@@ -22,6 +22,8 @@ use evaluation::scenario::Scenario;
 use networks::evaluate::{Request, evaluate};
 use networks::with_network;
 use terminal::failure::sentence;
+use terminal::plain::line;
+use terminal::program::note;
 
 use crate::task::{Asked, with_task};
 
@@ -61,7 +63,7 @@ fn all(arguments: &EvalArgs) -> Result<ExitCode> {
             Ok(code) if code == ExitCode::SUCCESS => {}
             Ok(_) => failed.push(*name),
             Err(error) => {
-                eprintln!("error: {name}: {}", sentence(error.as_ref()));
+                note(format_args!("error: {name}: {}", sentence(error.as_ref())));
                 failed.push(name);
             }
         }
@@ -177,7 +179,7 @@ fn show(report: &Report, out: &Path, measure: &MeasureArgs) -> Result<ExitCode> 
             true => "FAILED: an engine has become slower than in the earlier report (--fail-if-slower).\n",
             false => "",
         };
-        crate::print(format!("{}{slower}Report: {}\n", report.text(), out.display()))?;
+        crate::print(report.text() + slower + &line(format_args!("Report: {}", out.display())))?;
     }
     let passed = report.head.passed || (measure.accept_unproven && report.failures().is_empty());
     Ok(if passed && !slower { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -15,6 +15,7 @@ use engines::worker::remote::{Launcher, RemoteEngine};
 use engines::worker::{EngineSpec, FrameworkSpec, Weights};
 use serde::Serialize;
 use terminal::failure::sentence;
+use terminal::plain::line;
 
 /// The engines in the order given, each once.
 pub fn wanted(engines: &EngineOptions) -> Result<Vec<EngineName>> {
@@ -151,7 +152,7 @@ impl Opened {
 
 /// Those that cannot be opened, a line each.
 pub fn failures(failed: &[Unopened]) -> String {
-    failed.iter().map(|failed| format!("FAILED: {}\n", failed.error)).collect()
+    failed.iter().map(|failed| line(format_args!("FAILED: {}", failed.error))).collect()
 }
 
 /// How a prediction ends: well if every engine could be opened and all agree. `otherwise` is said of those that do not.

@@ -6,6 +6,7 @@ use super::{batch, log_probabilities};
 use crate::images::Images;
 use engines::engine::{Engine, EngineError};
 use evaluation::compare::largest;
+use terminal::plain::line;
 use terminal::table::Table;
 
 /// What the engines make of one image.
@@ -61,12 +62,8 @@ pub fn predict(
 impl Prediction {
     /// The image in characters, the answer, and the probabilities.
     pub fn text(&self, pixels: &[u8]) -> String {
-        let mut text = drawing(pixels);
-        text += &self.image;
-        if let Some(label) = self.label {
-            text += &format!(", labelled {label}");
-        }
-        text.push('\n');
+        let label = self.label.map(|label| format!(", labelled {label}")).unwrap_or_default();
+        let mut text = drawing(pixels) + &line(format_args!("{}{label}", self.image));
         let classes = self.readings.first().map_or(0, |reading| reading.probabilities.len());
         let digits = (0..classes).map(|digit| digit.to_string());
         let mut table = Table::new(["engine".to_owned(), "digit".to_owned()].into_iter().chain(digits));
