@@ -3,16 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use engines::engine::Engine;
+use engines::engine::{Engine, EngineError, Signature};
 use engines::provider::Provider;
 use engines::session::SessionOptions;
+use engines::tensor::{NamedTensor, Tensor};
 use engines::worker::remote::{Launcher, RemoteEngine};
-use engines::worker::{EngineSpec, Weights};
+use engines::worker::{Answer, EngineSpec, Loaded, Weights, wire};
 use networks::NetworkId;
 use networks::digits::batch;
 use networks::images::Images;
 
-use crate::setting::{Setting, image};
+use crate::setting::{Setting, image, text};
 
 fn start(program: impl Into<PathBuf>, setting: &Setting, patience: Duration) -> Result<RemoteEngine, String> {
     let spec = EngineSpec::Framework(networks::burn(NetworkId::Mnist, Weights::At(setting.weights()), None));
@@ -100,6 +101,69 @@ fn a_crash_is_told_with_its_signal_and_the_last_words() {
 fn a_worker_that_hangs_is_ended() {
     let message = failure(fixture("hang.sh"), Duration::from_millis(300));
     assert_eq!(message, "burn: it gave no answer within 0.3 s and was ended");
+}
+
+/// More than a pipe holds: whoever sends it to a worker that does not read waits for ever, unless somebody looks at the clock.
+#[test]
+fn a_worker_that_does_not_read_is_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("deaf.sh");
+    std::fs::copy(fixture("deaf.sh"), &program).unwrap();
+    let signature = Signature { inputs: Vec::new(), outputs: Vec::new() };
+    let loaded = Loaded { name: "burn".to_owned(), signature, library: None, metadata: None, load_ms: 1.0 };
+    let answers = std::fs::File::create(folder.path().join("deaf.sh.answers")).unwrap();
+    wire::send(answers, &Answer::Loaded(loaded), &[]).unwrap();
+    let mut engine = start(&program, &Setting::new(), Duration::from_millis(300)).unwrap();
+    let begun = Instant::now();
+    let large = NamedTensor::new("x", Tensor::new([1 << 20], vec![0.0_f32; 1 << 20]).unwrap());
+    let error = engine.run(std::slice::from_ref(&large)).unwrap_err();
+    assert_eq!(error.to_string(), "burn: it did not read its inputs within 0.3 s and was ended");
+    assert!(matches!(error, EngineError::Gone { hung: true, .. }));
+    // It stays ended, and is not waited for again.
+    assert!(engine.run(&[large]).unwrap_err().to_string().starts_with("burn: its process was ended by signal 9"));
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+}
+
+/// Who waits for the end of what a process prints waits for all that it started as well.
+#[test]
+fn a_worker_that_leaves_a_process_behind_is_not_waited_for() {
+    let begun = Instant::now();
+    assert_eq!(failure(fixture("orphan.sh"), LONG), "burn: its process ended with status 4: out of luck");
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+}
+
+/// The whole command, with an engine that answers once and never reads again.
+#[test]
+fn an_engine_that_does_not_read_costs_its_own_row() {
+    let setting = Setting::new();
+    let program = setting.path("infer");
+    std::fs::copy(env!("CARGO_BIN_EXE_infer"), &program).unwrap();
+    let deaf = setting.path("tract-engine");
+    std::fs::copy(fixture("deaf.sh"), &deaf).unwrap();
+    let real = start(env!("CARGO_BIN_EXE_infer"), &setting, LONG).unwrap();
+    let loaded = Loaded { name: "tract".to_owned(), ..real.loaded().clone() };
+    let answers = std::fs::File::create(setting.path("tract-engine.answers")).unwrap();
+    wire::send(answers, &Answer::Loaded(loaded), &[]).unwrap();
+    let mut command = std::process::Command::new(&program);
+    command.current_dir(setting.workspace()).args([
+        "eval",
+        "--seconds",
+        "0.02",
+        "--shape",
+        "batch=64",
+        "--timeout",
+        "5",
+    ]);
+    command.args(["--engines", "ort:cpu,tract", "--onnx"]).arg(setting.model());
+    let begun = Instant::now();
+    let output = command.arg("--out").arg(setting.path("onnx.json")).output().unwrap();
+    let shown = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{shown}{}", text(&output.stderr));
+    assert!(shown.contains("FAILED: tract: it did not read its inputs within 5 s and was ended."), "{shown}");
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
+    let report: serde_json::Value = serde_json::from_slice(&std::fs::read(setting.path("onnx.json")).unwrap()).unwrap();
+    assert_eq!(report["engines"][1]["verification"]["passed"], true);
+    assert!(!report["timing"][0]["engines"].as_array().unwrap().is_empty());
 }
 
 #[test]
