@@ -8,6 +8,7 @@ use crate::fingerprint::{Library, Machine};
 use crate::libraries::Libraries;
 use crate::provider::Provider;
 use crate::worker::remote::ASKED;
+use terminal::plain::line;
 use terminal::table::Table;
 
 /// What was found on a machine.
@@ -114,15 +115,23 @@ impl Diagnosis {
             ]);
         }
         text += &table.render();
+        let mut told: Vec<String> = Vec::new();
+        for own in self.providers.iter().filter_map(|finding| finding.library.as_ref()?.own()) {
+            if !told.contains(&own) {
+                text += &(String::from("\n") + &line(format_args!("{own}.")));
+                told.push(own);
+            }
+        }
         for finding in &self.providers {
             if let (Some(failure), Some(library)) = (&finding.failure, &finding.library) {
-                text += &format!("\n{} in {}: {failure}\n", finding.provider, library.path.display());
+                text += &(String::from("\n")
+                    + &line(format_args!("{} in {}: {failure}", finding.provider, library.path.display())));
             }
         }
         for library in &self.unusable {
             let path = library.path.display().to_string();
             let named = if library.reason.contains(&path) { String::new() } else { format!("{path}: ") };
-            text += &format!("\n{named}{}\n", library.reason);
+            text += &(String::from("\n") + &line(format_args!("{named}{}", library.reason)));
         }
         text
     }
@@ -159,6 +168,7 @@ mod tests {
             version: "1.2.3".to_owned(),
             path: "lib/libonnxruntime.so".into(),
             sha256: artifact::sha256_bytes(b""),
+            origin: None,
         };
         Finding {
             how_to_get: provider.how_to_get(),

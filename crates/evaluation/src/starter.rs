@@ -76,6 +76,14 @@ impl Starter<'_> {
     }
 }
 
+/// What is said of libraries that no manifest declares, each once.
+pub fn own_libraries<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Vec<String> {
+    let mut told: Vec<String> = rows.into_iter().filter_map(|row| row.library.as_ref()?.own()).collect();
+    told.sort();
+    told.dedup();
+    told
+}
+
 /// What may help engines that ran where they were asked to, and then failed: they may be right at one size alone.
 pub fn size_hint<'a>(session_per_size: bool, rows: impl IntoIterator<Item = &'a Row>) -> Option<String> {
     let names: Vec<&str> = rows

@@ -4,6 +4,8 @@
 //! an evaluation runs in a worker: this program again, or the engine's own beside it, which reads [`Request`]s from standard input and answers each with
 //! one [`Answer`] on standard output. Timing happens inside the worker, so that no message is timed.
 
+mod complaints;
+mod pipe;
 pub mod remote;
 pub mod serve;
 mod surroundings;
@@ -158,15 +160,15 @@ pub enum Origin {
 }
 
 impl Origin {
-    /// Its name, version and hash. This reads the whole file.
+    /// Its name, version and hash.
     fn describe(&self) -> Result<Library, EngineError> {
         let (name, version, path) = match self {
-            Self::Library(runtime) => return describe(runtime),
+            Self::Library(runtime) => return Ok(describe(runtime)),
             Self::Crate(name, crate_name) => (name, locked(crate_name).unwrap_or("unknown"), std::env::current_exe()),
         };
         let path = path.map_err(FileError::new("find", "this program"))?;
         let sha256 = artifact::sha256_file(&path)?;
-        Ok(Library { name: (*name).to_owned(), version: version.to_owned(), path, sha256 })
+        Ok(Library { name: (*name).to_owned(), version: version.to_owned(), path, sha256, origin: None })
     }
 }
 
@@ -246,16 +248,17 @@ pub struct ProbedProvider {
 }
 
 fn load_library(path: &Path) -> Result<Runtime, EngineError> {
-    // How it was found is known to the process that asks.
+    // How it was found does not matter here: what it is, is seen.
     let library = RuntimeLibrary { path: path.to_owned(), origin: RuntimeOrigin::Variable };
     Ok(Runtime::open(library)?)
 }
 
-fn describe(runtime: &Runtime) -> Result<Library, EngineError> {
-    Ok(Library {
+fn describe(runtime: &Runtime) -> Library {
+    Library {
         name: "ONNX Runtime".to_owned(),
         version: runtime.version().to_owned(),
         path: runtime.path().to_owned(),
-        sha256: artifact::sha256_file(runtime.path())?,
-    })
+        sha256: runtime.identity().sha256,
+        origin: Some(runtime.identity().origin),
+    }
 }

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use crate::engine::EngineError;
+use crate::identity::identify;
 use crate::memory::confine;
 use crate::provider::Provider;
 use crate::runtime::one_line;
@@ -110,6 +111,10 @@ impl State {
         let alone = |answer: Answer| Ok((answer, Vec::new()));
         match request {
             Request::Load(spec) => {
+                // The time is that of loading, not of hashing.
+                if let EngineSpec::Ort { library, .. } = &spec {
+                    identify(library)?;
+                }
                 let start = Instant::now();
                 let opened = match &spec {
                     EngineSpec::Ort { library, model, options } => open_ort(library, model, options)?,
@@ -171,5 +176,5 @@ fn probe(path: &Path) -> Result<Probe, EngineError> {
         let failure = try_provider(&runtime, &options).err().map(|error| terminal::failure::sentence(&error));
         providers.push(ProbedProvider { provider, failure });
     }
-    Ok(Probe { library: describe(&runtime)?, providers })
+    Ok(Probe { library: describe(&runtime), providers })
 }
