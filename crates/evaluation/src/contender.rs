@@ -125,6 +125,26 @@ impl Contender {
         }
     }
 
+    /// Does something with the reference. That its process is gone ends what it can tell, and not the evaluation; `None` then, and
+    /// from then on.
+    ///
+    /// # Errors
+    /// When the engine fails in any other way.
+    pub fn survive<T>(
+        &mut self,
+        work: impl FnOnce(&mut RemoteEngine) -> Result<T, EngineError>,
+    ) -> Result<Option<T>, EngineError> {
+        let Some(engine) = self.engine.as_mut() else { return Ok(None) };
+        match work(engine) {
+            Ok(result) => Ok(Some(result)),
+            Err(error @ EngineError::Gone { .. }) => {
+                self.fail(&error);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     fn fail(&mut self, error: &EngineError) {
         self.row.error.get_or_insert(terminal::failure::sentence(error));
         self.row.lost |= matches!(error, EngineError::Gone { .. });

@@ -24,12 +24,12 @@ use super::inputs::{
 use super::standard::{Standard, expected};
 use super::sweep::{cases, label};
 use crate::contender::Contender;
-use crate::line_up::LineUp;
+use crate::line_up::{LineUp, unjudged};
 use crate::measure::Measure;
 use crate::measured::Head;
 use crate::report::{Report, reports};
 use crate::search::{Judged, Plain};
-use crate::starter::{Starter, size_hint};
+use crate::starter::{Starter, own_libraries, size_hint};
 use crate::task::{Asked, Case};
 
 /// What stands for the network's name.
@@ -124,6 +124,8 @@ pub fn evaluate(request: &Request<'_>) -> Result<Report> {
     for size in batches {
         match if ran(size) { Ok(()) } else { reference.try_run(&made(size)?).map(drop) } {
             Ok(()) => timed.push(size),
+            // What it would have said is not known; the others are timed.
+            Err(_) if reference.engine().is_none() => timed.push(size),
             // Nobody asked for a single item in particular.
             Err(_) if size == 1 && usual != 1 && !measure.batches.contains(&1) => {}
             Err(error) => undone.push(format!("the model does not run at batch {size}: {}", sentence(&error))),
@@ -133,7 +135,15 @@ pub fn evaluate(request: &Request<'_>) -> Result<Report> {
 
     reference.start(&sample);
     let standard = Standard { launcher, plain: &plain, file: compared, tolerance: request.tolerance };
-    let expected = expected(&standard, &mut reference, cases, &mut notes, &mut undone, &mut unproven)?;
+    let judging = expected(&standard, &mut reference, cases, &mut notes, &mut undone, &mut unproven);
+    let expected = match judging {
+        Ok(expected) => Some(expected),
+        Err(error) if reference.engine().is_none() || is_gone(&error) => {
+            undone.push(unjudged(&sentence(error.as_ref())));
+            None
+        }
+        Err(error) => return Err(error),
+    };
     let mut candidates: Vec<Contender> = names.iter().map(|engine| starter.start(engine, |_| Ok(()))).collect();
     candidates.iter_mut().for_each(|candidate| candidate.start(&sample));
     let mut names = names;
@@ -141,7 +151,7 @@ pub fn evaluate(request: &Request<'_>) -> Result<Report> {
         (names, candidates) = working(names, candidates, &mut notes);
     }
     let mut line_up = LineUp { reference, candidates };
-    let verifications = line_up.judge(&expected);
+    let verifications = line_up.judge(expected.as_ref());
     if line_up.candidates.is_empty() {
         undone.push("no engine ran the file, so that nothing was compared".to_owned());
     }
@@ -151,11 +161,12 @@ pub fn evaluate(request: &Request<'_>) -> Result<Report> {
     let timing = line_up.time(&batches, least, made)?;
     let scenarios = line_up.scenarios(&measure.scenarios, measure.seconds, &timing, made)?;
     line_up.finish();
-    if measure.bisect {
-        let (names, expected, verifications) = (&names, &expected, verifications.as_slice());
+    if let Some(expected) = expected.as_ref().filter(|_| measure.bisect) {
+        let (names, expected, verifications) = (&names, expected, verifications.as_slice());
         let judged = Judged { starter: &starter, names, expected, verifications, network: None };
         notes.extend(judged.bisect(&mut line_up.candidates, other));
     }
+    notes.extend(own_libraries(line_up.everyone().iter().map(|one| &one.row)));
     notes.extend(size_hint(measure.session_per_size, line_up.candidates.iter().map(|candidate| &candidate.row)));
     let engines = reports(&mut line_up, verifications, Asked::default());
     let items = if axis.is_some() { "items" } else { "runs" };
@@ -276,9 +287,15 @@ fn unhandled(signature: &Signature, undone: &mut Vec<String>) -> Option<String> 
     })
 }
 
+/// Whether an error tells the end of a process.
+fn is_gone(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(EngineError::Gone { .. }))
+}
+
 /// What is said of a reference that gives other outputs for the same inputs.
 fn wavering(reference: &mut Contender, inputs: &[NamedTensor]) -> Result<Option<String>> {
-    let (once, again) = (reference.required()?.run(inputs)?, reference.required()?.run(inputs)?);
+    let twice = reference.survive(|engine| Ok((engine.run(inputs)?, engine.run(inputs)?)))?;
+    let Some((once, again)) = twice else { return Ok(None) };
     let same = once.iter().zip(&again).all(|(once, again)| difference(once, Some(&again.tensor)).within(0.0));
     Ok((!same).then(|| {
         "the model gives other outputs each time it runs, as one that draws random numbers does: nothing can be compared \
