@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use catalogue::NetworkId;
 use clap::Args;
 
+use crate::sandbox::SandboxArgs;
 use crate::task::TaskArgs;
 use crate::train::positive;
 
@@ -55,6 +56,9 @@ pub struct BundleArgs {
     /// Questions: the text that holds the answer.
     #[arg(long, value_name = "TEXT", default_value = "Jim Henson was a puppeteer")]
     pub context: String,
+    /// What engines may do.
+    #[command(flatten)]
+    pub sandbox: SandboxArgs,
     /// Print the result as JSON instead of text.
     #[arg(long)]
     pub json: bool,

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use confine::Confinement;
+
 use crate::fingerprint::{Library, Machine};
 use crate::libraries::Libraries;
 use crate::provider::Provider;
@@ -20,6 +22,8 @@ pub struct Diagnosis {
     pub providers: Vec<Finding>,
     /// Libraries that cannot be loaded.
     pub unusable: Vec<UnusableLibrary>,
+    /// How the kernel confines workers; `None` where no library could be asked.
+    pub confinement: Option<Confinement>,
 }
 
 /// A provider, and whether it works.
@@ -90,7 +94,8 @@ pub fn examine(libraries: &mut Libraries) -> Diagnosis {
             providers.push(finding(None, None, false));
         }
     }
-    Diagnosis { machine: Machine::this(), providers, unusable }
+    let confinement = usable.first().map(|probe| probe.confinement);
+    Diagnosis { machine: Machine::this(), providers, unusable, confinement }
 }
 
 impl Diagnosis {
@@ -115,6 +120,7 @@ impl Diagnosis {
             ]);
         }
         text += &table.render();
+        text.extend(self.confinement.map(|how| String::from("\n") + &line(format_args!("Workers are {how}."))));
         let mut told: Vec<String> = Vec::new();
         for own in self.providers.iter().filter_map(|finding| finding.library.as_ref()?.own()) {
             if !told.contains(&own) {
@@ -211,6 +217,7 @@ mod tests {
                 finding(Provider::OpenVino, None, false),
             ],
             unusable: Vec::new(),
+            confinement: Some(Confinement { landlock: 7, seccomp: true }),
         };
         let text = diagnosis.text();
         assert!(diagnosis.healthy());
@@ -223,6 +230,7 @@ mod tests {
             text.contains("openvino  none here           no             cargo xtask fetch onnxruntime-openvino"),
             "{text}"
         );
+        assert!(text.contains("\nWorkers are confined: writes no files"), "{text}");
         assert!(text.contains("cuda in lib/libonnxruntime.so: ort:cuda failed: no driver"), "{text}");
     }
 }

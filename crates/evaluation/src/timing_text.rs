@@ -82,7 +82,7 @@ pub fn machine<'a>(machine: &Machine, rows: impl IntoIterator<Item = &'a Row>) -
     text
 }
 
-/// Library, placement and memory of an engine.
+/// Library, placement and memory of an engine, and whether its process was confined.
 pub fn facts(row: &Row) -> Vec<String> {
     let mut facts = Vec::new();
     if let Some(library) = &row.library {
@@ -99,6 +99,7 @@ pub fn facts(row: &Row) -> Vec<String> {
         facts.extend(usage.resident_memory.map(|bytes| format!("{:.0} MiB at the end", mebibytes(bytes))));
         facts.push(format!("{} s of CPU time", figure(usage.cpu_seconds)));
     }
+    facts.extend(row.sandbox.map(|sandbox| sandbox.word().to_owned()));
     facts
 }
 

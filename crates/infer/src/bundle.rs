@@ -9,6 +9,7 @@ use ::bundle::write::{Parts, write};
 use anyhow::{Context, Result, bail};
 use catalogue::{ARTIFACTS, NetworkId};
 use cli::bundle::BundleArgs;
+use cli::sandbox::SandboxArgs;
 use cli::task::suit;
 use engines::libraries::Libraries;
 use engines::provider::Provider;
@@ -27,7 +28,7 @@ use crate::task::{Asked, shape, with_task};
 /// Writes a bundle or checks one.
 pub fn execute(arguments: &BundleArgs) -> Result<ExitCode> {
     match (&arguments.verify, arguments.network) {
-        (Some(folder), _) => check(folder, arguments.json),
+        (Some(folder), _) => check(folder, arguments.json, arguments.sandbox),
         (None, Some(network)) => bundle(network, arguments),
         (None, None) => bail!("name a network, or a bundle with --verify"),
     }
@@ -59,7 +60,7 @@ fn bundle(network: NetworkId, arguments: &BundleArgs) -> Result<ExitCode> {
         (task.shipped()?, shape::<N>(card, &asked)?, N::WHAT)
     }));
     let Shipped { example, about, labels, files } = shipped;
-    let mut engine = start(&onnx)?;
+    let mut engine = start(&onnx, arguments.sandbox)?;
     require(&engine, &onnx, &signature, what)?;
     let parts = Parts {
         name: card.name,
@@ -81,13 +82,13 @@ fn bundle(network: NetworkId, arguments: &BundleArgs) -> Result<ExitCode> {
 }
 
 /// The model under ONNX Runtime, in a process of its own.
-fn start(model: &Path) -> Result<RemoteEngine> {
-    let (launcher, library) = runtime()?;
+fn start(model: &Path, sandbox: SandboxArgs) -> Result<RemoteEngine> {
+    let (launcher, library) = runtime(sandbox)?;
     Ok(launcher.engine(&spec(library, model))?)
 }
 
-fn runtime() -> Result<(Launcher, PathBuf)> {
-    let launcher = Launcher::this_program().context("this program cannot be started again")?;
+fn runtime(sandbox: SandboxArgs) -> Result<(Launcher, PathBuf)> {
+    let launcher = crate::launcher(sandbox)?;
     let library = Libraries::find(Path::new(crate::DATASETS), launcher.clone())?.for_provider(&Provider::Cpu)?;
     Ok((launcher, library))
 }
@@ -112,8 +113,8 @@ fn summary(manifest: &Manifest, out: &Path) -> String {
     random + &bundled + &example + &line(format_args!("To check it: cargo xtask bundle --verify {}", out.display()))
 }
 
-fn check(folder: &Path, as_json: bool) -> Result<ExitCode> {
-    let (launcher, library) = runtime()?;
+fn check(folder: &Path, as_json: bool, sandbox: SandboxArgs) -> Result<ExitCode> {
+    let (launcher, library) = runtime(sandbox)?;
     let findings = verify(folder, |model| launcher.engine(&spec(library, model)))?;
     let Findings { name, files, problems, example } = &findings;
     let passed = problems.is_empty();

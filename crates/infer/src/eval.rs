@@ -107,6 +107,7 @@ fn one(network: NetworkId, arguments: &EvalArgs) -> Result<ExitCode> {
     let launcher = launcher(&arguments.measure)?;
     let place = Place { out: &out, outputs: &outputs, compare: arguments.measure.compare.as_deref() };
     let command = format!("cargo xtask eval {}{}{}", card.name, words(card, arguments), measure.words())
+        + rights(&arguments.measure)
         + &unusual("--out", &out, &card.evaluation());
     let files = arguments.squad.iter().map(|path| ("squad", path.clone())).collect();
     let request =
@@ -151,7 +152,8 @@ fn file(model: &Path, arguments: &EvalArgs) -> Result<ExitCode> {
                 engines: if every { Vec::new() } else { measure.engines.clone() },
                 ..measure.clone()
             },
-        ) + &unusual("--out", &out, Path::new(EvalOnnxArgs::OUT)),
+        ) + rights(&arguments.measure)
+            + &unusual("--out", &out, Path::new(EvalOnnxArgs::OUT)),
     };
     let again = ReproArguments { inputs, tolerance: *tolerance };
     let report = conclude(&place, onnx_file::NAME, &measure, again, || onnx_file::evaluate(&request))?;
@@ -223,9 +225,14 @@ fn held_by(path: &Path) -> Vec<PathBuf> {
     }
 }
 
+/// The option that leaves engines all their rights, if it was given.
+fn rights(measure: &MeasureArgs) -> &'static str {
+    if measure.sandbox.no_sandbox { " --no-sandbox" } else { "" }
+}
+
 /// What starts engines, with the patience that is asked for.
 fn launcher(measure: &MeasureArgs) -> Result<Launcher> {
-    let launcher = Launcher::this_program().context("this program cannot be started again")?;
+    let launcher = crate::launcher(measure.sandbox)?;
     Ok(Launcher { patience: Duration::from_secs_f64(measure.timeout), ..launcher })
 }
 

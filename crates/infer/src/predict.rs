@@ -66,7 +66,7 @@ impl Known {
             folder: networks::evaluate::folder(self.card, &weights),
             threads: threads(&arguments.engines),
         };
-        Opened::each(&names, &network)
+        Opened::each(&names, &network, arguments.engines.sandbox)
     }
 }
 

@@ -22,7 +22,7 @@ use evaluation::measure::Measure;
 use evaluation::measured::Head;
 use evaluation::report::{Report, reports};
 use evaluation::search::Judged;
-use evaluation::starter::{Starter, own_libraries, size_hint};
+use evaluation::starter::{Starter, size_hint, trust};
 use evaluation::task::{Task, ask_all};
 use terminal::progress::Progress;
 
@@ -155,7 +155,7 @@ pub fn evaluate<N: Network, T: Task>(request: &Request<'_>, task: &T) -> Result<
         };
         notes.extend(judged.bisect(&mut line_up.candidates, measure.against.as_deref()));
     }
-    notes.extend(own_libraries(line_up.everyone().iter().map(|one| &one.row)));
+    notes.extend(trust(line_up.everyone().iter().map(|one| &one.row)));
     notes.extend(size_hint(measure.session_per_size, line_up.candidates.iter().map(|candidate| &candidate.row)));
     let history = fingerprint.files.get("weights").map(|mark| history(request.weights, &mark.sha256));
     let engines = reports(&mut line_up, verifications, asked);

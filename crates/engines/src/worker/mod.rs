@@ -7,6 +7,7 @@
 mod complaints;
 mod pipe;
 pub mod remote;
+pub mod sandbox;
 pub mod serve;
 mod surroundings;
 pub mod wire;
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use artifact::FileError;
 use artifact::runtime::{RuntimeLibrary, RuntimeOrigin};
+use confine::Confinement;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::{Engine, EngineError, Placement, Signature};
@@ -25,6 +27,7 @@ use crate::runtime::Runtime;
 use crate::session::{Metadata, Session, SessionOptions};
 use crate::usage::Usage;
 use crate::versions::locked;
+use crate::worker::sandbox::Sandbox;
 
 /// The argument that makes this program a worker.
 pub const WORKER_COMMAND: &str = "worker";
@@ -34,6 +37,9 @@ pub const TRACT: &str = "tract";
 
 /// The option that bounds a worker's memory, in bytes.
 pub const MEMORY_OPTION: &str = "--memory";
+
+/// The option that leaves a worker all its rights.
+pub const NO_SANDBOX_OPTION: &str = "--no-sandbox";
 
 /// An engine and the network that it runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -227,6 +233,8 @@ pub struct Loaded {
     pub metadata: Option<Metadata>,
     /// Milliseconds that loading took. What an engine puts off until it is needed is not in it.
     pub load_ms: f64,
+    /// What the worker gave up before it loaded anything.
+    pub sandbox: Sandbox,
 }
 
 /// What a library can do on this machine.
@@ -236,6 +244,8 @@ pub struct Probe {
     pub library: Library,
     /// The providers that it was built with.
     pub providers: Vec<ProbedProvider>,
+    /// How the kernel of this machine confines a process.
+    pub confinement: Confinement,
 }
 
 /// A provider in a library.

@@ -7,7 +7,9 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+use artifact::interrupt::Temporary;
 use artifact::process::end_with_this;
+use tempfile::TempDir;
 
 use crate::engine::{Engine, EngineError, Placement, Signature};
 use crate::fingerprint::Machine;
@@ -16,7 +18,9 @@ use crate::tensor::NamedTensor;
 use crate::usage::Usage;
 use crate::worker::complaints::Complaints;
 use crate::worker::pipe::PatientPipe;
-use crate::worker::{Answer, EngineSpec, Loaded, MEMORY_OPTION, Probe, Request, WORKER_COMMAND, surroundings, wire};
+use crate::worker::{
+    Answer, EngineSpec, Loaded, MEMORY_OPTION, NO_SANDBOX_OPTION, Probe, Request, WORKER_COMMAND, surroundings, wire,
+};
 
 /// How workers are started.
 #[derive(Debug, Clone)]
@@ -27,6 +31,8 @@ pub struct Launcher {
     pub patience: Duration,
     /// The most memory that a worker may hold, in bytes; `None` for as much as there is.
     pub memory: Option<u64>,
+    /// Whether workers give up all rights that their engines do not need, where the kernel can take them.
+    pub sandbox: bool,
 }
 
 /// A worker process. It ends when this is dropped.
@@ -38,6 +44,8 @@ pub struct Worker {
     answers: Receiver<Received>,
     complaints: Option<Complaints>,
     patience: Duration,
+    /// The only place where it may write: removed with it.
+    _scratch: (TempDir, Temporary),
 }
 
 type Received = std::io::Result<Option<(Answer, Vec<NamedTensor>)>>;
@@ -64,12 +72,17 @@ const FAREWELL: Duration = Duration::from_secs(2);
 pub const PATIENCE: Duration = Duration::from_secs(600);
 
 impl Launcher {
-    /// This program, with ten minutes of patience and the memory that this machine has.
+    /// This program, with ten minutes of patience and the memory that this machine has; workers are confined.
     ///
     /// # Errors
     /// When the system does not tell where this program is.
     pub fn this_program() -> std::io::Result<Self> {
-        Ok(Self { program: std::env::current_exe()?, patience: PATIENCE, memory: Machine::this().memory })
+        Ok(Self {
+            program: std::env::current_exe()?,
+            patience: PATIENCE,
+            memory: Machine::this().memory,
+            sandbox: true,
+        })
     }
 
     /// Starts a worker for an engine and loads the network.
@@ -125,10 +138,13 @@ impl Launcher {
             engine: name.to_owned(),
             reason: format!("its process cannot be started: {source}"),
         };
+        let scratch = Temporary::make(tempfile::tempdir, TempDir::path).map_err(failed)?;
         let mut command = Command::new(program);
         let mut child = end_with_this(&mut command)
             .arg(WORKER_COMMAND)
             .args(memory.map(|bytes| format!("{MEMORY_OPTION}={bytes}")))
+            .args((!self.sandbox).then_some(NO_SANDBOX_OPTION))
+            .env("TMPDIR", scratch.0.path())
             .env(TELEMETRY_VARIABLE, "1")
             // The last line of what it prints is told; it is to be the reason, not a part of the stack.
             .env("RUST_BACKTRACE", "0")
@@ -155,8 +171,15 @@ impl Launcher {
         });
         let complaints = child.stderr.take().map(Complaints::of);
         let input = child.stdin.take().map(PatientPipe::new);
-        let mut worker =
-            Worker { name: name.to_owned(), child, input: None, answers, complaints, patience: self.patience };
+        let mut worker = Worker {
+            name: name.to_owned(),
+            child,
+            input: None,
+            answers,
+            complaints,
+            patience: self.patience,
+            _scratch: scratch,
+        };
         worker.input = input.transpose().map_err(failed)?.map(BufWriter::new);
         Ok(worker)
     }

@@ -29,7 +29,7 @@ use crate::measure::Measure;
 use crate::measured::Head;
 use crate::report::{Report, reports};
 use crate::search::{Judged, Plain};
-use crate::starter::{Starter, own_libraries, size_hint};
+use crate::starter::{Starter, size_hint, trust};
 use crate::task::{Asked, Case};
 
 /// What stands for the network's name.
@@ -166,7 +166,7 @@ pub fn evaluate(request: &Request<'_>) -> Result<Report> {
         let judged = Judged { starter: &starter, names, expected, verifications, network: None };
         notes.extend(judged.bisect(&mut line_up.candidates, other));
     }
-    notes.extend(own_libraries(line_up.everyone().iter().map(|one| &one.row)));
+    notes.extend(trust(line_up.everyone().iter().map(|one| &one.row)));
     notes.extend(size_hint(measure.session_per_size, line_up.candidates.iter().map(|candidate| &candidate.row)));
     let engines = reports(&mut line_up, verifications, Asked::default());
     let items = if axis.is_some() { "items" } else { "runs" };

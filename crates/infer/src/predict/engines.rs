@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use catalogue::Card;
 use cli::predict::Engines as EngineOptions;
+use cli::sandbox::SandboxArgs;
 use engines::engine::{Engine, Engines, Signature};
 use engines::engine_name::{EngineName, Framework};
 use engines::libraries::Libraries;
@@ -111,8 +112,8 @@ impl Opened {
     ///
     /// # Errors
     /// When none of them can be opened.
-    pub fn each(names: &[EngineName], network: &Network<'_>) -> Result<Self> {
-        let launcher = Launcher::this_program().context("this program cannot be started again")?;
+    pub fn each(names: &[EngineName], network: &Network<'_>, sandbox: SandboxArgs) -> Result<Self> {
+        let launcher = crate::launcher(sandbox)?;
         let framework = |name: &EngineName| match name {
             EngineName::Burn => Some(Framework::Burn),
             EngineName::Candle => Some(Framework::Candle),

@@ -30,7 +30,7 @@ fn mortal(setting: &Setting, bytes: usize) -> Launcher {
             symlink(program, link).unwrap();
         }
     }
-    Launcher { program, patience: Duration::from_secs(120), memory: None }
+    Launcher { program, patience: Duration::from_secs(120), memory: None, sandbox: true }
 }
 
 fn measure(setting: &Setting) -> Measure {

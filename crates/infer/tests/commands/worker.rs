@@ -8,6 +8,7 @@ use engines::provider::Provider;
 use engines::session::SessionOptions;
 use engines::tensor::{NamedTensor, Tensor};
 use engines::worker::remote::{Launcher, RemoteEngine};
+use engines::worker::sandbox::Sandbox;
 use engines::worker::{Answer, EngineSpec, Loaded, Weights, wire};
 use networks::NetworkId;
 use networks::digits::batch;
@@ -17,7 +18,9 @@ use crate::setting::{Setting, image, text};
 
 fn start(program: impl Into<PathBuf>, setting: &Setting, patience: Duration) -> Result<RemoteEngine, String> {
     let spec = EngineSpec::Framework(networks::burn(NetworkId::Mnist, Weights::At(setting.weights()), None));
-    Launcher { program: program.into(), patience, memory: None }.engine(&spec).map_err(|error| error.to_string())
+    Launcher { program: program.into(), patience, memory: None, sandbox: true }
+        .engine(&spec)
+        .map_err(|error| error.to_string())
 }
 
 fn failure(program: impl Into<PathBuf>, patience: Duration) -> String {
@@ -57,7 +60,7 @@ fn a_worker_finds_nvidias_libraries_that_were_fetched_beside_its_own() {
     std::fs::create_dir_all(here("onnxruntime-gpu")).unwrap();
     std::fs::write(here("onnxruntime-gpu").join("libonnxruntime_providers_cuda.so"), "").unwrap();
     let library = here("onnxruntime-gpu").join("libonnxruntime.so.1.31.1");
-    let launcher = Launcher { program: fixture("surroundings.sh"), patience: LONG, memory: None };
+    let launcher = Launcher { program: fixture("surroundings.sh"), patience: LONG, memory: None, sandbox: true };
     let told = |provider: Option<Provider>| match provider {
         None => launcher.probe(&library).unwrap_err().to_string(),
         Some(provider) => {
@@ -110,7 +113,14 @@ fn a_worker_that_does_not_read_is_ended() {
     let program = folder.path().join("deaf.sh");
     std::fs::copy(fixture("deaf.sh"), &program).unwrap();
     let signature = Signature { inputs: Vec::new(), outputs: Vec::new() };
-    let loaded = Loaded { name: "burn".to_owned(), signature, library: None, metadata: None, load_ms: 1.0 };
+    let loaded = Loaded {
+        name: "burn".to_owned(),
+        signature,
+        library: None,
+        metadata: None,
+        load_ms: 1.0,
+        sandbox: Sandbox::Off,
+    };
     let answers = std::fs::File::create(folder.path().join("deaf.sh.answers")).unwrap();
     wire::send(answers, &Answer::Loaded(loaded), &[]).unwrap();
     let mut engine = start(&program, &Setting::new(), Duration::from_millis(300)).unwrap();
@@ -178,7 +188,12 @@ fn a_program_that_is_no_worker_is_told_apart() {
 #[test]
 fn a_network_that_does_not_fit_in_memory_costs_its_own_row() {
     let spec = EngineSpec::Framework(networks::burn(NetworkId::Alexnet, Weights::Random(1), None));
-    let launcher = Launcher { program: env!("CARGO_BIN_EXE_infer").into(), patience: LONG, memory: Some(100 << 20) };
+    let launcher = Launcher {
+        program: env!("CARGO_BIN_EXE_infer").into(),
+        patience: LONG,
+        memory: Some(100 << 20),
+        sandbox: true,
+    };
     let message = launcher.engine(&spec).unwrap_err().to_string();
     assert!(message.starts_with("burn: ") && message.contains("memory allocation of"), "{message}");
 }
