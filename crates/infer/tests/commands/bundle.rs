@@ -85,7 +85,7 @@ fn replace(path: PathBuf, from: &str, to: &str) {
     fs::write(path, text.replacen(from, to, 1)).unwrap();
 }
 
-const MODEL: &str = "model_repository/mnist/1/model.onnx";
+pub const MODEL: &str = "model_repository/mnist/1/model.onnx";
 pub const CONFIG: &str = "model_repository/mnist/config.pbtxt";
 
 #[test]

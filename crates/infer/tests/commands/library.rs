@@ -28,7 +28,8 @@ fn a_fetched_library_that_was_changed_is_not_loaded() {
     let root = tempfile::tempdir().unwrap();
     let place = root.path().join("datasets/onnxruntime").join(artifact::runtime::platform());
     fs::create_dir_all(&place).unwrap();
-    fs::copy(setting.workspace().join("datasets/onnxruntime.toml"), root.path().join("datasets/onnxruntime.toml")).unwrap();
+    fs::copy(setting.workspace().join("datasets/onnxruntime.toml"), root.path().join("datasets/onnxruntime.toml"))
+        .unwrap();
     let copy = place.join(library.file_name().unwrap());
     fs::copy(&library, &copy).unwrap();
     let model = setting.model().display().to_string();
@@ -38,9 +39,11 @@ fn a_fetched_library_that_was_changed_is_not_loaded() {
     // A byte behind its end changes nothing for the loader.
     fs::write(&copy, [fs::read(&library).unwrap(), vec![0]].concat()).unwrap();
     let weights = setting.weights().display().to_string();
-    for (program, arguments) in
-        [("infer", &eval[..]), ("infer", &["doctor"]), ("export", &["mnist", "--weights", &weights, "--out", "mnist.onnx"])]
-    {
+    for (program, arguments) in [
+        ("infer", &eval[..]),
+        ("infer", &["doctor"]),
+        ("export", &["mnist", "--weights", &weights, "--out", "mnist.onnx"]),
+    ] {
         let output = run(program, arguments, root.path());
         assert_eq!(output.status.code(), Some(1), "{program} {arguments:?}: {}", told(&output));
         let expected = "is not the file that datasets/onnxruntime.toml declares, and was not loaded";
