@@ -4,6 +4,7 @@
 //! never depends on Burn, ort or candle, so that it compiles in seconds.
 
 mod bench;
+mod chaos;
 mod code;
 mod native;
 mod programs;
@@ -25,6 +26,7 @@ use cli::doctor::DoctorArgs;
 use cli::eval::EvalArgs;
 use cli::export::ExportArgs;
 use cli::fetch::FetchArgs;
+use cli::inspect::InspectArgs;
 use cli::predict::PredictArgs;
 use cli::report::ReportArgs;
 use cli::train::TrainArgs;
@@ -59,8 +61,10 @@ enum Command {
     Doctor(DoctorArgs),
     Report(ReportArgs),
     Bundle(BundleArgs),
+    Inspect(InspectArgs),
     Test(test::TestArgs),
     Bench(bench::BenchArgs),
+    Chaos(chaos::ChaosArgs),
 }
 
 fn main() -> ExitCode {
@@ -73,6 +77,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Status(arguments) => status::status(&arguments),
         Command::Test(arguments) => test::test(&arguments),
         Command::Bench(arguments) => bench::bench(&arguments),
+        Command::Chaos(arguments) => chaos::chaos(&arguments),
         Command::Fetch(_) => programs::forward(Program::Fetch),
         Command::Train(arguments) => programs::forward_to(&Programs::for_training(&arguments.recipe)?, Program::Train),
         Command::Export(arguments) => {
@@ -92,6 +97,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Doctor(_) => programs::forward(Program::Doctor),
         Command::Report(_) => programs::forward(Program::Report),
         Command::Bundle(_) => programs::forward(Program::Bundle),
+        Command::Inspect(_) => programs::forward(Program::Inspect),
     }
 }
 
