@@ -4,6 +4,7 @@
 //! never depends on Burn, ort or candle, so that it compiles in seconds.
 
 mod bench;
+mod chaos;
 mod code;
 mod native;
 mod programs;
@@ -25,9 +26,11 @@ use cli::doctor::DoctorArgs;
 use cli::eval::EvalArgs;
 use cli::export::ExportArgs;
 use cli::fetch::FetchArgs;
+use cli::inspect::InspectArgs;
 use cli::predict::PredictArgs;
 use cli::report::ReportArgs;
 use cli::train::TrainArgs;
+use terminal::program::{note, print_line};
 
 use crate::programs::{Program, Programs, exit_code};
 
@@ -58,8 +61,10 @@ enum Command {
     Doctor(DoctorArgs),
     Report(ReportArgs),
     Bundle(BundleArgs),
+    Inspect(InspectArgs),
     Test(test::TestArgs),
     Bench(bench::BenchArgs),
+    Chaos(chaos::ChaosArgs),
 }
 
 fn main() -> ExitCode {
@@ -72,6 +77,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Status(arguments) => status::status(&arguments),
         Command::Test(arguments) => test::test(&arguments),
         Command::Bench(arguments) => bench::bench(&arguments),
+        Command::Chaos(arguments) => chaos::chaos(&arguments),
         Command::Fetch(_) => programs::forward(Program::Fetch),
         Command::Train(arguments) => programs::forward_to(&Programs::for_training(&arguments.recipe)?, Program::Train),
         Command::Export(arguments) => {
@@ -91,6 +97,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Doctor(_) => programs::forward(Program::Doctor),
         Command::Report(_) => programs::forward(Program::Report),
         Command::Bundle(_) => programs::forward(Program::Bundle),
+        Command::Inspect(_) => programs::forward(Program::Inspect),
     }
 }
 
@@ -106,9 +113,9 @@ fn eval(arguments: &EvalArgs) -> Result<ExitCode> {
     if evaluations() != before && !arguments.measure.json {
         // The evaluation stands by itself: that there is no page is told, and no more.
         if !programs::succeeds(programs.command(Program::Report)?.stdout(std::process::Stdio::null()))? {
-            eprintln!("Note: the page over all networks was not written; `cargo xtask report` does it.");
+            note("Note: the page over all networks was not written; `cargo xtask report` does it.");
         } else {
-            println!("All networks: {}/report/index.html", catalogue::ARTIFACTS);
+            print_line(format_args!("All networks: {}/report/index.html", catalogue::ARTIFACTS))?;
         }
     }
     Ok(exit_code(status))

@@ -42,6 +42,8 @@ pub enum Program {
     Report,
     /// Writes a folder ready to ship.
     Bundle,
+    /// Shows what a file is.
+    Inspect,
 }
 
 impl Program {
@@ -51,7 +53,7 @@ impl Program {
             Self::Fetch => "fetch",
             Self::Train => "train",
             Self::Export => "export",
-            Self::Eval | Self::Predict | Self::Doctor | Self::Bundle => "infer",
+            Self::Eval | Self::Predict | Self::Doctor | Self::Bundle | Self::Inspect => "infer",
             Self::Report => "report",
         }
     }
@@ -64,6 +66,7 @@ impl Program {
             Self::Predict => Some("predict"),
             Self::Doctor => Some("doctor"),
             Self::Bundle => Some("bundle"),
+            Self::Inspect => Some("inspect"),
         }
     }
 
@@ -73,7 +76,7 @@ impl Program {
             Self::Train | Self::Export | Self::Bundle => {
                 workspace::revision().map(|revision| format!("--revision={revision}").into()).into_iter().collect()
             }
-            Self::Fetch | Self::Eval | Self::Predict | Self::Doctor | Self::Report => Vec::new(),
+            Self::Fetch | Self::Eval | Self::Predict | Self::Doctor | Self::Report | Self::Inspect => Vec::new(),
         }
     }
 }

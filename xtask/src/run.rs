@@ -164,7 +164,8 @@ fn stages(arguments: &RunArgs, network: EvalTarget) -> Result<(ExitCode, Vec<Str
         }
         lock.record(&root, &written(&plan, network, index, task))?;
         lock.write(&path)?;
-        print_line(format_args!("{name}: done in {}\n", duration(stage_started.elapsed())))?;
+        print_line(format_args!("{name}: done in {}", duration(stage_started.elapsed())))?;
+        print_line("")?;
     }
     match failure {
         None => print_line(format_args!(

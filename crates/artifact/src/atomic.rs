@@ -8,12 +8,13 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use crate::fault::{self, OutputFile, Step};
 use crate::staging::{Staging, parent};
 use crate::{FileError, interrupt};
 
 /// A file under construction; buffered.
 pub struct AtomicFile {
-    writer: BufWriter<File>,
+    writer: BufWriter<OutputFile>,
     staging: Staging,
     partial: PathBuf,
     target: PathBuf,
@@ -30,7 +31,8 @@ impl AtomicFile {
         let staging = Staging::beside(&target)?;
         let partial = staging.path(&target.file_name().unwrap_or_default().to_string_lossy());
         let file = File::create_new(&partial).map_err(FileError::new("create", &target))?;
-        Ok(Self { writer: BufWriter::with_capacity(1 << 18, file), staging, partial, target })
+        let writer = BufWriter::with_capacity(1 << 18, OutputFile::new(file));
+        Ok(Self { writer, staging, partial, target })
     }
 
     /// Where the file will be.
@@ -50,7 +52,7 @@ impl AtomicFile {
     pub fn commit(self) -> Result<(), FileError> {
         let Self { writer, staging, partial, target } = self;
         let file = writer.into_inner().map_err(|error| FileError::new("write", &target)(error.into_error()))?;
-        file.sync_all().map_err(FileError::new("write", &target))?;
+        file.sync().map_err(FileError::new("write", &target))?;
         drop(file);
         rename(partial, &target)?;
         drop(staging);
@@ -84,9 +86,15 @@ pub fn write_atomic(target: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> Result
 /// When something other than a regular file is there, or the file cannot be moved.
 pub fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<(), FileError> {
     let to = file_place(to.as_ref())?;
-    fs::rename(from, &to).map_err(FileError::new("write", &to))?;
+    move_to(from.as_ref(), &to).map_err(FileError::new("write", &to))?;
     sync_parent(&to);
     Ok(())
+}
+
+/// Renames, unless a test asks for a failure.
+fn move_to(from: &Path, to: &Path) -> io::Result<()> {
+    fault::at(Step::Rename)?;
+    fs::rename(from, to)
 }
 
 /// Where a file under the name `target` goes: through symbolic links, in place of a regular file or of nothing.
@@ -146,6 +154,34 @@ impl AtomicFolder {
         &self.target
     }
 
+    /// Starts a file of the folder, with `/` between the parts of its name. Missing folders are made. It is synced with the folder.
+    ///
+    /// # Errors
+    /// When the file is there already, or cannot be made.
+    pub fn file(&self, name: &str) -> Result<OutputFile, FileError> {
+        let path = self.content.join(name);
+        let parent = parent(&path);
+        fs::create_dir_all(parent).map_err(FileError::new("create", parent))?;
+        Ok(OutputFile::new(File::create_new(&path).map_err(FileError::new("create", &path))?))
+    }
+
+    /// Writes a file of the folder.
+    ///
+    /// # Errors
+    /// As [`file`](Self::file), and when the bytes cannot be written.
+    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> Result<(), FileError> {
+        self.file(name)?.write_all(bytes.as_ref()).map_err(FileError::new("write", self.content.join(name)))
+    }
+
+    /// Copies a file into the folder.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write), and when `from` cannot be read.
+    pub fn copy(&self, name: &str, from: &Path) -> Result<(), FileError> {
+        let mut source = File::open(from).map_err(FileError::new("read", from))?;
+        io::copy(&mut source, &mut self.file(name)?).map(drop).map_err(FileError::new("copy", from))
+    }
+
     /// Syncs every file that is in the folder for now.
     ///
     /// # Errors
@@ -176,7 +212,7 @@ fn exchange(
     may_replace: impl Fn(&Path) -> Result<(), String>,
 ) -> Result<(), FileError> {
     let aside = staging.path("replaced");
-    let replaced = match fs::rename(target, &aside) {
+    let replaced = match move_to(target, &aside) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => false,
         result => result.map(|()| true).map_err(FileError::new("replace", target))?,
     };
@@ -185,7 +221,7 @@ fn exchange(
         true => check_replaceable(&aside, &may_replace).map_err(|error| FileError { path: target.to_owned(), ..error }),
         false => Ok(()),
     };
-    let put = put.and_then(|()| fs::rename(content, target).map_err(FileError::new("write", target)));
+    let put = put.and_then(|()| move_to(content, target).map_err(FileError::new("write", target)));
     if put.is_err() && replaced {
         fs::rename(&aside, target).map_err(FileError::new("put back", target))?;
     }
@@ -231,7 +267,7 @@ fn sync_tree(folder: &Path) -> Result<(), FileError> {
         if kind.is_dir() {
             sync_tree(&path)?;
         } else if kind.is_file() {
-            File::open(&path).and_then(|file| file.sync_all()).map_err(FileError::new("sync", &path))?;
+            File::open(&path).and_then(|file| OutputFile::new(file).sync()).map_err(FileError::new("sync", &path))?;
         }
     }
     Ok(())

@@ -9,7 +9,9 @@
 pub mod atomic;
 mod claim;
 pub mod digest;
+pub mod fault;
 pub mod interrupt;
+pub mod lfs;
 #[cfg(feature = "manifest")]
 pub mod manifest;
 pub mod outputs;

@@ -122,7 +122,7 @@ impl Manifest {
             return Err(malformed(format!("it has {length} bytes; none has more than {MAX_BYTES}")));
         }
         let text = fs::read_to_string(path).map_err(FileError::new("read", path))?;
-        let manifest: Self = toml::from_str(&text).map_err(|error| malformed(error.to_string()))?;
+        let manifest: Self = toml::from_str(&text).map_err(|error| malformed(in_words(&error)))?;
         for file in &manifest.files {
             let inside = Path::new(&file.name).components().all(|part| matches!(part, Component::Normal(_)));
             if !inside || file.name.is_empty() {
@@ -205,6 +205,13 @@ impl Source {
             }
         }
     }
+}
+
+/// What is wrong with the text of a manifest, and in which line, without the picture of that line.
+fn in_words(error: &toml::de::Error) -> String {
+    let text = error.to_string();
+    let place = text.lines().next().filter(|place| place.contains(" at line "));
+    place.map_or_else(|| error.message().to_owned(), |place| format!("{place}: {}", error.message()))
 }
 
 #[cfg(test)]

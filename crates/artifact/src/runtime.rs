@@ -7,6 +7,8 @@ use std::env;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 /// The variable that names a library and goes before everything else.
 pub const DYLIB_VARIABLE: &str = "ORT_DYLIB_PATH";
 
@@ -20,7 +22,8 @@ pub struct RuntimeLibrary {
 }
 
 /// What led to a library.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum RuntimeOrigin {
     /// `ORT_DYLIB_PATH` names it.
     Variable,

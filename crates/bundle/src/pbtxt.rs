@@ -1,5 +1,9 @@
 //! Protobuf's text format, as far as a configuration needs it.
 
+use std::fmt::Write;
+use std::iter::Peekable;
+use std::str::Chars;
+
 /// A message: its fields in order, repeated ones one by one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Message {
@@ -37,6 +41,24 @@ impl Message {
         let fields = self.fields.iter().filter(|(known, _)| known == name);
         fields.filter_map(|(_, field)| if let Field::Message(message) = field { Some(message) } else { None }).collect()
     }
+}
+
+/// A text in quotation marks, in one line of printable characters: what is neither ASCII nor shown is written as its bytes in octal.
+pub fn quoted(text: &str) -> String {
+    let mut quoted = String::from('"');
+    for character in text.chars() {
+        match character {
+            '\\' | '"' => quoted.extend(['\\', character]),
+            '\n' => quoted.push_str("\\n"),
+            '\r' => quoted.push_str("\\r"),
+            '\t' => quoted.push_str("\\t"),
+            ' '..='~' => quoted.push(character),
+            other => other.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| {
+                let _ = write!(quoted, "\\{byte:03o}");
+            }),
+        }
+    }
+    quoted + "\""
 }
 
 /// Reads a message. Lists such as `dims: [ 1, 28 ]` and `input [ {…} ]` become repeated fields.
@@ -97,7 +119,10 @@ fn value(tokens: &mut Vec<String>, name: &str, depth: usize) -> Result<Field, St
             tokens.pop().map(|_| Field::Message(message)).ok_or_else(|| format!("`{name}` is not closed"))
         }
         "}" | "[" | "]" | ":" | "," | ";" => Err(ended()),
-        text => Ok(Field::Scalar(text.trim_matches('"').to_owned())),
+        text => {
+            let inner = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+            Ok(Field::Scalar(inner.unwrap_or(text).to_owned()))
+        }
     }
 }
 
@@ -109,16 +134,7 @@ fn tokens(text: &str) -> Result<Vec<String>, String> {
             '#' => while characters.next_if(|&next| next != '\n').is_some() {},
             '{' | '}' | '[' | ']' | ':' | ',' | ';' => found.push(character.to_string()),
             '"' => {
-                let mut token = String::from('"');
-                loop {
-                    match characters.next() {
-                        Some('"') => break,
-                        Some('\\') => token.extend(characters.next()),
-                        Some('\n') | None => return Err(format!("the text {token} does not end")),
-                        Some(other) => token.push(other),
-                    }
-                }
-                found.push(token + "\"");
+                found.push(format!("\"{}\"", literal(&mut characters)?));
             }
             space if space.is_whitespace() => {}
             other => {
@@ -133,6 +149,41 @@ fn tokens(text: &str) -> Result<Vec<String>, String> {
         }
     }
     Ok(found)
+}
+
+/// The text up to the closing quotation mark, its escapes read.
+fn literal(characters: &mut Peekable<Chars<'_>>) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    loop {
+        match characters.next() {
+            Some('"') => break,
+            Some('\\') => escape(characters, &mut bytes)?,
+            Some('\n') | None => {
+                return Err(format!("the text \"{} does not end", String::from_utf8_lossy(&bytes)));
+            }
+            Some(other) => bytes.extend_from_slice(other.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+    String::from_utf8(bytes).map_err(|_| "a text is not UTF-8".to_owned())
+}
+
+/// What follows a backslash: a letter of C's, up to three octal digits, or the character itself.
+fn escape(characters: &mut Peekable<Chars<'_>>, bytes: &mut Vec<u8>) -> Result<(), String> {
+    let octal = |characters: &mut Peekable<Chars<'_>>| characters.next_if(|next| ('0'..='7').contains(next));
+    if let Some(first) = octal(characters) {
+        let digits: String = [Some(first), octal(characters), octal(characters)].into_iter().flatten().collect();
+        bytes.push(u8::from_str_radix(&digits, 8).map_err(|_| format!("\\{digits} is no byte"))?);
+        return Ok(());
+    }
+    match characters.next() {
+        Some('n') => bytes.push(b'\n'),
+        Some('r') => bytes.push(b'\r'),
+        Some('t') => bytes.push(b'\t'),
+        Some(other @ ('"' | '\'' | '\\')) => bytes.push(other as u8),
+        Some(other) => return Err(format!("\\{other} is no escape that is known here")),
+        None => return Err("a text ends in a backslash".to_owned()),
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -151,6 +202,21 @@ mod tests {
         assert_eq!(message.messages("batching").len(), 1);
     }
 
+    /// What `text_format.MessageToString(…, as_utf8=False)` of Python's protobuf 7.36.2 writes for these names.
+    #[test]
+    fn a_name_breaks_no_line_and_comes_back() {
+        for (name, written) in [
+            ("x\nPassed", r#""x\nPassed""#),
+            ("a\u{1b}[2J", r#""a\033[2J""#),
+            ("ä", r#""\303\244""#),
+            ("\r\t\u{7f}\u{85}", r#""\r\t\177\302\205""#),
+            (r#"q"\"#, r#""q\"\\""#),
+        ] {
+            assert_eq!(quoted(name), written);
+            assert_eq!(parse(&format!("name: {written}")).unwrap().scalar("name"), Some(name));
+        }
+    }
+
     #[test]
     fn what_is_no_message_is_told() {
         for (text, complaint) in [
@@ -160,6 +226,9 @@ mod tests {
             ("a: [ 1", "missing"),
             ("a 1", "a colon is missing"),
             ("a: \"x", "does not end"),
+            (r#"a: "\q""#, "no escape"),
+            (r#"a: "\377""#, "not UTF-8"),
+            (r#"a: "\777""#, "no byte"),
             ("1: 2", "no name of a field"),
             (&"a {".repeat(99), "too deep"),
         ] {

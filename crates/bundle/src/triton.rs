@@ -7,7 +7,7 @@
 use std::fmt::Write;
 
 use crate::example::datatype;
-use crate::pbtxt::{self, Message};
+use crate::pbtxt::{self, Message, quoted};
 use engines::engine::{Dimension, Signature, TensorInfo};
 
 /// The name by which Triton knows its ONNX Runtime backend.
@@ -154,10 +154,6 @@ fn declared(message: &Message) -> TritonTensor {
 fn listed(tensors: &[TritonTensor]) -> String {
     let one = |tensor: &TritonTensor| format!("{} {} {:?}", tensor.name, tensor.data_type, tensor.dims);
     tensors.iter().map(one).collect::<Vec<_>>().join(", ")
-}
-
-fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 #[cfg(test)]

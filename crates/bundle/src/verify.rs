@@ -38,18 +38,14 @@ pub fn verify(
     folder: &Path,
     open: impl FnOnce(&Path) -> Result<RemoteEngine, EngineError>,
 ) -> Result<Findings, FileError> {
-    let found = contents(folder)?;
-    let mut findings = Findings { files: found.files.len(), ..Findings::default() };
-    let manifest: Manifest = match json(folder, MANIFEST) {
+    let manifest = match manifest(folder) {
         Ok(manifest) => manifest,
         Err(problem) => {
-            findings.problems.push(problem);
-            return Ok(findings);
+            let files = contents(folder)?.files.len();
+            return Ok(Findings { files, problems: vec![problem], ..Findings::default() });
         }
     };
-    findings.name.clone_from(&manifest.name);
-    findings.problems.extend(files(folder, &manifest, &found));
-    findings.problems.extend(bindings(folder, &manifest, &found));
+    let mut findings = is_whole(folder, &manifest)?;
     if !findings.problems.is_empty() {
         return Ok(findings);
     }
@@ -64,6 +60,25 @@ pub fn verify(
         Err(error) => findings.problems.push(terminal::failure::sentence(&error)),
     }
     Ok(findings)
+}
+
+/// The manifest of a bundle.
+///
+/// # Errors
+/// A sentence, when it cannot be read.
+pub fn manifest(folder: &Path) -> Result<Manifest, String> {
+    json(folder, MANIFEST)
+}
+
+/// Checks every hash, that nothing is missing and nothing extra, and what the manifest binds. No model is opened.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn is_whole(folder: &Path, manifest: &Manifest) -> Result<Findings, FileError> {
+    let found = contents(folder)?;
+    let mut problems = files(folder, manifest, &found);
+    problems.extend(bindings(folder, manifest, &found));
+    Ok(Findings { name: manifest.name.clone(), files: found.files.len(), problems, example: None })
 }
 
 /// Whether a folder is a bundle as it was written: its manifest, its checksums, the files that they list, and nothing else.

@@ -90,18 +90,8 @@ pub enum BundleError {
 pub fn write(parts: &Parts<'_>, engine: &mut RemoteEngine, target: &Path) -> Result<Manifest, BundleError> {
     check_replaceable(target, is_bundle)?;
     let folder = AtomicFolder::create(target)?;
-    let place = |place: &str| {
-        let to = folder.path().join(place);
-        let parent = to.parent().unwrap_or(Path::new("."));
-        std::fs::create_dir_all(parent).map_err(FileError::new("create", parent))?;
-        Ok::<_, FileError>(to)
-    };
-    let put = |name: &str, bytes: &[u8]| {
-        let to = place(name)?;
-        std::fs::write(&to, bytes).map_err(FileError::new("write", &to))
-    };
-    let copy =
-        |name: &str, from: &Path| std::fs::copy(from, place(name)?).map(drop).map_err(FileError::new("copy", from));
+    let put = |name: &str, bytes: &[u8]| folder.write(name, bytes);
+    let copy = |name: &str, from: &Path| folder.copy(name, from);
 
     let name = parts.name;
     let external = external_files(parts.model)?;

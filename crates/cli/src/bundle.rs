@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use catalogue::NetworkId;
 use clap::Args;
 
+use crate::sandbox::SandboxArgs;
 use crate::task::{FileTaskArgs, TaskArgs};
 use crate::train::positive;
 
@@ -67,6 +68,9 @@ pub struct BundleOptions {
     /// The most items that Triton may put together in a batch.
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = positive)]
     pub max_batch: usize,
+    /// What engines may do.
+    #[command(flatten)]
+    pub sandbox: SandboxArgs,
     /// Print the result as JSON instead of text.
     #[arg(long)]
     pub json: bool,

@@ -7,6 +7,7 @@ use catalogue::NetworkId;
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
+use crate::sandbox::SandboxArgs;
 use crate::task::{FileTaskArgs, TaskArgs};
 use crate::train::{positive, threads};
 
@@ -227,6 +228,9 @@ pub struct MeasureArgs {
     /// inputs, or its limit is above a tenth of its largest value.
     #[arg(long)]
     pub accept_unproven: bool,
+    /// What engines may do.
+    #[command(flatten)]
+    pub sandbox: SandboxArgs,
     /// Print the report as JSON instead of tables.
     #[arg(long)]
     pub json: bool,

@@ -63,6 +63,9 @@ Example:
         /// The most memory that it may hold, in bytes.
         #[arg(long)]
         memory: Option<u64>,
+        /// Leave it all its rights.
+        #[arg(long)]
+        no_sandbox: bool,
     },
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use catalogue::{NetworkId, TaskKind};
 use clap::Args;
 
+use crate::sandbox::SandboxArgs;
 use crate::task::{FileTaskArgs, TaskArgs};
 use crate::train::{positive, threads};
 
@@ -97,4 +98,7 @@ pub struct Engines {
     /// Threads inside one operation; all cores by default.
     #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
+    /// What engines may do.
+    #[command(flatten)]
+    pub sandbox: SandboxArgs,
 }

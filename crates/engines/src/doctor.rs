@@ -4,10 +4,13 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use confine::Confinement;
+
 use crate::fingerprint::{Library, Machine};
 use crate::libraries::Libraries;
 use crate::provider::Provider;
 use crate::worker::remote::ASKED;
+use terminal::plain::line;
 use terminal::table::Table;
 
 /// What was found on a machine.
@@ -19,6 +22,8 @@ pub struct Diagnosis {
     pub providers: Vec<Finding>,
     /// Libraries that cannot be loaded.
     pub unusable: Vec<UnusableLibrary>,
+    /// How the kernel confines workers; `None` where no library could be asked.
+    pub confinement: Option<Confinement>,
 }
 
 /// A provider, and whether it works.
@@ -89,7 +94,8 @@ pub fn examine(libraries: &mut Libraries) -> Diagnosis {
             providers.push(finding(None, None, false));
         }
     }
-    Diagnosis { machine: Machine::this(), providers, unusable }
+    let confinement = usable.first().map(|probe| probe.confinement);
+    Diagnosis { machine: Machine::this(), providers, unusable, confinement }
 }
 
 impl Diagnosis {
@@ -114,15 +120,24 @@ impl Diagnosis {
             ]);
         }
         text += &table.render();
+        text.extend(self.confinement.map(|how| String::from("\n") + &line(format_args!("Workers are {how}."))));
+        let mut told: Vec<String> = Vec::new();
+        for own in self.providers.iter().filter_map(|finding| finding.library.as_ref()?.own()) {
+            if !told.contains(&own) {
+                text += &(String::from("\n") + &line(format_args!("{own}.")));
+                told.push(own);
+            }
+        }
         for finding in &self.providers {
             if let (Some(failure), Some(library)) = (&finding.failure, &finding.library) {
-                text += &format!("\n{} in {}: {failure}\n", finding.provider, library.path.display());
+                text += &(String::from("\n")
+                    + &line(format_args!("{} in {}: {failure}", finding.provider, library.path.display())));
             }
         }
         for library in &self.unusable {
             let path = library.path.display().to_string();
             let named = if library.reason.contains(&path) { String::new() } else { format!("{path}: ") };
-            text += &format!("\n{named}{}\n", library.reason);
+            text += &(String::from("\n") + &line(format_args!("{named}{}", library.reason)));
         }
         text
     }
@@ -159,6 +174,7 @@ mod tests {
             version: "1.2.3".to_owned(),
             path: "lib/libonnxruntime.so".into(),
             sha256: artifact::sha256_bytes(b""),
+            origin: None,
         };
         Finding {
             how_to_get: provider.how_to_get(),
@@ -201,6 +217,7 @@ mod tests {
                 finding(Provider::OpenVino, None, false),
             ],
             unusable: Vec::new(),
+            confinement: Some(Confinement { landlock: 7, seccomp: true }),
         };
         let text = diagnosis.text();
         assert!(diagnosis.healthy());
@@ -213,6 +230,7 @@ mod tests {
             text.contains("openvino  none here           no             cargo xtask fetch onnxruntime-openvino"),
             "{text}"
         );
+        assert!(text.contains("\nWorkers are confined: writes no files"), "{text}");
         assert!(text.contains("cuda in lib/libonnxruntime.so: ort:cuda failed: no driver"), "{text}");
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use artifact::runtime::RuntimeOrigin;
 use artifact::{Digest, FileError, sha256_file};
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +52,22 @@ pub struct Library {
     pub path: PathBuf,
     /// The SHA-256 of the file.
     pub sha256: Digest,
+    /// How it came here, for a library of ONNX Runtime: `fetched` if it is what a manifest declares; absent in older reports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<RuntimeOrigin>,
+}
+
+impl Library {
+    /// What is to be said of a library that no manifest declares, in a sentence without its full stop.
+    pub fn own(&self) -> Option<String> {
+        let origin = self.origin.filter(|origin| *origin != RuntimeOrigin::Fetched)?;
+        Some(format!(
+            "{} {} at {} is {origin}, and no manifest declares it",
+            self.name,
+            self.version,
+            self.path.display()
+        ))
+    }
 }
 
 /// A file and the SHA-256 of what was in it.

@@ -7,6 +7,7 @@ pub mod engine;
 pub mod engine_name;
 pub mod fingerprint;
 mod gpus;
+pub mod identity;
 pub mod libraries;
 pub mod memory;
 mod placement;

@@ -52,7 +52,7 @@ pub fn fitting(batches: &[usize], elements: impl Fn(usize) -> Vec<(ElementType, 
 ///
 /// # Errors
 /// When the system refuses the bound.
-pub fn confine(bytes: u64) -> io::Result<()> {
+pub fn bound(bytes: u64) -> io::Result<()> {
     // Where there is no such file, the system decides by itself.
     let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
     let limit = libc::rlimit { rlim_cur: bytes, rlim_max: bytes };

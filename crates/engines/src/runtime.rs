@@ -7,9 +7,12 @@ use std::ffi::CStr;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use artifact::runtime::{DYLIB_VARIABLE, RuntimeError, RuntimeLibrary, RuntimeOrigin, locate};
+use artifact::runtime::{DYLIB_VARIABLE, RuntimeError, RuntimeLibrary, locate};
+use artifact::{Digest, FileError};
 use ort::environment::Environment;
 use ort::logging::LogLevel;
+
+use crate::identity::{Identity, identify};
 
 /// The variable that keeps the library from reporting usage.
 pub const TELEMETRY_VARIABLE: &str = "ORT_DISABLE_TELEMETRY";
@@ -19,7 +22,7 @@ pub const TELEMETRY_VARIABLE: &str = "ORT_DISABLE_TELEMETRY";
 pub struct Runtime {
     environment: Environment,
     path: PathBuf,
-    origin: RuntimeOrigin,
+    identity: Identity,
     version: String,
 }
 
@@ -39,6 +42,27 @@ pub enum LibraryError {
         path: PathBuf,
         /// The loader's or the library's reason.
         reason: String,
+    },
+    /// The file cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// It is not what its manifest declares.
+    #[error(
+        "{} is not the file that {} declares, and was not loaded: its SHA-256 is {found} and not {declared}; `cargo xtask fetch {}` \
+         brings the right one",
+        path.display(),
+        manifest.display(),
+        manifest.file_stem().unwrap_or_default().display()
+    )]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// The manifest.
+        manifest: PathBuf,
+        /// Its SHA-256 by the manifest.
+        declared: Digest,
+        /// Its SHA-256.
+        found: Digest,
     },
     /// Another library is in use already.
     #[error("this process has loaded {} and cannot load {} as well", loaded.display(), wanted.display())]
@@ -69,7 +93,7 @@ impl Runtime {
         Self::open(locate(fetched_root)?)
     }
 
-    /// Loads one library.
+    /// Loads one library, if it is what its manifest declares, or nothing declares it.
     ///
     /// # Errors
     /// As [`load`](Self::load).
@@ -91,7 +115,8 @@ impl Runtime {
         if std::env::var_os(TELEMETRY_VARIABLE).is_none_or(|value| value != "1") {
             return Err(LibraryError::Telemetry);
         }
-        let RuntimeLibrary { path, origin } = library;
+        let path = library.path;
+        let identity = identify(&path)?;
         let named = std::env::var_os(DYLIB_VARIABLE).is_some_and(|value| path.as_os_str() == value);
         let hint = if named { format!("; {DYLIB_VARIABLE} names it: correct it or unset it") } else { String::new() };
         let unusable =
@@ -118,7 +143,7 @@ impl Runtime {
             environment.set_log_level(LogLevel::Fatal);
         }
         let version = version(&path).ok_or_else(|| unusable("it does not tell its version".to_owned()))?;
-        Ok(Self { environment, path, origin, version })
+        Ok(Self { environment, path, identity, version })
     }
 
     /// The file.
@@ -126,9 +151,9 @@ impl Runtime {
         &self.path
     }
 
-    /// How it was found.
-    pub fn origin(&self) -> RuntimeOrigin {
-        self.origin
+    /// What it was found to be before it was loaded.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     /// Its version: `1.32.0`.

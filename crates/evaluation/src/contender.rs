@@ -13,6 +13,7 @@ use engines::provider::Provider;
 use engines::tensor::NamedTensor;
 use engines::usage::Usage;
 use engines::worker::remote::RemoteEngine;
+use engines::worker::sandbox::Sandbox;
 
 /// An engine under evaluation, and what is found out about it.
 pub struct Contender {
@@ -36,6 +37,9 @@ pub struct Row {
     pub lost: bool,
     /// Its runtime library.
     pub library: Option<Library>,
+    /// What its process gave up before it loaded anything; `None` if it never did, and in older reports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<Sandbox>,
     /// Milliseconds that loading took. What an engine puts off until it is needed is not in it.
     pub load_ms: Option<f64>,
     /// Milliseconds that the very first run took.
@@ -90,6 +94,7 @@ impl Contender {
             error,
             lost,
             library: loaded.and_then(|loaded| loaded.library.clone()),
+            sandbox: loaded.map(|loaded| loaded.sandbox),
             load_ms: loaded.map(|loaded| loaded.load_ms),
             first_run_ms: None,
             placement: None,
@@ -122,6 +127,26 @@ impl Contender {
                 self.fail(&error);
                 None
             }
+        }
+    }
+
+    /// Does something with the reference. That its process is gone ends what it can tell, and not the evaluation; `None` then, and
+    /// from then on.
+    ///
+    /// # Errors
+    /// When the engine fails in any other way.
+    pub fn survive<T>(
+        &mut self,
+        work: impl FnOnce(&mut RemoteEngine) -> Result<T, EngineError>,
+    ) -> Result<Option<T>, EngineError> {
+        let Some(engine) = self.engine.as_mut() else { return Ok(None) };
+        match work(engine) {
+            Ok(result) => Ok(Some(result)),
+            Err(error @ EngineError::Gone { .. }) => {
+                self.fail(&error);
+                Ok(None)
+            }
+            Err(error) => Err(error),
         }
     }
 

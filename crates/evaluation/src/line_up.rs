@@ -5,8 +5,10 @@ use std::time::Duration;
 use crate::contender::{BatchTiming, Contender, time};
 use crate::scenario::{Scenario, ScenarioResult};
 use crate::verify::{Expected, Verification};
-use engines::engine::{Engine, EngineError};
+use engines::engine::EngineError;
 use engines::tensor::NamedTensor;
+use engines::worker::remote::RemoteEngine;
+use terminal::failure::sentence;
 use terminal::progress::Progress;
 
 /// The framework that a network comes from, and the engines that run its exported form.
@@ -17,25 +19,40 @@ pub struct LineUp {
     pub candidates: Vec<Contender>,
 }
 
-/// What the framework makes of cases in float32, and in float64 on `exact`.
+/// What the framework makes of cases in float32, and in float64 on `exact`; `None` if the process of one of them is gone, which is
+/// told in `undone`.
 ///
 /// # Errors
-/// When it fails, or gives what is no finite number.
+/// When it fails otherwise, or gives what is no finite number.
 pub fn expect(
     framework: &mut Contender,
-    exact: &mut dyn Engine,
+    exact: Result<RemoteEngine, EngineError>,
     cases: Vec<(String, Vec<NamedTensor>)>,
-) -> Result<Expected, EngineError> {
+    undone: &mut Vec<String>,
+) -> Result<Option<Expected>, EngineError> {
     let progress = Progress::new("exact results");
-    let expected = Expected::of(framework.required()?, exact, cases, |share| progress.set(share))?;
+    let expected =
+        exact.and_then(|mut exact| Expected::of(framework.required()?, &mut exact, cases, |share| progress.set(share)));
+    let expected = match expected {
+        Err(error @ EngineError::Gone { .. }) => {
+            undone.push(unjudged(&sentence(&error)));
+            return Ok(None);
+        }
+        expected => expected?,
+    };
     match expected.not_finite() {
         // The same infinity under every engine proves nothing.
         Some(case) => Err(EngineError::Run {
             engine: framework.row.engine.clone(),
             reason: format!("it gives values that are no finite numbers ({case}), with which nothing can be compared"),
         }),
-        None => Ok(expected),
+        None => Ok(Some(expected)),
     }
+}
+
+/// What is said where nobody tells what is right.
+pub fn unjudged(why: &str) -> String {
+    format!("no engine was judged, since nothing says what is right: {why}")
 }
 
 impl LineUp {
@@ -49,8 +66,9 @@ impl LineUp {
         self.everyone().into_iter().for_each(|subject| subject.start(sample));
     }
 
-    /// Judges every candidate. One that fails is out.
-    pub fn judge(&mut self, expected: &Expected) -> Vec<Option<Verification>> {
+    /// Judges every candidate. One that fails is out; where nothing is known of what is right, none is judged.
+    pub fn judge(&mut self, expected: Option<&Expected>) -> Vec<Option<Verification>> {
+        let Some(expected) = expected else { return self.candidates.iter().map(|_| None).collect() };
         let progress = Progress::new("comparing");
         let total = self.candidates.len().max(1) as f64;
         let judge = |(index, candidate): (usize, &mut Contender)| {

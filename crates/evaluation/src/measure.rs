@@ -8,6 +8,7 @@ use engines::memory::fitting;
 use engines::provider::{Provider, ProviderOptions};
 use engines::session::SessionOptions;
 use engines::tensor::ElementType;
+use terminal::program::note;
 
 use crate::measured::Settings;
 use crate::scenario::Scenario;
@@ -73,7 +74,7 @@ impl Measure {
         elements: impl Fn(usize) -> Vec<(ElementType, usize)>,
     ) -> (Vec<usize>, Vec<String>) {
         let (fit, unfit) = fitting(&sizes(&self.batches, usual), elements);
-        unfit.iter().for_each(|sentence| eprintln!("warning: {sentence}"));
+        unfit.iter().for_each(|sentence| note(format_args!("warning: {sentence}")));
         (fit, unfit)
     }
 }

@@ -10,6 +10,7 @@ use crate::scenario::ScenarioResult;
 use crate::timing_text;
 use engines::fingerprint::Fingerprint;
 use engines::session::Optimization;
+use terminal::plain::line;
 
 /// What every report of a network has, whatever the network. In JSON its fields stand among those of the report.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -99,10 +100,10 @@ impl Head {
         texts.push(timing_text::machine(&self.fingerprint.machine, rows.iter().copied()));
         if let Some(compared) = &self.compared {
             let changes = regression::text(&compared.changes);
-            texts.push(format!("Compared with {}\n{changes}", compared.with.display()));
+            texts.push(line(format_args!("Compared with {}", compared.with.display())) + &changes);
         }
-        texts.extend(rows.iter().filter_map(|row| row.departed()).map(|departed| format!("{departed}.\n")));
-        texts.extend(self.notes.iter().map(|note| format!("Note: {note}.\n")));
+        texts.extend(rows.iter().filter_map(|row| row.departed()).map(|departed| line(format_args!("{departed}."))));
+        texts.extend(self.notes.iter().map(|note| line(format_args!("Note: {note}."))));
         texts
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use terminal::plain::line;
 use terminal::table::{Table, figure, grouped};
 
 use crate::contender::{Contender, Row};
@@ -181,7 +182,7 @@ impl Report {
 
     /// Tables for the terminal.
     pub fn text(&self) -> String {
-        let mut parts: Vec<String> = self.warning().iter().map(|warning| format!("{warning}.\n")).collect();
+        let mut parts: Vec<String> = self.warning().iter().map(|warning| line(format_args!("{warning}."))).collect();
         parts.extend(self.file.as_ref().map(About::text));
         parts.push(self.validation_text());
         parts.extend(self.given_text());
@@ -196,10 +197,10 @@ impl Report {
     fn verdict_text(&self) -> String {
         let (failures, unproven) = (self.failures(), &self.head.unproven);
         let lines = |word: &str, reasons: &[String]| -> String {
-            reasons.iter().map(|reason| format!("{word}: {reason}.\n")).collect()
+            reasons.iter().map(|reason| line(format_args!("{word}: {reason}."))).collect()
         };
         match (failures.as_slice(), unproven.as_slice()) {
-            ([], []) => format!("Passed. {}.\n", self.rule().criterion(&self.reference)),
+            ([], []) => line(format_args!("Passed. {}.", self.rule().criterion(&self.reference))),
             (failures, unproven) => lines("FAILED", failures) + &lines("NOT PROVEN", unproven),
         }
     }
@@ -236,12 +237,8 @@ impl Report {
         }
         let cases = self.engines.iter().find_map(|engine| Some(engine.verification.as_ref()?.cases.as_slice()));
         let labels: Vec<&str> = cases.unwrap_or_default().iter().map(|case| case.label.as_str()).collect();
-        format!(
-            "Validation against {}; the worst of every output at: {}\n{}",
-            self.rule().exact(&self.reference),
-            labels.join("; "),
-            table.render()
-        )
+        let (exact, labels) = (self.rule().exact(&self.reference), labels.join("; "));
+        line(format_args!("Validation against {exact}; the worst of every output at: {labels}")) + &table.render()
     }
 
     /// How every engine compares with the outputs that the user knows to be right.
@@ -264,7 +261,7 @@ impl Report {
         for item in agreement.differing.iter().take(LISTED) {
             table.row([item.item.clone(), item.reference.clone(), item.found.clone()]);
         }
-        let mut text = format!("{} that differ\n{}", self.items, table.render());
+        let mut text = line(format_args!("{} that differ", self.items)) + &table.render();
         if agreement.differing.len() > LISTED {
             text += &format!("and {} more\n", agreement.differing.len() - LISTED);
         }

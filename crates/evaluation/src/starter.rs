@@ -5,6 +5,7 @@ use std::path::Path;
 
 use engines::engine::EngineError;
 use engines::engine_name::EngineName;
+use engines::fingerprint::Library;
 use engines::libraries::Libraries;
 use engines::provider::Provider;
 use engines::session::SessionOptions;
@@ -74,6 +75,19 @@ impl Starter<'_> {
             }),
         }
     }
+}
+
+/// What is said of libraries that no manifest declares, each once, and of workers that were not confined.
+pub fn trust<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Vec<String> {
+    let of_row = |row: &Row| {
+        let own = row.library.as_ref().and_then(Library::own);
+        let unconfined = row.sandbox.and_then(|sandbox| sandbox.warning(&row.engine));
+        own.into_iter().chain(unconfined)
+    };
+    let mut told: Vec<String> = rows.into_iter().flat_map(of_row).collect();
+    told.sort();
+    told.dedup();
+    told
 }
 
 /// What may help engines that ran where they were asked to, and then failed: they may be right at one size alone.

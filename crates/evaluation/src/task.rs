@@ -234,11 +234,11 @@ pub struct Asked {
     pub predictions: BTreeMap<String, String>,
 }
 
-/// Asks the reference and every candidate about all items. A candidate that fails is out. `progress` hears the share that is
-/// done.
+/// Asks the reference and every candidate about all items. A candidate that fails is out. Where the reference's process is gone,
+/// the candidates go on, and are compared with nothing. `progress` hears the share that is done.
 ///
 /// # Errors
-/// When an item cannot be read, or the reference fails.
+/// When an item cannot be read, or the reference fails otherwise.
 pub fn ask_all<T: Task>(line_up: &mut LineUp, task: &T, progress: impl Fn(f64)) -> Result<Asked, EngineError> {
     let total = task.count();
     let mut expected: Vec<T::Answer> = Vec::new();
@@ -246,7 +246,7 @@ pub fn ask_all<T: Task>(line_up: &mut LineUp, task: &T, progress: impl Fn(f64)) 
     let mut agreements: Vec<Agreement> = line_up.candidates.iter().map(|_| Agreement::default()).collect();
     for first in (0..total).step_by(T::AT_ONCE.max(1)) {
         let items = task.items(first..(first + T::AT_ONCE).min(total))?;
-        let wanted = task.ask(line_up.reference.required()?, &items)?;
+        let wanted = line_up.reference.survive(|engine| task.ask(engine, &items))?.unwrap_or_default();
         for ((candidate, answers), agreement) in line_up.candidates.iter_mut().zip(&mut answers).zip(&mut agreements) {
             let Some(found) = candidate.attempt(|engine| task.ask(engine, &items)) else { continue };
             for ((item, wanted), found) in items.iter().zip(&wanted).zip(&found) {
@@ -263,7 +263,11 @@ pub fn ask_all<T: Task>(line_up: &mut LineUp, task: &T, progress: impl Fn(f64)) 
         metrics: std::iter::once(&expected).chain(&answers).map(score).collect(),
         figures: if whole(&expected) { task.figures(&expected) } else { Vec::new() },
         predictions: if whole(&expected) { task.predictions(&expected) } else { BTreeMap::new() },
-        agreements: answers.iter().zip(agreements).map(|(answers, found)| whole(answers).then_some(found)).collect(),
+        agreements: answers
+            .iter()
+            .zip(agreements)
+            .map(|(answers, found)| (whole(answers) && whole(&expected)).then_some(found))
+            .collect(),
     })
 }
 

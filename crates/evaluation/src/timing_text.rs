@@ -4,6 +4,7 @@ use crate::contender::{BatchTiming, EngineTiming, Row};
 use crate::scenario::{self, ScenarioResult};
 use crate::statistics::{Median, Summary, enough};
 use engines::fingerprint::Machine;
+use terminal::plain::line;
 use terminal::table::{Grid, Table, figure, grouped};
 
 /// What the columns mean.
@@ -64,27 +65,24 @@ pub fn scenarios(results: &[ScenarioResult], items: &str) -> String {
     let Some(Grid { headings, rows, .. }) = scenario::grid(results, items) else { return String::new() };
     let mut table = Table::new(headings);
     rows.into_iter().for_each(|row| table.row(row));
-    let remarks: String = scenario::remarks(results).iter().map(|remark| format!("{remark}\n")).collect();
+    let remarks: String = scenario::remarks(results).iter().map(line).collect();
     format!("MLPerf's scenarios, one engine after the other\n{}{}\n{remarks}", table.render(), scenario::HOW)
 }
 
 /// The machine in a line, and a line for each engine: library, placement, memory.
 pub fn machine<'a>(machine: &Machine, rows: impl IntoIterator<Item = &'a Row>) -> String {
-    let mut text = machine.in_words();
-    if let Some(memory) = machine.memory {
-        text += &format!(", {:.0} GiB of memory", memory as f64 / f64::from(1 << 30));
-    }
-    text.push('\n');
+    let memory = machine.memory.map(|memory| format!(", {:.0} GiB of memory", memory as f64 / f64::from(1 << 30)));
+    let mut text = line(machine.in_words() + &memory.unwrap_or_default());
     for row in rows {
         let facts = facts(row);
         if !facts.is_empty() {
-            text += &format!("{}: {}\n", row.engine, facts.join(", "));
+            text += &line(format_args!("{}: {}", row.engine, facts.join(", ")));
         }
     }
     text
 }
 
-/// Library, placement and memory of an engine.
+/// Library, placement and memory of an engine, and whether its process was confined.
 pub fn facts(row: &Row) -> Vec<String> {
     let mut facts = Vec::new();
     if let Some(library) = &row.library {
@@ -101,6 +99,7 @@ pub fn facts(row: &Row) -> Vec<String> {
         facts.extend(usage.resident_memory.map(|bytes| format!("{:.0} MiB at the end", mebibytes(bytes))));
         facts.push(format!("{} s of CPU time", figure(usage.cpu_seconds)));
     }
+    facts.extend(row.sandbox.map(|sandbox| sandbox.word().to_owned()));
     facts
 }
 

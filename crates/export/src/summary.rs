@@ -9,6 +9,7 @@ use artifact::Digest;
 use evaluation::verify::Verification;
 use onnx_model::{Model, WrittenFile};
 use serde::Serialize;
+use terminal::plain::line;
 use terminal::table::grouped;
 
 /// The most operators that are listed one by one.
@@ -120,26 +121,24 @@ impl Summary {
     /// For the terminal.
     pub fn text(&self) -> String {
         let content = &self.content;
-        let mut text: String = self.notes.iter().map(|note| format!("Note: {note}.\n")).collect();
-        text += &format!(
-            "Exported {}: opset {}, IR version {}, {} nodes, {} parameters, {} bytes\nSHA-256 {}\n",
+        let mut text: String = self.notes.iter().map(|note| line(format_args!("Note: {note}."))).collect();
+        text += &line(format_args!(
+            "Exported {}: opset {}, IR version {}, {} nodes, {} parameters, {} bytes",
             self.model.display(),
             content.opset,
             content.ir_version,
             content.nodes.len(),
             grouped(&content.parameters.to_string()),
             grouped(&content.bytes.to_string()),
-            content.sha256,
-        );
+        ));
+        text += &line(format_args!("SHA-256 {}", content.sha256));
         if let Some(data) = &content.data {
-            text += &format!(
-                "Weights in {}, which belongs to it: {} bytes\nSHA-256 {}\n",
-                data.path.display(),
-                grouped(&data.bytes.to_string()),
-                data.sha256
-            );
+            let bytes = grouped(&data.bytes.to_string());
+            text += &line(format_args!("Weights in {}, which belongs to it: {bytes} bytes", data.path.display()));
+            text += &line(format_args!("SHA-256 {}", data.sha256));
         }
-        text += &format!("{}\n\nVerified under {} against Burn in float64\n", operators(&content.nodes), self.runtime);
+        text += &line(operators(&content.nodes));
+        text += &format!("\nVerified under {} against Burn in float64\n", self.runtime);
         text += &self.verification.table("Burn");
         let Seconds { load, export, write, verify } = self.seconds;
         text += &format!(

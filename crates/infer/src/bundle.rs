@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use catalogue::{ARTIFACTS, Card, NetworkId, TaskKind};
 use cli::bundle::{BundleArgs, BundleOptions};
 use cli::eval::EvalOnnxArgs;
+use cli::sandbox::SandboxArgs;
 use cli::task::{FileTask, suit};
 use engines::engine::Signature;
 use engines::libraries::Libraries;
@@ -23,6 +24,7 @@ use evaluation::task::{Shipped, Task as _};
 use networks::network::Network as _;
 use networks::with_network;
 use serde_json::json;
+use terminal::plain::line;
 
 use crate::picture_file::{PictureFile, words};
 use crate::task::{Asked, shape, with_task};
@@ -30,7 +32,7 @@ use crate::task::{Asked, shape, with_task};
 /// Writes a bundle or checks one.
 pub fn execute(arguments: &BundleArgs) -> Result<ExitCode> {
     match (&arguments.verify, arguments.network, arguments.file.kind) {
-        (Some(folder), _, _) => check(folder, arguments.folder.json),
+        (Some(folder), _, _) => check(folder, arguments.folder.json, arguments.folder.sandbox),
         (None, Some(network), None) => bundle(network, arguments),
         (None, None, Some(FileTask::ImageClassification)) => file(arguments),
         (None, Some(network), Some(_)) => bail!("--task is for a file from anywhere, and {network} is a network"),
@@ -123,7 +125,7 @@ pub fn ship(
     let out = given(&options.out, Path::new(ARTIFACTS).join("bundle").join(subject.name));
     artifact::check_replaceable(&out, is_bundle)?;
     let Shipped { example, about, labels, files } = shipped()?;
-    let mut engine = start(&onnx)?;
+    let mut engine = start(&onnx, options.sandbox)?;
     if let Some((signature, what)) = network {
         require(&engine, &onnx, signature, what)?;
     }
@@ -148,13 +150,13 @@ pub fn ship(
 }
 
 /// The model under ONNX Runtime, in a process of its own.
-fn start(model: &Path) -> Result<RemoteEngine> {
-    let (launcher, library) = runtime()?;
+fn start(model: &Path, sandbox: SandboxArgs) -> Result<RemoteEngine> {
+    let (launcher, library) = runtime(sandbox)?;
     Ok(launcher.engine(&spec(library, model))?)
 }
 
-fn runtime() -> Result<(Launcher, PathBuf)> {
-    let launcher = Launcher::this_program().context("this program cannot be started again")?;
+fn runtime(sandbox: SandboxArgs) -> Result<(Launcher, PathBuf)> {
+    let launcher = crate::measure::confined(sandbox)?;
     let library = Libraries::find(&catalogue::datasets(), launcher.clone())?.for_provider(&Provider::Cpu)?;
     Ok((launcher, library))
 }
@@ -166,26 +168,25 @@ fn spec(library: PathBuf, model: &Path) -> EngineSpec {
 fn summary(manifest: &Manifest, out: &Path) -> String {
     let bytes: u64 = manifest.files.values().map(|file| file.bytes).sum();
     let random = manifest.model.metadata.get("weights.random_init");
-    let random =
-        random.map_or_else(String::new, |seed| format!("RANDOM WEIGHTS (seed {seed}): its answers mean nothing.\n"));
-    format!(
-        "{random}Bundled {}: {} files, {:.1} MiB, batches of up to {}\nThe example is {}.\nTo check it: cargo xtask bundle \
-         --verify {}\n",
+    let random = random
+        .map_or_else(String::new, |seed| line(format_args!("RANDOM WEIGHTS (seed {seed}): its answers mean nothing.")));
+    let bundled = line(format_args!(
+        "Bundled {}: {} files, {:.1} MiB, batches of up to {}",
         manifest.name,
         manifest.files.len() + 2,
         bytes as f64 / f64::from(1 << 20),
         manifest.max_batch_size.max(1),
-        manifest.example.about,
-        out.display()
-    )
+    ));
+    let example = line(format_args!("The example is {}.", manifest.example.about));
+    random + &bundled + &example + &line(format_args!("To check it: cargo xtask bundle --verify {}", out.display()))
 }
 
 /// Checks a bundle whole, and prints what was found.
 ///
 /// # Errors
 /// When the folder cannot be read, or there is no runtime.
-pub fn check(folder: &Path, as_json: bool) -> Result<ExitCode> {
-    let (launcher, library) = runtime()?;
+pub fn check(folder: &Path, as_json: bool, sandbox: SandboxArgs) -> Result<ExitCode> {
+    let (launcher, library) = runtime(sandbox)?;
     let findings = verify(folder, |model| launcher.engine(&spec(library, model)))?;
     let Findings { name, files, problems, example } = &findings;
     let passed = problems.is_empty();
@@ -194,12 +195,12 @@ pub fn check(folder: &Path, as_json: bool) -> Result<ExitCode> {
         let value = json!({"passed": passed, "name": name, "files": files, "problems": problems, "example": example});
         crate::print(serde_json::to_string_pretty(&value)? + "\n")?;
     } else {
-        let mut text: String = problems.iter().map(|problem| format!("FAILED: {problem}.\n")).collect();
+        let mut text: String = problems.iter().map(|problem| line(format_args!("FAILED: {problem}."))).collect();
         if let (true, Some((difference, limit))) = (passed, example) {
-            text = format!(
+            text = line(format_args!(
                 "{name}: {files} files are what the manifest says, the configuration agrees with the model, and the example \
-                 gives its answer (difference {difference:.1e} of the largest value, limit {limit:.1e}).\n"
-            );
+                 gives its answer (difference {difference:.1e} of the largest value, limit {limit:.1e})."
+            ));
         }
         crate::print(text)?;
     }

@@ -16,8 +16,9 @@ use evaluation::repro::ReproArguments;
 use networks::evaluate::{Request, evaluate};
 use networks::with_network;
 use terminal::failure::sentence;
+use terminal::program::note;
 
-use crate::measure::{launcher, measure, outputs, show};
+use crate::measure::{launcher, measure, outputs, rights, show};
 use crate::picture_file::{self, PictureFile};
 use crate::task::{Asked, picture_files, with_task};
 
@@ -57,7 +58,7 @@ fn all(arguments: &EvalArgs) -> Result<ExitCode> {
             Ok(code) if code == ExitCode::SUCCESS => {}
             Ok(_) => failed.push(*name),
             Err(error) => {
-                eprintln!("error: {name}: {}", sentence(error.as_ref()));
+                note(format_args!("error: {name}: {}", sentence(error.as_ref())));
                 failed.push(name);
             }
         }
@@ -100,8 +101,11 @@ fn one(network: NetworkId, arguments: &EvalArgs) -> Result<ExitCode> {
     }
     let launcher = launcher(&arguments.measure)?;
     let place = Place { out: &out, outputs: &outputs, compare: arguments.measure.compare.as_deref() };
-    let command =
-        card.command("eval") + &words(card, arguments) + &measure.words() + &unusual("--out", &out, &card.evaluation());
+    let command = card.command("eval")
+        + &words(card, arguments)
+        + &measure.words()
+        + rights(&arguments.measure)
+        + &unusual("--out", &out, &card.evaluation());
     let files = arguments.squad.iter().map(|path| ("squad", path.clone())).collect();
     let request =
         Request { card, model: &model, weights: &weights, files, measure: &measure, launcher: &launcher, command };
@@ -166,7 +170,8 @@ fn file(model: &Path, arguments: &EvalArgs) -> Result<ExitCode> {
                 engines: if every { Vec::new() } else { measure.engines.clone() },
                 ..measure.clone()
             },
-        ) + &unusual("--out", &out, Path::new(EvalOnnxArgs::OUT)),
+        ) + rights(&arguments.measure)
+            + &unusual("--out", &out, Path::new(EvalOnnxArgs::OUT)),
     };
     let again = ReproArguments { inputs, tolerance: *tolerance };
     let report = conclude(&place, onnx_file::NAME, &measure, again, || onnx_file::evaluate(&request, task.as_ref()))?;

@@ -6,6 +6,7 @@
 pub mod bundle;
 pub mod doctor;
 pub mod eval;
+pub mod inspect;
 pub mod measure;
 mod picture_file;
 pub mod predict;

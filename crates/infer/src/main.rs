@@ -7,10 +7,12 @@ use clap::{Parser, Subcommand};
 use cli::bundle::BundleArgs;
 use cli::doctor::DoctorArgs;
 use cli::eval::EvalArgs;
+use cli::inspect::InspectArgs;
 use cli::predict::PredictArgs;
 use engines::engine::EngineError;
+use engines::worker::serve::{Rights, serve};
 use engines::worker::{EngineSpec, Opened};
-use infer::{bundle, doctor, eval, predict};
+use infer::{bundle, doctor, eval, inspect, predict};
 use terminal::program::end;
 
 #[derive(Parser)]
@@ -26,12 +28,16 @@ enum Command {
     Predict(PredictArgs),
     Doctor(DoctorArgs),
     Bundle(BundleArgs),
+    Inspect(InspectArgs),
     /// Serve one engine to another process of this program.
     #[command(hide = true)]
     Worker {
         /// The most memory that it may hold, in bytes.
         #[arg(long)]
         memory: Option<u64>,
+        /// Leave it all its rights.
+        #[arg(long)]
+        no_sandbox: bool,
     },
 }
 
@@ -47,8 +53,10 @@ fn main() -> ExitCode {
         Command::Predict(arguments) => predict::execute(&arguments),
         Command::Doctor(arguments) => doctor::execute(&arguments),
         Command::Bundle(arguments) => bundle::execute(&arguments),
-        Command::Worker { memory } => {
-            engines::worker::serve::serve(memory, &open).map(|()| ExitCode::SUCCESS).map_err(Into::into)
+        Command::Inspect(arguments) => inspect::execute(&arguments),
+        Command::Worker { memory, no_sandbox } => {
+            let rights = Rights { memory, sandbox: !no_sandbox };
+            serve(rights, &open).map(|()| ExitCode::SUCCESS).map_err(Into::into)
         }
     })
 }

@@ -7,12 +7,15 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use artifact::Outputs;
 use cli::eval::{EngineArgs, MeasureArgs, ProviderOption, ScenarioName};
+use cli::sandbox::SandboxArgs;
 use engines::engine_name::EngineName;
 use engines::provider::Provider;
 use engines::worker::remote::Launcher;
 use evaluation::measure::Measure;
 use evaluation::report::Report;
 use evaluation::scenario::Scenario;
+use terminal::plain::line;
+use terminal::program::note;
 
 /// Prints a report, and says where it is. The exit status is that of its verdict.
 pub fn show(report: &Report, out: &Path, measure: &MeasureArgs) -> Result<ExitCode> {
@@ -24,7 +27,7 @@ pub fn show(report: &Report, out: &Path, measure: &MeasureArgs) -> Result<ExitCo
             true => "FAILED: an engine has become slower than in the earlier report (--fail-if-slower).\n",
             false => "",
         };
-        crate::print(format!("{}{slower}Report: {}\n", report.text(), out.display()))?;
+        crate::print(report.text() + slower + &line(format_args!("Report: {}", out.display())))?;
     }
     let passed = report.head.passed || (measure.accept_unproven && report.failures().is_empty());
     Ok(if passed && !slower { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -36,9 +39,26 @@ pub fn outputs(measure: &MeasureArgs, files: impl IntoIterator<Item = PathBuf>) 
     Outputs::of_inputs(files.into_iter().chain(named))
 }
 
+/// The option that leaves engines all their rights, if it was given.
+pub fn rights(measure: &MeasureArgs) -> &'static str {
+    if measure.sandbox.no_sandbox { " --no-sandbox" } else { "" }
+}
+
+/// What starts engines. That they are not confined is said aloud.
+///
+/// # Errors
+/// When the system does not tell where this program is.
+pub fn confined(sandbox: SandboxArgs) -> Result<Launcher> {
+    let launcher = Launcher::this_program().context("this program cannot be started again")?;
+    if sandbox.no_sandbox {
+        note("warning: the processes of engines are not confined (--no-sandbox)");
+    }
+    Ok(Launcher { sandbox: !sandbox.no_sandbox, ..launcher })
+}
+
 /// What starts engines, with the patience that is asked for.
 pub fn launcher(measure: &MeasureArgs) -> Result<Launcher> {
-    let launcher = Launcher::this_program().context("this program cannot be started again")?;
+    let launcher = confined(measure.sandbox)?;
     Ok(Launcher { patience: Duration::from_secs_f64(measure.timeout), ..launcher })
 }
 

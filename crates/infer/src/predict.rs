@@ -63,7 +63,7 @@ fn file(model: &Path, arguments: &PredictArgs) -> Result<ExitCode> {
         false => wanted(&arguments.engines)?,
     };
     let source = Source { model, network: None, threads: threads(&arguments.engines) };
-    pictures::execute(arguments, &file, || Opened::each(&names, &source))
+    pictures::execute(arguments, &file, || Opened::each(&names, &source, arguments.engines.sandbox))
 }
 
 /// What is known of a network without its type.
@@ -87,7 +87,8 @@ impl Known {
         let Self { card, signature, what, weights, .. } = self;
         let network = Network { card, signature, what, weights };
         let threads = threads(&arguments.engines);
-        Opened::each(&wanted(&arguments.engines)?, &Source { model: &model, network: Some(network), threads })
+        let source = Source { model: &model, network: Some(network), threads };
+        Opened::each(&wanted(&arguments.engines)?, &source, arguments.engines.sandbox)
     }
 }
 

@@ -167,7 +167,7 @@ fn a_process_has_one_library() {
     let runtime = runtime();
     let version: Vec<u32> = runtime.version().split('.').map(|part| part.parse().unwrap()).collect();
     assert!(version >= vec![1, 17], "{version:?}");
-    let other = artifact::runtime::RuntimeLibrary { path: fixture(), origin: runtime.origin() };
+    let other = artifact::runtime::RuntimeLibrary { path: fixture(), origin: runtime.identity().origin };
     let message = Runtime::open(other).unwrap_err().to_string();
     assert!(message.contains("cannot load") && message.contains("types.onnx"), "{message}");
 }

@@ -20,12 +20,13 @@ use artifact::interrupt;
 use clap::{CommandFactory, FromArgMatches};
 use cli::own::{OwnArgs, OwnBundleArgs, OwnCommand, OwnEvalArgs};
 use engines::engine_name::Framework;
+use engines::worker::serve::{Rights, serve};
 use engines::worker::{EngineSpec, Opened, Origin};
 use evaluation::command::{named, unusual};
 use evaluation::conclude::{Place, conclude};
 use evaluation::repro::ReproArguments;
 use infer::bundle::{check, ship};
-use infer::measure::{launcher, measure, outputs, show};
+use infer::measure::{launcher, measure, outputs, rights, show};
 use networks::evaluate::{Request, evaluate, folder};
 use terminal::program::end;
 
@@ -90,9 +91,9 @@ pub fn program<N: Network, T: Task>(
         }
         OwnCommand::Bundle(arguments) => bundle::<N, T>(card, &arguments, task),
         OwnCommand::Report(arguments) => report::report(&arguments),
-        OwnCommand::Worker { memory } => {
+        OwnCommand::Worker { memory, no_sandbox } => {
             let open = |spec: &EngineSpec| open::<N>(card, spec);
-            engines::worker::serve::serve(memory, &open).map(|()| ExitCode::SUCCESS).map_err(Into::into)
+            serve(Rights { memory, sandbox: !no_sandbox }, &open).map(|()| ExitCode::SUCCESS).map_err(Into::into)
         }
     })
 }
@@ -112,6 +113,7 @@ fn eval<N: Network, T: Task>(
         + &unusual("--weights", &weights, &card.weights())
         + &data.as_ref().map(|path| named("--data", path)).unwrap_or_default()
         + &measure.words()
+        + rights(options)
         + &unusual("--out", &out, &card.evaluation());
     let request = Request {
         card,
@@ -136,7 +138,7 @@ fn bundle<N: Network, T: Task>(
 ) -> anyhow::Result<ExitCode> {
     let options = &arguments.folder;
     if let Some(folder) = &arguments.verify {
-        return check(folder, options.json);
+        return check(folder, options.json, options.sandbox);
     }
     let weights = arguments.weights.clone().unwrap_or_else(|| card.weights());
     let shipped = || Ok(task(arguments.data.as_deref())?.shipped()?);

@@ -6,7 +6,6 @@ mod contain;
 pub mod digits;
 pub mod efficientnet_lite0;
 pub mod imagenet;
-pub mod lfs;
 pub mod mnist_cnn;
 pub mod picture;
 pub mod question_answering;

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use crate::lfs;
+use artifact::lfs;
 
 /// The bytes of a text file as UTF-8 without a byte-order mark; UTF-16, which has one, is converted.
 ///

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use artifact::FileError;
 use catalogue::Card;
+use engines::engine::EngineError;
 use engines::engine_name::{EngineName, Framework};
 use engines::fingerprint::Fingerprint;
 use engines::libraries::Libraries;
@@ -21,7 +22,7 @@ use evaluation::measure::Measure;
 use evaluation::measured::Head;
 use evaluation::report::{Report, reports};
 use evaluation::search::Judged;
-use evaluation::starter::{Starter, size_hint};
+use evaluation::starter::{Starter, size_hint, trust};
 use evaluation::task::{Task, ask_all};
 use terminal::progress::Progress;
 
@@ -74,7 +75,7 @@ pub fn folder(card: &Card, weights: &Path) -> Option<PathBuf> {
 /// Compares every engine with Burn in float64 and item by item, and times them.
 ///
 /// # Errors
-/// When the file or the weights cannot be used, or Burn fails.
+/// When the file or the weights cannot be used, or Burn fails. That Burn's process is gone costs what it would have told alone.
 pub fn evaluate<N: Network, T: Task>(request: &Request<'_>, task: &T) -> Result<Report> {
     let Request { card, model, measure, launcher, .. } = *request;
     let config = N::config(request.folder().as_deref(), Some(request.weights).filter(|path| path.exists()))?;
@@ -86,7 +87,7 @@ pub fn evaluate<N: Network, T: Task>(request: &Request<'_>, task: &T) -> Result<
         };
         sample.iter().map(of).collect()
     };
-    let (batches, undone) = measure.batches(card.batches, elements);
+    let (batches, mut undone) = measure.batches(card.batches, elements);
     std::fs::File::open(model)
         .map_err(FileError::new("open", model))
         .with_context(|| format!("no usable model (`{}` makes it)", card.command("export")))?;
@@ -99,17 +100,20 @@ pub fn evaluate<N: Network, T: Task>(request: &Request<'_>, task: &T) -> Result<
     let (frameworks, mut names): (Vec<_>, Vec<_>) = asked.partition(|engine| *engine == EngineName::Candle);
     let mut candidates: Vec<Contender> = names.iter().map(|engine| starter.start(engine, check)).collect();
     let seed = candidates.iter().find_map(random_seed);
-    let burn = |exact| {
-        let started = launcher.engine(&request.framework(Framework::Burn, seed, exact));
-        started.with_context(|| format!("no usable weights for Burn ({})", card.ways_to_weights()))
+    // What cannot be loaded is an error; a process that is gone costs what it would have told.
+    let burn = |exact| match launcher.engine(&request.framework(Framework::Burn, seed, exact)) {
+        started @ (Ok(_) | Err(EngineError::Gone { .. })) => Ok(started),
+        Err(error) => Err(error).with_context(|| format!("no usable weights for Burn ({})", card.ways_to_weights())),
     };
-    let mut reference = Contender::new("burn", None, Ok(burn(false)?));
+    let mut reference = Contender::new("burn", None, burn(false)?);
     reference.start(&sample);
     // The network in float64 takes twice the memory, and is gone before other frameworks take theirs.
-    let expected = {
-        let mut exact = burn(true)?;
-        let cases = N::cases(&config)?.into_iter().chain(task.cases()?).collect();
-        expect(&mut reference, &mut exact, cases)?
+    let expected = match reference.engine() {
+        Some(_) => {
+            let cases = N::cases(&config)?.into_iter().chain(task.cases()?).collect();
+            expect(&mut reference, burn(true)?, cases, &mut undone)?
+        }
+        None => None,
     };
     for framework in frameworks {
         candidates.push(match card.has_folder() {
@@ -129,8 +133,8 @@ pub fn evaluate<N: Network, T: Task>(request: &Request<'_>, task: &T) -> Result<
 
     line_up.candidates.iter_mut().for_each(|candidate| candidate.start(&sample));
     // What a candidate cannot answer does not keep it from being judged.
-    let verifications = line_up.judge(&expected);
-    let unproven = expected.unproven(false, usize::MAX);
+    let verifications = line_up.judge(expected.as_ref());
+    let unproven = expected.as_ref().map(|expected| expected.unproven(false, usize::MAX)).unwrap_or_default();
     let progress = Progress::new(T::ITEMS);
     let asked = ask_all(&mut line_up, task, |share| progress.set(share))?;
     drop(progress);
@@ -141,16 +145,17 @@ pub fn evaluate<N: Network, T: Task>(request: &Request<'_>, task: &T) -> Result<
     let mut notes = task.notes();
     notes.extend(other_weights(&line_up, &fingerprint));
     notes.extend(measure.notes());
-    if measure.bisect {
+    if let Some(expected) = expected.as_ref().filter(|_| measure.bisect) {
         let judged = Judged {
             starter: &starter,
             names: &names,
-            expected: &expected,
+            expected,
             verifications: &verifications,
             network: Some(card.name),
         };
         notes.extend(judged.bisect(&mut line_up.candidates, measure.against.as_deref()));
     }
+    notes.extend(trust(line_up.everyone().iter().map(|one| &one.row)));
     notes.extend(size_hint(measure.session_per_size, line_up.candidates.iter().map(|candidate| &candidate.row)));
     let history = fingerprint.files.get("weights").map(|mark| history(request.weights, &mark.sha256));
     let engines = reports(&mut line_up, verifications, asked);

@@ -130,17 +130,14 @@ impl Model {
         Outputs::default().force(options.force).neighbour(&beside, |_| self.replaces(path, &location))?;
         let folder = AtomicFolder::create(path)?;
         let (model, data) = (folder.path().join(name), folder.path().join(&location));
-        let create = |path: &Path| {
-            let file = fs::File::create_new(path).map_err(FileError::new("create", path))?;
-            Ok::<_, FileError>(io::BufWriter::with_capacity(1 << 18, file))
-        };
-        let (_, data_file) = write(create(&data)?, &beside, |out| {
+        let create = |name: &str| Ok::<_, FileError>(io::BufWriter::with_capacity(1 << 18, folder.file(name)?));
+        let (_, data_file) = write(create(&location)?, &beside, |out| {
             weights.iter().try_for_each(|(gap, bytes)| {
                 io::copy(&mut io::Read::take(io::repeat(0), *gap), out)?;
                 out.write_all(bytes)
             })
         })?;
-        let (_, model_file) = write(create(&model)?, path, |out| layout.write(out))?;
+        let (_, model_file) = write(create(name)?, path, |out| layout.write(out))?;
         Ok(Some(Staged { place: Place::Two { folder, model, data }, files: vec![model_file, data_file] }))
     }
 

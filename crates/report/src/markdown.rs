@@ -122,9 +122,8 @@ fn table(grid: &Grid) -> String {
 /// A text that is no markup, in one line.
 fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
-    for character in text.chars() {
+    for character in terminal::plain::plain(text).chars() {
         match character {
-            '\n' | '\r' => plain.push(' '),
             '\\' | '|' | '*' | '_' | '`' | '<' | '#' | '[' => {
                 plain.push('\\');
                 plain.push(character);

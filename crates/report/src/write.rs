@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use artifact::{Outputs, is_ours, write_atomic};
 use cli::report::ReportArgs;
+use terminal::plain::line;
 use terminal::program::print;
 
 use crate::collect::collect;
@@ -29,7 +30,7 @@ pub fn report(arguments: &ReportArgs) -> Result<ExitCode> {
     let short = write(&arguments.artifacts, &out, arguments.force)?;
     let text = match arguments.json {
         true => json(&short)?,
-        false => text(&short) + &format!("{}\nReport: {}\n", short.sentence(), out.join(INDEX).display()),
+        false => text(&short) + &line(short.sentence()) + &line(format_args!("Report: {}", out.join(INDEX).display())),
     };
     print(text)?;
     Ok(if short.passed || !arguments.check { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -40,11 +41,11 @@ fn text(short: &Summary) -> String {
     let mut text = String::new();
     for network in &short.networks {
         let verdict = if network.passed { "passed" } else { "FAILED" };
-        text += &format!("{}: {verdict}\n", network.title);
+        text += &line(format_args!("{}: {verdict}", network.title));
         let lines = network.failures.iter().chain(&network.notes);
-        text += &lines.map(|line| format!("  {line}\n")).collect::<String>();
+        text += &lines.map(|text| line(format_args!("  {text}"))).collect::<String>();
     }
-    text + &short.unreadable.iter().map(|one| format!("FAILED: {one}\n")).collect::<String>()
+    text + &short.unreadable.iter().map(|one| line(format_args!("FAILED: {one}"))).collect::<String>()
 }
 
 /// Writes the three files of the report.

@@ -3,8 +3,10 @@
 use std::error::Error;
 use std::path::Path;
 
+use crate::plain::plain;
+
 /// The error and its causes in one line, each after a colon. A cause that the text before it already ends with is left
-/// out: many errors quote their cause themselves.
+/// out: many errors quote their cause themselves. It is plain: names in it break no line.
 ///
 /// An `anyhow::Error` is passed as `error.as_ref()`.
 pub fn sentence(error: &dyn Error) -> String {
@@ -17,7 +19,7 @@ pub fn sentence(error: &dyn Error) -> String {
         }
         cause = error.source();
     }
-    text
+    plain(&text)
 }
 
 /// The error in words, behind `advice` on how to get what lies at `path` if nothing is there. What is there and does not do
@@ -61,6 +63,13 @@ mod tests {
         let outer = Failure("no data", Some(Box::new(quoting)));
         assert_eq!(sentence(&outer), "no data: cannot read x: disk on fire");
     }
+
+    #[test]
+    fn a_sentence_is_one_line() {
+        let outer = Failure("no `a\nPassed`", Some(io::Error::other("b\u{1b}[2J").into()));
+        assert_eq!(sentence(&outer), "no `a\\nPassed`: b\\u001b[2J");
+    }
+
     #[test]
     fn advice_is_for_what_is_absent() {
         let failure = Failure("a.json is cut off", None);

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use artifact::interrupt;
 
 use crate::failure::sentence;
+use crate::plain::{line, lines};
 
 /// The exit status of a program whose output nobody reads any more: that of one which SIGPIPE ended.
 pub const CLOSED: u8 = 141;
@@ -31,26 +32,26 @@ impl Display for OutputError {
 
 impl Error for OutputError {}
 
-/// Writes to standard output, at once.
+/// Writes lines to standard output, at once. Whatever texts they hold, no control character reaches a terminal.
 ///
 /// # Errors
 /// When it is closed, or full. [`end`] says nothing of the former.
 pub fn print(text: impl Display) -> Result<(), OutputError> {
     let mut output = io::stdout().lock();
-    write!(output, "{text}").and_then(|()| output.flush()).map_err(OutputError)
+    output.write_all(lines(text).as_bytes()).and_then(|()| output.flush()).map_err(OutputError)
 }
 
-/// Writes a line to standard output.
+/// Writes one line to standard output, whatever the texts in it hold.
 ///
 /// # Errors
 /// As [`print()`].
 pub fn print_line(text: impl Display) -> Result<(), OutputError> {
-    print(format_args!("{text}\n"))
+    print(line(text))
 }
 
-/// Writes a line to standard error. That nobody reads it is no reason to stop.
+/// Writes one line to standard error, whatever the texts in it hold. That nobody reads it is no reason to stop.
 pub fn note(text: impl Display) {
-    let _ = writeln!(io::stderr(), "{text}");
+    let _ = io::stderr().write_all(line(text).as_bytes());
 }
 
 /// The exit status of a program, after a failure has been told on standard error.

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 
+use crate::plain::plain;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// A bar on standard error; none where that is not a terminal.
@@ -32,7 +33,7 @@ impl Progress {
             false => ProgressDrawTarget::hidden(),
         };
         let bar =
-            ProgressBar::with_draw_target(Some(STEPS), target).with_style(style(WAITING)).with_prefix(label.to_owned());
+            ProgressBar::with_draw_target(Some(STEPS), target).with_style(style(WAITING)).with_prefix(plain(label));
         bar.enable_steady_tick(Duration::from_millis(250));
         Self { bar }
     }
@@ -48,7 +49,7 @@ impl Progress {
 
     /// Shows a note behind the time left, such as a rate.
     pub fn note(&self, note: &str) {
-        self.bar.set_message(format!("  {note}"));
+        self.bar.set_message(format!("  {}", plain(note)));
     }
 }
 

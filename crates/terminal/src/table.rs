@@ -1,5 +1,7 @@
 //! Tables for the terminal.
 
+use crate::plain::plain;
+
 /// A table with aligned columns.
 #[derive(Debug, Clone, Default)]
 pub struct Table {
@@ -21,9 +23,9 @@ impl Table {
         Self { texts: true, ..Self::new(headings) }
     }
 
-    /// Adds a row.
+    /// Adds a row. The cells are made plain.
     pub fn row<T: Into<String>>(&mut self, cells: impl IntoIterator<Item = T>) {
-        self.rows.push(cells.into_iter().map(Into::into).collect());
+        self.rows.push(cells.into_iter().map(|cell| plain(&cell.into())).collect());
     }
 
     /// The lines, each ended; cells are two spaces apart.
@@ -110,6 +112,9 @@ mod tests {
         table.row(["b", "12.25", "é"]);
         assert_eq!(table.render(), "engine     p50  note\nort:cpu    0.5\nb        12.25     é\n");
         assert_eq!(Table::default().render(), "");
+        let mut forged = Table::left(["item"]);
+        forged.row(["a\nPassed"]);
+        assert_eq!(forged.render(), "item\na\\nPassed\n");
     }
 
     #[test]

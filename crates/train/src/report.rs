@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use terminal::program::{OutputError, note, print_line};
+use terminal::program::{OutputError, note, print, print_line};
 
 use crate::config::Config;
 use crate::evaluation::Evaluation;
@@ -65,7 +65,7 @@ impl Report {
                 let batch = self.batch_size.min(images - before * self.batch_size);
                 let percent = 100.0 * before as f64 / images.div_ceil(self.batch_size) as f64;
                 let seen = before * batch;
-                print_line(format_args!("Train Epoch: {epoch} [{seen}/{images} ({percent:.0}%)]\tLoss: {loss:.6}"))
+                print(format_args!("Train Epoch: {epoch} [{seen}/{images} ({percent:.0}%)]\tLoss: {loss:.6}\n"))
             }
             (None, None) => Ok(()),
         }
@@ -81,7 +81,7 @@ impl Report {
         let line = format!("Test set: Average loss: {loss:.4}, Accuracy: {correct}/{total} ({percent:.0}%)");
         match &self.bar {
             Some(bar) => bar.suspend(|| print_line(line)),
-            None => print_line(format_args!("\n{line}\n")),
+            None => print(format_args!("\n{line}\n\n")),
         }
     }
 

@@ -4,7 +4,10 @@
 //! an evaluation runs in a worker: this program again, or the engine's own beside it, which reads [`Request`]s from standard input and answers each with
 //! one [`Answer`] on standard output. Timing happens inside the worker, so that no message is timed.
 
+mod complaints;
+mod pipe;
 pub mod remote;
+pub mod sandbox;
 pub mod serve;
 mod surroundings;
 pub mod wire;
@@ -13,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use artifact::FileError;
 use artifact::runtime::{RuntimeLibrary, RuntimeOrigin};
+use confine::Confinement;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::{Engine, EngineError, Placement, Signature};
@@ -23,6 +27,7 @@ use crate::runtime::Runtime;
 use crate::session::{Metadata, Session, SessionOptions};
 use crate::usage::Usage;
 use crate::versions::locked;
+use crate::worker::sandbox::Sandbox;
 
 /// The argument that makes this program a worker.
 pub const WORKER_COMMAND: &str = "worker";
@@ -32,6 +37,9 @@ pub const TRACT: &str = "tract";
 
 /// The option that bounds a worker's memory, in bytes.
 pub const MEMORY_OPTION: &str = "--memory";
+
+/// The option that leaves a worker all its rights.
+pub const NO_SANDBOX_OPTION: &str = "--no-sandbox";
 
 /// An engine and the network that it runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -158,15 +166,15 @@ pub enum Origin {
 }
 
 impl Origin {
-    /// Its name, version and hash. This reads the whole file.
+    /// Its name, version and hash.
     fn describe(&self) -> Result<Library, EngineError> {
         let (name, version, path) = match self {
-            Self::Library(runtime) => return describe(runtime),
+            Self::Library(runtime) => return Ok(describe(runtime)),
             Self::Crate(name, crate_name) => (name, locked(crate_name).unwrap_or("unknown"), std::env::current_exe()),
         };
         let path = path.map_err(FileError::new("find", "this program"))?;
         let sha256 = artifact::sha256_file(&path)?;
-        Ok(Library { name: (*name).to_owned(), version: version.to_owned(), path, sha256 })
+        Ok(Library { name: (*name).to_owned(), version: version.to_owned(), path, sha256, origin: None })
     }
 }
 
@@ -225,6 +233,8 @@ pub struct Loaded {
     pub metadata: Option<Metadata>,
     /// Milliseconds that loading took. What an engine puts off until it is needed is not in it.
     pub load_ms: f64,
+    /// What the worker gave up before it loaded anything.
+    pub sandbox: Sandbox,
 }
 
 /// What a library can do on this machine.
@@ -234,6 +244,8 @@ pub struct Probe {
     pub library: Library,
     /// The providers that it was built with.
     pub providers: Vec<ProbedProvider>,
+    /// How the kernel of this machine confines a process.
+    pub confinement: Confinement,
 }
 
 /// A provider in a library.
@@ -246,16 +258,17 @@ pub struct ProbedProvider {
 }
 
 fn load_library(path: &Path) -> Result<Runtime, EngineError> {
-    // How it was found is known to the process that asks.
+    // How it was found does not matter here: what it is, is seen.
     let library = RuntimeLibrary { path: path.to_owned(), origin: RuntimeOrigin::Variable };
     Ok(Runtime::open(library)?)
 }
 
-fn describe(runtime: &Runtime) -> Result<Library, EngineError> {
-    Ok(Library {
+fn describe(runtime: &Runtime) -> Library {
+    Library {
         name: "ONNX Runtime".to_owned(),
         version: runtime.version().to_owned(),
         path: runtime.path().to_owned(),
-        sha256: artifact::sha256_file(runtime.path())?,
-    })
+        sha256: runtime.identity().sha256,
+        origin: Some(runtime.identity().origin),
+    }
 }

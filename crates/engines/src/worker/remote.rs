@@ -1,31 +1,38 @@
 //! The side that asks.
 
 use std::ffi::OsString;
-use std::io::{BufReader, BufWriter, Read};
+use std::io::{BufReader, BufWriter, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use artifact::interrupt::Temporary;
 use artifact::process::end_with_this;
+use tempfile::TempDir;
 
 use crate::engine::{Engine, EngineError, Placement, Signature};
 use crate::fingerprint::Machine;
 use crate::runtime::{TELEMETRY_VARIABLE, one_line};
 use crate::tensor::NamedTensor;
 use crate::usage::Usage;
-use crate::worker::{Answer, EngineSpec, Loaded, MEMORY_OPTION, Probe, Request, WORKER_COMMAND, surroundings, wire};
+use crate::worker::complaints::Complaints;
+use crate::worker::pipe::PatientPipe;
+use crate::worker::{
+    Answer, EngineSpec, Loaded, MEMORY_OPTION, NO_SANDBOX_OPTION, Probe, Request, WORKER_COMMAND, surroundings, wire,
+};
 
 /// How workers are started.
 #[derive(Debug, Clone)]
 pub struct Launcher {
     /// The program that can be a worker for ONNX Runtime and Burn. Those of other engines lie beside it.
     pub program: PathBuf,
-    /// How long to wait for an answer before the worker counts as hung.
+    /// How long a worker may take to read a request and to answer it before it counts as hung.
     pub patience: Duration,
     /// The most memory that a worker may hold, in bytes; `None` for as much as there is.
     pub memory: Option<u64>,
+    /// Whether workers give up all rights that their engines do not need, where the kernel can take them.
+    pub sandbox: bool,
 }
 
 /// A worker process. It ends when this is dropped.
@@ -33,10 +40,12 @@ pub struct Launcher {
 pub struct Worker {
     name: String,
     child: Child,
-    input: Option<BufWriter<ChildStdin>>,
+    input: Option<BufWriter<PatientPipe>>,
     answers: Receiver<Received>,
-    complaints: Option<JoinHandle<String>>,
+    complaints: Option<Complaints>,
     patience: Duration,
+    /// The only place where it may write: removed with it.
+    _scratch: (TempDir, Temporary),
 }
 
 type Received = std::io::Result<Option<(Answer, Vec<NamedTensor>)>>;
@@ -53,22 +62,27 @@ pub struct RemoteEngine {
 /// What a worker is called that is asked about a library.
 pub const ASKED: &str = "the library";
 
+/// The time from one look at a process that gives no answer to the next.
+const LOOK: Duration = Duration::from_millis(100);
+
 /// How long a process may take to end after its last answer.
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// How long an engine may take for an answer, unless the user says otherwise: a large network takes minutes to load.
 pub const PATIENCE: Duration = Duration::from_secs(600);
 
-/// The end of what a worker prints that is kept, for the case that it crashes.
-const COMPLAINT: usize = 4096;
-
 impl Launcher {
-    /// This program, with ten minutes of patience and the memory that this machine has.
+    /// This program, with ten minutes of patience and the memory that this machine has; workers are confined.
     ///
     /// # Errors
     /// When the system does not tell where this program is.
     pub fn this_program() -> std::io::Result<Self> {
-        Ok(Self { program: std::env::current_exe()?, patience: PATIENCE, memory: Machine::this().memory })
+        Ok(Self {
+            program: std::env::current_exe()?,
+            patience: PATIENCE,
+            memory: Machine::this().memory,
+            sandbox: true,
+        })
     }
 
     /// Starts a worker for an engine and loads the network.
@@ -124,10 +138,13 @@ impl Launcher {
             engine: name.to_owned(),
             reason: format!("its process cannot be started: {source}"),
         };
+        let scratch = Temporary::make(tempfile::tempdir, TempDir::path).map_err(failed)?;
         let mut command = Command::new(program);
         let mut child = end_with_this(&mut command)
             .arg(WORKER_COMMAND)
             .args(memory.map(|bytes| format!("{MEMORY_OPTION}={bytes}")))
+            .args((!self.sandbox).then_some(NO_SANDBOX_OPTION))
+            .env("TMPDIR", scratch.0.path())
             .env(TELEMETRY_VARIABLE, "1")
             // The last line of what it prints is told; it is to be the reason, not a part of the stack.
             .env("RUST_BACKTRACE", "0")
@@ -152,43 +169,74 @@ impl Launcher {
                 }
             }
         });
-        let errors = child.stderr.take();
-        let complaints = std::thread::spawn(move || errors.map(last_words).unwrap_or_default());
-        let input = child.stdin.take().map(BufWriter::new);
-        let patience = self.patience;
-        Ok(Worker { name: name.to_owned(), child, input, answers, complaints: Some(complaints), patience })
+        let complaints = child.stderr.take().map(Complaints::of);
+        let input = child.stdin.take().map(PatientPipe::new);
+        let mut worker = Worker {
+            name: name.to_owned(),
+            child,
+            input: None,
+            answers,
+            complaints,
+            patience: self.patience,
+            _scratch: scratch,
+        };
+        worker.input = input.transpose().map_err(failed)?.map(BufWriter::new);
+        Ok(worker)
     }
 }
 
 impl Worker {
     fn ask(&mut self, request: &Request, tensors: &[NamedTensor]) -> Result<(Answer, Vec<NamedTensor>), EngineError> {
+        // Later than any clock shows is as good as never.
+        let until = Instant::now().checked_add(self.patience);
         let sent = match &mut self.input {
-            Some(input) => wire::send(input, request, tensors),
-            None => Err(std::io::ErrorKind::BrokenPipe.into()),
+            Some(input) => {
+                input.get_mut().wait_until(until);
+                wire::send(input, request, tensors)
+            }
+            None => Err(ErrorKind::BrokenPipe.into()),
         };
-        if sent.is_err() {
-            return Err(self.ended());
+        match sent {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::TimedOut => return Err(self.hung("did not read its inputs")),
+            Err(_) => return Err(self.ended()),
         }
-        match self.answers.recv_timeout(self.patience) {
+        match self.receive(until) {
             Ok(Ok(Some((Answer::Failed(reason), _)))) => Err(EngineError::Worker { engine: self.name.clone(), reason }),
             Ok(Ok(Some(answer))) => Ok(answer),
             Ok(Ok(None) | Err(_)) | Err(RecvTimeoutError::Disconnected) => Err(self.ended()),
-            Err(RecvTimeoutError::Timeout) => {
-                self.end();
-                Err(EngineError::Gone {
-                    engine: self.name.clone(),
-                    reason: format!("it gave no answer within {} s and was ended", self.patience.as_secs_f64()),
-                    hung: true,
-                })
+            Err(RecvTimeoutError::Timeout) => Err(self.hung("gave no answer")),
+        }
+    }
+
+    /// The next answer. A process that has ended gives none, even if something that it started holds the pipe open.
+    fn receive(&mut self, until: Option<Instant>) -> Result<Received, RecvTimeoutError> {
+        loop {
+            let left = until.map_or(LOOK, |until| until.saturating_duration_since(Instant::now()).min(LOOK));
+            match self.answers.recv_timeout(left) {
+                Err(RecvTimeoutError::Timeout) if left.is_zero() => return Err(RecvTimeoutError::Timeout),
+                Err(RecvTimeoutError::Timeout) if !matches!(self.child.try_wait(), Ok(None)) => {
+                    // What it said at last may be on its way still.
+                    return self.answers.recv_timeout(LOOK).map_err(|_| RecvTimeoutError::Disconnected);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                received => return received,
             }
         }
+    }
+
+    /// Ends a worker that did not do `what` in time.
+    fn hung(&mut self, what: &str) -> EngineError {
+        self.end();
+        let reason = format!("it {what} within {} s and was ended", self.patience.as_secs_f64());
+        EngineError::Gone { engine: self.name.clone(), reason, hung: true }
     }
 
     /// Why there is no answer, from a worker that is gone, or answers what cannot be understood and has to go.
     fn ended(&mut self) -> EngineError {
         self.input = None;
         let status = self.wait_or_kill();
-        let words = self.complaints.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
+        let words = self.complaints.take().map(Complaints::last_words).unwrap_or_default();
         let telling = |line: &&str| !line.trim().is_empty() && !line.starts_with("note: ");
         let last = words.lines().rev().find(telling).map(one_line);
         let how = status.map_or_else(|error| error.to_string(), |status| ending(&status));
@@ -241,18 +289,6 @@ fn ending(status: &ExitStatus) -> String {
         (None, Some(code)) => format!("ended with status {code}"),
         (None, None) => "ended".to_owned(),
     }
-}
-
-/// The end of what is printed.
-fn last_words(mut errors: impl Read) -> String {
-    let mut words = Vec::new();
-    let mut piece = [0; COMPLAINT];
-    while let Ok(count @ 1..) = errors.read(&mut piece) {
-        words.extend_from_slice(piece.get(..count).unwrap_or_default());
-        let surplus = words.len().saturating_sub(COMPLAINT);
-        words.drain(..surplus);
-    }
-    String::from_utf8_lossy(&words).into_owned()
 }
 
 impl RemoteEngine {

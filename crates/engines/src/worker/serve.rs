@@ -9,39 +9,60 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use onnx_model::{Survey, SurveyError};
+
 use crate::engine::EngineError;
-use crate::memory::confine;
+use crate::identity::identify;
+use crate::memory::bound;
 use crate::provider::Provider;
 use crate::runtime::one_line;
 use crate::session::{SessionOptions, built_in, try_provider};
 use crate::tensor::NamedTensor;
 use crate::usage::Usage;
+use crate::worker::sandbox::Sandbox;
 use crate::worker::{
-    Answer, EngineSpec, Loaded, MEMORY_OPTION, Opened, Probe, ProbedProvider, Request, WORKER_COMMAND, describe,
-    load_library, open_ort, wire,
+    Answer, EngineSpec, Loaded, MEMORY_OPTION, NO_SANDBOX_OPTION, Opened, Probe, ProbedProvider, Request,
+    WORKER_COMMAND, describe, load_library, open_ort, wire,
 };
 
 /// What opens an engine that is no session of ONNX Runtime. It may set the process up for that engine.
 pub type Open = dyn Fn(&EngineSpec) -> Result<Opened, EngineError>;
 
+/// What a worker may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rights {
+    /// What it may hold, in bytes; `None` for as much as there is.
+    pub memory: Option<u64>,
+    /// Whether it gives up all that its engine does not need.
+    pub sandbox: bool,
+}
+
+impl Rights {
+    /// From the words behind [`WORKER_COMMAND`]; `None` for others than [`Launcher`](super::remote::Launcher) gives.
+    fn read(words: impl Iterator<Item = String>) -> Option<Self> {
+        let mut rights = Self { memory: None, sandbox: true };
+        for word in words {
+            match word.split_once('=') {
+                Some((MEMORY_OPTION, bytes)) => rights.memory = Some(bytes.parse().ok()?),
+                None if word == NO_SANDBOX_OPTION => rights.sandbox = false,
+                _ => return None,
+            }
+        }
+        Some(rights)
+    }
+}
+
 /// The whole of a program that is a worker for engines of its own, and nothing else.
 pub fn program(open: &Open) -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let memory = match arguments.as_slice() {
-        [command] if command == WORKER_COMMAND => Ok(None),
-        [command, memory] if command == WORKER_COMMAND => {
-            let bytes = memory.strip_prefix(MEMORY_OPTION).and_then(|rest| rest.strip_prefix('='));
-            bytes.and_then(|bytes| bytes.parse().ok()).map(Some).ok_or(())
-        }
-        _ => Err(()),
-    };
-    let Ok(memory) = memory else {
+    let mut arguments = std::env::args().skip(1);
+    let is_worker = arguments.next().is_some_and(|command| command == WORKER_COMMAND);
+    let Some(rights) = is_worker.then(|| Rights::read(arguments)).flatten() else {
         eprintln!(
             "error: this program runs an engine for other programs of its workspace, which start it by themselves"
         );
         return ExitCode::FAILURE;
     };
-    match serve(memory, open) {
+    match serve(rights, open) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -50,16 +71,16 @@ pub fn program(open: &Open) -> ExitCode {
     }
 }
 
-/// Answers requests until there are no more. For the start of a program. `memory` bounds what it may hold, in bytes; `open`
-/// opens what is not a session of ONNX Runtime.
+/// Answers requests until there are no more. For the start of a program, which has one thread. `open` opens what is not a session of
+/// ONNX Runtime.
 ///
 /// # Errors
 /// When the other side is gone.
-pub fn serve(memory: Option<u64>, open: &Open) -> io::Result<()> {
-    memory.map(confine).transpose()?;
+pub fn serve(rights: Rights, open: &Open) -> io::Result<()> {
+    rights.memory.map(bound).transpose()?;
     let mut output = BufWriter::new(claim_output()?);
     let mut input = BufReader::new(io::stdin().lock());
-    let mut state = State::default();
+    let mut state = State { wanted: rights.sandbox, ..State::default() };
     while let Some((request, tensors)) = wire::receive(&mut input)? {
         let answered = catch_unwind(AssertUnwindSafe(|| state.answer(request, tensors, open)));
         let (answer, outputs) = match answered {
@@ -67,7 +88,7 @@ pub fn serve(memory: Option<u64>, open: &Open) -> io::Result<()> {
             Ok(Err(error)) => (Answer::Failed(terminal::failure::sentence(&error)), Vec::new()),
             Err(panic) => {
                 // What it left behind is not trusted any more.
-                state = State::default();
+                state = State { wanted: rights.sandbox, ..State::default() };
                 (Answer::Failed(format!("it panicked: {}", words(panic.as_ref()))), Vec::new())
             }
         };
@@ -98,6 +119,8 @@ fn claim_output() -> io::Result<File> {
 struct State {
     engine: Option<Opened>,
     prepared: Vec<NamedTensor>,
+    /// Whether to be confined.
+    wanted: bool,
 }
 
 impl State {
@@ -110,6 +133,12 @@ impl State {
         let alone = |answer: Answer| Ok((answer, Vec::new()));
         match request {
             Request::Load(spec) => {
+                // Its manifest lies elsewhere than what the worker may read later. Hashing is not loading, and not in its time.
+                if let EngineSpec::Ort { library, .. } = &spec {
+                    identify(library)?;
+                }
+                let sandbox = Sandbox::enter(&spec, self.wanted);
+                look_over(&spec)?;
                 let start = Instant::now();
                 let opened = match &spec {
                     EngineSpec::Ort { library, model, options } => open_ort(library, model, options)?,
@@ -122,6 +151,7 @@ impl State {
                     library: Some(opened.origin.describe()?),
                     metadata: opened.metadata.clone(),
                     load_ms,
+                    sandbox,
                 };
                 self.engine = Some(opened);
                 alone(Answer::Loaded(loaded))
@@ -151,6 +181,19 @@ impl State {
     }
 }
 
+/// Looks at a model before any runtime does. One that leads out of its folder, or is not sound, is not opened.
+fn look_over(spec: &EngineSpec) -> Result<(), EngineError> {
+    let (EngineSpec::Ort { model, .. } | EngineSpec::Tract { model }) = spec else { return Ok(()) };
+    match Survey::of(model) {
+        Ok(_) => Ok(()),
+        Err(SurveyError::File(error)) => Err(error.into()),
+        Err(error) => {
+            let reason = terminal::failure::sentence(&error);
+            Err(EngineError::Load { engine: spec.engine_name(), path: model.clone(), reason })
+        }
+    }
+}
+
 fn block(opened: &mut Opened, inputs: &[NamedTensor], runs: usize) -> Result<Vec<f64>, EngineError> {
     let mut times = Vec::new();
     for _ in 0..runs {
@@ -171,5 +214,7 @@ fn probe(path: &Path) -> Result<Probe, EngineError> {
         let failure = try_provider(&runtime, &options).err().map(|error| terminal::failure::sentence(&error));
         providers.push(ProbedProvider { provider, failure });
     }
-    Ok(Probe { library: describe(&runtime)?, providers })
+    // Nothing of a stranger's was opened, and this thread does nothing more.
+    let confinement = confine::confine(&confine::Needs::default());
+    Ok(Probe { library: describe(&runtime), providers, confinement })
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::onnx_file::inputs::Sizes;
 use engines::engine::{Signature, TensorInfo};
 use engines::session::Metadata;
+use terminal::plain::line;
 
 /// What a file takes and gives, and at which sizes it was measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,7 +29,8 @@ impl About {
 
     /// For the terminal.
     pub fn text(&self) -> String {
-        let listed = |tensors: &[TensorInfo]| tensors.iter().map(|tensor| format!("  {tensor}\n")).collect::<String>();
+        let listed =
+            |tensors: &[TensorInfo]| tensors.iter().map(|tensor| line(format_args!("  {tensor}"))).collect::<String>();
         format!("Takes\n{}Gives\n{}", listed(&self.signature.inputs), listed(&self.signature.outputs))
     }
 }

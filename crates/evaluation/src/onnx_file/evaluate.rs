@@ -31,12 +31,12 @@ use super::ranges::{self, Ranges};
 use super::standard::{SHARE, Standard, expected};
 use super::sweep::{MadeFor, cases, label};
 use crate::contender::Contender;
-use crate::line_up::LineUp;
+use crate::line_up::{LineUp, unjudged};
 use crate::measure::Measure;
 use crate::measured::Head;
 use crate::report::{Report, reports};
 use crate::search::{Judged, Plain};
-use crate::starter::{Starter, size_hint};
+use crate::starter::{Starter, size_hint, trust};
 use crate::task::{Asked, Case, Task, ask_all};
 use crate::verify::Expected;
 
@@ -162,6 +162,8 @@ pub fn evaluate<T: Task>(request: &Request<'_>, task: Option<&T>) -> Result<Repo
         };
         match if ran(size) { Ok(()) } else { reference.try_run(&inputs).map(drop) } {
             Ok(()) => timed.push(size),
+            // What it would have said is not known; the others are timed.
+            Err(_) if reference.engine().is_none() => timed.push(size),
             // Nobody asked for a single item in particular.
             Err(_) if size == 1 && usual != 1 && !measure.batches.contains(&1) => {}
             Err(error) => undone.push(format!("the model does not run at batch {size}: {}", sentence(&error))),
@@ -172,7 +174,15 @@ pub fn evaluate<T: Task>(request: &Request<'_>, task: Option<&T>) -> Result<Repo
     reference.start(&sample);
     let own_cases = cases.iter().take_while(|(label, _)| own_labels.contains(label)).count();
     let standard = Standard { launcher, plain: &plain, file: compared, tolerance: request.tolerance, own: own_cases };
-    let mut expected = expected(&standard, &mut reference, cases, &mut notes, &mut undone, &mut unproven)?;
+    let judging = expected(&standard, &mut reference, cases, &mut notes, &mut undone, &mut unproven);
+    let mut expected = match judging {
+        Ok(expected) => Some(expected),
+        Err(error) if reference.engine().is_none() || is_gone(&error) => {
+            undone.push(unjudged(&sentence(error.as_ref())));
+            None
+        }
+        Err(error) => return Err(error),
+    };
     if right.is_some() {
         // Agreement with outputs that are known to be right proves that these are, zero or not.
         unproven.clear();
@@ -196,11 +206,12 @@ pub fn evaluate<T: Task>(request: &Request<'_>, task: Option<&T>) -> Result<Repo
     let timing = line_up.time(&batches, least, made)?;
     let scenarios = line_up.scenarios(&measure.scenarios, measure.seconds, &timing, made)?;
     line_up.finish();
-    if measure.bisect {
-        let (names, expected, verifications) = (&names, &expected, verifications.as_slice());
+    if let Some(expected) = expected.as_ref().filter(|_| measure.bisect) {
+        let (names, expected, verifications) = (&names, expected, verifications.as_slice());
         let judged = Judged { starter: &starter, names, expected, verifications, network: None };
         notes.extend(judged.bisect(&mut line_up.candidates, other));
     }
+    notes.extend(trust(line_up.everyone().iter().map(|one| &one.row)));
     notes.extend(size_hint(measure.session_per_size, line_up.candidates.iter().map(|candidate| &candidate.row)));
     let mut engines = reports(&mut line_up, verifications, asked);
     engines.iter_mut().zip(given).for_each(|(engine, given)| engine.given = given);
@@ -388,9 +399,15 @@ fn unhandled(signature: &Signature, undone: &mut Vec<String>) -> Option<String> 
         .then(|| format!("left out, since outputs of their types are not compared: {}", others.join(", ")))
 }
 
+/// Whether an error tells the end of a process.
+fn is_gone(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(EngineError::Gone { .. }))
+}
+
 /// What is said of a reference that gives other outputs for the same inputs.
 fn wavering(reference: &mut Contender, inputs: &[NamedTensor]) -> Result<Option<String>> {
-    let (once, again) = (reference.required()?.run(inputs)?, reference.required()?.run(inputs)?);
+    let twice = reference.survive(|engine| Ok((engine.run(inputs)?, engine.run(inputs)?)))?;
+    let Some((once, again)) = twice else { return Ok(None) };
     let same = once.iter().zip(&again).all(|(once, again)| difference(once, Some(&again.tensor)).within(0.0));
     Ok((!same).then(|| {
         "the model gives other outputs each time it runs, as one that draws random numbers does: nothing can be compared \

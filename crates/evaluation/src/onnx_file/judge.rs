@@ -21,18 +21,19 @@ pub struct Judgement {
 pub fn judge(
     standard: &Standard<'_>,
     line_up: &mut LineUp,
-    expected: &mut Expected,
+    expected: &mut Option<Expected>,
     given: &mut Option<Expected>,
     notes: &mut Vec<String>,
 ) -> Judgement {
-    let mut found = judged(line_up, expected, given.as_ref());
+    let mut found = judged(line_up, expected.as_ref(), given.as_ref());
     let mut cases: Vec<Case> = Vec::new();
-    let undecided = expected.undecided(&found.verifications).into_iter().map(|label| (&*expected, label));
-    let undecided_given =
-        given.iter().flat_map(|given| given.undecided(&found.given).into_iter().map(move |label| (given, label)));
-    for (of, label) in undecided.chain(undecided_given) {
-        let inputs = of.inputs(&label).map(<[_]>::to_vec).filter(|_| cases.iter().all(|(known, _)| *known != label));
-        cases.extend(inputs.map(|inputs| (label, inputs)));
+    for (standards, verifications) in [(&*expected, &found.verifications), (&*given, &found.given)] {
+        let Some(of) = standards else { continue };
+        for label in of.undecided(verifications) {
+            let inputs =
+                of.inputs(&label).map(<[_]>::to_vec).filter(|_| cases.iter().all(|(known, _)| *known != label));
+            cases.extend(inputs.map(|inputs| (label, inputs)));
+        }
     }
     if cases.is_empty() {
         return found;
@@ -40,10 +41,9 @@ pub fn judge(
     match alternatives(standard, &cases) {
         Ok(alternatives) => {
             for (label, outputs) in &alternatives {
-                expected.consider(label, outputs);
-                given.iter_mut().for_each(|given| given.consider(label, outputs));
+                [&mut *expected, &mut *given].into_iter().flatten().for_each(|one| one.consider(label, outputs));
             }
-            found = judged(line_up, expected, given.as_ref());
+            found = judged(line_up, expected.as_ref(), given.as_ref());
         }
         Err(error) => notes.push(format!(
             "whole numbers and truth values that differ were not compared with what floats near them would give: {}",
@@ -53,7 +53,7 @@ pub fn judge(
     found
 }
 
-fn judged(line_up: &mut LineUp, expected: &Expected, given: Option<&Expected>) -> Judgement {
+fn judged(line_up: &mut LineUp, expected: Option<&Expected>, given: Option<&Expected>) -> Judgement {
     let verifications = line_up.judge(expected);
     let by = |contender: &mut Contender| given.and_then(|given| contender.attempt(|engine| given.judge(engine)));
     Judgement { verifications, given: line_up.everyone().into_iter().map(by).collect() }

@@ -93,6 +93,7 @@ pub fn expected(
             }
         }
         Err(error) => {
+            let apart = Expected::apart(share, reference.required()?, cases, |share| progress.set(share))?;
             let told = format!(
                 "float64 does not say how far this file may stray, so the limit is {share:.1e} of the largest value: {}",
                 sentence(error.as_ref())
@@ -102,7 +103,7 @@ pub fn expected(
                 Some(EngineError::Gone { .. }) => undone.push(told),
                 _ => notes.push(told),
             }
-            Expected::apart(share, reference.required()?, cases, |share| progress.set(share))?
+            apart
         }
     };
     if let Some(case) = expected.not_finite() {

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use catalogue::Card;
 use cli::predict::Engines as EngineOptions;
+use cli::sandbox::SandboxArgs;
 use engines::engine::{Engine, Engines, Signature};
 use engines::engine_name::{EngineName, Framework};
 use engines::libraries::Libraries;
@@ -16,6 +17,7 @@ use engines::worker::remote::{Launcher, RemoteEngine};
 use engines::worker::{EngineSpec, FrameworkSpec, Weights};
 use serde::Serialize;
 use terminal::failure::sentence;
+use terminal::plain::line;
 
 /// The engines in the order given, each once; Burn and ONNX Runtime on the CPU if none is.
 pub fn wanted(engines: &EngineOptions) -> Result<Vec<EngineName>> {
@@ -127,8 +129,8 @@ impl Opened {
     ///
     /// # Errors
     /// When none of them can be opened.
-    pub fn each(names: &[EngineName], source: &Source<'_>) -> Result<Self> {
-        let launcher = Launcher::this_program().context("this program cannot be started again")?;
+    pub fn each(names: &[EngineName], source: &Source<'_>, sandbox: SandboxArgs) -> Result<Self> {
+        let launcher = crate::measure::confined(sandbox)?;
         let framework = |name: &EngineName| match name {
             EngineName::Burn => Some(Framework::Burn),
             EngineName::Candle => Some(Framework::Candle),
@@ -167,7 +169,7 @@ impl Opened {
 
 /// Those that cannot be opened, a line each.
 pub fn failures(failed: &[Unopened]) -> String {
-    failed.iter().map(|failed| format!("FAILED: {}\n", failed.error)).collect()
+    failed.iter().map(|failed| line(format_args!("FAILED: {}", failed.error))).collect()
 }
 
 /// How a prediction ends: well if every engine could be opened and all agree. `otherwise` is said of those that do not.

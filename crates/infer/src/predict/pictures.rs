@@ -9,6 +9,7 @@ use engines::engine::Engine;
 use networks::pictures::predict::{Guess, guesses};
 use serde::Serialize;
 use terminal::failure::sentence;
+use terminal::plain::line;
 use terminal::progress::Progress;
 use terminal::table::Table;
 
@@ -159,10 +160,10 @@ impl Report {
         let label = if self.random_init.is_some() { "meaningless label" } else { "label" };
         for picture in &self.pictures {
             if let Some(error) = &picture.error {
-                text += &format!("FAILED: {error}\n");
+                text += &line(format_args!("FAILED: {error}"));
                 continue;
             }
-            text += &format!("{}\n", picture.image.display());
+            text += &line(picture.image.display());
             let columns: Vec<(&str, &[Guess])> =
                 picture.engines.iter().filter_map(|found| Some((found.engine.as_str(), found.guesses()?))).collect();
             let mut table = Table::new([label, "class"].into_iter().chain(columns.iter().map(|(engine, _)| *engine)));
@@ -179,7 +180,7 @@ impl Report {
                 text += &table.render();
             }
             for error in picture.engines.iter().filter_map(EngineGuesses::error) {
-                text += &format!("FAILED: {error}\n");
+                text += &line(format_args!("FAILED: {error}"));
             }
         }
         text

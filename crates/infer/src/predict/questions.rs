@@ -10,6 +10,7 @@ use models::question_answering::{Answer, ArticleAnswer, SpanOptions};
 use networks::questions::answer::{AnswerError, Reader};
 use serde::{Deserialize, Serialize};
 use terminal::failure::sentence;
+use terminal::plain::line;
 use terminal::progress::Progress;
 use terminal::table::Table;
 
@@ -254,10 +255,10 @@ impl Report {
         let answer = if self.random_init.is_some() { "meaningless answer" } else { "answer" };
         for asked in &self.questions {
             if let (Some(_), Some(failure)) = (&asked.error, asked.failure(jsonl)) {
-                text += &format!("FAILED: {failure}\n");
+                text += &line(format_args!("FAILED: {failure}"));
                 continue;
             }
-            text += &format!("{}\n", asked.question);
+            text += &line(&asked.question);
             let mut table = Table::new(["engine", answer, "score", "characters"]);
             let mut failed = String::new();
             for EngineAnswers { engine, found } in &asked.engines {
@@ -276,7 +277,7 @@ impl Report {
                         let tokens = format!("tokens {} to {}", answer.start_token, answer.end_token);
                         table.row([engine.clone(), one_line(&answer.text), "-".to_owned(), tokens]);
                     }
-                    Found::Error(error) => failed += &format!("FAILED: {error}\n"),
+                    Found::Error(error) => failed += &line(format_args!("FAILED: {error}")),
                 }
             }
             if asked.engines.iter().any(|answers| answers.error().is_none()) {

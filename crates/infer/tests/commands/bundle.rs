@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 use crate::setting::{Setting, text};
 
 /// A network that was evaluated, and its bundle.
-struct Shipped {
-    setting: Setting,
-    bundle: PathBuf,
+pub struct Shipped {
+    pub setting: Setting,
+    pub bundle: PathBuf,
 }
 
 impl Shipped {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let setting = Setting::new();
         let output = setting.infer("eval", &["--seconds", "0.05", "--batches", "1"]);
         assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
@@ -34,7 +34,7 @@ impl Shipped {
     }
 
     /// What `--verify` says of a tampered copy. Its exit status must be that of a failure.
-    fn told(&self, folder: &Path) -> String {
+    pub fn told(&self, folder: &Path) -> String {
         let output = verify(&self.setting, folder);
         assert_eq!(output.status.code(), Some(1), "{}{}", text(&output.stdout), text(&output.stderr));
         text(&output.stdout) + &text(&output.stderr)
@@ -63,7 +63,7 @@ fn read(path: impl AsRef<Path>) -> Value {
 }
 
 /// Makes every checksum fit again, as somebody would who hides a change.
-fn reseal(folder: &Path) {
+pub fn reseal(folder: &Path) {
     let mut manifest = read(folder.join("manifest.json"));
     for (path, entry) in manifest["files"].as_object_mut().unwrap() {
         let bytes = fs::read(folder.join(path)).unwrap();
@@ -85,8 +85,8 @@ fn replace(path: PathBuf, from: &str, to: &str) {
     fs::write(path, text.replacen(from, to, 1)).unwrap();
 }
 
-const MODEL: &str = "model_repository/mnist/1/model.onnx";
-const CONFIG: &str = "model_repository/mnist/config.pbtxt";
+pub const MODEL: &str = "model_repository/mnist/1/model.onnx";
+pub const CONFIG: &str = "model_repository/mnist/config.pbtxt";
 
 #[test]
 fn a_bundle_is_whole_and_its_example_gives_its_answer() {

@@ -33,7 +33,7 @@ pub enum ImageError {
         reason: &'static str,
     },
     /// The file is a pointer that Git Large File Storage left in place of the picture.
-    #[error("{}", crate::lfs::REASON)]
+    #[error("{}", artifact::lfs::REASON)]
     GitLfsPointer,
     /// The picture has more pixels than are decoded.
     #[error("a picture of {width}x{height} pixels exceeds the limit of {MAX_PIXELS} pixels; scale it down")]

@@ -15,7 +15,7 @@ use std::path::Path;
 use image::ImageFormat;
 
 use crate::contain::contain;
-use crate::lfs;
+use artifact::lfs;
 
 use budget::MAX_FILE;
 pub use budget::{MAX_MEMORY, MAX_PIXELS};

@@ -22,6 +22,36 @@ pub struct Checkpoint {
     files: BTreeSet<PathBuf>,
     tensors: BTreeMap<String, StoredTensor>,
     left_aside: Vec<String>,
+    format: Format,
+    metadata: BTreeMap<String, String>,
+}
+
+/// What a weight file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Safetensors.
+    Safetensors,
+    /// An index of files.
+    Index,
+    /// A zip archive of `torch.save`.
+    Zip,
+    /// What `torch.save` wrote before: pickles in a row, or a tar archive. It has no checksums.
+    Legacy,
+    /// No file at all.
+    Computed,
+}
+
+impl Format {
+    /// What people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Safetensors => "safetensors",
+            Self::Index => "index of weight files",
+            Self::Zip => "PyTorch",
+            Self::Legacy => "PyTorch, legacy",
+            Self::Computed => "no file",
+        }
+    }
 }
 
 /// Reads the elements of a tensor, row-major, in its stored type.
@@ -62,17 +92,30 @@ impl Checkpoint {
             };
         }
         let whole = BTreeSet::from([path.to_owned()]);
-        let (tensors, files) = match file_kind(path)? {
-            FileKind::Safetensors => (safetensors::open(path)?, whole),
-            FileKind::Index => open_shards(path)?,
-            FileKind::PyTorch => (pytorch::open(path)?, whole),
+        let mut metadata = BTreeMap::new();
+        let (format, (tensors, files)) = match file_kind(path)? {
+            FileKind::Safetensors => {
+                let (tensors, said) = safetensors::open(path)?;
+                metadata = said;
+                (Format::Safetensors, (tensors, whole))
+            }
+            FileKind::Index => (Format::Index, open_shards(path)?),
+            FileKind::Zip => (Format::Zip, (pytorch::open(path)?, whole)),
+            FileKind::Legacy => (Format::Legacy, (pytorch::open(path)?, whole)),
         };
-        Ok(Self { path: path.to_owned(), files, tensors, left_aside: Vec::new() })
+        Ok(Self { path: path.to_owned(), files, tensors, left_aside: Vec::new(), format, metadata })
     }
 
     /// Tensors that come from no file; `origin` says from where instead.
     pub(super) fn computed(origin: String, tensors: BTreeMap<String, StoredTensor>) -> Self {
-        Self { path: origin.into(), files: BTreeSet::new(), tensors, left_aside: Vec::new() }
+        Self {
+            path: origin.into(),
+            files: BTreeSet::new(),
+            tensors,
+            left_aside: Vec::new(),
+            format: Format::Computed,
+            metadata: BTreeMap::new(),
+        }
     }
 
     /// The file that the tensors come from.
@@ -90,6 +133,16 @@ impl Checkpoint {
         &self.tensors
     }
 
+    /// What the file is.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// What the file says of itself; safetensors alone can.
+    pub fn metadata(&self) -> &BTreeMap<String, String> {
+        &self.metadata
+    }
+
     /// The tensors that [`renamed`](Self::renamed) left out.
     pub fn left_aside(&self) -> &[String] {
         &self.left_aside
@@ -102,18 +155,20 @@ impl Checkpoint {
     pub fn renamed(self, rename: impl Fn(&str) -> Option<String>) -> Result<Self, WeightsError> {
         let mut origin: BTreeMap<String, String> = BTreeMap::new();
         let mut tensors = BTreeMap::new();
-        let mut left_aside = self.left_aside;
-        for (name, tensor) in self.tensors {
+        let mut rest = self;
+        let mut left_aside = std::mem::take(&mut rest.left_aside);
+        let tensors_of_file = std::mem::take(&mut rest.tensors);
+        for (name, tensor) in tensors_of_file {
             let Some(new) = rename(&name) else {
                 left_aside.push(name);
                 continue;
             };
             if let Some(first) = origin.insert(new.clone(), name.clone()) {
-                return Err(WeightsError::Duplicate { path: self.path, first, second: name });
+                return Err(WeightsError::Duplicate { path: rest.path, first, second: name });
             }
             tensors.insert(new, tensor);
         }
-        Ok(Self { path: self.path, files: self.files, tensors, left_aside })
+        Ok(Self { tensors, left_aside, ..rest })
     }
 }
 
@@ -166,8 +221,8 @@ fn open_shards(path: &Path) -> Result<(BTreeMap<String, StoredTensor>, BTreeSet<
         if !shards.contains_key(shard.as_str()) {
             let file = folder.join(shard);
             let opened = match file_kind(&file)? {
-                FileKind::Safetensors => safetensors::open(&file)?,
-                FileKind::PyTorch => pytorch::open(&file)?,
+                FileKind::Safetensors => safetensors::open(&file)?.0,
+                FileKind::Zip | FileKind::Legacy => pytorch::open(&file)?,
                 FileKind::Index => return Err(malformed(format!("{shard} is an index itself"))),
             };
             shards.insert(shard, opened);

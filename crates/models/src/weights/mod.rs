@@ -18,7 +18,7 @@ mod recognise;
 mod safetensors;
 mod save;
 
-pub use checkpoint::{Checkpoint, StoredTensor};
+pub use checkpoint::{Checkpoint, Format, StoredTensor};
 pub use error::{Misshaped, WeightsError};
 pub use layout::contiguous;
 pub use load::{LoadReport, StateDictName, fit, identity_name, load, parameter_names};

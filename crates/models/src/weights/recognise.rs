@@ -4,11 +4,11 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
+use artifact::lfs;
 use zip::ZipArchive;
 
 use super::WeightsError;
 use crate::contain::contain;
-use crate::lfs;
 
 /// How a zip file begins.
 pub(super) const ZIP: &[u8] = b"PK\x03\x04";
@@ -18,7 +18,8 @@ pub(super) const ZIP: &[u8] = b"PK\x03\x04";
 pub(super) enum FileKind {
     Safetensors,
     Index,
-    PyTorch,
+    Zip,
+    Legacy,
 }
 
 /// What saves weights as they can be read here.
@@ -50,9 +51,9 @@ pub(super) fn file_kind(path: &Path) -> Result<FileKind, WeightsError> {
         [b'<', ..] => other("a web page", "fetch the file again by its direct address, signed in where that is needed"),
         head if head.starts_with(ZIP) => match contain(|| archive_kind(path)).ok().flatten() {
             Some((what, advice)) => other(what, advice),
-            None => Ok(FileKind::PyTorch),
+            None => Ok(FileKind::Zip),
         },
-        _ => Ok(FileKind::PyTorch),
+        _ => Ok(FileKind::Legacy),
     }
 }
 

@@ -13,7 +13,10 @@ use super::WeightsError;
 use super::checkpoint::StoredTensor;
 use crate::contain::contain;
 
-pub(super) fn open(path: &Path) -> Result<BTreeMap<String, StoredTensor>, WeightsError> {
+/// The tensors, and what the file says of itself.
+type Opened = (BTreeMap<String, StoredTensor>, BTreeMap<String, String>);
+
+pub(super) fn open(path: &Path) -> Result<Opened, WeightsError> {
     let malformed = |reason: String| WeightsError::Malformed { path: path.to_owned(), reason };
     let io = |source| WeightsError::Io { path: path.to_owned(), source };
     let file = File::open(path).map_err(io)?;
@@ -37,7 +40,8 @@ pub(super) fn open(path: &Path) -> Result<BTreeMap<String, StoredTensor>, Weight
         let read = move || Ok(share(&data, dtype));
         tensors.insert(name, StoredTensor { dtype, shape: info.shape.clone(), read: Arc::new(read) });
     }
-    Ok(tensors)
+    let said = metadata.metadata().iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect();
+    Ok((tensors, said))
 }
 
 /// The mapped bytes themselves where their address suits the element type, else a copy.

@@ -6,6 +6,7 @@ use super::{batch, log_probabilities};
 use crate::images::Images;
 use engines::engine::{Engine, EngineError};
 use evaluation::compare::largest;
+use terminal::plain::line;
 use terminal::table::Table;
 
 /// What the engines make of one image.
@@ -64,12 +65,8 @@ pub fn predict(
 impl Prediction {
     /// The image in characters, the answer, and the probabilities.
     pub fn text(&self, pixels: &[u8]) -> String {
-        let mut text = drawing(pixels);
-        text += &self.image;
-        if let Some(label) = self.label {
-            text += &format!(", labelled {}", self.called(label.into()));
-        }
-        text.push('\n');
+        let label = self.label.map(|label| format!(", labelled {}", self.called(label.into()))).unwrap_or_default();
+        let mut text = drawing(pixels) + &line(format_args!("{}{label}", self.image));
         let digits = self.names.iter().cloned();
         let mut table = Table::new(["engine".to_owned(), "digit".to_owned()].into_iter().chain(digits));
         for reading in &self.readings {

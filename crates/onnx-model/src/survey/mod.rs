@@ -9,10 +9,10 @@ mod wire;
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use artifact::FileError;
+use artifact::{FileError, lfs};
 
 use crate::confine::{ExternalError, Place};
 use crate::external;
@@ -70,6 +70,10 @@ pub struct Survey {
     pub producer_name: String,
     /// Its version.
     pub producer_version: String,
+    /// The name of the main graph.
+    pub graph_name: String,
+    /// What the model says of itself, by keys; values that are no text are left out.
+    pub metadata: BTreeMap<String, String>,
     /// The inputs, each a name and a type such as `float[batch, 3]` or `a sequence`. Before version 4 of the format constants
     /// are among them.
     pub inputs: Vec<(String, String)>,
@@ -85,6 +89,8 @@ pub struct Survey {
     pub functions: u64,
     /// Tensors with values: initialisers and attributes, wherever they stand.
     pub tensors: u64,
+    /// Elements of the initialisers of all graphs.
+    pub parameters: u64,
     /// Bytes of their values in the file itself.
     pub tensor_bytes: u64,
     /// Files that hold values of tensors.
@@ -124,8 +130,12 @@ impl Survey {
         if !about.is_file() {
             return Err(SurveyError::Structure("no bytes: it is no plain file"));
         }
+        let mut file = BufReader::new(file);
+        if lfs::is_pointer(file.fill_buf().map_err(FileError::new("read", path))?, about.len()) {
+            return Err(FileError::new("read", path)(io::Error::other(lfs::REASON)).into());
+        }
         let mut wanted = BTreeMap::new();
-        let mut survey = walk::walk(BufReader::new(file), about.len(), &mut wanted)?;
+        let mut survey = walk::walk(file, about.len(), &mut wanted)?;
         let place = Place::of(path);
         for (location, want) in wanted {
             let (_, path, bytes) = external::find(&place, &location, &want)?;

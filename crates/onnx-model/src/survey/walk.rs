@@ -26,6 +26,7 @@ enum Kind {
     Function,
     Training,
     Value,
+    Metadata,
 }
 
 /// The message in field `tag` of a message; `None` for what holds no tensors, graphs or names of interest.
@@ -33,6 +34,7 @@ fn inside(kind: Kind, tag: u64) -> Option<Kind> {
     Some(match (kind, tag) {
         (Kind::Model, 7) | (Kind::Attribute, 6 | 11) | (Kind::Training, 1 | 2) => Kind::Graph,
         (Kind::Model, 8) => Kind::OperatorSet,
+        (Kind::Model, 14) => Kind::Metadata,
         (Kind::Model, 20) => Kind::Training,
         (Kind::Model, 25) => Kind::Function,
         (Kind::Graph, 1) | (Kind::Function, 7) => Kind::Node,
@@ -70,7 +72,8 @@ impl<R: BufRead + Seek> Walk<'_, R> {
     /// A message that ends at `end`, in so many graphs.
     fn message(&mut self, kind: Kind, end: u64, depth: usize) -> Result<(), SurveyError> {
         let unusual = match kind {
-            Kind::Tensor => return self.tensor(end),
+            Kind::Tensor => return self.tensor(end).map(drop),
+            Kind::Metadata => return self.metadata(end),
             Kind::Node => return self.node(end, depth),
             Kind::OperatorSet => return self.operator_set(end),
             Kind::Graph if depth > MAX_DEPTH => return Err(SurveyError::Structure("graphs nested too deep")),
@@ -95,6 +98,13 @@ impl<R: BufRead + Seek> Walk<'_, R> {
                 (Kind::Model, 1, Field::Number(version)) => self.survey.ir_version = version as i64,
                 (Kind::Model, 2, Field::Bytes(length)) => self.survey.producer_name = self.wire.text(length)?,
                 (Kind::Model, 3, Field::Bytes(length)) => self.survey.producer_version = self.wire.text(length)?,
+                (Kind::Graph, 2, Field::Bytes(length)) if depth == 0 => {
+                    self.survey.graph_name = self.wire.text(length)?
+                }
+                (Kind::Graph, 5, Field::Bytes(length)) => {
+                    let elements = self.tensor(self.wire.at + length)?;
+                    self.survey.parameters = self.survey.parameters.saturating_add(elements);
+                }
                 (_, tag, Field::Bytes(length)) => match inside(kind, tag) {
                     Some(Kind::Value) => self.value(tag == 11, length, depth)?,
                     Some(inner) => {
@@ -147,6 +157,28 @@ impl<R: BufRead + Seek> Walk<'_, R> {
         Ok(())
     }
 
+    /// An entry of what the model says of itself.
+    fn metadata(&mut self, end: u64) -> Result<(), SurveyError> {
+        let (mut key, mut value) = (String::new(), Vec::new());
+        while let Some((tag, field)) = self.wire.field(end)? {
+            match (tag, field) {
+                (1, Field::Bytes(length)) => key = self.wire.text(length)?,
+                (2, Field::Bytes(length)) if length > MOST => {
+                    self.survey.unusual.push("an entry of metadata of more than 1 MiB");
+                    self.wire.skip(length, end)?;
+                }
+                (2, Field::Bytes(length)) => value = self.wire.content(length, MOST)?,
+                (_, Field::Bytes(length)) => self.wire.skip(length, end)?,
+                _ => {}
+            }
+        }
+        counted(self.survey.metadata.len() as u64, "entries of metadata")?;
+        if let Ok(value) = String::from_utf8(value) {
+            self.survey.metadata.insert(key, value);
+        }
+        Ok(())
+    }
+
     /// An input or output; those of the main graph are described.
     fn value(&mut self, input: bool, length: u64, depth: usize) -> Result<(), SurveyError> {
         if depth > 0 {
@@ -160,7 +192,8 @@ impl<R: BufRead + Seek> Walk<'_, R> {
         Ok(())
     }
 
-    fn tensor(&mut self, end: u64) -> Result<(), SurveyError> {
+    /// A tensor; how many elements it has.
+    fn tensor(&mut self, end: u64) -> Result<u64, SurveyError> {
         self.survey.tensors = counted(self.survey.tensors, "tensors")?;
         let mut tensor = Tensor::vector::<u8>("", &[]);
         let (mut number, mut outside, mut entries, mut raw) = (0, false, Vec::new(), None);
@@ -201,6 +234,7 @@ impl<R: BufRead + Seek> Walk<'_, R> {
         if let Some(dtype) = dtype {
             tensor.dtype = dtype;
         }
+        let elements = tensor.dims.iter().fold(1_u64, |product, &size| product.saturating_mul(size));
         match (outside, dtype, raw) {
             // Entries without the mark are taken for values by some readers.
             (false, _, _) if !entries.is_empty() => {
@@ -214,13 +248,14 @@ impl<R: BufRead + Seek> Walk<'_, R> {
                 let file =
                     file.ok_or(SurveyError::Structure("a tensor that does not say well where its values lie"))?;
                 tensor.data = TensorData::External(file);
-                Ok(external::note(&tensor, self.wanted)?)
+                external::note(&tensor, self.wanted)?;
+                Ok(elements)
             }
             (false, Some(dtype), Some(found)) if tensor.byte_len() != Some(found) => {
                 let (dims, expected) = (format!("{dtype}{:?}", tensor.dims), tensor.byte_len().unwrap_or(u64::MAX));
                 Err(SurveyError::Tensor { tensor: tensor.name, dims, found, expected })
             }
-            _ => Ok(()),
+            _ => Ok(elements),
         }
     }
 }

@@ -20,6 +20,7 @@ fn save(folder: &Path) -> PathBuf {
         .output(ValueInfo::new("y", DataType::F32, [Dim::Unknown, Dim::from(1024)]));
     let mut model = Model::new(11, graph);
     model.producer_name = "kiln".to_owned();
+    model.metadata.insert("weights".to_owned(), "0123".to_owned());
     model.opset_imports.insert("com.example".to_owned(), 3);
     let options = SaveOptions { external: External::Always, ..SaveOptions::default() };
     model.save_with(folder.join("m.onnx"), &options).expect("saved");
@@ -56,6 +57,8 @@ fn a_model_is_described() {
     assert_eq!(survey.outputs, [("y".to_owned(), "float[?, 1024]".to_owned())]);
     assert_eq!(survey.operators, [("Mul".to_owned(), 1), ("com.example.FusedGelu".to_owned(), 1)].into());
     assert_eq!((survey.graphs, survey.depth, survey.functions, survey.tensors, survey.tensor_bytes), (1, 1, 0, 1, 0));
+    assert_eq!((survey.graph_name.as_str(), survey.parameters), ("g", 1024));
+    assert_eq!(survey.metadata, [("weights".to_owned(), "0123".to_owned())].into());
     let [data] = survey.data_files.as_slice() else { panic!("one file of data") };
     assert_eq!((data.location.as_str(), data.bytes, data.used, data.tensors), ("m.onnx.data", 4096, 4096, 1));
     assert_eq!(data.path, folder.path().join("m.onnx.data"));
@@ -71,6 +74,24 @@ fn weights_are_not_read() {
     fs::write(folder.path().join("m.onnx"), graph(&field(5, &tensor))).expect("a file");
     let survey = Survey::of(folder.path().join("m.onnx")).expect("a model");
     assert_eq!(survey.data_files[0].used, 1 << 42);
+}
+
+/// What is too long is not kept, and what is no text is left out.
+#[test]
+fn metadata_of_any_size_is_survived() {
+    let entry = |key: &str, value: &[u8]| field(14, &[text(1, key), field(2, value)].concat());
+    let bytes =
+        [graph(&[]), entry("long", &[b'x'; (1 << 20) + 1]), entry("noise", &[0xff]), entry("short", b"x")].concat();
+    let survey = survey(&bytes).expect("a model");
+    assert_eq!(survey.metadata, [("long".to_owned(), String::new()), ("short".to_owned(), "x".to_owned())].into());
+    assert_eq!(survey.unusual, ["an entry of metadata of more than 1 MiB"]);
+}
+
+#[test]
+fn a_pointer_of_git_lfs_is_called_one() {
+    let error =
+        survey(b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n").expect_err("a pointer");
+    assert!(error.to_string().contains("Git LFS pointer"), "{error}");
 }
 
 #[test]

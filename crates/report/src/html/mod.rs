@@ -12,15 +12,16 @@ use std::fmt::Write;
 
 use artifact::GENERATOR;
 
+use terminal::plain::plain;
 use terminal::table::Grid;
 
 /// The look of every page.
 const STYLE: &str = include_str!("style.css");
 
-/// A text with HTML's own characters written out.
+/// A text with HTML's own characters written out, and all that cannot be seen.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
+    for character in plain(text).chars() {
         match character {
             '&' => escaped.push_str("&amp;"),
             '<' => escaped.push_str("&lt;"),
