@@ -56,9 +56,9 @@ const LEAST_BLOCKS: usize = 6;
 const SETTLING: usize = 5;
 
 impl Plan {
-    /// At least `least` for all engines together, in blocks of 50 ms.
+    /// At least `least` for all engines together, in blocks of 50 ms, or of that time if it is less.
     pub fn new(least: Duration) -> Self {
-        Self { least, block: Duration::from_millis(50), warm_up: Duration::from_secs(1).min(least) }
+        Self { least, block: Duration::from_millis(50).min(least), warm_up: Duration::from_secs(1).min(least) }
     }
 
     /// The most time for all engines together, but for the least number of blocks.
