@@ -75,6 +75,17 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # What is exported
+//!
+//! The module in inference form, as [`Module::valid`](burn::module::Module::valid) makes it, whatever device it is on: from an
+//! autodiff device too. Dropout is gone, and batch norms use their running statistics.
+//!
+//! # Proof
+//!
+//! With the feature `verify`, `ExportedModel::verify` runs the file under ONNX Runtime and the module in float32 and float64 at
+//! given or chosen sizes, and says how far both are off. `ExportedModel::save_with_tests` writes the file with test data in
+//! the layout of ONNX's own tests.
+//!
 //! # When an export is refused
 //!
 //! The error names the operation, the shapes of its inputs, its module path, and what to change.
@@ -83,10 +94,14 @@
 //! # Limits
 //!
 //! In short: `forward` must not look at values or branch on sizes; loops over an axis need a fixed length, but for Burn's own
-//! recurrent layers; gradients, random
-//! numbers, quantised tensors and collective operations are refused by name. `docs/limits.md` has the whole list with
+//! recurrent layers; gradients, random numbers, quantised tensors and collective operations are refused by name. `docs/limits.md` has the whole list with
 //! the reasons and what to do, `docs/operators.md` every operation by opset, and `examples/` a small network, dynamic axes
 //! and a transformer.
+
+/// The example of the page about the crate is compiled with the tests.
+#[cfg(all(doctest, feature = "verify"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 mod axis;
 mod capture;

@@ -32,7 +32,14 @@ struct Frame {
 /// than the recording of the operation.
 #[derive(Default)]
 pub(crate) struct Frames {
-    known: RefCell<HashMap<u64, Vec<(OperationIr, Rc<Frame>)>>>,
+    /// By the hash of the operation.
+    known: RefCell<HashMap<u64, Vec<Known>>>,
+}
+
+/// An operation without its tensors and scalars, and what it is.
+struct Known {
+    blank: OperationIr,
+    frame: Rc<Frame>,
 }
 
 impl Frames {
@@ -41,11 +48,11 @@ impl Frames {
         blank.hash(&mut hasher);
         let mut known = self.known.borrow_mut();
         let alike = known.entry(hasher.finish()).or_default();
-        if let Some((_, frame)) = alike.iter().find(|(other, _)| *other == blank) {
-            return frame.clone();
+        if let Some(known) = alike.iter().find(|known| known.blank == blank) {
+            return known.frame.clone();
         }
         let frame = Rc::new(Frame::new(operation, &blank));
-        alike.push((blank, frame.clone()));
+        alike.push(Known { blank, frame: frame.clone() });
         frame
     }
 }

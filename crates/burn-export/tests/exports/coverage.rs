@@ -284,7 +284,7 @@ const BURN_ONNX: [&str; 40] = [
 #[derive(Default)]
 struct Support {
     /// Whether some row with it exports, by opset from 11.
-    opsets: [bool; 11],
+    opsets: [bool; Opset::ALL.len()],
     /// The element types in which some row with it exports at the highest opset, and whether ONNX Runtime ran it with
     /// Burn's results.
     types: BTreeMap<String, bool>,
@@ -296,7 +296,7 @@ fn support() -> BTreeMap<String, Support> {
     let stops = element_types::stops();
     for row in rows() {
         let mut names: Vec<String> = Vec::new();
-        let mut exports = [false; 11];
+        let mut exports = [false; Opset::ALL.len()];
         for (column, opset) in Opset::ALL.into_iter().enumerate() {
             match Case::new(&row).export(opset) {
                 Ok(model) => {

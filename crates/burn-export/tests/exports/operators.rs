@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use burn_export::{ExportError, Opset};
 
 use crate::agreement::{Failures, compare};
-use crate::table::case::Case;
+use crate::table::case::{Case, OPSETS};
 use crate::table::rows;
 
 #[test]
@@ -14,6 +14,20 @@ fn onnx_runtime_agrees_with_burn() {
     for row in rows() {
         let found = Failures::of(row.name, row.since, |opset| compare(&Case::new(&row), opset));
         failures.extend_from_slice(found.details());
+    }
+    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// The newest opsets change what types operators take, and nothing in how they are written.
+#[test]
+fn onnx_runtime_agrees_at_the_newest_opsets() {
+    let mut failures = Vec::new();
+    for row in rows() {
+        for opset in (22..=28).filter(|opset| !OPSETS.contains(opset)) {
+            if let Err((failure, text)) = compare(&Case::new(&row), opset) {
+                failures.push(format!("{} at opset {opset}: {failure}: {text}", row.name));
+            }
+        }
     }
     assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
 }
