@@ -98,7 +98,10 @@ fn move_to(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 /// Where a file under the name `target` goes: through symbolic links, in place of a regular file or of nothing.
-fn file_place(target: &Path) -> Result<PathBuf, FileError> {
+///
+/// # Errors
+/// When something else is there, or a file that is write-protected.
+pub fn file_place(target: &Path) -> Result<PathBuf, FileError> {
     let refused = |reason: String| FileError::new("write", target)(io::Error::new(io::ErrorKind::InvalidInput, reason));
     let read = |error| FileError::new("write", target)(error);
     let about = match fs::symlink_metadata(target) {

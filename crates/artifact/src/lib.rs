@@ -20,7 +20,7 @@ pub mod process;
 pub mod runtime;
 mod staging;
 
-pub use atomic::{AtomicFile, AtomicFolder, check_replaceable, rename, write_atomic};
+pub use atomic::{AtomicFile, AtomicFolder, check_replaceable, file_place, rename, write_atomic};
 pub use claim::claim;
 pub use digest::{Digest, Hasher, HashingWriter, sha256_bytes, sha256_file};
 pub use outputs::{GENERATOR, OutputError, Outputs, is_ours};

@@ -138,4 +138,10 @@ fn the_result_says_what_is_in_force() {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     assert_eq!(found.seccomp, status.contains("\nSeccomp:\t"), "{found}");
     assert!(!Confinement::default().is_whole());
+    let limits = fs::read_to_string("/proc/self/limits").unwrap();
+    for (name, most) in [("Max core file size", 0), ("Max file size", 1 << 30), ("Max open files", 4096)] {
+        let hard =
+            limits.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().nth(1)?.parse::<u64>().ok());
+        assert!(hard.is_some_and(|hard| hard <= most), "{name}: {limits}");
+    }
 }

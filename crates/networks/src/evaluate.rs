@@ -106,6 +106,10 @@ pub fn evaluate<N: Network, T: Task>(request: &Request<'_>, task: &T) -> Result<
         Err(error) => Err(error).with_context(|| format!("no usable weights for Burn ({})", card.ways_to_weights())),
     };
     let mut reference = Contender::new("burn", None, burn(false)?);
+    if frameworks.is_empty() && candidates.iter().all(|candidate| candidate.engine().is_none()) {
+        // Without any engine there is nothing to report.
+        reference.required()?;
+    }
     reference.start(&sample);
     // The network in float64 takes twice the memory, and is gone before other frameworks take theirs.
     let expected = match reference.engine() {

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use artifact::{AtomicFile, AtomicFolder, Digest, FileError, HashingWriter, Outputs};
+use artifact::{AtomicFile, AtomicFolder, Digest, FileError, HashingWriter, Outputs, interrupt};
 use bytes::Bytes;
 
 use crate::proto::{EncodeError, Layout};
@@ -74,23 +74,41 @@ impl Staged {
             Place::Two { folder, model, data } => {
                 let [model_file, data_file] = self.files.as_slice() else { return Ok(self.files) };
                 folder.sync()?;
-                let earlier = folder.path().join("earlier");
-                let aside = match fs::rename(&model_file.path, &earlier) {
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => false,
-                    result => result.map(|()| true).map_err(FileError::new("replace", &model_file.path))?,
-                };
-                if let Err(error) = artifact::rename(data, &data_file.path) {
-                    // The weights are as they were, and so is the model.
-                    if aside {
-                        fs::rename(earlier, &model_file.path).map_err(FileError::new("put back", &model_file.path))?;
-                    }
-                    return Err(error.into());
-                }
-                artifact::rename(model, &model_file.path)?;
+                interrupt::undivided(|| exchange(&folder, (&model, &model_file.path), (&data, &data_file.path)))?;
             }
         }
         Ok(self.files)
     }
+}
+
+/// Puts a model and its weights in their places, each from a path to another. No model ever stands beside the weights of another one:
+/// what was there is moved aside before, and put back if anything fails.
+fn exchange(folder: &AtomicFolder, model: (&Path, &Path), data: (&Path, &Path)) -> Result<(), FileError> {
+    let (model_place, data_place) = (artifact::file_place(model.1)?, artifact::file_place(data.1)?);
+    let mut aside = Vec::new();
+    let put = [("earlier", &model_place), ("earlier.data", &data_place)]
+        .into_iter()
+        .try_for_each(|(name, place)| {
+            let kept = folder.path().join(name);
+            match fs::rename(place, &kept) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                result => result.map_err(FileError::new("replace", place))?,
+            }
+            aside.push((kept, place));
+            Ok(())
+        })
+        .and_then(|()| artifact::rename(data.0, &data_place))
+        .and_then(|()| artifact::rename(model.0, &model_place));
+    if put.is_err() {
+        if !data.0.exists() {
+            // New weights without their model; it does no harm if they cannot be removed.
+            let _ = fs::remove_file(&data_place);
+        }
+        for (kept, place) in aside {
+            fs::rename(kept, place).map_err(FileError::new("put back", place))?;
+        }
+    }
+    put
 }
 
 impl Model {

