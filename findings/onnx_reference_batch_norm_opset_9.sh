@@ -7,7 +7,7 @@
 # 0.9), so that the result is off and an image gives another result in another batch. ONNX Runtime 1.32.0 uses the given
 # ones. From opset 14 on both agree.
 #
-# Why it matters: most convolutional networks in files of opset 9 to 13 have this operator; the error looks like bad rounding.
+# Why it matters: many convolutional networks in files of opset 9 to 13 have this operator; the error looks like bad rounding.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -3,8 +3,8 @@
 #
 # Expected: `Indices` are places in the flattened input, without padding, as the operator's text says: the input at these places
 # is the first output.
-# Seen: at stride 1 most of them are not; for windows of 3x3 over an image of 4x4 one place is 21, of 16. At a larger stride they are
-# right. ONNX Runtime 1.32.0 gives the places of the values at any stride. It is the same at opsets 8, 12 and 22.
+# Seen: at stride 1 most of them are not; for windows of 3x3 over an image of 4x4 one place is 21, of 16. At a larger stride they
+# are right. ONNX Runtime 1.32.0 gives the places of the values at any stride. It is the same at opsets 8, 12 and 22.
 #
 # Why it matters: MaxUnpool and gathers that use the places write elsewhere, and a right runtime is judged wrong.
 set -euo pipefail

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # ONNX's own reference evaluator (PyPI onnx 1.23.2) pads the wrong sides in a MaxPool of stride 1.
 #
-# Expected: `pads` has all beginnings and then all ends: [1, 0, 1, 0] is one row above and one below. Over an image of 4x6, windows of
-# 2x2 at stride 1 give 5x5 values, as ONNX's shape inference says.
-# Seen: the reference evaluator gives 4x6, against the shape that the model declares, without an error. With [0, 0, 1, 1] it gives 3x7
-# in place of 4x6. It is right at stride 2, with the same padding on all sides, and for AveragePool. ONNX Runtime 1.32.0 is
-# right in all of these.
+# Expected: `pads` has all beginnings and then all ends: [1, 0, 1, 0] is one row above and one below. Over an image of 4x6,
+# windows of 2x2 at stride 1 give 5x5 values, as ONNX's shape inference says.
+# Seen: the reference evaluator gives 4x6, against the shape that the model declares, without an error. With [0, 0, 1, 1] it
+# gives 3x7 in place of 4x6. It is right at stride 2, with the same padding on all sides, and for AveragePool. ONNX Runtime
+# 1.32.0 is right in all of these.
 #
 # Why it matters: windows of an even size that keep the size of an image need such pads.
 set -euo pipefail

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# ONNX's version converter (PyPI onnx 1.23.2) changes what Hardmax computes when it takes a file from opset 11 or 12 to 13.
+# ONNX's version converter (PyPI onnx 1.23.2) changes what Hardmax computes when it takes a file from opset 11 to 13.
 #
 # Expected: the file computes the same at the new opset. At opset 13 Softmax, LogSoftmax and Hardmax changed alike: before, they
 # flattened the input to two dimensions at `axis`; since then they run along `axis` alone. For Softmax and LogSoftmax the

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # ONNX Runtime's static quantiser (PyPI onnxruntime 1.32.0): the calibration method Entropy gives the ranges of MinMax.
 #
-# Expected: Entropy chooses, by Kullback-Leibler divergence, how much of the tails to cut off. One outlier of 1000 among some
-# thousand values of a normal distribution should not stretch the range.
+# Expected: Entropy chooses, by Kullback-Leibler divergence, how much of the tails to cut off. One outlier of 1000 among
+# 30 thousand values of a normal distribution should not stretch the range.
 # Seen: `quantize_static` writes the same scales and zero points for Entropy as for MinMax. The histogram has 128 bins and is
 # compared with distributions of 128 bins, so that the full range is the only candidate; neither number can be set through
 # `quantize_static`. With a calibrator of one's own and 2,048 bins the method cuts the outlier off at an eighth.

@@ -52,7 +52,11 @@ def verdict(opset, quant_format, per_channel):
     try:
         onnxruntime.InferenceSession("quantised.onnx", providers=["CPUExecutionProvider"]).run(None, {"x": x[0]})
     except Exception as error:
-        return str(error)
+        try:
+            onnx.checker.check_model("quantised.onnx")
+        except onnx.checker.ValidationError:
+            return str(error)
+        raise
     onnx.checker.check_model("quantised.onnx", full_check=True)
     return None
 

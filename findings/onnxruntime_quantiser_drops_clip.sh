@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# ONNX Runtime's static quantiser (PyPI onnxruntime 1.32.0) drops a Clip, and with it a bound that the quantised range does not hold.
+# ONNX Runtime's static quantiser (PyPI onnxruntime 1.32.0) drops a Clip, and with it a bound that quantisation does not keep.
 #
 # Expected: a Clip between 1 and 3 gives values from 1 to 3 before and after quantisation, give or take a step of the 8 bits. The
 # quantiser may drop a Clip only where quantisation itself cuts off at the same places, as it does for one between 0 and 3.
-# Seen: behind a convolution it drops every Clip, in both formats. A quantised range always holds zero, so that 0 to 3 stands in for
+# Seen: behind a convolution it drops either Clip, in both formats. A quantised range always holds zero, so that 0 to 3 stands in for
 # 1 to 3: what was cut off at 1 comes out as anything down to 0. Where the file divides by it, 1 at most becomes infinity. The
 # option QDQKeepRemovableActivations keeps the Clip in the format QDQ, and the result is right.
 #

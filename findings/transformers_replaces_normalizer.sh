@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# transformers (PyPI transformers 5.24.0) puts a lowercasing normaliser in the place of the one that tokenizer.json declares.
+# transformers (PyPI transformers 5.24.0) puts a normaliser of its own in the place of the one that tokenizer.json declares.
 #
-# Expected: tokenizer.json describes the whole tokeniser, so that AutoTokenizer and the library tokenizers 0.23.3 give the same tokens for
-# the same file.
+# Expected: tokenizer.json describes the whole tokeniser, so that AutoTokenizer and the library tokenizers 0.23.3 give the same
+# tokens for the same file.
 # Seen: they do while the file is alone in its folder. With a config.json beside it that only says {"model_type": "bert"}, or a
 # tokenizer_config.json that names BertTokenizer without `do_lower_case`, AutoTokenizer lowercases and strips accents, although
 # the file says `"lowercase": false`. With `"do_lower_case": false` it keeps capitals, although the file says `Lowercase`.
