@@ -136,7 +136,8 @@ pub fn evaluate<T: Task>(request: &Request<'_>, task: Option<&T>) -> Result<Repo
     let mut right = required(&mut reference, &cases, right, request.tolerance)?;
     let sample = cases.first().map(|(_, inputs)| inputs.clone()).unwrap_or_default();
     undone.extend(wavering(&mut reference, &sample)?);
-    notes.extend(unhandled(&signature, &mut undone));
+    let (left_out, nothing) = unhandled(&signature);
+    notes.extend(left_out);
     // What is timed has been run: the user's own inputs, or those of a case, or random ones of a size that no case has.
     let tried: Vec<Case> =
         cases.iter().filter(|(label, _)| own.as_ref().is_none_or(|(own, _)| own != label)).cloned().collect();
@@ -187,6 +188,7 @@ pub fn evaluate<T: Task>(request: &Request<'_>, task: Option<&T>) -> Result<Repo
         // Agreement with outputs that are known to be right proves that these are, zero or not.
         unproven.clear();
     }
+    unproven.extend(nothing);
     let mut candidates: Vec<Contender> = names.iter().map(|engine| starter.start(engine, |_| Ok(()))).collect();
     candidates.iter_mut().for_each(|candidate| candidate.start(&sample));
     let mut names = names;
@@ -384,19 +386,18 @@ fn runnable(
     }
 }
 
-/// What is said of outputs whose types are not handled.
-fn unhandled(signature: &Signature, undone: &mut Vec<String>) -> Option<String> {
+/// What is said of outputs whose types are not handled, and if there are no others, why nothing is proven.
+fn unhandled(signature: &Signature) -> (Option<String>, Option<String>) {
     let others: Vec<String> = signature
         .outputs
         .iter()
         .filter(|output| output.element.is_none())
         .map(|output| format!("`{}` ({})", output.name, output.kind()))
         .collect();
-    if others.len() == signature.outputs.len() {
-        undone.push("the model has no output of a type that can be compared".to_owned());
-    }
-    (!others.is_empty())
-        .then(|| format!("left out, since outputs of their types are not compared: {}", others.join(", ")))
+    let nothing = others.len() == signature.outputs.len();
+    let nothing = nothing.then(|| "the model has no output of a type that can be compared".to_owned());
+    let left_out = format!("left out, since outputs of their types are not compared: {}", others.join(", "));
+    ((!others.is_empty()).then_some(left_out), nothing)
 }
 
 /// Whether an error tells the end of a process.
