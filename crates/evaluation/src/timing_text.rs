@@ -65,7 +65,7 @@ pub fn scenarios(results: &[ScenarioResult], items: &str) -> String {
     let Some(Grid { headings, rows, .. }) = scenario::grid(results, items) else { return String::new() };
     let mut table = Table::new(headings);
     rows.into_iter().for_each(|row| table.row(row));
-    let remarks: String = scenario::remarks(results).iter().map(|remark| line(remark)).collect();
+    let remarks: String = scenario::remarks(results).iter().map(line).collect();
     format!("MLPerf's scenarios, one engine after the other\n{}{}\n{remarks}", table.render(), scenario::HOW)
 }
 
