@@ -103,10 +103,8 @@ fn there_are_no_other_programs_and_no_power_over_other_processes() {
         // Refused, or empty: kernels differ.
         assert_eq!(fs::read(format!("/proc/{id}/environ")).unwrap_or_default(), b"");
         // SAFETY: a signal of number 0 asks whether one may be sent, and sends none.
-        assert_eq!(
-            (unsafe { libc::kill(id, 0) }, io::Error::last_os_error().kind()),
-            (-1, ErrorKind::PermissionDenied)
-        );
+        let sent = unsafe { libc::kill(id, 0) };
+        assert_eq!((sent, io::Error::last_os_error().kind()), (-1, ErrorKind::PermissionDenied));
         let limit = libc::rlimit { rlim_cur: 1 << 20, rlim_max: 1 << 20 };
         // SAFETY: the pointer is to a struct of the type that the function reads.
         assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) }, -1);

@@ -109,7 +109,7 @@ fn models(root: &Path) -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("graphs in graphs", model(&deep), "graphs nested too deep"),
         ("too many nodes", model(&field(1, &field(4, b"A")).repeat((1 << 20) + 1)), "more than 1048576 nodes"),
         ("a cut file", initializer(&escaping)[..40].to_vec(), "cut off"),
-        ("no model at all", b"\xff\xfe this is no model".to_vec(), "no ONNX model"),
+        ("no model at all", b"\xff\xfe this is no model".to_vec(), "no sound ONNX model"),
     ]
 }
 
