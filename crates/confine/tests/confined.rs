@@ -10,6 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use confine::{Confinement, Needs, confine};
 
@@ -90,7 +91,11 @@ fn there_is_no_network() {
 fn there_are_no_other_programs_and_no_power_over_other_processes() {
     let mut other = Command::new("sleep").arg("60").spawn().unwrap();
     let id = other.id() as i32;
-    assert!(!fs::read(format!("/proc/{id}/environ")).unwrap().is_empty());
+    // The kernel shows it once the program has begun.
+    let begun = Instant::now();
+    while fs::read(format!("/proc/{id}/environ")).unwrap().is_empty() {
+        assert!(begun.elapsed() < Duration::from_secs(10), "a process without an environment");
+    }
     confined(Needs::default(), move || {
         assert!(is_refused(Command::new("/bin/true").spawn()));
         // SAFETY: `fork` fails here; were it not to, the child would end at once.
