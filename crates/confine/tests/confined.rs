@@ -10,7 +10,6 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
-use std::time::{Duration, Instant};
 
 use confine::{Confinement, Needs, confine};
 
@@ -91,11 +90,6 @@ fn there_is_no_network() {
 fn there_are_no_other_programs_and_no_power_over_other_processes() {
     let mut other = Command::new("sleep").arg("60").spawn().unwrap();
     let id = other.id() as i32;
-    // The kernel shows it once the program has begun.
-    let begun = Instant::now();
-    while fs::read(format!("/proc/{id}/environ")).unwrap().is_empty() {
-        assert!(begun.elapsed() < Duration::from_secs(10), "a process without an environment");
-    }
     confined(Needs::default(), move || {
         assert!(is_refused(Command::new("/bin/true").spawn()));
         // SAFETY: `fork` fails here; were it not to, the child would end at once.
@@ -105,8 +99,6 @@ fn there_are_no_other_programs_and_no_power_over_other_processes() {
             unsafe { libc::_exit(0) };
         }
         assert_eq!((child, io::Error::last_os_error().kind()), (-1, ErrorKind::PermissionDenied));
-        // Refused, or empty: kernels differ.
-        assert_eq!(fs::read(format!("/proc/{id}/environ")).unwrap_or_default(), b"");
         // SAFETY: a signal of number 0 asks whether one may be sent, and sends none.
         let sent = unsafe { libc::kill(id, 0) };
         assert_eq!((sent, io::Error::last_os_error().kind()), (-1, ErrorKind::PermissionDenied));
