@@ -196,7 +196,7 @@ mod tests {
             "name: \"a \\\"b\\\"\" # a comment {\ninput [ { name: \"x\" dims: [ -1, 3 ] }, { name: \"y\" } ]\nbatching { }\nn: 1.5;",
         )
         .unwrap();
-        assert_eq!((message.scalar("name"), message.scalar("n")), (Some("a \"b"), Some("1.5")));
+        assert_eq!((message.scalar("name"), message.scalar("n")), (Some("a \"b\""), Some("1.5")));
         let inputs = message.messages("input");
         assert_eq!((inputs.len(), inputs[0].scalars("dims")), (2, vec!["-1", "3"]));
         assert_eq!(message.messages("batching").len(), 1);
