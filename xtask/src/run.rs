@@ -72,7 +72,7 @@ pub fn run(arguments: &RunArgs) -> Result<ExitCode> {
     let network = arguments.pipeline.network;
     let (code, lost) = stages(arguments, network)?;
     let Some(other) = substitute(network, &lost) else { return Ok(code) };
-    note(format_args!("warning: the weights of {} cannot be fetched, so {other} is run instead\n", network.name()));
+    note(format_args!("warning: the weights of {} cannot be fetched, so {other} is run instead", network.name()));
     Ok(stages(arguments, EvalTarget::One(other))?.0)
 }
 
@@ -152,8 +152,9 @@ fn stages(arguments: &RunArgs, network: EvalTarget) -> Result<(ExitCode, Vec<Str
                 continue;
             }
             note(format_args!(
-                "error: {name} failed; what else was done is kept, and the same command goes on from there\n"
+                "error: {name} failed; what else was done is kept, and the same command goes on from there"
             ));
+            note("");
             failure.get_or_insert(code);
             lost.push(name.clone());
             continue;

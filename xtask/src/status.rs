@@ -6,7 +6,7 @@ use anyhow::Result;
 use artifact::pipeline::Lock;
 use clap::Args;
 use serde_json::json;
-use terminal::program::print_line;
+use terminal::program::{print, print_line};
 
 use crate::run::{LOCK_FILE, Pipeline, assess, sentence};
 use crate::stages::Plan;
@@ -42,7 +42,7 @@ pub fn status(arguments: &StatusArgs) -> Result<ExitCode> {
             .zip(&all)
             .map(|(task, reasons)| json!({"stage": task.stage.name, "stale": !reasons.is_empty(), "reasons": reasons}))
             .collect();
-        print_line(serde_json::to_string_pretty(&rows)?)?;
+        print(serde_json::to_string_pretty(&rows)? + "\n")?;
         return Ok(ExitCode::SUCCESS);
     }
     let width = tasks.iter().map(|task| task.stage.name.len()).max().unwrap_or_default();

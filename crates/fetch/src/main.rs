@@ -13,7 +13,7 @@ use cli::fetch::FetchArgs;
 use fetch::{Fetched, Manifest, Observer, Options, Patience, fetch, is_intact};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use terminal::program::{note, print_line};
+use terminal::program::{note, print, print_line};
 
 #[derive(Parser)]
 #[command(name = "fetch", version)]
@@ -56,7 +56,7 @@ fn execute(arguments: &FetchArgs) -> Result<()> {
         results.push(Outcome { name: name.clone(), folder: folder.display().to_string(), source });
     }
     if arguments.json {
-        print_line(serde_json::to_string_pretty(&results)?)?;
+        print(serde_json::to_string_pretty(&results)? + "\n")?;
     }
     Ok(())
 }
@@ -110,7 +110,7 @@ fn list(arguments: &FetchArgs, known: &[String]) -> Result<()> {
         all.push(Listed { name: name.clone(), title: manifest.title, licence: manifest.licence, bytes, state });
     }
     if arguments.json {
-        print_line(serde_json::to_string_pretty(&all)?)?;
+        print(serde_json::to_string_pretty(&all)? + "\n")?;
         return Ok(());
     }
     for one in &all {

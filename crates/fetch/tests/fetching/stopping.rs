@@ -72,3 +72,11 @@ fn a_closed_pipe_ends_it_quietly() {
         assert_eq!((output.status.code(), said.as_ref()), (Some(141), ""), "{arguments:?}");
     }
 }
+
+#[test]
+fn the_list_for_machines_is_json() {
+    let manifests = concat!(env!("CARGO_MANIFEST_DIR"), "/../../datasets");
+    let output = fetch(manifests.as_ref(), &["--list", "--json"]).output().unwrap();
+    let all: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(all.as_array().is_some_and(|all| all.len() > 5), "{all}");
+}
