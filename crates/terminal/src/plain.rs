@@ -41,7 +41,7 @@ pub fn line(text: impl Display) -> String {
     plain(&text.to_string()) + "\n"
 }
 
-/// Lines that were put together by [`line`]: all hidden characters but ends of lines and tabulators are written out.
+/// Lines that were put together by [`line()`]: all hidden characters but ends of lines and tabulators are written out.
 pub fn lines(text: impl Display) -> String {
     written_out(&text.to_string(), &['\n', '\t'])
 }
