@@ -79,7 +79,7 @@ mod tests {
         };
         // No manifest declares it.
         assert_eq!(identify(&write("mine.so", "abc")).unwrap().origin, RuntimeOrigin::System);
-        let error = identify(&write("lib.so", "abd")).unwrap_err().to_string();
+        let error = identify(&write("lib.so", "xyz")).unwrap_err().to_string();
         assert!(error.contains("is not the file that") && error.contains("cargo xtask fetch onnxruntime"), "{error}");
         let identity = identify(&write("lib.so", "abc")).unwrap();
         assert_eq!((identity.sha256.to_string().as_str(), identity.origin), (ABC, RuntimeOrigin::Fetched));
