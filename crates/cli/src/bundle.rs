@@ -21,10 +21,15 @@ Examples:
   cargo xtask bundle bert-qa --hf-dir ~/models/my-bert-qa --out ship/bert-qa
   cargo xtask bundle --onnx cats.onnx --task image-classification --labels cats.txt --out ship/cats
   cargo xtask bundle --verify artifacts/bundle/mnist
+  cargo xtask bundle mnist --sign private.pem
+  cargo xtask bundle --verify artifacts/bundle/mnist --key public.pem
 
 The network must have been exported and evaluated: what did not pass is not shipped. A folder that is there already is
 replaced only if it is empty or an unchanged bundle. The exit status of --verify is 0 only
-if every file is what the manifest says, nothing is missing or extra, and the example gives its answer.")]
+if every file is what the manifest says, nothing is missing or extra, and the example gives its answer; with --key also only
+if that key signed exactly these files. OpenSSL makes keys:
+  openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out private.pem
+  openssl pkey -in private.pem -pubout -out public.pem")]
 pub struct BundleArgs {
     /// The network.
     #[arg(value_enum, required_unless_present_any = ["verify", "kind"])]
@@ -68,6 +73,12 @@ pub struct BundleOptions {
     /// The most items that Triton may put together in a batch.
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = positive)]
     pub max_batch: usize,
+    /// Sign the bundle with this private key (P-256, PEM), in the format of OpenSSF model-signing.
+    #[arg(long, value_name = "KEY", conflicts_with = "verify")]
+    pub sign: Option<PathBuf>,
+    /// With --verify: the public key (P-256, PEM) that must have signed the bundle.
+    #[arg(long, value_name = "FILE", requires = "verify")]
+    pub key: Option<PathBuf>,
     /// What engines may do.
     #[command(flatten)]
     pub sandbox: SandboxArgs,

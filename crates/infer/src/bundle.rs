@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use ::bundle::SIGNATURE;
+use ::bundle::key::{PrivateKey, PublicKey};
 use ::bundle::manifest::Manifest;
-use ::bundle::verify::{Findings, is_bundle, verify};
+use ::bundle::verify::{Findings, Origin, is_bundle, verify};
 use ::bundle::write::{Parts, write};
 use anyhow::{Context, Result, bail};
 use catalogue::{ARTIFACTS, Card, NetworkId, TaskKind, WeightSource};
@@ -32,7 +34,7 @@ use crate::task::{Asked, shape, with_task};
 /// Writes a bundle or checks one.
 pub fn execute(arguments: &BundleArgs) -> Result<ExitCode> {
     match (&arguments.verify, arguments.network, arguments.file.kind) {
-        (Some(folder), _, _) => check(folder, arguments.folder.json, arguments.folder.sandbox),
+        (Some(folder), _, _) => check(folder, &arguments.folder),
         (None, Some(network), None) => bundle(network, arguments),
         (None, None, Some(FileTask::ImageClassification)) => file(arguments),
         (None, Some(network), Some(_)) => bail!("--task is for a file from anywhere, and {network} is a network"),
@@ -144,6 +146,7 @@ pub fn ship(
             .map_err(artifact::FileError::new("open", path))
             .with_context(|| format!("nothing to bundle{ways}"))?;
     }
+    let key = options.sign.as_deref().map(PrivateKey::read).transpose().context("--sign")?;
     let out = given(&options.out, Path::new(ARTIFACTS).join("bundle").join(subject.name));
     artifact::check_replaceable(&out, is_bundle)?;
     let Shipped { example, about, labels, files } = shipped()?;
@@ -163,11 +166,12 @@ pub fn ship(
         files,
         max_batch: options.max_batch,
         revision: options.revision.clone(),
+        key,
     };
     let manifest = write(&parts, &mut engine, &out)?;
     match options.json {
         true => crate::print(serde_json::to_string_pretty(&manifest)? + "\n")?,
-        false => crate::print(summary(&manifest, &out, &subject.checked_by))?,
+        false => crate::print(summary(&manifest, &out, &subject.checked_by, parts.key.as_ref()))?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -188,7 +192,7 @@ fn spec(library: PathBuf, model: &Path) -> EngineSpec {
     EngineSpec::Ort { library, model: model.to_owned(), options: SessionOptions::default() }
 }
 
-fn summary(manifest: &Manifest, out: &Path, check: &str) -> String {
+fn summary(manifest: &Manifest, out: &Path, check: &str, key: Option<&PrivateKey>) -> String {
     let bytes: u64 = manifest.files.values().map(|file| file.bytes).sum();
     let random = manifest.model.metadata.get("weights.random_init");
     let random = random
@@ -196,26 +200,34 @@ fn summary(manifest: &Manifest, out: &Path, check: &str) -> String {
     let bundled = line(format_args!(
         "Bundled {}: {} files, {:.1} MiB, batches of up to {}",
         manifest.name,
-        manifest.files.len() + 2,
+        // The manifest, the checksums and the signature list themselves nowhere.
+        manifest.files.len() + 2 + usize::from(key.is_some()),
         bytes as f64 / f64::from(1 << 20),
         manifest.max_batch_size.max(1),
     ));
     let example = line(format_args!("The example is {}.", manifest.example.about));
-    random + &bundled + &example + &line(format_args!("To check it: {check} {}", out.display()))
+    let signed = key.map_or_else(String::new, |key| {
+        line(format_args!("Signed in {SIGNATURE} by the key with the SHA-256 {}.", key.public().hint()))
+    });
+    let how = if key.is_some() { " --key PUBLIC.pem" } else { "" };
+    random + &bundled + &example + &signed + &line(format_args!("To check it: {check} {}{how}", out.display()))
 }
 
-/// Checks a bundle whole, and prints what was found.
+/// Checks a bundle whole, with a key also whose it is, and prints what was found.
 ///
 /// # Errors
-/// When the folder cannot be read, or there is no runtime.
-pub fn check(folder: &Path, as_json: bool, sandbox: SandboxArgs) -> Result<ExitCode> {
-    let (launcher, library) = runtime(sandbox)?;
-    let findings = verify(folder, |model| launcher.engine(&spec(library, model)))?;
-    let Findings { name, files, problems, example } = &findings;
+/// When the folder or the key cannot be read, or there is no runtime.
+pub fn check(folder: &Path, options: &BundleOptions) -> Result<ExitCode> {
+    let key = options.key.as_deref().map(PublicKey::read).transpose().context("--key")?;
+    let (launcher, library) = runtime(options.sandbox)?;
+    let findings = verify(folder, key.as_ref(), |model| launcher.engine(&spec(library, model)))?;
+    let Findings { name, files, problems, origin, example } = &findings;
     let passed = problems.is_empty();
-    if as_json {
+    if options.json {
         let example = example.map(|(difference, limit)| json!({"difference": difference, "limit": limit}));
-        let value = json!({"passed": passed, "name": name, "files": files, "problems": problems, "example": example});
+        let value = json!({
+            "passed": passed, "name": name, "files": files, "problems": problems, "origin": origin, "example": example,
+        });
         crate::print(serde_json::to_string_pretty(&value)? + "\n")?;
     } else {
         let mut text: String = problems.iter().map(|problem| line(format_args!("FAILED: {problem}."))).collect();
@@ -224,6 +236,13 @@ pub fn check(folder: &Path, as_json: bool, sandbox: SandboxArgs) -> Result<ExitC
                 "{name}: {files} files are what the manifest says, the configuration agrees with the model, and the example \
                  gives its answer (difference {difference:.1e} of the largest value, limit {limit:.1e})."
             ));
+            text += &match (origin, &options.key) {
+                (Origin::Proven, Some(key)) => line(format_args!("{} signed exactly these files.", key.display())),
+                (Origin::Unchecked, _) => line(format_args!(
+                    "Whose it is was not checked: it is signed, and --key FILE with the signer's public key checks that."
+                )),
+                _ => line("Whose it is nobody can tell: it is not signed."),
+            };
         }
         crate::print(text)?;
     }

@@ -138,7 +138,7 @@ fn bundle<N: Network, T: Task>(
 ) -> anyhow::Result<ExitCode> {
     let options = &arguments.folder;
     if let Some(folder) = &arguments.verify {
-        return check(folder, options.json, options.sandbox);
+        return check(folder, options);
     }
     let weights = arguments.weights.clone().unwrap_or_else(|| card.weights());
     let shipped = || Ok(task(arguments.data.as_deref())?.shipped()?);
