@@ -6,10 +6,12 @@
 mod bench;
 mod chaos;
 mod code;
+mod fuzz;
 mod native;
 mod programs;
 mod public;
 mod run;
+mod sanitize;
 mod stages;
 mod status;
 mod test;
@@ -65,6 +67,8 @@ enum Command {
     Test(test::TestArgs),
     Bench(bench::BenchArgs),
     Chaos(chaos::ChaosArgs),
+    Fuzz(fuzz::FuzzArgs),
+    Sanitize(sanitize::SanitizeArgs),
 }
 
 fn main() -> ExitCode {
@@ -78,6 +82,8 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Test(arguments) => test::test(&arguments),
         Command::Bench(arguments) => bench::bench(&arguments),
         Command::Chaos(arguments) => chaos::chaos(&arguments),
+        Command::Fuzz(arguments) => fuzz::fuzz(&arguments),
+        Command::Sanitize(arguments) => sanitize::sanitize(&arguments),
         Command::Fetch(_) => programs::forward(Program::Fetch),
         Command::Train(arguments) => programs::forward_to(&Programs::for_training(&arguments.recipe)?, Program::Train),
         Command::Export(arguments) => {

@@ -10,12 +10,14 @@ use serde::Serialize;
 use crate::example::{InferenceRequest, InferenceResponse, JsonTensor};
 use crate::key::PrivateKey;
 use crate::manifest::{Code, Evidence, Example, FORMAT, FileEntry, Judgement, Manifest, ModelEntry, TOLERANCE};
+use crate::sbom;
 use crate::signature::sign;
 use crate::sums::{Sums, contents, text};
 use crate::triton::TritonConfig;
 use crate::verify::is_bundle;
-use crate::{EVIDENCE, MANIFEST, PROGRAM, REQUEST, RESPONSE, SIGNATURE, SUMS, config_file, model_file, model_folder};
+use crate::{BILL, EVIDENCE, MANIFEST, PROGRAM, REQUEST, RESPONSE, SIGNATURE, SUMS, config_file, model_file, model_folder};
 use engines::engine::{Engine, EngineError};
+use engines::fingerprint::Library;
 use engines::tensor::NamedTensor;
 use engines::worker::remote::RemoteEngine;
 
@@ -135,7 +137,11 @@ pub fn write(parts: &Parts<'_>, engine: &mut RemoteEngine, target: &Path) -> Res
     put("README.md", readme(name, parts.about, parts.checked_by, parts.key.is_some()).as_bytes())?;
 
     let metadata = engine.loaded().metadata.clone().map(|metadata| metadata.entries).unwrap_or_default();
+    let trained_on = metadata.iter().filter_map(|(key, value)| Some((key.strip_prefix("dataset.sha256.")?, value)));
+    let data: BTreeMap<String, String> = trained_on.map(|(name, sha256)| (name.to_owned(), sha256.clone())).collect();
     let library = engine.loaded().library.as_ref();
+    let ran: Vec<Library> = sbom::libraries(&evaluation).into_iter().chain(library.cloned()).collect();
+    put(BILL, sbom::bill(name, model_sha256, &data, &ran).as_bytes())?;
     let files = contents(folder.path())?.files;
     let manifest = Manifest {
         format: FORMAT,
@@ -146,10 +152,7 @@ pub fn write(parts: &Parts<'_>, engine: &mut RemoteEngine, target: &Path) -> Res
             exported_at: metadata.get("code.revision").cloned(),
             trained_at: metadata.get("training.revision").cloned(),
         },
-        data: metadata
-            .iter()
-            .filter_map(|(key, value)| Some((key.strip_prefix("dataset.sha256.")?.to_owned(), value.clone())))
-            .collect(),
+        data,
         weights: metadata.get("weights.sha256").cloned(),
         model: ModelEntry {
             path: model_file(name),

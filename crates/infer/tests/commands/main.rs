@@ -11,6 +11,7 @@ mod inspect;
 mod library;
 mod mortal;
 mod names;
+mod origin;
 mod outputs;
 mod page;
 mod picture_file;
