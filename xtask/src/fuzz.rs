@@ -74,7 +74,11 @@ const TARGETS: [Target; 16] = [
         needs_burn: true,
         seeds: &[("crates/models/tests/fixtures/weights", &["safetensors"])],
     },
-    Target { name: "pytorch", needs_burn: true, seeds: &[("crates/models/tests/fixtures/weights", &["pth", "pt", "pt2"])] },
+    Target {
+        name: "pytorch",
+        needs_burn: true,
+        seeds: &[("crates/models/tests/fixtures/weights", &["pth", "pt", "pt2"])],
+    },
     Target {
         name: "picture",
         needs_burn: true,
@@ -88,7 +92,11 @@ const TARGETS: [Target; 16] = [
     Target { name: "checkpoint", needs_burn: true, seeds: &[] },
     Target { name: "digits", needs_burn: true, seeds: &[] },
     Target { name: "squad", needs_burn: true, seeds: &[("crates/models/tests/fixtures", &["json"])] },
-    Target { name: "config", needs_burn: true, seeds: &[("crates/models/tests/fixtures/question_answering", &["json"])] },
+    Target {
+        name: "config",
+        needs_burn: true,
+        seeds: &[("crates/models/tests/fixtures/question_answering", &["json"])],
+    },
 ];
 
 /// Counts the edges of the code that an input takes, and what it compares: the passes of LLVM that libFuzzer asks for.
@@ -114,7 +122,8 @@ pub fn fuzz(arguments: &FuzzArgs) -> Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let named = |target: &&Target| arguments.targets.is_empty() || arguments.targets.iter().any(|name| name == target.name);
+    let named =
+        |target: &&Target| arguments.targets.is_empty() || arguments.targets.iter().any(|name| name == target.name);
     let targets: Vec<&Target> = TARGETS.iter().filter(named).collect();
     let programs = build(&targets)?;
     let mut found = Vec::new();
@@ -146,7 +155,16 @@ fn build(targets: &[&Target]) -> Result<PathBuf> {
     }
     let target = host()?;
     let mut command = workspace::cargo();
-    command.args(["build", "--release", "--manifest-path", "fuzz/Cargo.toml", "--target-dir", PLACE, "--target", &target]);
+    command.args([
+        "build",
+        "--release",
+        "--manifest-path",
+        "fuzz/Cargo.toml",
+        "--target-dir",
+        PLACE,
+        "--target",
+        &target,
+    ]);
     command.args(targets.iter().flat_map(|target| ["--bin", target.name])).env("RUSTFLAGS", COVERAGE);
     if targets.iter().any(|target| target.needs_burn) {
         command.args(["--features", "burn"]);
@@ -173,7 +191,11 @@ fn feed(target: &Target, program: &Path, minutes: f64) -> Result<bool> {
     }
     note(format_args!("== {}: {minutes} min from {} files", target.name, fs::read_dir(&corpus)?.count()));
     let mut command = Command::new(program);
-    command.arg(&corpus).args(BOUNDS).arg("-print_final_stats=1").arg(format!("-max_total_time={}", (minutes * 60.0).ceil()));
+    command
+        .arg(&corpus)
+        .args(BOUNDS)
+        .arg("-print_final_stats=1")
+        .arg(format!("-max_total_time={}", (minutes * 60.0).ceil()));
     command.arg(format!("-artifact_prefix={}/{}-", finds.display(), target.name));
     command.env("TMPDIR", &temporary).current_dir(&root);
     let status = run(&mut command)?;

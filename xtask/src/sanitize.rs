@@ -58,7 +58,17 @@ pub fn sanitize(arguments: &SanitizeArgs) -> Result<ExitCode> {
 /// that run while compiling are spared.
 fn address(arguments: &SanitizeArgs) -> Result<Command> {
     let mut command = workspace::cargo();
-    command.args(["test", "--package", KERNELS, "--lib", "--tests", "--target-dir", "target/sanitize", "--target", &host()?]);
+    command.args([
+        "test",
+        "--package",
+        KERNELS,
+        "--lib",
+        "--tests",
+        "--target-dir",
+        "target/sanitize",
+        "--target",
+        &host()?,
+    ]);
     command.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", "-Zsanitizer=address").env("CARGO_PROFILE_DEV_OPT_LEVEL", "1");
     // What lives as long as the process is no leak.
     command.env("ASAN_OPTIONS", "detect_leaks=0:detect_stack_use_after_return=1");

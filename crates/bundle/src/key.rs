@@ -94,7 +94,9 @@ impl PublicKey {
                 "holds a private key, and a public one is wanted, which others may have: `openssl pkey -in {} -pubout` prints it",
                 path.display()
             ),
-            _ => format!("is no public elliptic-curve key on P-256 in PEM; {MAKE}, and `openssl pkey -in FILE -pubout` prints its public half"),
+            _ => format!(
+                "is no public elliptic-curve key on P-256 in PEM; {MAKE}, and `openssl pkey -in FILE -pubout` prints its public half"
+            ),
         };
         Err(KeyError::Unfit { path: path.display().to_string(), reason })
     }

@@ -189,7 +189,11 @@ mod tests {
         let used = used(&crates);
         assert!(used.contains("syn v2.0.0"), "it is needed by serde, which is no macro");
         assert!(!used.contains("other v3.0.0+x") && !used.contains("serde_derive v1.0.1"));
-        assert_eq!(component("x v1.0.0", &Crate { license: "MIT/Apache-2.0".to_owned(), ..Crate::default() }, true)["licenses"][0]["expression"], "MIT OR Apache-2.0");
+        assert_eq!(
+            component("x v1.0.0", &Crate { license: "MIT/Apache-2.0".to_owned(), ..Crate::default() }, true)["licenses"]
+                [0]["expression"],
+            "MIT OR Apache-2.0"
+        );
     }
 
     /// What this very build recorded.

@@ -111,7 +111,8 @@ pub fn sign(key: &PrivateKey, name: &str, files: &Sums) -> String {
     let mut files: Vec<(&String, &Digest)> = files.iter().collect();
     // The order of Python's paths: part by part.
     files.sort_by(|(a, _), (b, _)| a.split('/').cmp(b.split('/')));
-    let resource = |(path, digest): &(&String, &Digest)| json!({"name": path, "algorithm": ALGORITHM, "digest": digest});
+    let resource =
+        |(path, digest): &(&String, &Digest)| json!({"name": path, "algorithm": ALGORITHM, "digest": digest});
     let payload = json!({
         "_type": STATEMENT,
         "subject": [{"name": name, "digest": {ALGORITHM: root(files.iter().map(|(_, digest)| **digest))}}],

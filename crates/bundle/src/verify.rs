@@ -175,7 +175,8 @@ fn files(folder: &Path, manifest: &Manifest, found: &Contents) -> Vec<String> {
         }
     }
     if found.files.contains_key(SIGNATURE) {
-        let text = std::fs::read(folder.join(SIGNATURE)).map_err(|error| format!("{SIGNATURE} cannot be read: {error}"));
+        let text =
+            std::fs::read(folder.join(SIGNATURE)).map_err(|error| format!("{SIGNATURE} cannot be read: {error}"));
         problems.extend(text.and_then(|text| signature::is_signature(&text)).err());
     }
     let sums =

@@ -15,7 +15,9 @@ use crate::signature::sign;
 use crate::sums::{Sums, contents, text};
 use crate::triton::TritonConfig;
 use crate::verify::is_bundle;
-use crate::{BILL, EVIDENCE, MANIFEST, PROGRAM, REQUEST, RESPONSE, SIGNATURE, SUMS, config_file, model_file, model_folder};
+use crate::{
+    BILL, EVIDENCE, MANIFEST, PROGRAM, REQUEST, RESPONSE, SIGNATURE, SUMS, config_file, model_file, model_folder,
+};
 use engines::engine::{Engine, EngineError};
 use engines::fingerprint::Library;
 use engines::tensor::NamedTensor;
