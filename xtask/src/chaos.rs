@@ -60,6 +60,9 @@ const NOTICE: Duration = Duration::from_secs(60);
 /// Of so many kills one hits a program instead of the run.
 const ALONE: u64 = 3;
 
+/// After so many kills it is told how far it is.
+const TOLD: u64 = 10;
+
 /// Kills, and compares.
 pub fn chaos(arguments: &ChaosArgs) -> Result<ExitCode> {
     let folder = workspace::root().join(&arguments.folder);
@@ -94,6 +97,9 @@ pub fn chaos(arguments: &ChaosArgs) -> Result<ExitCode> {
             None => {
                 kill(&mut child, &mut random)?;
                 kills += 1;
+                if kills % TOLD == 0 {
+                    note(format_args!("{kills} of {} kills, after {} s", arguments.kills, started.elapsed().as_secs()));
+                }
                 wild.is_sound(&expected).with_context(|| format!("after {kills} kills"))?;
             }
         }

@@ -72,6 +72,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    if let Some(status) = sanitize::as_compiler() {
+        return status;
+    }
     terminal::program::end(dispatch(Arguments::parse().command))
 }
 

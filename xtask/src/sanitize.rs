@@ -6,13 +6,13 @@ use anyhow::Result;
 use clap::Args;
 use terminal::program::note;
 
-use crate::programs::succeeds;
-use crate::workspace::{self, host};
+use crate::programs::{exit_code, succeeds};
+use crate::workspace;
 
 /// Run the tests of the kernels under AddressSanitizer, and under Miri where that is installed.
 ///
 /// AddressSanitizer sees each access outside an allocation, with the instructions of this processor. Miri interprets the portable
-/// kernels and sees undefined behaviour of any kind. The first takes minutes, for Burn is compiled again; nothing is installed.
+/// kernels and sees undefined behaviour of any kind. Nothing is installed.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -30,8 +30,14 @@ pub struct SanitizeArgs {
 /// The crate with the kernels.
 const KERNELS: &str = "flex-kernels";
 
-/// Modules that do without Burn, for the interpreter.
-const INTERPRETED: [&str; 1] = ["simd"];
+/// A program whose dependencies have the features that they have in all programs. With it, Burn need not be compiled again.
+const PROGRAM: &str = "candle-engine";
+
+/// Where the tests of the kernels are.
+const TESTS: &str = "suite";
+
+/// Tells this program that cargo starts it in place of the compiler.
+const COMPILER_VARIABLE: &str = "KILN_SANITIZED_COMPILER";
 
 /// Runs both.
 pub fn sanitize(arguments: &SanitizeArgs) -> Result<ExitCode> {
@@ -54,22 +60,11 @@ pub fn sanitize(arguments: &SanitizeArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The sanitizer is part of every compiler, and only its option is kept from the stable one. With a target of its own, the programs
-/// that run while compiling are spared.
+/// The kernels and their tests are compiled for the sanitizer, and nothing below them.
 fn address(arguments: &SanitizeArgs) -> Result<Command> {
     let mut command = workspace::cargo();
-    command.args([
-        "test",
-        "--package",
-        KERNELS,
-        "--lib",
-        "--tests",
-        "--target-dir",
-        "target/sanitize",
-        "--target",
-        &host()?,
-    ]);
-    command.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", "-Zsanitizer=address").env("CARGO_PROFILE_DEV_OPT_LEVEL", "1");
+    command.args(["test", "--release", "--package", KERNELS, "--package", PROGRAM, "--test", TESTS]);
+    command.env("RUSTC_WORKSPACE_WRAPPER", std::env::current_exe()?).env(COMPILER_VARIABLE, "1");
     // What lives as long as the process is no leak.
     command.env("ASAN_OPTIONS", "detect_leaks=0:detect_stack_use_after_return=1");
     if !arguments.filters.is_empty() {
@@ -78,11 +73,28 @@ fn address(arguments: &SanitizeArgs) -> Result<Command> {
     Ok(command)
 }
 
+/// Whether cargo started this program in place of the compiler; then its exit status.
+///
+/// Every compiler has the sanitizer; only the option for it is kept from the stable one, but for this variable. Were that set for
+/// cargo as a whole, everything would be compiled anew.
+pub fn as_compiler() -> Option<ExitCode> {
+    std::env::var_os(COMPILER_VARIABLE)?;
+    let mut words = std::env::args_os().skip(1);
+    let mut command = Command::new(words.next()?);
+    let is_question = std::env::args().any(|word| word == "-vV" || word == "-");
+    command.args(words).env("RUSTC_BOOTSTRAP", "1");
+    if !is_question {
+        command.arg("-Zsanitizer=address");
+    }
+    // Cargo shows what the compiler says, and notices when it is missing.
+    Some(command.status().map_or(ExitCode::FAILURE, exit_code))
+}
+
 fn miri() -> Command {
     let mut command = Command::new("cargo");
     command.current_dir(workspace::root());
-    command.args(["+nightly", "miri", "test", "--package", KERNELS, "--lib", "--target-dir", "target/miri", "--"]);
-    command.args(INTERPRETED).env("MIRIFLAGS", "-Zmiri-disable-isolation");
+    command.args(["+nightly", "miri", "test", "--package", KERNELS, "--test", TESTS, "--target-dir", "target/miri"]);
+    command.env("MIRIFLAGS", "-Zmiri-disable-isolation");
     command
 }
 
