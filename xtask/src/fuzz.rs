@@ -7,6 +7,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result, bail};
 use artifact::FileError;
 use clap::Args;
+use cli::path::reading;
 use terminal::program::{note, print_line};
 
 use crate::programs::{run, succeeds};
@@ -36,7 +37,7 @@ pub struct FuzzArgs {
     #[arg(long, conflicts_with = "again")]
     list: bool,
     /// Read this file with the target, once.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = reading())]
     again: Option<PathBuf>,
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use catalogue::NetworkId;
 use clap::Args;
 
+use crate::path::{reading, writing};
 use crate::sandbox::SandboxArgs;
 use crate::task::{FileTaskArgs, TaskArgs};
 use crate::train::positive;
@@ -38,14 +39,14 @@ pub struct BundleArgs {
     #[command(flatten)]
     pub file: FileTaskArgs,
     /// Check this bundle whole; write nothing.
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["network", "out", "onnx", "evaluation", "images", "weights"])]
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["network", "out", "onnx", "evaluation", "images", "weights"], value_parser = reading())]
     pub verify: Option<PathBuf>,
     /// The folder.
     #[command(flatten)]
     pub folder: BundleOptions,
     /// The weights of the file: for questions the Hugging Face folder with configuration and tokenizer [default: where they are
     /// trained or fetched to]
-    #[arg(long, visible_alias = "hf-dir", value_name = "PATH")]
+    #[arg(long, visible_alias = "hf-dir", value_name = "PATH", value_parser = reading())]
     pub weights: Option<PathBuf>,
     /// The data of the example: the first digit or picture. Without --image a picture is made up, which the manifest says.
     #[command(flatten)]
@@ -62,22 +63,22 @@ pub struct BundleArgs {
 #[derive(Debug, Clone, Args)]
 pub struct BundleOptions {
     /// Where the bundle goes [default: artifacts/bundle/NETWORK]
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", value_parser = writing())]
     pub out: Option<PathBuf>,
     /// The ONNX file [default: artifacts/NETWORK/NETWORK.onnx]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = reading())]
     pub onnx: Option<PathBuf>,
     /// The evaluation of that file [default: artifacts/NETWORK/eval.json]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = reading())]
     pub evaluation: Option<PathBuf>,
     /// The most items that Triton may put together in a batch.
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = positive)]
     pub max_batch: usize,
     /// Sign the bundle with this private key (P-256, PEM), in the format of OpenSSF model-signing.
-    #[arg(long, value_name = "KEY", conflicts_with = "verify")]
+    #[arg(long, value_name = "KEY", value_parser = reading(), conflicts_with = "verify")]
     pub sign: Option<PathBuf>,
     /// With --verify: the public key (P-256, PEM) that must have signed the bundle.
-    #[arg(long, value_name = "FILE", requires = "verify")]
+    #[arg(long, value_name = "FILE", value_parser = reading(), requires = "verify")]
     pub key: Option<PathBuf>,
     /// What engines may do.
     #[command(flatten)]

@@ -94,7 +94,12 @@ impl<'a, M: Module, F> Beside<'a, M, F> {
     /// An input in the precision of this engine.
     fn data(&self, tensor: &Tensor) -> TensorData {
         let shape = tensor.shape().to_vec();
-        let data = each!(tensor.elements(), elements => TensorData::new(elements.clone(), shape));
+        let data = each!(
+            tensor.elements(),
+            elements => TensorData::new(elements.clone(), shape),
+            // No module of Burn's takes text.
+            _texts => TensorData::new(tensor.to_f64(), shape)
+        );
         if self.exact && data.dtype().is_float() { data.convert_dtype(DType::F64) } else { data }
     }
 }

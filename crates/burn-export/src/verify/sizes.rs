@@ -100,6 +100,7 @@ pub(super) fn signature(model: &ExportedModel) -> Signature {
             name: value.name.clone(),
             element: ty.and_then(|ty| element(ty.dtype)),
             other: None,
+            container: None,
             shape: dims.iter().map(dimension).collect(),
         }
     };
@@ -211,9 +212,12 @@ fn whole(tensor: &Tensor, range: &Range<u32>, seed: u64) -> Tensor {
         Elements::U32(_) => drawn().collect::<Vec<_>>().into(),
         Elements::U16(_) => drawn().map(|number| number as u16).collect::<Vec<_>>().into(),
         Elements::U8(_) => drawn().map(|number| number as u8).collect::<Vec<_>>().into(),
-        Elements::F32(_) | Elements::F64(_) | Elements::F16(_) | Elements::BF16(_) | Elements::Bool(_) => {
-            return tensor.clone();
-        }
+        Elements::F32(_)
+        | Elements::F64(_)
+        | Elements::F16(_)
+        | Elements::BF16(_)
+        | Elements::Bool(_)
+        | Elements::Text(_) => return tensor.clone(),
     };
     Tensor::new(tensor.shape(), elements).unwrap_or_else(|_| tensor.clone())
 }
