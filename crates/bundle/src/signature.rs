@@ -5,6 +5,9 @@
 //! what it signs with a key is checked here.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
 
 use artifact::{Digest, Hasher};
 use base64::Engine as _;
@@ -30,7 +33,7 @@ const METHOD: &str = "files";
 const ALGORITHM: &str = "sha256";
 
 /// No signature is longer, in bytes: it has some hundred for each file.
-const LONGEST: usize = 1 << 24;
+const LONGEST: u64 = 1 << 24;
 
 /// Files that are named in a sentence before the rest is counted.
 const NAMED: usize = 3;
@@ -141,6 +144,21 @@ pub fn sign(key: &PrivateKey, name: &str, files: &Sums) -> String {
     format!("{bundle:#}\n")
 }
 
+/// The text of the signature of the bundle in `folder`.
+///
+/// # Errors
+/// A sentence, when it cannot be read or is longer than any signature.
+pub fn read(folder: &Path) -> Result<Vec<u8>, String> {
+    let unreadable = |error: std::io::Error| format!("{SIGNATURE} cannot be read: {error}");
+    let mut text = Vec::new();
+    let file = File::open(folder.join(SIGNATURE)).map_err(unreadable)?;
+    file.take(LONGEST + 1).read_to_end(&mut text).map_err(unreadable)?;
+    match text.len() as u64 > LONGEST {
+        true => Err(format!("{SIGNATURE} has more than {LONGEST} bytes, which no signature has")),
+        false => Ok(text),
+    }
+}
+
 /// Whether a text is a signature at all, of whatever key.
 ///
 /// # Errors
@@ -184,9 +202,6 @@ pub fn check(text: &[u8], key: &PublicKey, files: &Sums) -> Result<(), String> {
 }
 
 fn parse(text: &[u8]) -> Result<SigstoreBundle, String> {
-    if text.len() > LONGEST {
-        return Err(format!("{SIGNATURE} has {} bytes, which no signature has", text.len()));
-    }
     let none = |reason: String| format!("{SIGNATURE} is no signature of a model: {reason}");
     let bundle: SigstoreBundle = serde_json::from_slice(text).map_err(|error| none(error.to_string()))?;
     match bundle.media_type == BUNDLE {

@@ -125,7 +125,7 @@ fn signed(folder: &Path, key: &PublicKey, found: &Contents) -> Result<(), String
     if !found.files.contains_key(SIGNATURE) {
         return Err(format!("there is no {SIGNATURE}: nobody signed this bundle"));
     }
-    let text = std::fs::read(folder.join(SIGNATURE)).map_err(|error| format!("{SIGNATURE} cannot be read: {error}"))?;
+    let text = signature::read(folder)?;
     let others = found.files.iter().filter(|(path, _)| *path != SIGNATURE);
     let files: Sums = others.map(|(path, (digest, _))| (path.clone(), *digest)).collect();
     signature::check(&text, key, &files)
@@ -175,9 +175,7 @@ fn files(folder: &Path, manifest: &Manifest, found: &Contents) -> Vec<String> {
         }
     }
     if found.files.contains_key(SIGNATURE) {
-        let text =
-            std::fs::read(folder.join(SIGNATURE)).map_err(|error| format!("{SIGNATURE} cannot be read: {error}"));
-        problems.extend(text.and_then(|text| signature::is_signature(&text)).err());
+        problems.extend(signature::read(folder).and_then(|text| signature::is_signature(&text)).err());
     }
     let sums =
         std::fs::read_to_string(folder.join(SUMS)).map_err(|error| error.to_string()).and_then(|text| parse(&text));
