@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use catalogue::{NetworkId, TaskKind};
 use clap::Args;
+use shards::Shard;
 
-use crate::path::reading;
+use crate::path::{reading, writing};
 use crate::sandbox::SandboxArgs;
 use crate::task::{FileTaskArgs, TaskArgs};
 use crate::train::{positive, threads};
@@ -22,11 +23,13 @@ Examples:
   cargo xtask predict bert-qa              the article's question
   cargo xtask predict bert-qa --question \"When was it built?\" --context-file tower.txt --top 3
   cargo xtask predict bert-qa --jsonl questions.jsonl --json     lines of {\"question\": …, \"context\": …}
+  cargo xtask predict bert-qa --jsonl questions.jsonl --shard 3/8 --out parts     the fourth of eight parts
+  cargo xtask predict --merge parts --out answers.jsonl          all parts in one file
 
 The exit status is 0 only if every engine gave an answer to everything, and all gave the same.")]
 pub struct PredictArgs {
     /// The network.
-    #[arg(required_unless_present = "onnx", conflicts_with = "onnx")]
+    #[arg(required_unless_present_any = ["onnx", "merge"], conflicts_with = "onnx")]
     pub network: Option<NetworkId>,
     /// An ONNX file from anywhere instead, for what --task says.
     #[arg(long, value_name = "FILE", requires = "kind", conflicts_with_all = ["model", "weights"], value_parser = reading())]
@@ -55,6 +58,20 @@ pub struct PredictArgs {
     /// Pictures and questions: how many labels or answers to show [default: 5 labels, 1 answer]
     #[arg(long, value_name = "N", value_parser = positive)]
     pub top: Option<usize>,
+    /// Pictures, with --shard: a file with the path of a picture in each line.
+    #[arg(long, value_name = "FILE", requires = "shard", value_parser = reading())]
+    pub list: Option<PathBuf>,
+    /// Predict one part of many items, I of N counted from 0, into a file of its own in the folder of --out: all test digits, the pictures
+    /// of --image and --list, or the questions of --jsonl. /N takes I from SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX. A part that
+    /// is there and whole is left; all parts together are, byte for byte, what one part of one gives
+    #[arg(long, value_name = "I/N", group = "parts", requires = "out", conflicts_with_all = ["index", "question", "context", "context_file"])]
+    pub shard: Option<Shard>,
+    /// Put the parts in a folder together into the file of --out, in the order of their items [default: FOLDER/predictions.jsonl]
+    #[arg(long, value_name = "FOLDER", group = "parts", conflicts_with_all = ["network", "onnx"], value_parser = reading())]
+    pub merge: Option<PathBuf>,
+    /// Where parts go, or their sum.
+    #[arg(long, value_name = "PATH", requires = "parts", value_parser = writing())]
+    pub out: Option<PathBuf>,
     /// The data.
     #[command(flatten)]
     pub task: TaskArgs,
@@ -83,6 +100,7 @@ impl PredictArgs {
             (self.context_file.is_some(), "--context-file", TaskKind::Questions),
             (self.jsonl.is_some(), "--jsonl", TaskKind::Questions),
             (self.as_article, "--as-article", TaskKind::Questions),
+            (self.list.is_some(), "--list", TaskKind::Pictures),
         ];
         let own = all.into_iter().filter(|(given, _, _)| *given).map(|(_, option, kind)| (option, kind));
         own.chain(self.task.given()).collect()

@@ -36,7 +36,7 @@ pub fn execute<T: Task>(
     let network = Some(Network { card, signature, what, weights: &weights });
     let names = wanted(&arguments.engines)?;
     let source = Source { model: &model, network, threads: threads(&arguments.engines) };
-    let Opened { engines, mut failed, seed } = Opened::each(&names, &source, arguments.engines.sandbox)?;
+    let Opened { engines, mut failed, seed, .. } = Opened::each(&names, &source, arguments.engines.sandbox)?;
     let count = arguments.first.min(task.count());
     let mut columns = Vec::new();
     for mut engine in engines {

@@ -198,7 +198,7 @@ mod tests {
             for index in 0..count {
                 let range = Shard { index, count }.items(items, block);
                 prop_assert_eq!(range.start, next);
-                prop_assert!(range.start % block == 0 || range.start == items);
+                prop_assert!(range.start.is_multiple_of(block) || range.start == items);
                 next = range.end;
             }
             prop_assert_eq!(next, items);
