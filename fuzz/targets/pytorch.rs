@@ -10,7 +10,7 @@ fuzz_target!(init: fuzz::contain(), |data: &[u8]| {
     for (name, tensor) in checkpoint.tensors() {
         let elements = tensor.shape.iter().try_fold(1_usize, |product, size| product.checked_mul(*size));
         if elements.is_some_and(|elements| elements <= fuzz::MOST_ELEMENTS) {
-            let _ = checkpoint.to_f32(name);
+            let _ = tensor.to_f32(name);
         }
     }
 });
