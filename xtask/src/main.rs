@@ -10,6 +10,7 @@ mod native;
 mod programs;
 mod public;
 mod run;
+mod scale;
 mod stages;
 mod status;
 mod test;
@@ -65,6 +66,7 @@ enum Command {
     Test(test::TestArgs),
     Bench(bench::BenchArgs),
     Chaos(chaos::ChaosArgs),
+    Scale(scale::ScaleArgs),
 }
 
 fn main() -> ExitCode {
@@ -86,6 +88,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Test(arguments) => test::test(&arguments),
         Command::Bench(arguments) => bench::bench(&arguments),
         Command::Chaos(arguments) => chaos::chaos(&arguments),
+        Command::Scale(arguments) => scale::scale(&arguments),
         Command::Fetch(_) => programs::forward(Program::Fetch),
         Command::Train(arguments) => programs::forward_to(&Programs::for_training(&arguments.recipe)?, Program::Train),
         Command::Export(arguments) => {

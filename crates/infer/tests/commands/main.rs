@@ -19,5 +19,6 @@ mod predict;
 mod report;
 mod sandbox;
 mod setting;
+mod sharded;
 mod verdicts;
 mod worker;
