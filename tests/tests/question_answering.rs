@@ -170,7 +170,7 @@ fn every_output_is_compared_with_float64_and_timed() {
         command
     };
     let text = succeed(&mut evaluate(&["--engines", "ort:cpu,tract", "--sequence", "24"]));
-    assert!(text.starts_with("RANDOM WEIGHTS (seed 41): ") && text.contains("Passed. No engine strays"), "{text}");
+    assert!(text.starts_with("RANDOM WEIGHTS (seed 41): ") && text.contains("Passed. No engine deviates"), "{text}");
     let report = json(&fs::read_to_string(&out).unwrap());
     assert_eq!((&report["network"], &report["passed"]), (&"bert-qa".into(), &true.into()));
     for engine in &report["engines"].as_array().unwrap()[1..] {
@@ -213,7 +213,7 @@ fn the_node_where_a_file_departs_is_named() {
     };
     let (report, text) = evaluate(None);
     assert_eq!(report["engines"][1]["departure"], Value::Null);
-    assert!(text.contains("changed.onnx strays by ") && text.contains("--bisect --against OTHER"), "{text}");
+    assert!(text.contains("changed.onnx deviates by ") && text.contains("--bisect --against OTHER"), "{text}");
     let (report, text) = evaluate(Some(&good));
     let departure = &report["engines"][1]["departure"];
     assert!(departure["name"].as_str().unwrap().contains("layer/1/intermediate"), "{text}");
