@@ -45,9 +45,10 @@ fn words_that_mean_nothing_are_refused_before_anything_is_built() {
 #[test]
 fn every_command_explains_itself_with_examples() {
     let all = succeed(program("xtask").arg("--help"));
-    for command in
-        ["run", "status", "fetch", "train", "export", "eval", "predict", "inspect", "doctor", "chaos", "test", "bench"]
-    {
+    for command in [
+        "run", "status", "fetch", "train", "export", "eval", "predict", "inspect", "doctor", "scale", "chaos", "test",
+        "bench",
+    ] {
         assert!(all.contains(&format!("  {command} ")), "{command} is not in {all}");
         let help = succeed(program("xtask").args([command, "--help"]));
         assert!(help.contains("Examples:\n  cargo xtask "), "`{command}` has no examples: {help}");

@@ -12,6 +12,7 @@ mod programs;
 mod public;
 mod run;
 mod sanitize;
+mod scale;
 mod stages;
 mod status;
 mod test;
@@ -69,6 +70,7 @@ enum Command {
     Chaos(chaos::ChaosArgs),
     Fuzz(fuzz::FuzzArgs),
     Sanitize(sanitize::SanitizeArgs),
+    Scale(scale::ScaleArgs),
 }
 
 fn main() -> ExitCode {
@@ -95,6 +97,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Chaos(arguments) => chaos::chaos(&arguments),
         Command::Fuzz(arguments) => fuzz::fuzz(&arguments),
         Command::Sanitize(arguments) => sanitize::sanitize(&arguments),
+        Command::Scale(arguments) => scale::scale(&arguments),
         Command::Fetch(_) => programs::forward(Program::Fetch),
         Command::Train(arguments) => programs::forward_to(&Programs::for_training(&arguments.recipe)?, Program::Train),
         Command::Export(arguments) => {

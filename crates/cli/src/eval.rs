@@ -30,7 +30,7 @@ Examples:
   cargo xtask eval --onnx model.onnx --inputs test_data_set_0 --expected test_data_set_0
   cargo xtask eval --onnx new.onnx --against old.onnx --bisect    where two files part ways
 
-The exit status is 0 only if every engine ran where it was asked to, gives Burn's result for every item, and strays no
+The exit status is 0 only if every engine ran where it was asked to, gives Burn's result for every item, and deviates no
 further from the network in float64 than float32 does. `cargo xtask report` makes a page of the report.")]
 #[command(arg_required_else_help = true)]
 pub struct EvalArgs {
@@ -118,7 +118,7 @@ impl ValueEnum for EvalTarget {
 /// Options for an ONNX file from anywhere.
 ///
 /// The reference is ONNX Runtime on the CPU with no optimisation of the graph, on the same file or on the one that --against
-/// names. In float64 it says how far float32 strays, and an engine may stray 16 times as far.
+/// names. In float64 it says how far float32 deviates, and an engine may deviate 16 times as far.
 #[derive(Debug, Clone, Args)]
 pub struct EvalOnnxArgs {
     /// Compare and time every engine on this ONNX file, whatever network it is. The options below are for it.
@@ -145,9 +145,9 @@ pub struct EvalOnnxArgs {
     /// too; the limit is --tolerance, or 1e-3 of the largest value.
     #[arg(long = "expected", value_name = "PATH", requires = "inputs", value_parser = reading())]
     pub expected: Vec<PathBuf>,
-    /// Let engines stray from the reference by this share of the largest value of an output, however far float32 strays.
+    /// Let engines deviate from the reference by this share of the largest value of an output, however far float32 deviates.
     ///
-    /// [default: 16 times as far as float32 strays from float64, and at most 2 % of the largest value in a file with float16; 1e-3 where an operator has no float64 under ONNX Runtime]
+    /// [default: 16 times as far as float32 deviates from float64, and at most 2 % of the largest value in a file with float16; 1e-3 where an operator has no float64 under ONNX Runtime]
     #[arg(long, value_name = "SHARE", value_parser = share, requires = "onnx")]
     pub tolerance: Option<f64>,
 }
@@ -173,7 +173,7 @@ pub struct EngineArgs {
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     pub providers: Vec<String>,
     /// An option of a provider, by the name that ONNX Runtime's documentation gives it. May be repeated. cuda computes without
-    /// TF32, which strays further than float32 does, unless cuda.use_tf32=1.
+    /// TF32, which deviates further than float32 does, unless cuda.use_tf32=1.
     #[arg(long = "provider-option", value_name = "PROVIDER.OPTION=VALUE")]
     pub provider_options: Vec<ProviderOption>,
     /// Give every engine of ONNX Runtime a session for each size of its inputs, in which the dynamic axes are fixed, for
@@ -215,7 +215,7 @@ pub struct MeasureArgs {
     /// How long an engine may take to load, or to answer, before it counts as hung and is ended, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = TIMEOUT as f64, value_parser = timeout)]
     pub timeout: f64,
-    /// Where an engine strays too far, find the first node whose output departs from that of the graph as it is,
+    /// Where an engine deviates too far, find the first node whose output departs from that of the graph as it is,
     /// under ONNX Runtime with no optimisation, and the smallest part of the inputs that shows it, with as few values other
     /// than zero as a search of seconds finds. These inputs are put beside the report, as a file for `--onnx FILE --inputs`.
     #[arg(long)]

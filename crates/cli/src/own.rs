@@ -36,7 +36,7 @@ Examples:
   cargo run --release -- eval
   cargo run --release -- eval --data other.csv --batches 1,64 --compare artifacts/NETWORK/eval.json
 
-The exit status is 0 only if every engine gives Burn's result for every item, and strays no further from the network in float64
+The exit status is 0 only if every engine gives Burn's result for every item, and deviates no further from the network in float64
 than float32 does.")]
     Eval(Box<OwnEvalArgs>),
     /// Show what the engines make of the items, side by side.

@@ -3,7 +3,7 @@
 use evaluation::report::{EngineReport, Report, out_of};
 use terminal::table::Grid;
 
-/// How far every engine strays from float64 at most, and the items whose results differ.
+/// How far every engine deviates from float64 at most, and the items whose results differ.
 pub fn validation(report: &Report) -> Vec<Grid> {
     let differing = report.engines.iter().filter_map(|engine| differing(report, engine));
     std::iter::once(worst(report)).chain(given(report)).chain(differing).collect()
@@ -64,7 +64,7 @@ fn given(report: &Report) -> Option<Grid> {
     Some(Grid::new(format!("The worst of all outputs, against {}", first.framework), &headings, rows.collect()))
 }
 
-/// How far every output of every case strays from float64.
+/// How far every output of every case deviates from float64.
 pub fn details(report: &Report) -> Grid {
     let mut rows = Vec::new();
     for engine in &report.engines {

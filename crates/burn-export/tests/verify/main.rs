@@ -72,7 +72,7 @@ fn what_a_file_gives_otherwise_is_told() {
     });
     let error = model.verify(&other, Classifier::forward, Sizes::chosen()).map(|proof| proof.to_string());
     let Err(VerifyError::Differs { what, proof }) = error else { panic!("{error:?}") };
-    assert!(what.starts_with("the file strays by ") && what.contains("in `probability`"), "{what}");
+    assert!(what.starts_with("the file deviates by ") && what.contains("in `probability`"), "{what}");
     assert!(!proof.verification().passed);
 }
 

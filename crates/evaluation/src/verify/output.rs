@@ -1,11 +1,11 @@
-//! What an output should be in a case, and how far it may stray.
+//! What an output should be in a case, and how far it may deviate.
 
 use super::{FLOOR_ULP, OutputError, PROVING, Rule};
 use crate::compare::{cosine, spacing};
 use engines::tensor::{ElementType, Tensor};
 use half::{bf16, f16};
 
-/// How many times as far as the multiple says an output of a single value may stray.
+/// How many times as far as the multiple says an output of a single value may deviate.
 ///
 /// Where few values are compared, float32 may be nearly exact in all of them by luck. The largest of n errors falls below a k-th
 /// of its usual size with a probability of about k^-n, so the n-th root of this keeps that probability alike.
@@ -23,7 +23,7 @@ pub struct ExpectedOutput {
     exact: Option<Tensor>,
     /// The element type in float32.
     element: ElementType,
-    /// How far the framework's float32 strays; zero for whole numbers and truth values.
+    /// How far the framework's float32 deviates; zero for whole numbers and truth values.
     pub native_error: f64,
     /// The largest value.
     largest: f64,
@@ -147,8 +147,8 @@ impl ExpectedOutput {
         distance(found, &self.native)
     }
 
-    /// How far an output strays.
-    pub fn strays(&self, found: &Tensor) -> OutputError {
+    /// How far an output deviates.
+    pub fn deviates(&self, found: &Tensor) -> OutputError {
         let (right, native) = (self.right(), &self.native);
         let right_values = right.to_f64();
         let values = found.to_f64();

@@ -23,7 +23,7 @@ use terminal::program::{note, print_line};
 use terminal::progress::Progress;
 use terminal::table::grouped;
 
-use super::engines::{Opened, wanted};
+use super::engines::{Opened, wanted, warning};
 use super::pictures::TOP;
 use super::questions::{BYTE_ORDER_MARK, Found, Question, ask, parse};
 use super::{Known, asked};
@@ -304,6 +304,10 @@ impl<'a> Part<'a> {
             ("engine".to_owned(), engine.to_owned()),
             ("library".to_owned(), library.unwrap_or_default()),
         ]);
+        if let Some(seed) = opened.seed {
+            note(warning(seed).trim_end());
+            run.insert("weights".to_owned(), format!("random (seed {seed}): the answers mean nothing"));
+        }
         run.extend(arguments.engines.threads.map(|threads| ("threads".to_owned(), threads.to_string())));
         run.extend(arguments.top.map(|top| ("--top".to_owned(), top.to_string())));
         run.extend(arguments.task.max_answer_tokens.map(|most| ("--max-answer-tokens".to_owned(), most.to_string())));

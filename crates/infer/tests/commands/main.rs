@@ -1,6 +1,5 @@
 //! The commands as a user runs them, on a small set of digits and random weights.
 
-mod any_model;
 mod bisect;
 mod bundle;
 mod containers;
@@ -12,6 +11,7 @@ mod inspect;
 mod library;
 mod mortal;
 mod names;
+mod onnx_file;
 mod origin;
 mod outputs;
 mod page;
@@ -20,5 +20,6 @@ mod predict;
 mod report;
 mod sandbox;
 mod setting;
+mod sharded;
 mod verdicts;
 mod worker;

@@ -33,7 +33,7 @@ fn a_network_is_compared_at_every_size_and_timed() {
     for part in [
         "input: float [batch, 1, 28, 28]",
         "ort:cpu (graph as it is)",
-        "Passed. No engine strays more than 16 times as far",
+        "Passed. No engine deviates more than 16 times as far",
     ] {
         assert!(shown.contains(part), "{part} is missing in\n{shown}");
     }
@@ -45,7 +45,7 @@ fn a_network_is_compared_at_every_size_and_timed() {
     let cases = optimized["verification"]["cases"].as_array().unwrap();
     let labels: Vec<&str> = cases.iter().map(|case| case["label"].as_str().unwrap()).collect();
     assert_eq!(labels, ["batch=3", "batch=1", "batch=2", "batch=7"]);
-    // The limit of each case is what float32 itself strays from float64 in it, sixteen times.
+    // The limit of each case is what float32 itself deviates from float64 in it, sixteen times.
     assert_eq!(optimized["verification"]["rule"], serde_json::json!({"float32": 16.0}));
     for case in cases {
         let native = case["native_error"].as_f64().unwrap();
@@ -185,7 +185,7 @@ fn a_file_is_measured_as_a_network_is() {
     assert_eq!(changes, 4);
 }
 
-/// A share that the user names takes the place of what float32 strays.
+/// A share that the user names takes the place of what float32 deviates.
 #[test]
 fn a_tolerance_of_the_users_own_is_the_limit() {
     let setting = Setting::new();
@@ -194,11 +194,11 @@ fn a_tolerance_of_the_users_own_is_the_limit() {
     let output = evaluate(&setting, &options);
     let shown = text(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{shown}{}", text(&output.stderr));
-    assert!(shown.contains("FAILED: ort:cpu strays by ") && shown.contains("from float64 in `output`"), "{shown}");
+    assert!(shown.contains("FAILED: ort:cpu deviates by ") && shown.contains("from float64 in `output`"), "{shown}");
     assert_eq!(report(&setting)["engines"][1]["verification"]["rule"], serde_json::json!({"share": 1e-12}));
 }
 
-/// Without a form in float64 there is a limit all the same, and it is told why.
+/// Without a float64 rewrite there is a limit all the same, and it is told why.
 #[test]
 fn an_operator_without_float64_is_named() {
     let setting = Setting::new();
@@ -341,5 +341,5 @@ fn an_output_of_text_is_compared() {
     let output = evaluate(&right);
     assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
     let shown = text(&evaluate(&wrong).stdout);
-    assert!(shown.contains("FAILED: ort:cpu strays by 1.00e0") && shown.contains("in `text`"), "{shown}");
+    assert!(shown.contains("FAILED: ort:cpu deviates by 1.00e0") && shown.contains("in `text`"), "{shown}");
 }
