@@ -1,5 +1,7 @@
 //! Files beside the modules that they come from, by the one call that a user makes.
 
+mod without_float64;
+
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Embedding, EmbeddingConfig, Linear, LinearConfig};
