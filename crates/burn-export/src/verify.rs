@@ -28,14 +28,13 @@ use crate::capture::{ModelInputs, ModelOutputs};
 use crate::error::ExportError;
 use crate::exported::ExportedModel;
 use beside::Beside;
+pub use beside::in_float64;
 pub use sizes::Sizes;
 
-/// Where `cargo xtask fetch onnxruntime` keeps the library, for programs that run inside of the repository.
+/// Where `cargo xtask fetch onnxruntime` keeps the library: in the repository that this crate was built from, and in no folder that
+/// happens to lie above the one in which a program runs.
 fn fetched() -> PathBuf {
-    const FOLDER: &str = "datasets/onnxruntime";
-    let here = std::env::current_dir().unwrap_or_default();
-    let above = here.ancestors().map(|folder| folder.join(FOLDER));
-    above.into_iter().find(|folder| folder.is_dir()).unwrap_or_else(|| here.join(FOLDER))
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/onnxruntime")
 }
 
 /// A file that computes what its module does: how far both are from float64, case by case.
@@ -170,7 +169,8 @@ impl ExportedModel {
     /// it makes real numbers of its own (`Tensor::ones`, the first state of a recurrent layer), the limit is a thousandth of the
     /// largest value of what Burn gives in float32: see [`Proof::without_float64`].
     ///
-    /// The library is the one that `ORT_DYLIB_PATH` names, or the system's. It reports usage to its maker unless
+    /// The library is the one that `ORT_DYLIB_PATH` names, else the one that `cargo xtask fetch onnxruntime` brought into the
+    /// repository that this crate was built from, else the system's. It reports usage to its maker unless
     /// `ORT_DISABLE_TELEMETRY` is `1` before the program starts, and is not loaded without that.
     ///
     /// ```no_run
