@@ -14,6 +14,10 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+use tempfile::TempDir;
+
+use crate::FileError;
+
 /// The signal that came, or 0.
 static SIGNAL: AtomicI32 = AtomicI32::new(0);
 
@@ -101,6 +105,30 @@ impl Temporary {
         let path = path(&made).to_path_buf();
         temporaries.insert(path.clone());
         Ok((made, Self { path }))
+    }
+}
+
+/// A temporary folder of the system's: removed with all that it holds when dropped, and when the process is interrupted.
+#[derive(Debug)]
+pub struct TemporaryFolder {
+    folder: TempDir,
+    _registered: Temporary,
+}
+
+impl TemporaryFolder {
+    /// An empty one.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn new() -> Result<Self, FileError> {
+        let made = Temporary::make(tempfile::tempdir, TempDir::path);
+        let (folder, registered) = made.map_err(FileError::new("make a folder in", std::env::temp_dir()))?;
+        Ok(Self { folder, _registered: registered })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
     }
 }
 

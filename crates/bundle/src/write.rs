@@ -30,6 +30,8 @@ pub struct Parts<'a> {
     pub evaluation: &'a Path,
     /// The command that makes its evaluation.
     pub evaluated_by: &'a str,
+    /// The command that checks a bundle, but for the folder.
+    pub checked_by: &'a str,
     /// The input of the example, one item.
     pub example: Vec<NamedTensor>,
     /// What the example is made of: `the test image 0 of MNIST`.
@@ -126,7 +128,7 @@ pub fn write(parts: &Parts<'_>, engine: &mut RemoteEngine, target: &Path) -> Res
         outputs: outputs.iter().map(JsonTensor::of).collect(),
     };
     put(RESPONSE, json(&response).as_bytes())?;
-    put("README.md", readme(name, parts.about).as_bytes())?;
+    put("README.md", readme(name, parts.about, parts.checked_by).as_bytes())?;
 
     let metadata = engine.loaded().metadata.clone().map(|metadata| metadata.entries).unwrap_or_default();
     let library = engine.loaded().library.as_ref();
@@ -217,11 +219,11 @@ fn json<T: Serialize>(value: &T) -> String {
     serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
 }
 
-fn readme(name: &str, about: &str) -> String {
+fn readme(name: &str, about: &str, check: &str) -> String {
     format!(
         "# {name}\n\n\
          Check that everything is as it was written:\n\n\
-         ```sh\nsha256sum --check --strict {SUMS}\ncargo xtask bundle --verify .      # and that the example gives its answer\n```\n\n\
+         ```sh\nsha256sum --check --strict {SUMS}\n{check} .      # and that the example gives its answer\n```\n\n\
          Serve it with NVIDIA Triton Inference Server and ask it:\n\n\
          ```sh\ntritonserver --model-repository=\"$PWD/model_repository\"\n\
          curl --json @{REQUEST} localhost:8000/v2/models/{name}/infer\n```\n\n\

@@ -29,7 +29,7 @@ pub struct BundleArgs {
     /// The network.
     #[arg(value_enum, required_unless_present_any = ["verify", "kind"])]
     pub network: Option<NetworkId>,
-    /// What a file from anywhere is for, instead of a network.
+    /// What a file from anywhere is for, instead of a network. Its evaluation is artifacts/report/onnx.json unless another is named.
     #[command(flatten)]
     pub file: FileTaskArgs,
     /// Check this bundle whole; write nothing.
@@ -62,7 +62,7 @@ pub struct BundleOptions {
     /// The ONNX file [default: artifacts/NETWORK/NETWORK.onnx]
     #[arg(long, value_name = "FILE")]
     pub onnx: Option<PathBuf>,
-    /// The evaluation of that file [default: artifacts/NETWORK/eval.json; with --task artifacts/report/onnx.json]
+    /// The evaluation of that file [default: artifacts/NETWORK/eval.json]
     #[arg(long, value_name = "FILE")]
     pub evaluation: Option<PathBuf>,
     /// The most items that Triton may put together in a batch.

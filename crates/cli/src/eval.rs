@@ -37,23 +37,23 @@ pub struct EvalArgs {
     #[arg(value_name = "NETWORK", conflicts_with = "onnx", required_unless_present = "onnx")]
     pub network: Option<EvalTarget>,
     /// The ONNX file of the network [default: artifacts/NETWORK/NETWORK.onnx]
-    #[arg(long, value_name = "FILE", requires = "network")]
+    #[arg(long, value_name = "FILE", requires = "network", conflicts_with = "onnx")]
     pub model: Option<PathBuf>,
     /// The weights that the ONNX file was made from, for Burn: a file, or a Hugging Face folder with configuration and tokenizer
     /// [default: where they are trained or fetched to]
-    #[arg(long, visible_alias = "hf-dir", value_name = "PATH", requires = "network")]
+    #[arg(long, visible_alias = "hf-dir", value_name = "PATH", requires = "network", conflicts_with = "onnx")]
     pub weights: Option<PathBuf>,
     /// Digits and questions: only the first N.
-    #[arg(long, value_name = "N", value_parser = positive, requires = "network")]
+    #[arg(long, value_name = "N", value_parser = positive, requires = "network", conflicts_with = "onnx")]
     pub limit: Option<usize>,
     /// Questions: SQuAD 1.1 or 2.0 in its own format, for exact match and F1 by the official definition.
-    #[arg(long, value_name = "FILE", requires = "network")]
+    #[arg(long, value_name = "FILE", requires = "network", conflicts_with = "onnx")]
     pub squad: Option<PathBuf>,
     /// Questions: where Burn's answers go, as SQuAD's official script reads them: JSON from question identifier to text.
     #[arg(long, value_name = "FILE", requires = "squad")]
     pub predictions: Option<PathBuf>,
     /// Questions: tokens in each sequence that is timed [default: 128, or as many as the network takes if that is fewer]
-    #[arg(long, value_name = "N", value_parser = positive, requires = "network")]
+    #[arg(long, value_name = "N", value_parser = positive, requires = "network", conflicts_with = "onnx")]
     pub sequence: Option<usize>,
     /// The data.
     #[command(flatten)]

@@ -42,6 +42,14 @@ impl TaskArgs {
         self.labels.clone().unwrap_or_else(|| Path::new(DATASETS).join("imagenet-labels/labels.json"))
     }
 
+    /// The options that are given, with what they are for, where items are read that may have known answers: --data is for pictures,
+    /// too.
+    pub fn given_with_answers(&self, task: TaskKind) -> Vec<(&'static str, TaskKind)> {
+        let mut given = self.given();
+        given.retain(|(option, _)| *option != "--data" || task != TaskKind::Pictures);
+        given
+    }
+
     /// The options that are given, with what they are for.
     pub fn given(&self) -> Vec<(&'static str, TaskKind)> {
         let all = [
@@ -102,8 +110,8 @@ impl FromStr for Resize {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.strip_prefix("central:") {
-            Some(padding) => Ok(Self::Central(padding.parse().map_err(|error| format!("after `central:`: {error}"))?)),
-            None => positive(text).map(Self::Shorter),
+            Some(padding) => pixels(padding).map(Self::Central).map_err(|error| format!("after `central:`: {error}")),
+            None => pixels(text).map(Self::Shorter),
         }
     }
 }
@@ -132,6 +140,15 @@ impl fmt::Display for Colours {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [red, green, blue] = self.0;
         write!(f, "{red},{green},{blue}")
+    }
+}
+
+/// Pixels of a side, as many as a picture may have.
+fn pixels(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(pixels) if pixels <= 1 << 16 => Ok(pixels),
+        Ok(_) => Err(format!("it must be at most {}", 1 << 16)),
+        Err(error) => Err(error.to_string()),
     }
 }
 

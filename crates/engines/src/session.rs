@@ -6,6 +6,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use artifact::FileError;
+use artifact::interrupt::TemporaryFolder;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::session::{Session as OrtSession, SessionInputValue};
 use ort::value::{DynValue, TensorElementType, TensorRef, ValueType};
@@ -174,7 +175,7 @@ impl Engine for Session {
 
     /// Loads the network once more with the library's profiler on: it costs time, so the timed session goes without.
     fn placement(&mut self, inputs: &[NamedTensor]) -> Result<Placement, EngineError> {
-        let folder = tempfile::tempdir().map_err(FileError::new("create", std::env::temp_dir()))?;
+        let folder = TemporaryFolder::new()?;
         let failed = |error: ort::Error| load_error(&self.name, &self.path, &error);
         let mut session = fixed(&self.runtime, &self.options, &self.sizes(inputs))
             .and_then(|builder| Ok(builder.with_profiling(folder.path().join("profile"))?))

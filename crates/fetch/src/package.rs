@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use artifact::interrupt::{self, Interrupted, Temporary};
+use artifact::interrupt::{self, Interrupted, TemporaryFolder};
 use artifact::process::end_with_this;
 use artifact::{Digest, FileError, sha256_file};
 
@@ -26,8 +26,7 @@ const WORDS: u64 = 1 << 16;
 /// An archive that a package manager brought, in a folder that goes with it.
 pub(crate) struct Download {
     pub(crate) path: PathBuf,
-    _folder: tempfile::TempDir,
-    _registered: Temporary,
+    _folder: TemporaryFolder,
 }
 
 pub(crate) fn npm(package: &str, version: &str, sha256: Digest, patience: &Patience) -> Result<Download, SourceError> {
@@ -77,8 +76,7 @@ fn download(
     patience: &Patience,
     command: impl FnOnce(&Path) -> Command,
 ) -> Result<Download, SourceError> {
-    let (folder, registered) = Temporary::make(tempfile::tempdir, tempfile::TempDir::path)
-        .map_err(FileError::new("create", std::env::temp_dir()))?;
+    let folder = TemporaryFolder::new()?;
     let temporary = folder.path().join(TEMPORARY);
     fs::create_dir(&temporary).map_err(FileError::new("create", &temporary))?;
     let mut command = command(folder.path());
@@ -94,7 +92,7 @@ fn download(
         let (expected, found) = (format!("SHA-256 {sha256}"), format!("SHA-256 {found}"));
         return Err(SourceError::Mismatch { name, expected, found });
     }
-    Ok(Download { path, _folder: folder, _registered: registered })
+    Ok(Download { path, _folder: folder })
 }
 
 /// Runs a package manager until it ends, or until `folder` has not grown for too long.

@@ -7,7 +7,7 @@ use ::bundle::manifest::Manifest;
 use ::bundle::verify::{Findings, is_bundle, verify};
 use ::bundle::write::{Parts, write};
 use anyhow::{Context, Result, bail};
-use catalogue::{ARTIFACTS, Card, NetworkId, TaskKind};
+use catalogue::{ARTIFACTS, Card, NetworkId, TaskKind, WeightSource};
 use cli::bundle::{BundleArgs, BundleOptions};
 use cli::eval::EvalOnnxArgs;
 use cli::sandbox::SandboxArgs;
@@ -42,20 +42,36 @@ pub fn execute(arguments: &BundleArgs) -> Result<ExitCode> {
 
 /// Bundles an ONNX file from anywhere that says what a picture shows.
 fn file(arguments: &BundleArgs) -> Result<ExitCode> {
-    suit("the file", TaskKind::Pictures, arguments.task.given()).map_err(anyhow::Error::msg)?;
+    suit("the file", TaskKind::Pictures, arguments.task.given_with_answers(TaskKind::Pictures))
+        .map_err(anyhow::Error::msg)?;
     let options = &arguments.folder;
     let model = options.onnx.clone().context("--task is for a file, which --onnx names")?;
     let stem = model.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let plain = |letter: char| if letter.is_ascii_alphanumeric() || "-_.".contains(letter) { letter } else { '-' };
     let name: String = stem.chars().map(plain).collect();
     let again = format!("cargo xtask eval{}", named("--onnx", &model));
-    let evaluated_by = again + &words(&arguments.file, &arguments.task);
-    let subject = Subject { name: &name, model, evaluation: EvalOnnxArgs::OUT.into(), exported_by: None, evaluated_by };
+    // Without pictures the file is evaluated as any other.
+    let pictures = arguments.task.data.is_some() || !arguments.task.images.is_empty();
+    let evaluated_by = if pictures { again + &words(&arguments.file, &arguments.task) } else { again };
+    let subject = Subject {
+        name: &name,
+        model,
+        evaluation: EvalOnnxArgs::OUT.into(),
+        exported_by: None,
+        evaluated_by,
+        checked_by: XTASK_CHECK.to_owned(),
+    };
     ship(&subject, options, None, || {
         let file = PictureFile::read(&subject.model, &arguments.file, &arguments.task).context("--onnx")?;
         Ok(file.task(&arguments.task)?.shipped()?)
     })
 }
+
+/// The subcommand that checks a bundle.
+const CHECK: &str = "bundle --verify";
+
+/// The command that checks a bundle, but for the folder.
+const XTASK_CHECK: &str = "cargo xtask bundle --verify";
 
 /// What is bundled, with its files in their usual places.
 pub struct Subject<'a> {
@@ -69,6 +85,8 @@ pub struct Subject<'a> {
     pub exported_by: Option<String>,
     /// The command that makes the evaluation.
     pub evaluated_by: String,
+    /// The command that checks a bundle, but for the folder.
+    pub checked_by: String,
 }
 
 impl<'a> From<&'a Card> for Subject<'a> {
@@ -79,13 +97,17 @@ impl<'a> From<&'a Card> for Subject<'a> {
             evaluation: card.evaluation(),
             exported_by: Some(card.command("export")),
             evaluated_by: card.command("eval"),
+            checked_by: match card.weights {
+                WeightSource::Own { .. } => card.command(CHECK),
+                _ => XTASK_CHECK.to_owned(),
+            },
         }
     }
 }
 
 fn bundle(network: NetworkId, arguments: &BundleArgs) -> Result<ExitCode> {
     let card = network.card();
-    suit(card.name, network.task(), arguments.task.given()).map_err(anyhow::Error::msg)?;
+    suit(card.name, network.task(), arguments.task.given_with_answers(network.task())).map_err(anyhow::Error::msg)?;
     let weights = arguments.weights.clone().unwrap_or_else(|| card.weights());
     let asked = Asked {
         data: &arguments.task,
@@ -134,6 +156,7 @@ pub fn ship(
         model: &onnx,
         evaluation: &evaluation,
         evaluated_by: &subject.evaluated_by,
+        checked_by: &subject.checked_by,
         example,
         about: &about,
         labels: labels.map(|names| names.iter().map(|name| format!("{name}\n")).collect()),
@@ -144,7 +167,7 @@ pub fn ship(
     let manifest = write(&parts, &mut engine, &out)?;
     match options.json {
         true => crate::print(serde_json::to_string_pretty(&manifest)? + "\n")?,
-        false => crate::print(summary(&manifest, &out))?,
+        false => crate::print(summary(&manifest, &out, &subject.checked_by))?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -165,7 +188,7 @@ fn spec(library: PathBuf, model: &Path) -> EngineSpec {
     EngineSpec::Ort { library, model: model.to_owned(), options: SessionOptions::default() }
 }
 
-fn summary(manifest: &Manifest, out: &Path) -> String {
+fn summary(manifest: &Manifest, out: &Path, check: &str) -> String {
     let bytes: u64 = manifest.files.values().map(|file| file.bytes).sum();
     let random = manifest.model.metadata.get("weights.random_init");
     let random = random
@@ -178,7 +201,7 @@ fn summary(manifest: &Manifest, out: &Path) -> String {
         manifest.max_batch_size.max(1),
     ));
     let example = line(format_args!("The example is {}.", manifest.example.about));
-    random + &bundled + &example + &line(format_args!("To check it: cargo xtask bundle --verify {}", out.display()))
+    random + &bundled + &example + &line(format_args!("To check it: {check} {}", out.display()))
 }
 
 /// Checks a bundle whole, and prints what was found.

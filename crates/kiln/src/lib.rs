@@ -76,7 +76,7 @@ pub fn program<N: Network, T: Task>(
         Err(error) => error.exit(),
     };
     if !matches!(command, OwnCommand::Worker { .. }) {
-        interrupt::exit_at_once("interrupted: nothing was written; the same command starts anew");
+        interrupt::exit_at_once("nothing was written; the same command starts anew");
     }
     end(match command {
         OwnCommand::Export(options) => {

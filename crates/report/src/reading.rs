@@ -62,7 +62,7 @@ fn recipes(report: &Report, parts: &[(String, String)]) -> Vec<Recipe> {
         recipes.push(Recipe::new("Training", command));
     }
     if report.file.is_none() {
-        recipes.push(Recipe::new("The ONNX file", format!("cargo xtask export {}", report.head.network)));
+        recipes.push(Recipe::new("The ONNX file", catalogue::command(&report.head.network, "export")));
     }
     let parts = parts
         .iter()

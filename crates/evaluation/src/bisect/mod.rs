@@ -12,9 +12,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use artifact::interrupt::TemporaryFolder;
 use onnx_model::{Model, Node};
 use serde::{Deserialize, Serialize};
-use tempfile::TempDir;
 
 use crate::onnx_file::compare::{OutputDifference, difference};
 use crate::onnx_file::inputs::{Sizes, cut, sizes_of};
@@ -109,7 +109,7 @@ struct Pair {
     suspect: RemoteEngine,
     reference: RemoteEngine,
     /// Where their models lie, which an engine may load again.
-    _folder: TempDir,
+    _folder: TemporaryFolder,
 }
 
 /// What tells whether inputs show the departure: both its value inside the graph and the output that is wrong.
@@ -286,7 +286,7 @@ fn is_output(model: &Model, value: &str) -> bool {
 
 /// Both engines on their models with these values as outputs.
 fn start(launcher: &Launcher, suspect: &Side, reference: &Side, values: &[String]) -> Result<Pair, BisectError> {
-    let folder = tempfile::tempdir().map_err(artifact::FileError::new("create", std::env::temp_dir()))?;
+    let folder = TemporaryFolder::new()?;
     let open = |side: &Side, name: &str| -> Result<RemoteEngine, BisectError> {
         let path = folder.path().join(name);
         expose::with_outputs(side.model, values).save(&path)?;

@@ -47,9 +47,9 @@ struct Deciding {
 impl Decisions {
     /// The floats that decide about the whole numbers and truth values that a model gives; `None` if there are none.
     pub fn of(model: &Model) -> Option<Self> {
-        let types = model.check().ok()?;
         let mut model = model.clone();
         model.graph.sort();
+        let types = model.check().ok()?;
         let is_whole =
             |name: &String| types.get(name).is_some_and(|ty| ty.dtype.is_integer() || ty.dtype == DataType::Bool);
         let outputs: Vec<String> = model.graph.outputs.iter().map(|output| output.name.clone()).collect();
@@ -93,7 +93,7 @@ impl Decisions {
         (!floats.is_empty()).then_some(Self { model, floats })
     }
 
-    /// What the model gives for these inputs where the floats that decide are shifted by as much as float32 strays there, in many
+    /// The whole numbers and truth values that the model gives for these inputs where the floats that decide are shifted by as much as float32 strays there, in many
     /// ways. `native` runs the model in float32, `exact` in float64.
     ///
     /// # Errors
@@ -120,7 +120,12 @@ impl Decisions {
                 (strayed.shape() == right.shape()).then(|| (right.shape().to_vec(), reach))
             })
             .collect();
-        let mut alternatives = vec![right];
+        // Floats are compared otherwise, and may be large.
+        let whole = |mut outputs: Vec<NamedTensor>| {
+            outputs.retain(|output| !output.tensor.elements().element_type().is_float());
+            outputs
+        };
+        let mut alternatives = vec![whole(right)];
         for draw in 0..DRAWS + ORDERLY {
             let shift = |(index, (float, reach)): (usize, (&Deciding, &Option<Reach>))| {
                 let Some((shape, reach)) = reach else { return zero(float, true) };
@@ -131,7 +136,7 @@ impl Decisions {
             };
             let shifts: Vec<NamedTensor> = self.floats.iter().zip(&reaches).enumerate().filter_map(shift).collect();
             let inputs: Vec<NamedTensor> = inputs.iter().cloned().chain(shifts).collect();
-            alternatives.push(exact.run(&inputs)?);
+            alternatives.push(whole(exact.run(&inputs)?));
         }
         Ok(alternatives)
     }

@@ -5,31 +5,24 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use engines::engine::{Engine, EngineError, Signature};
 use engines::engine_name::EngineName;
 use engines::fingerprint::Fingerprint;
 use engines::libraries::Libraries;
-use engines::session::Metadata;
 use engines::tensor::NamedTensor;
 use engines::worker::remote::Launcher;
-use onnx_model::{LoadOptions, Model, Survey, SurveyError};
+use onnx_model::{Survey, SurveyError};
 use terminal::failure::sentence;
 use terminal::progress::Progress;
 
 use super::about::About;
 use super::compare::difference;
-use super::domains::Domains;
-use super::given::{inputs, outputs};
-use super::inputs::{
-    InputsError, Sizes, base_sizes, batch_axis, cycled, dynamic_axes, elements, listed, random_inputs, sizes_of,
-    with_true_axes,
-};
+use super::inputs::{InputsError, elements};
 use super::judge::{Judgement, judge};
 use super::narrow::Ends;
-use super::ranges::{self, Ranges};
-use super::standard::{SHARE, Standard, expected};
-use super::sweep::{MadeFor, cases, label};
+use super::runs::Runs;
+use super::standard::{Standard, expected};
 use crate::contender::Contender;
 use crate::line_up::{LineUp, unjudged};
 use crate::measure::Measure;
@@ -78,148 +71,83 @@ pub struct Request<'a> {
 /// # Errors
 /// When the file cannot be read, or runs on no inputs.
 pub fn evaluate<T: Task>(request: &Request<'_>, task: Option<&T>) -> Result<Report> {
-    let Request { model, measure, launcher, .. } = *request;
-    let other = measure.against.as_deref();
-    let files: Vec<(&str, &Path)> = [("model", model)].into_iter().chain(other.map(|path| ("against", path))).collect();
-    // Before any runtime sees them: a hostile file leads nowhere outside of its folder.
-    for (_, path) in &files {
-        Survey::of(path).map_err(|error| match error {
-            SurveyError::File(error) => anyhow::Error::new(error),
-            error => anyhow::Error::new(error).context(path.display().to_string()),
-        })?;
-    }
-    let fingerprint = Fingerprint::take(&files)?;
-    let (ends, other_ends) = (Ends::of(model)?, other.map(Ends::of).transpose()?);
-    let (model, other) = (ends.path(), other_ends.as_ref().map(Ends::path));
+    let Request { measure, launcher, .. } = *request;
+    let Files { fingerprint, model, other } = Files::of(request)?;
+    let other = other.as_ref().map(Ends::path);
     let mut libraries = Libraries::find(&measure.datasets, launcher.clone())?;
     let names: Vec<EngineName> = match request.every {
         true => libraries.working().into_iter().map(EngineName::Ort).chain([EngineName::Tract]).collect(),
         false => measure.engines.clone(),
     };
     let libraries = RefCell::new(libraries);
-    let starter = Starter { launcher, libraries: &libraries, model, measure };
+    let starter = Starter { launcher, libraries: &libraries, model: model.path(), measure };
     let plain = Plain::new(&starter)?;
-    let compared = other.unwrap_or(model);
+    let compared = other.unwrap_or(model.path());
     let started = launcher.engine(&plain.spec(compared)).map_err(|error| no_reference(error, compared))?;
-    let (signature, metadata) = (started.signature().clone(), started.loaded().metadata.clone());
-    let mut given = given(&signature, request.inputs)?;
-    let signature = with_true_axes(&signature, given.first().map(|(_, inputs)| inputs.as_slice()).unwrap_or_default());
-    given.extend(task.map(T::cases).transpose()?.unwrap_or_default());
-    let made_for = made_for(compared, &signature, metadata.as_ref());
-    let right = right(&signature, request)?;
-    let sizes = sizes(&signature, &request.sizes, given.first(), &made_for.ranges)?;
-    let axis = counted(&signature, request)?;
-    let at = |size: usize| {
-        let mut sizes = sizes.clone();
-        sizes.extend(axis.clone().map(|axis| (axis, size)));
-        sizes
-    };
-    let usual = axis.as_ref().and_then(|axis| sizes.get(axis)).copied().unwrap_or(1);
-    let (mut batches, mut undone) = measure.batches(&[usual], |size| elements(&signature, &at(size)));
-    let largest = axis.as_deref().zip(batches.iter().max().copied());
-    let (random, too_large) = match request.only_inputs {
-        true => (Vec::new(), Vec::new()),
-        false => cases(&signature, &sizes, largest, &made_for)?,
-    };
-    undone.extend(too_large);
-    let name = measure
-        .against
-        .as_ref()
-        .map_or_else(|| REFERENCE.to_owned(), |path| format!("{REFERENCE}, {}", path.display()));
-    let mut reference = Contender::new(&name, None, Ok(started));
-    let mut notes = measure.notes();
-    notes.extend(ends.note());
-    let mut unproven = Vec::new();
-    let own = given.first().cloned();
-    let own_labels: Vec<String> = given.iter().map(|(label, _)| label.clone()).collect();
-    let cases = runnable(&mut reference, given.into_iter().chain(random).collect(), &mut notes, &mut undone)?;
-    let mut right = required(&mut reference, &cases, right, request.tolerance)?;
+    let metadata = started.loaded().metadata.clone();
+    let runs = Runs::of(request, task, started.signature(), compared, metadata.as_ref())?;
+    let mut reference = Contender::new(&name(measure), None, Ok(started));
+    let mut told = Told { notes: measure.notes(), ..Told::default() };
+    told.notes.extend(model.note());
+
+    let (batches, too_large) = measure.batches(&[runs.usual()], |size| elements(&runs.signature, &runs.at(size)));
+    told.undone.extend(too_large);
+    let cases = runnable(&mut reference, runs.cases(batches.iter().max().copied(), &mut told)?, &mut told)?;
+    let mut right = runs.right(&mut reference, request.tolerance)?;
     let sample = cases.first().map(|(_, inputs)| inputs.clone()).unwrap_or_default();
-    undone.extend(wavering(&mut reference, &sample)?);
-    let (left_out, nothing) = unhandled(&signature);
-    notes.extend(left_out);
-    // What is timed has been run: the user's own inputs, or those of a case, or random ones of a size that no case has.
-    let tried: Vec<Case> =
-        cases.iter().filter(|(label, _)| own.as_ref().is_none_or(|(own, _)| own != label)).cloned().collect();
-    let made = |size: usize| {
-        let sizes = at(size);
-        let repeated = own.as_ref().and_then(|(_, inputs)| cycled(&signature, inputs, &sizes));
-        let case = || tried.iter().find(|(name, _)| *name == label(&sizes)).map(|(_, inputs)| inputs.clone());
-        match repeated.or_else(case) {
-            Some(inputs) => Ok(inputs),
-            None if request.only_inputs => Err(InputsError::NotRepeated { sizes: label(&sizes) }),
-            None => random_inputs(&signature, &sizes, 0, &made_for.domains),
-        }
-    };
-    let ran = |size: usize| own.is_none() && tried.iter().any(|(name, _)| *name == label(&at(size)));
-    let mut timed = Vec::new();
-    for size in batches {
-        let inputs = match made(size) {
-            Err(error @ InputsError::NotRepeated { .. }) => {
-                notes.push(format!("nothing is timed: {error}"));
-                continue;
-            }
-            made => made?,
-        };
-        match if ran(size) { Ok(()) } else { reference.try_run(&inputs).map(drop) } {
-            Ok(()) => timed.push(size),
-            // What it would have said is not known; the others are timed.
-            Err(_) if reference.engine().is_none() => timed.push(size),
-            // Nobody asked for a single item in particular.
-            Err(_) if size == 1 && usual != 1 && !measure.batches.contains(&1) => {}
-            Err(error) => undone.push(format!("the model does not run at batch {size}: {}", sentence(&error))),
-        }
-    }
-    batches = timed;
+    told.undone.extend(wavering(&mut reference, &sample)?);
+    let tried = runs.made_up(&cases);
+    let batches = timed(&mut reference, &runs, &tried, batches, measure, &mut told)?;
 
     reference.start(&sample);
-    let own_cases = cases.iter().take_while(|(label, _)| own_labels.contains(label)).count();
-    let standard = Standard { launcher, plain: &plain, file: compared, tolerance: request.tolerance, own: own_cases };
-    let judging = expected(&standard, &mut reference, cases, &mut notes, &mut undone, &mut unproven);
-    let mut expected = match judging {
-        Ok(expected) => Some(expected),
-        Err(error) if reference.engine().is_none() || is_gone(&error) => {
-            undone.push(unjudged(&sentence(error.as_ref())));
-            None
-        }
-        Err(error) => return Err(error),
+    let standard = Standard {
+        launcher,
+        plain: &plain,
+        file: compared,
+        tolerance: request.tolerance,
+        own: cases.len() - tried.len(),
     };
+    let mut expected = known(&standard, &mut reference, cases, &mut told)?;
     if right.is_some() {
         // Agreement with outputs that are known to be right proves that these are, zero or not.
-        unproven.clear();
+        told.unproven.clear();
     }
-    unproven.extend(nothing);
+    told.unproven.extend(unhandled(&runs.signature, &mut told.notes));
     let mut candidates: Vec<Contender> = names.iter().map(|engine| starter.start(engine, |_| Ok(()))).collect();
     candidates.iter_mut().for_each(|candidate| candidate.start(&sample));
-    let mut names = names;
-    if request.every {
-        (names, candidates) = working(names, candidates, &mut notes);
-    }
+    let (names, candidates) = match request.every {
+        true => working(names, candidates, &mut told.notes),
+        false => (names, candidates),
+    };
     let mut line_up = LineUp { reference, candidates };
-    let Judgement { verifications, given } = judge(&standard, &mut line_up, &mut expected, &mut right, &mut notes);
+    let Judgement { verifications, given } = judge(&standard, &mut line_up, &mut expected, &mut right, &mut told.notes);
     if line_up.candidates.is_empty() {
-        undone.push("no engine ran the file, so that nothing was compared".to_owned());
+        told.undone.push("no engine ran the file, so that nothing was compared".to_owned());
     }
     let asked = task.map_or_else(|| Ok(Asked::default()), |task| ask(&mut line_up, task))?;
     let (figures, predictions) = (asked.figures.clone(), asked.predictions.clone());
-    let made =
-        |size: usize| made(size).map_err(|error| EngineError::Run { engine: name.clone(), reason: error.to_string() });
-    let least = Duration::from_secs_f64(measure.seconds);
-    let timing = line_up.time(&batches, least, made)?;
+    let made = |size: usize| runs.timed(&tried, size).map_err(|error| unmade(measure, &error));
+    let timing = line_up.time(&batches, Duration::from_secs_f64(measure.seconds), made)?;
     let scenarios = line_up.scenarios(&measure.scenarios, measure.seconds, &timing, made)?;
     line_up.finish();
     if let Some(expected) = expected.as_ref().filter(|_| measure.bisect) {
-        let (names, expected, verifications) = (&names, expected, verifications.as_slice());
+        let (names, verifications) = (&names, verifications.as_slice());
         let judged = Judged { starter: &starter, names, expected, verifications, network: None };
-        notes.extend(judged.bisect(&mut line_up.candidates, other));
+        told.notes.extend(judged.bisect(&mut line_up.candidates, other));
     }
-    notes.extend(trust(line_up.everyone().iter().map(|one| &one.row)));
-    notes.extend(size_hint(measure.session_per_size, line_up.candidates.iter().map(|candidate| &candidate.row)));
+    told.notes.extend(trust(line_up.everyone().iter().map(|one| &one.row)));
+    let rows = line_up.candidates.iter().map(|candidate| &candidate.row);
+    told.notes.extend(size_hint(measure.session_per_size, rows));
     let mut engines = reports(&mut line_up, verifications, asked);
     engines.iter_mut().zip(given).for_each(|(engine, given)| engine.given = given);
-    let items = if axis.is_some() { "items" } else { "runs" };
-    let items = if task.is_some() { T::ITEMS } else { items };
+    let items = match (task, &runs.axis) {
+        (Some(_), _) => T::ITEMS,
+        (None, Some(_)) => "items",
+        (None, None) => "runs",
+    };
     let seed = metadata.as_ref().and_then(|metadata| metadata.entries.get("weights.random_init"));
+    let Told { notes, undone, unproven } = told;
+    let Runs { signature, sizes, axis, .. } = runs;
     Ok(Report {
         head: Head {
             network: NAME.to_owned(),
@@ -240,24 +168,119 @@ pub fn evaluate<T: Task>(request: &Request<'_>, task: Option<&T>) -> Result<Repo
         history: Vec::new(),
         file: Some(About { signature, metadata, sizes, batch_axis: axis }),
         items: items.to_owned(),
-        reference: name,
+        reference: name(measure),
         engines,
     }
     .judged())
+}
+
+/// What a reader is told of an evaluation.
+#[derive(Default)]
+pub struct Told {
+    /// What is worth knowing.
+    pub notes: Vec<String>,
+    /// What should not have happened.
+    pub undone: Vec<String>,
+    /// What keeps agreement from proving anything.
+    pub unproven: Vec<String>,
+}
+
+/// The files, each looked over before any runtime sees it.
+struct Files {
+    fingerprint: Fingerprint,
+    model: Ends,
+    /// The one that is right, if that is another.
+    other: Option<Ends>,
+}
+
+impl Files {
+    /// # Errors
+    /// When one of them cannot be read, or leads somewhere outside of its folder.
+    fn of(request: &Request<'_>) -> Result<Self> {
+        let looked_over = |path: &Path| {
+            Survey::of(path).map_err(|error| match error {
+                SurveyError::File(error) => anyhow::Error::new(error),
+                error => anyhow::Error::new(error).context(path.display().to_string()),
+            })
+        };
+        let against = request.measure.against.as_deref();
+        let (survey, other) = (looked_over(request.model)?, against.map(looked_over).transpose()?);
+        let files = [("model", request.model)].into_iter().chain(against.map(|path| ("against", path)));
+        Ok(Self {
+            fingerprint: Fingerprint::take(&files.collect::<Vec<_>>())?,
+            model: Ends::of(request.model, &survey)?,
+            other: against.zip(other).map(|(path, survey)| Ends::of(path, &survey)).transpose()?,
+        })
+    }
+}
+
+/// The reference's name.
+fn name(measure: &Measure) -> String {
+    let against = measure.against.as_ref().map(|path| format!(", {}", path.display()));
+    REFERENCE.to_owned() + &against.unwrap_or_default()
+}
+
+/// Why there are no inputs to time engines on.
+fn unmade(measure: &Measure, error: &InputsError) -> EngineError {
+    EngineError::Run { engine: name(measure), reason: error.to_string() }
+}
+
+/// The batch sizes that can be timed: the reference has run them, or its process is gone and the others are timed.
+///
+/// # Errors
+/// When no inputs can be made, or the reference fails for good.
+fn timed(
+    reference: &mut Contender,
+    runs: &Runs,
+    tried: &[Case],
+    batches: Vec<usize>,
+    measure: &Measure,
+    told: &mut Told,
+) -> Result<Vec<usize>> {
+    let mut kept = Vec::new();
+    for size in batches {
+        let inputs = match runs.timed(tried, size) {
+            Err(error @ InputsError::NotRepeated { .. }) => {
+                told.notes.push(format!("batch {size} is not timed: {error}"));
+                continue;
+            }
+            made => made?,
+        };
+        match if runs.has_run(tried, size) { Ok(()) } else { reference.try_run(&inputs).map(drop) } {
+            Ok(()) => kept.push(size),
+            Err(_) if reference.engine().is_none() => kept.push(size),
+            // Nobody asked for a single item in particular.
+            Err(_) if size == 1 && runs.usual() != 1 && !measure.batches.contains(&1) => {}
+            Err(error) => told.undone.push(format!("the model does not run at batch {size}: {}", sentence(&error))),
+        }
+    }
+    Ok(kept)
+}
+
+/// What is right; `None` if the process that says it is gone, which is told.
+///
+/// # Errors
+/// When the reference fails otherwise.
+fn known(
+    standard: &Standard<'_>,
+    reference: &mut Contender,
+    cases: Vec<Case>,
+    told: &mut Told,
+) -> Result<Option<Expected>> {
+    match expected(standard, reference, cases, told) {
+        Ok(expected) => Ok(Some(expected)),
+        Err(error) if reference.engine().is_none() || is_gone(&error) => {
+            told.undone.push(unjudged(&sentence(error.as_ref())));
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Asks everyone about the items of a task.
 fn ask<T: Task>(line_up: &mut LineUp, task: &T) -> Result<Asked> {
     let progress = Progress::new(T::ITEMS);
     Ok(ask_all(line_up, task, |share| progress.set(share))?)
-}
-
-/// The inputs that a file is made for; nothing where its graph cannot be read here.
-fn made_for(file: &Path, signature: &Signature, metadata: Option<&Metadata>) -> MadeFor {
-    let options = LoadOptions { external_data: false, ..LoadOptions::default() };
-    let model = Model::load_with(file, &options).ok();
-    let ranges = ranges::of(signature, metadata, model.as_ref());
-    MadeFor { ranges, domains: model.map(|model| Domains::of(&model)).unwrap_or_default() }
 }
 
 /// Why there is nothing to compare engines with.
@@ -270,103 +293,19 @@ fn no_reference(error: EngineError, file: &Path) -> anyhow::Error {
     anyhow::Error::new(error).context(format!("there is nothing to compare engines with{hint}"))
 }
 
-/// The inputs that the user gives.
-fn given(signature: &Signature, paths: &[PathBuf]) -> Result<Vec<Case>> {
-    let read = |path: &PathBuf| Ok((path.display().to_string(), inputs(path, signature).context("--inputs")?));
-    paths.iter().map(read).collect()
-}
-
-/// The outputs that the user knows to be right, with the labels of their inputs.
-fn right(signature: &Signature, request: &Request<'_>) -> Result<Vec<Case>> {
-    let (inputs, expected) = (request.inputs, request.expected);
-    if !expected.is_empty() && expected.len() != inputs.len() {
-        bail!(
-            "--expected is given {} times and --inputs {} times; one belongs to the other",
-            expected.len(),
-            inputs.len()
-        );
-    }
-    let read = |(inputs, path): (&PathBuf, &PathBuf)| {
-        Ok((inputs.display().to_string(), outputs(path, signature).context("--expected")?))
-    };
-    inputs.iter().zip(expected).map(read).collect()
-}
-
-/// What engines must give that the user knows to be right; `None` where nothing is known.
-///
-/// # Errors
-/// When the file gives outputs of other types or shapes for these inputs, or does not run on them.
-fn required(
-    reference: &mut Contender,
-    cases: &[Case],
-    right: Vec<Case>,
-    tolerance: Option<f64>,
-) -> Result<Option<Expected>> {
-    let mut known = Vec::new();
-    for (label, outputs) in right {
-        let Some((_, inputs)) = cases.iter().find(|(case, _)| *case == label) else {
-            bail!("--expected: the model does not run on {label}, so its outputs cannot be compared");
-        };
-        let found = reference.try_run(inputs)?;
-        for right in &outputs {
-            let found = found.iter().find(|found| found.name == right.name);
-            if let Some(reason) = found.and_then(|found| unlike(right, found)) {
-                bail!("--expected: {reason} ({label})");
-            }
-        }
-        known.push((label, inputs.clone(), outputs));
-    }
-    let share = tolerance.unwrap_or(SHARE);
-    let known = (!known.is_empty()).then(|| Expected::given("the outputs of --expected", share, known));
-    Ok(known.map(|known| if tolerance.is_some() { known.share(share) } else { known }))
-}
-
-/// How the form of an output differs from what the model gives.
-fn unlike(right: &NamedTensor, found: &NamedTensor) -> Option<String> {
-    let form = |of: &NamedTensor| format!("{} {:?}", of.tensor.elements().element_type(), of.tensor.shape());
-    let differs = form(right) != form(found);
-    differs.then(|| format!("the output `{}` is {}, and the model gives {}", right.name, form(right), form(found)))
-}
-
-/// The sizes of the dynamic axes: as the user says, or those of the user's own inputs, or what the model is made for.
-fn sizes(signature: &Signature, asked: &Sizes, given: Option<&Case>, ranges: &Ranges) -> Result<Sizes> {
-    let mut sizes = given.map(|(_, inputs)| sizes_of(signature, inputs)).unwrap_or_default();
-    sizes.extend(asked.iter().map(|(axis, size)| (axis.clone(), *size)));
-    Ok(base_sizes(signature, &sizes, ranges)?)
-}
-
-/// The axis that counts items.
-fn counted(signature: &Signature, request: &Request<'_>) -> Result<Option<String>> {
-    let axes = dynamic_axes(signature);
-    let axis = match &request.batch_axis {
-        Some(axis) if axes.contains(axis) => Some(axis.clone()),
-        Some(axis) => return Err(InputsError::UnknownAxis { axis: axis.clone(), axes }).context("--batch-axis"),
-        None => batch_axis(signature),
-    };
-    if axis.is_none() && !request.measure.batches.is_empty() {
-        bail!("--batches needs a dynamic axis that counts items, which --batch-axis names; {}", listed(&axes));
-    }
-    Ok(axis)
-}
-
 /// The cases that the reference runs. What it refuses is noted, and what ends it is not passed over.
 ///
 /// # Errors
-/// When it runs none.
-fn runnable(
-    reference: &mut Contender,
-    cases: Vec<Case>,
-    notes: &mut Vec<String>,
-    undone: &mut Vec<String>,
-) -> Result<Vec<Case>> {
-    let mut kept = Vec::new();
+/// When it refuses all.
+fn runnable(reference: &mut Contender, cases: Vec<Case>, told: &mut Told) -> Result<Vec<Case>> {
+    let (mut kept, mut fatal) = (Vec::new(), Vec::new());
     let (mut refused, mut reason) = (Vec::new(), None);
     for (label, inputs) in cases {
         match reference.try_run(&inputs) {
             Ok(_) => kept.push((label, inputs)),
             Err(error @ EngineError::Gone { .. }) => {
-                undone.push(format!("the model does not run at {label}: {}", sentence(&error)));
-                reason.get_or_insert(error);
+                told.undone.push(format!("the model does not run at {label}: {}", sentence(&error)));
+                fatal.push((label, inputs));
             }
             Err(error) => {
                 refused.push(label);
@@ -375,29 +314,32 @@ fn runnable(
         }
     }
     match reason {
-        Some(error) if kept.is_empty() => {
+        Some(error) if kept.is_empty() && fatal.is_empty() => {
             Err(anyhow::Error::new(error).context("the model runs on none of the inputs that were tried"))
         }
-        Some(error) if !refused.is_empty() => {
-            notes.push(format!("the model does not run at {}: {}", refused.join("; "), sentence(&error)));
-            Ok(kept)
+        reason => {
+            if let Some(error) = reason {
+                told.notes.push(format!("the model does not run at {}: {}", refused.join("; "), sentence(&error)));
+            }
+            // Others may run what ends the reference.
+            Ok(if kept.is_empty() { fatal } else { kept })
         }
-        _ => Ok(kept),
     }
 }
 
-/// What is said of outputs whose types are not handled, and if there are no others, why nothing is proven.
-fn unhandled(signature: &Signature) -> (Option<String>, Option<String>) {
+/// Why nothing is proven if no output is of a type that is handled. Those that are not are noted.
+fn unhandled(signature: &Signature, notes: &mut Vec<String>) -> Option<String> {
     let others: Vec<String> = signature
         .outputs
         .iter()
         .filter(|output| output.element.is_none())
         .map(|output| format!("`{}` ({})", output.name, output.kind()))
         .collect();
+    if !others.is_empty() {
+        notes.push(format!("left out, since outputs of their types are not compared: {}", others.join(", ")));
+    }
     let nothing = others.len() == signature.outputs.len();
-    let nothing = nothing.then(|| "the model has no output of a type that can be compared".to_owned());
-    let left_out = format!("left out, since outputs of their types are not compared: {}", others.join(", "));
-    ((!others.is_empty()).then_some(left_out), nothing)
+    nothing.then(|| "the model has no output of a type that can be compared".to_owned())
 }
 
 /// Whether an error tells the end of a process.

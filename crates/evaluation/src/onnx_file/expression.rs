@@ -2,8 +2,14 @@
 
 use super::inputs::Sizes;
 
+/// No exporter writes a longer one, in bytes. It bounds how deep the parser goes.
+const LONGEST: usize = 256;
+
 /// What an expression comes to at these sizes of the axes that it names; `None` if it is none over them, or comes to no size.
 pub fn evaluate(text: &str, sizes: &Sizes) -> Option<usize> {
+    if text.len() > LONGEST {
+        return None;
+    }
     let mut parser = Parser { rest: text.trim(), sizes };
     let value = parser.sum()?;
     parser.rest.is_empty().then(|| usize::try_from(value).ok())?
@@ -108,6 +114,11 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(evaluate(text, &sizes), size, "{text}");
+        }
+        // No depth of nesting is followed that an exporter would not write.
+        assert_eq!(evaluate(&("(".repeat(200) + "batch" + &")".repeat(50)), &sizes), None);
+        for deep in ["(", "-"] {
+            assert_eq!(evaluate(&(deep.repeat(1 << 20) + "batch"), &sizes), None);
         }
     }
 

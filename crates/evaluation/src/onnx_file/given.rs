@@ -235,8 +235,10 @@ fn read(tensor: &onnx_model::Tensor) -> Result<Tensor, String> {
         DataType::U16 => values::<u16>(tensor)?,
         DataType::U8 => values::<u8>(tensor)?,
         DataType::Bool => values::<bool>(tensor)?,
-        _ if narrow::values(tensor).is_some() => narrow::values(tensor).unwrap_or_default().into(),
-        other => return Err(format!("`{}` is of the type {}, which is not handled", tensor.name, other.name())),
+        other => match narrow::values(tensor) {
+            Some(values) => values.into(),
+            None => return Err(format!("`{}` is of the type {}, which is not handled", tensor.name, other.name())),
+        },
     };
     let shape: Vec<usize> = tensor.dims.iter().map(|&size| usize::try_from(size).unwrap_or(usize::MAX)).collect();
     Tensor::new(shape, elements).map_err(|error| error.to_string())

@@ -39,6 +39,7 @@ pub fn judge(
         return found;
     }
     match alternatives(standard, &cases) {
+        Ok(alternatives) if alternatives.is_empty() => {}
         Ok(alternatives) => {
             for (label, outputs) in &alternatives {
                 [&mut *expected, &mut *given].into_iter().flatten().for_each(|one| one.consider(label, outputs));

@@ -11,6 +11,7 @@ pub mod inputs;
 pub mod judge;
 pub mod narrow;
 pub mod ranges;
+pub mod runs;
 pub mod standard;
 pub mod sweep;
 pub mod widened;

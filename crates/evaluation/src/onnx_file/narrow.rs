@@ -6,8 +6,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use onnx_model::{Attribute, DataType, Graph, LoadOptions, Model, Node, TensorData, ValueInfo};
-use tempfile::TempDir;
+use artifact::interrupt::TemporaryFolder;
+use onnx_model::{Attribute, DataType, Graph, Model, Node, Survey, TensorData, ValueInfo};
 
 /// The types that are cast.
 const NARROW: [DataType; 6] =
@@ -19,28 +19,28 @@ pub struct Ends {
     /// What was cast.
     cast: Vec<(String, DataType)>,
     /// Where it lies, if it had to be written.
-    _folder: Option<TempDir>,
+    _folder: Option<TemporaryFolder>,
 }
 
 impl Ends {
-    /// The file itself, or one that has a cast at each narrow end, which lasts as long as this.
+    /// The file itself, or one that has a cast at each narrow end that the survey of it tells of, which lasts as long as this.
     ///
     /// # Errors
     /// When that file cannot be made or written.
-    pub fn of(file: &Path) -> Result<Self> {
+    pub fn of(file: &Path, survey: &Survey) -> Result<Self> {
         let as_it_is = || Self { path: file.to_owned(), cast: Vec::new(), _folder: None };
-        // Whether there are any is known without the weights; what cannot be read here may be read by the engines.
-        let options = LoadOptions { external_data: false, ..LoadOptions::default() };
-        match Model::load_with(file, &options).ok().and_then(|model| with_wide_ends(&model)) {
-            None => Ok(as_it_is()),
-            Some(_) => {
-                let Some((wide, cast)) = with_wide_ends(&Model::load(file)?) else { return Ok(as_it_is()) };
-                let folder = tempfile::tempdir().context("no place for the model with wide ends")?;
-                let path = folder.path().join("wide.onnx");
-                wide.save(&path)?;
-                Ok(Self { path, cast, _folder: Some(folder) })
-            }
+        let is_narrow = |(_, ty): &(String, String)| {
+            let element = ty.split('[').next().unwrap_or_default();
+            NARROW.iter().any(|dtype| dtype.name() == element)
+        };
+        if !survey.inputs.iter().chain(&survey.outputs).any(is_narrow) {
+            return Ok(as_it_is());
         }
+        let Some((wide, cast)) = with_wide_ends(&Model::load(file)?) else { return Ok(as_it_is()) };
+        let folder = TemporaryFolder::new().context("no place for the model with wide ends")?;
+        let path = folder.path().join("wide.onnx");
+        wide.save(&path)?;
+        Ok(Self { path, cast, _folder: Some(folder) })
     }
 
     /// The file to run.

@@ -4,16 +4,17 @@ use std::path::Path;
 
 use crate::contender::Contender;
 use crate::onnx_file::decisions::Decisions;
+use crate::onnx_file::evaluate::Told;
 use crate::onnx_file::widened::Widened;
 use crate::task::Case;
 use crate::verify::{Expected, FACTOR, LANES_FACTOR, PROVING, Widest};
 use anyhow::{Context, Result};
+use artifact::interrupt::TemporaryFolder;
 use engines::engine::EngineError;
 use engines::tensor::NamedTensor;
 use engines::worker::remote::{Launcher, RemoteEngine};
 use float64::to_float64;
 use onnx_model::{DataType, Model};
-use tempfile::TempDir;
 use terminal::failure::sentence;
 use terminal::progress::Progress;
 
@@ -46,8 +47,8 @@ pub struct Standard<'a> {
     pub own: usize,
 }
 
-/// What the file means, in float32 and, where ONNX Runtime has it, in float64. What a reader should know of the limits goes to
-/// `notes`, what should not have happened to `undone`, and what keeps agreement from proving anything to `unproven`.
+/// What the file means, in float32 and, where ONNX Runtime has it, in float64. A reader is told of the limits, of what should not have
+/// happened, and of what keeps agreement from proving anything.
 ///
 /// # Errors
 /// When the reference fails.
@@ -55,9 +56,7 @@ pub fn expected(
     standard: &Standard<'_>,
     reference: &mut Contender,
     cases: Vec<Case>,
-    notes: &mut Vec<String>,
-    undone: &mut Vec<String>,
-    unproven: &mut Vec<String>,
+    told: &mut Told,
 ) -> Result<Expected> {
     let progress = Progress::new("exact results");
     let tolerance = standard.tolerance;
@@ -70,10 +69,10 @@ pub fn expected(
     });
     let expected = match exact {
         Ok(((expected, refused), halves)) => {
-            notes.extend(without_exact(&refused, share));
+            told.notes.extend(without_exact(&refused, share));
             let (expected, other) = expected.fall_back(share);
             for (output, cases) in other {
-                notes.push(format!(
+                told.notes.push(format!(
                     "float32 gives `{output}` with infinite values or in a shape that float64 does not ({}), so the limit there is \
                      {share:.1e} of the largest value",
                     cases.join("; ")
@@ -82,7 +81,7 @@ pub fn expected(
             match tolerance {
                 Some(share) => expected.share(share),
                 None if halves => {
-                    notes.push(format!(
+                    told.notes.push(format!(
                         "the file holds float16, which rounds {HALF_UNITS} times as coarsely as float32, and an engine may compute in \
                          it; --tolerance sets a limit of your own"
                     ));
@@ -94,26 +93,26 @@ pub fn expected(
         }
         Err(error) => {
             let apart = Expected::apart(share, reference.required()?, cases, |share| progress.set(share))?;
-            let told = format!(
+            let why = format!(
                 "float64 does not say how far this file may stray, so the limit is {share:.1e} of the largest value: {}",
                 sentence(error.as_ref())
             );
             // That there is no float64 is in the nature of the file; that it crashes or hangs is not.
             match error.downcast_ref::<EngineError>() {
-                Some(EngineError::Gone { .. }) => undone.push(told),
-                _ => notes.push(told),
+                Some(EngineError::Gone { .. }) => told.undone.push(why),
+                _ => told.notes.push(why),
             }
             apart
         }
     };
     if let Some(case) = expected.not_finite() {
-        notes.push(format!("the model itself gives values that are no finite numbers ({case})"));
+        told.notes.push(format!("the model itself gives values that are no finite numbers ({case})"));
     }
-    let told = expected.unproven(tolerance.is_some(), standard.own);
+    let doubts = expected.unproven(tolerance.is_some(), standard.own);
     if tolerance.is_none() {
-        notes.extend(wide(&expected, told.is_empty()));
+        told.notes.extend(wide(&expected, doubts.is_empty()));
     }
-    unproven.extend(told);
+    told.unproven.extend(doubts);
     Ok(expected.called(&reference.row.engine))
 }
 
@@ -127,7 +126,7 @@ pub fn alternatives(
     cases: &[(String, Vec<NamedTensor>)],
 ) -> Result<Vec<(String, Vec<Vec<NamedTensor>>)>> {
     let Some(decisions) = Decisions::of(&Model::load(standard.file)?) else { return Ok(Vec::new()) };
-    let folder = tempfile::tempdir().context("no place for the model in float64")?;
+    let folder = TemporaryFolder::new().context("no place for the model in float64")?;
     let [native, exact] = ["float32.onnx", "float64.onnx"].map(|name| folder.path().join(name));
     decisions.model.save(&native)?;
     to_float64(&decisions.model)?.save(&exact)?;
@@ -177,13 +176,13 @@ struct Exact {
     /// Whether the file itself has numbers of 16 bits.
     halves: bool,
     /// Where the rewritten file lies.
-    _folder: TempDir,
+    _folder: TemporaryFolder,
 }
 
 impl Standard<'_> {
     /// Rewrites the file to float64 and loads it.
     fn exact(&self) -> Result<Exact> {
-        let folder = tempfile::tempdir().context("no place for the model in float64")?;
+        let folder = TemporaryFolder::new().context("no place for the model in float64")?;
         let path = folder.path().join("float64.onnx");
         // Both models are gone before the engine takes the memory for its own.
         let halves = {

@@ -91,7 +91,9 @@ impl ExpectedOutput {
                 // An output of 16 bits is rounded once, whatever went before: half a unit is not to be multiplied.
                 let rounding = if self.element.size() == 2 { unit / 2.0 } else { 0.0 };
                 let beyond = (self.native_error - rounding).max(0.0);
-                (multiple * luck(self.native.elements().len()) * beyond).max(FLOOR_ULP * unit)
+                let lucky = multiple * luck(self.native.elements().len()) * beyond;
+                // Errors of more units are no luck.
+                (multiple * beyond).max(lucky.min(multiple * FLOOR_ULP * unit)).max(FLOOR_ULP * unit)
             }
         };
     }

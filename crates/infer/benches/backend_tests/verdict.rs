@@ -9,6 +9,7 @@ use engines::session::{Optimization, Session, SessionOptions};
 use engines::tensor::{NamedTensor, Tensor};
 use evaluation::onnx_file::given::{inputs, outputs};
 use evaluation::onnx_file::narrow::Ends;
+use onnx_model::Survey;
 
 use crate::outcome::Outcome;
 
@@ -27,7 +28,7 @@ pub struct Bench<'a> {
     pub root: &'a Path,
     /// The program `infer`.
     pub program: PathBuf,
-    /// ONNX Runtime, in this process: what would crash it has crashed a worker of the evaluation before.
+    /// ONNX Runtime, in this process. What has ended a worker of the evaluation is not given to it.
     pub runtime: Runtime,
 }
 
@@ -56,7 +57,11 @@ impl Bench<'_> {
             Ok(verdict) => verdict,
             Err(error) => Verdict::Refused(error.to_string()),
         };
-        match (verdict, self.runtime(&model, &data)) {
+        let found = match &verdict {
+            Verdict::Refused(reason) if reason.contains("its process") => Found::Unknown,
+            _ => self.runtime(&model, &data),
+        };
+        match (verdict, found) {
             (Verdict::Passed, Found::Right) => Outcome::Passed,
             (Verdict::Failed(reason), Found::Wrong) => Outcome::FailedFairly(reason),
             (Verdict::NotProven(reason), Found::Right) => Outcome::NotProven(reason),
@@ -94,7 +99,10 @@ impl Bench<'_> {
     /// What the runtime gives, by ONNX's measure.
     fn runtime(&self, model: &Path, data: &Path) -> Found {
         let options = SessionOptions { optimization: Optimization::None, ..SessionOptions::default() };
-        let Ok(ends) = Ends::of(model) else { return Found::Unknown };
+        let Ok(ends) = Survey::of(model).map_err(anyhow::Error::from).and_then(|survey| Ends::of(model, &survey))
+        else {
+            return Found::Unknown;
+        };
         let mut session = match Session::open(&self.runtime, ends.path(), options) {
             Ok(session) => session,
             Err(error) => return Found::Refuses(plain(&error.to_string())),

@@ -181,7 +181,7 @@ pub fn conclude(failed: &[Unopened], agree: bool, otherwise: &str) -> Result<Exi
     match names.is_empty() {
         true if agree => Ok(ExitCode::SUCCESS),
         true => bail!("{otherwise}"),
-        false => bail!("{} could not be opened; the other results are above", names.join(", ")),
+        false => bail!("{} gave no answers; the other results are above", names.join(", ")),
     }
 }
 
