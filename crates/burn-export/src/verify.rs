@@ -22,7 +22,7 @@ use engines::session::{Session, SessionOptions};
 use engines::tensor::NamedTensor;
 use evaluation::onnx_file::inputs::InputsError;
 use evaluation::onnx_file::standard::SHARE;
-use evaluation::verify::{Expected, Verification};
+use evaluation::verify::{Expected, NotFinite, Verification};
 
 use crate::capture::{ModelInputs, ModelOutputs};
 use crate::error::ExportError;
@@ -64,13 +64,8 @@ pub enum VerifyError {
         reasons: Vec<String>,
     },
     /// The module itself gives infinities or NaN.
-    #[error(
-        "the module itself gives values that are no finite numbers ({case}): its weights hold NaN or infinity, or it overflows"
-    )]
-    NotFinite {
-        /// The first such case.
-        case: String,
-    },
+    #[error(transparent)]
+    NotFinite(#[from] NotFinite),
     /// A size is asked for that the axis does not have, or the axis itself is not there.
     #[error("{reason}")]
     Size {
@@ -207,9 +202,7 @@ impl ExportedModel {
             let mut exact = Beside::exact(self, module, &forward);
             expected(&mut native, &mut exact, cases)?
         };
-        if let Some(case) = expected.not_finite() {
-            return Err(VerifyError::NotFinite { case: case.to_string() });
-        }
+        expected.require_finite("the module")?;
         let reasons = expected.unproven(false, 0);
         if !reasons.is_empty() {
             return Err(VerifyError::Unproven { reasons });
