@@ -38,7 +38,7 @@ impl Gpt2 {
     pub fn forward(&self, ids: Tensor<2, Int>) -> Tensor<3> {
         let [batch, length] = ids.dims();
         let device = ids.device();
-        let places = self.places.weight.val().slice([0..length]).unsqueeze::<3>();
+        let places = self.places.weight.val().slice(0..length).unsqueeze::<3>();
         let mut x = self.words.forward(ids) + places;
         let later = Tensor::<2, Bool>::tril_mask([length, length], 0, &device).unsqueeze::<4>();
         for layer in 0..2 {

@@ -9,6 +9,7 @@ use engines::engine::Engine;
 use engines::tensor::{NamedTensor, Tensor};
 use evaluation::random::uniform;
 use models::bert::BertConfig;
+use models::mnist_cnn::CLASSES;
 use models::weights::Checkpoint;
 use networks::engine::BurnEngine;
 use networks::network::Network as Declared;
@@ -57,7 +58,7 @@ pub(crate) fn export(root: &Path, folder: &Path) -> Result<Vec<(Network, Vec<Exp
     let trained = root.join("artifacts/mnist/model.safetensors");
     let (digits, about) = match trained.is_file() {
         true => (MnistCnn::load(&Checkpoint::open(&trained)?, &device)?.0, "trained here"),
-        false => (MnistCnn::random(&(), 1, &device), "random weights"),
+        false => (MnistCnn::random(1, &device), "random weights"),
     };
     let published = root.join("datasets/efficientnet-lite0/efficientnet-lite0-57934424.pth");
     let (pictures, _) = EfficientNetLite0::load(&Checkpoint::open(&published)?, &device)?;
@@ -72,7 +73,7 @@ pub(crate) fn export(root: &Path, folder: &Path) -> Result<Vec<(Network, Vec<Exp
     };
     let questions = <BertForQuestionAnswering as Declared>::random(&shape, 1, &device);
     Ok(vec![
-        of(("mnist", format!("the MNIST CNN, {about}")), digits, (), images(1, 28)?, folder)?,
+        of(("mnist", format!("the MNIST CNN, {about}")), digits, CLASSES, images(1, 28)?, folder)?,
         of(
             ("efficientnet-lite0", "EfficientNet-Lite0 with its published weights".to_owned()),
             pictures,
