@@ -43,7 +43,7 @@ Examples:
   cargo xtask predict mnist --index 100
   cargo xtask test           every test and lint
 
-Relative paths start at the workspace's root.")]
+A relative path is looked for where you stand, then at the workspace's root.")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -68,6 +68,14 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    if let Ok(folder) = std::env::current_dir() {
+        // SAFETY: no other thread has been started yet.
+        unsafe { std::env::set_var(cli::path::STANDS_IN, folder) };
+    }
+    if let Err(error) = std::env::set_current_dir(workspace::root()) {
+        note(format_args!("{} cannot be entered: {error}", workspace::root().display()));
+        return ExitCode::FAILURE;
+    }
     terminal::program::end(dispatch(Arguments::parse().command))
 }
 

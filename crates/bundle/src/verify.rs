@@ -272,6 +272,9 @@ fn difference(found: &[NamedTensor], expected: &[NamedTensor]) -> Result<f64, St
                 found.name, expected.name
             ));
         }
+        if found.tensor.is_other_text(&expected.tensor) {
+            largest = f64::INFINITY;
+        }
         let (found, expected) = (found.tensor.to_f64(), expected.tensor.to_f64());
         let scale = expected.iter().fold(0.0_f64, |most, value| most.max(value.abs())).max(f64::MIN_POSITIVE);
         for (a, b) in found.iter().zip(&expected) {
@@ -296,7 +299,7 @@ fn doubled(tensors: &[NamedTensor]) -> Result<Vec<NamedTensor>, String> {
 }
 
 fn twice(elements: &Elements) -> Elements {
-    engines::each!(elements, values => values.repeat(2).into())
+    engines::each!(elements, values => [values.as_slice(), values].concat().into())
 }
 
 fn json<T: DeserializeOwned>(folder: &Path, place: &str) -> Result<T, String> {

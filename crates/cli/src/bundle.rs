@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use catalogue::NetworkId;
 use clap::Args;
 
+use crate::path::{reading, writing};
 use crate::sandbox::SandboxArgs;
 use crate::task::{FileTaskArgs, TaskArgs};
 use crate::train::positive;
@@ -33,14 +34,14 @@ pub struct BundleArgs {
     #[command(flatten)]
     pub file: FileTaskArgs,
     /// Check this bundle whole; write nothing.
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["network", "out", "onnx", "evaluation", "images", "weights"])]
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["network", "out", "onnx", "evaluation", "images", "weights"], value_parser = reading())]
     pub verify: Option<PathBuf>,
     /// The folder.
     #[command(flatten)]
     pub folder: BundleOptions,
     /// The weights of the file: for questions the Hugging Face folder with configuration and tokenizer [default: where they are
     /// trained or fetched to]
-    #[arg(long, visible_alias = "hf-dir", value_name = "PATH")]
+    #[arg(long, visible_alias = "hf-dir", value_name = "PATH", value_parser = reading())]
     pub weights: Option<PathBuf>,
     /// The data of the example: the first digit or picture. Without --image a picture is made up, which the manifest says.
     #[command(flatten)]
@@ -57,13 +58,13 @@ pub struct BundleArgs {
 #[derive(Debug, Clone, Args)]
 pub struct BundleOptions {
     /// Where the bundle goes [default: artifacts/bundle/NETWORK]
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", value_parser = writing())]
     pub out: Option<PathBuf>,
     /// The ONNX file [default: artifacts/NETWORK/NETWORK.onnx]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = reading())]
     pub onnx: Option<PathBuf>,
     /// The evaluation of that file [default: artifacts/NETWORK/eval.json]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = reading())]
     pub evaluation: Option<PathBuf>,
     /// The most items that Triton may put together in a batch.
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = positive)]

@@ -7,6 +7,7 @@ use catalogue::NetworkId;
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
+use crate::path::{reading, writing};
 use crate::sandbox::SandboxArgs;
 use crate::task::{FileTaskArgs, TaskArgs};
 use crate::train::{positive, threads};
@@ -37,20 +38,20 @@ pub struct EvalArgs {
     #[arg(value_name = "NETWORK", conflicts_with = "onnx", required_unless_present = "onnx")]
     pub network: Option<EvalTarget>,
     /// The ONNX file of the network [default: artifacts/NETWORK/NETWORK.onnx]
-    #[arg(long, value_name = "FILE", requires = "network", conflicts_with = "onnx")]
+    #[arg(long, value_name = "FILE", requires = "network", conflicts_with = "onnx", value_parser = reading())]
     pub model: Option<PathBuf>,
     /// The weights that the ONNX file was made from, for Burn: a file, or a Hugging Face folder with configuration and tokenizer
     /// [default: where they are trained or fetched to]
-    #[arg(long, visible_alias = "hf-dir", value_name = "PATH", requires = "network", conflicts_with = "onnx")]
+    #[arg(long, visible_alias = "hf-dir", value_name = "PATH", requires = "network", conflicts_with = "onnx", value_parser = reading())]
     pub weights: Option<PathBuf>,
     /// Digits and questions: only the first N.
     #[arg(long, value_name = "N", value_parser = positive, requires = "network", conflicts_with = "onnx")]
     pub limit: Option<usize>,
     /// Questions: SQuAD 1.1 or 2.0 in its own format, for exact match and F1 by the official definition.
-    #[arg(long, value_name = "FILE", requires = "network", conflicts_with = "onnx")]
+    #[arg(long, value_name = "FILE", requires = "network", conflicts_with = "onnx", value_parser = reading())]
     pub squad: Option<PathBuf>,
     /// Questions: where Burn's answers go, as SQuAD's official script reads them: JSON from question identifier to text.
-    #[arg(long, value_name = "FILE", requires = "squad")]
+    #[arg(long, value_name = "FILE", requires = "squad", value_parser = writing())]
     pub predictions: Option<PathBuf>,
     /// Questions: tokens in each sequence that is timed [default: 128, or as many as the network takes if that is fewer]
     #[arg(long, value_name = "N", value_parser = positive, requires = "network", conflicts_with = "onnx")]
@@ -66,7 +67,7 @@ pub struct EvalArgs {
     pub file_task: FileTaskArgs,
     /// Where the report goes, as JSON with every sample [default: artifacts/NETWORK/eval.json, with --onnx
     /// artifacts/report/onnx.json]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = writing())]
     pub out: Option<PathBuf>,
     /// How it is measured.
     #[command(flatten)]
@@ -121,7 +122,7 @@ impl ValueEnum for EvalTarget {
 #[derive(Debug, Clone, Args)]
 pub struct EvalOnnxArgs {
     /// Compare and time every engine on this ONNX file, whatever network it is. The options below are for it.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = reading())]
     pub onnx: Option<PathBuf>,
     /// The size of a dynamic axis. If not given it is that of --inputs, the least that the exporter says, at least 16 pixels and twice
     /// the strides for an image, or 1. An axis without a name is INPUT.INDEX, as in `x.0`. May be repeated.
@@ -134,7 +135,7 @@ pub struct EvalOnnxArgs {
     pub batch_axis: Option<String>,
     /// Inputs of your own, which are validated besides random ones in the range of the operators that take them, and whose sizes are the default for --shape: a .safetensors file with a tensor for each
     /// input by its name, or a folder with ONNX's input_0.pb, input_1.pb, …. May be repeated.
-    #[arg(long = "inputs", value_name = "PATH", requires = "onnx")]
+    #[arg(long = "inputs", value_name = "PATH", requires = "onnx", value_parser = reading())]
     pub inputs: Vec<PathBuf>,
     /// Validate and time the inputs of --inputs alone, and make up none.
     #[arg(long, requires = "inputs")]
@@ -142,7 +143,7 @@ pub struct EvalOnnxArgs {
     /// The outputs that you know to be right for the inputs of --inputs, one PATH for each in the same order: a .safetensors file with
     /// a tensor for each output by its name, or a folder with ONNX's output_0.pb, output_1.pb, …. Every engine is compared with them,
     /// too; the limit is --tolerance, or 1e-3 of the largest value.
-    #[arg(long = "expected", value_name = "PATH", requires = "inputs")]
+    #[arg(long = "expected", value_name = "PATH", requires = "inputs", value_parser = reading())]
     pub expected: Vec<PathBuf>,
     /// Let engines stray from the reference by this share of the largest value of an output, however far float32 strays.
     ///
@@ -206,7 +207,7 @@ pub struct MeasureArgs {
     #[arg(long, value_enum, value_name = "NAME,…", value_delimiter = ',')]
     pub scenario: Vec<ScenarioName>,
     /// Compare the times with those of an earlier report. Only a change beyond the noise counts.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = reading())]
     pub compare: Option<PathBuf>,
     /// Fail if an engine has become slower than in the report that --compare names.
     #[arg(long, requires = "compare")]
@@ -222,7 +223,7 @@ pub struct MeasureArgs {
     /// Take another ONNX file for the reference: an export of the same weights that is right. Its nodes are what --bisect
     /// compares with, and with --onnx its outputs are what engines are judged by. Without it the file is its own reference,
     /// which shows where an engine departs from the file.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = reading())]
     pub against: Option<PathBuf>,
     /// Succeed where no engine failed, even if their agreement proves nothing: where an output is zero, empty or no number on all
     /// inputs, or its limit is above a tenth of its largest value.

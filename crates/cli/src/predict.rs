@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use catalogue::{NetworkId, TaskKind};
 use clap::Args;
 
+use crate::path::reading;
 use crate::sandbox::SandboxArgs;
 use crate::task::{FileTaskArgs, TaskArgs};
 use crate::train::{positive, threads};
@@ -28,7 +29,7 @@ pub struct PredictArgs {
     #[arg(required_unless_present = "onnx", conflicts_with = "onnx")]
     pub network: Option<NetworkId>,
     /// An ONNX file from anywhere instead, for what --task says.
-    #[arg(long, value_name = "FILE", requires = "kind", conflicts_with_all = ["model", "weights"])]
+    #[arg(long, value_name = "FILE", requires = "kind", conflicts_with_all = ["model", "weights"], value_parser = reading())]
     pub onnx: Option<PathBuf>,
     /// What the file is for.
     #[command(flatten)]
@@ -43,10 +44,10 @@ pub struct PredictArgs {
     #[arg(long, value_name = "TEXT", conflicts_with = "jsonl")]
     pub context: Option<String>,
     /// Questions: the file that holds the text, instead of --context.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["context", "jsonl"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["context", "jsonl"], value_parser = reading())]
     pub context_file: Option<PathBuf>,
     /// Questions: a file of many: a JSON object with `question` and `context` in each line.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = reading())]
     pub jsonl: Option<PathBuf>,
     /// Questions: take the most likely start and the most likely end, each by itself, as the article does.
     #[arg(long, conflicts_with_all = ["top", "max_answer_tokens"])]
@@ -61,11 +62,11 @@ pub struct PredictArgs {
     #[command(flatten)]
     pub engines: Engines,
     /// The ONNX file [default: artifacts/NETWORK/NETWORK.onnx]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = reading())]
     pub model: Option<PathBuf>,
     /// The weights that the ONNX file was made from, for Burn: a file, or a Hugging Face folder with configuration and tokenizer
     /// [default: where they are trained or fetched to]
-    #[arg(long, visible_alias = "hf-dir", value_name = "PATH")]
+    #[arg(long, visible_alias = "hf-dir", value_name = "PATH", value_parser = reading())]
     pub weights: Option<PathBuf>,
     /// Print the result as JSON instead of text.
     #[arg(long)]

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use catalogue::{DATASETS, NetworkId, TaskKind};
 use clap::{Args, ValueEnum};
 
+use crate::path::reading;
 use crate::train::positive;
 
 /// What a network is asked about. Which of these options hold depends on what the network is for.
@@ -14,15 +15,15 @@ use crate::train::positive;
 pub struct TaskArgs {
     /// Digits: the folder with the test images, in MNIST's format [default: datasets/mnist]. Pictures, in eval: a folder of pictures
     /// whose classes are known, FOLDER/CLASS/PICTURE.
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", value_parser = reading())]
     pub data: Option<PathBuf>,
-    /// Pictures: a picture (PNG, JPEG, GIF, BMP, WebP) or a folder of pictures; may be given several times. In predict also a
+    /// Pictures: a picture (PNG, JPEG, GIF, BMP, TIFF, WebP) or a folder of pictures; may be given several times. In predict also a
     /// digit, light on dark or dark on light.
-    #[arg(long = "image", value_name = "PATH")]
+    #[arg(long = "image", value_name = "PATH", value_parser = reading())]
     pub images: Vec<PathBuf>,
     /// Pictures: the names of the classes, as JSON or with a name in each line; without the file they go by their numbers
     /// [default: datasets/imagenet-labels/labels.json for 1,000 classes]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = reading())]
     pub labels: Option<PathBuf>,
     /// Questions: how long an answer may be, in tokens [default: 30]
     #[arg(long, value_name = "N", value_parser = positive)]

@@ -110,7 +110,12 @@ impl<'a, M: Module, F> Beside<'a, M, F> {
     /// `forward` makes: Burn computes with no two types.
     fn data(&self, spec: &InputSpec, input: &NamedTensor) -> TensorData {
         let shape = input.tensor.shape().to_vec();
-        let data = each!(input.tensor.elements(), elements => TensorData::new(elements.clone(), shape));
+        let data = each!(
+            input.tensor.elements(),
+            elements => TensorData::new(elements.clone(), shape),
+            // No module of Burn's takes text.
+            _texts => TensorData::new(input.tensor.to_f64(), shape)
+        );
         match data.dtype() {
             dtype if self.exact && dtype.is_float() => data.convert_dtype(DType::F64),
             dtype if spec.dtype.is_none() && dtype.is_int() => data.convert_dtype(own_integer()),
@@ -121,10 +126,9 @@ impl<'a, M: Module, F> Beside<'a, M, F> {
 
 /// A result under the name of an output.
 fn named(info: &TensorInfo, data: &TensorData) -> Result<NamedTensor, VerifyError> {
+    let unknown = || VerifyError::ElementType { name: info.name.clone(), dtype: format!("{:?}", data.dtype()) };
     let dtype = data_type(data.dtype(), || info.name.clone()).ok();
-    let Some(own) = dtype.and_then(|dtype| ElementType::try_from(dtype).ok()) else {
-        return Err(VerifyError::ElementType { name: info.name.clone(), dtype: format!("{:?}", data.dtype()) });
-    };
+    let own = dtype.and_then(|dtype| ElementType::try_from(dtype).ok()).ok_or_else(unknown)?;
     let element = match (own, info.element) {
         // Integers that Burn makes by itself are int64 in a file, and on the CPU backend int32.
         (ElementType::Int32, Some(ElementType::Int64)) => ElementType::Int64,
@@ -132,18 +136,19 @@ fn named(info: &TensorInfo, data: &TensorData) -> Result<NamedTensor, VerifyErro
         (ElementType::Uint8, Some(ElementType::Bool)) => ElementType::Bool,
         (own, _) => own,
     };
-    let tensor = Tensor::new(data.shape().to_vec(), elements(data, element));
+    let tensor = Tensor::new(data.shape().to_vec(), elements(data, element).ok_or_else(unknown)?);
     Ok(NamedTensor::new(&info.name, tensor.map_err(|error| VerifyError::Inputs(error.into()))?))
 }
 
-fn elements(data: &TensorData, element: ElementType) -> Elements {
+/// The elements in this type; Burn has no text.
+fn elements(data: &TensorData, element: ElementType) -> Option<Elements> {
     fn all<E: Element>(data: &TensorData) -> Elements
     where
         Elements: From<Vec<E>>,
     {
         data.iter::<E>().collect::<Vec<E>>().into()
     }
-    match element {
+    Some(match element {
         ElementType::Float => all::<f32>(data),
         ElementType::Double => all::<f64>(data),
         ElementType::Float16 => all::<f16>(data),
@@ -157,7 +162,8 @@ fn elements(data: &TensorData, element: ElementType) -> Elements {
         ElementType::Uint16 => all::<u16>(data),
         ElementType::Uint8 => all::<u8>(data),
         ElementType::Bool => all::<bool>(data),
-    }
+        ElementType::String => return None,
+    })
 }
 
 impl<M: Module, F> Engine for Beside<'_, M, F> {

@@ -108,6 +108,7 @@ pub(super) fn signature(model: &ExportedModel) -> Signature {
             name: value.name.clone(),
             element: ty.and_then(|ty| ElementType::try_from(ty.dtype).ok()),
             other: None,
+            container: None,
             shape: dims.iter().map(dimension).collect(),
         }
     };
@@ -218,9 +219,8 @@ fn highest(element: ElementType) -> Option<u32> {
         ElementType::Int8 => Some(i8::MAX.unsigned_abs().into()),
         ElementType::Uint16 => Some(u16::MAX.into()),
         ElementType::Uint8 => Some(u8::MAX.into()),
-        ElementType::Float | ElementType::Double | ElementType::Float16 | ElementType::Bfloat16 | ElementType::Bool => {
-            None
-        }
+        ElementType::Float | ElementType::Double | ElementType::Float16 | ElementType::Bfloat16 => None,
+        ElementType::Bool | ElementType::String => None,
     }
 }
 
@@ -239,9 +239,12 @@ fn whole(tensor: &Tensor, range: &Range<u32>, seed: u64) -> Tensor {
         Elements::U32(_) => drawn().collect::<Vec<_>>().into(),
         Elements::U16(_) => drawn().map(|number| number as u16).collect::<Vec<_>>().into(),
         Elements::U8(_) => drawn().map(|number| number as u8).collect::<Vec<_>>().into(),
-        Elements::F32(_) | Elements::F64(_) | Elements::F16(_) | Elements::BF16(_) | Elements::Bool(_) => {
-            return tensor.clone();
-        }
+        Elements::F32(_)
+        | Elements::F64(_)
+        | Elements::F16(_)
+        | Elements::BF16(_)
+        | Elements::Bool(_)
+        | Elements::Text(_) => return tensor.clone(),
     };
     Tensor::new(tensor.shape(), elements).unwrap_or_else(|_| tensor.clone())
 }

@@ -332,7 +332,7 @@ fn unhandled(signature: &Signature, notes: &mut Vec<String>) -> Option<String> {
     let others: Vec<String> = signature
         .outputs
         .iter()
-        .filter(|output| output.element.is_none())
+        .filter(|output| !output.is_handled())
         .map(|output| format!("`{}` ({})", output.name, output.kind()))
         .collect();
     if !others.is_empty() {

@@ -68,7 +68,7 @@ impl ExpectedOutput {
         self.exact.is_none()
     }
 
-    /// Whether it is a whole number or a truth value.
+    /// Whether it is a whole number, a truth value or text.
     pub fn is_whole(&self) -> bool {
         !self.element.is_float()
     }
@@ -177,8 +177,12 @@ impl ExpectedOutput {
 
 impl ExpectedOutput {
     /// The largest difference of whole numbers from the right ones, where they are not those of float32 either: a choice between two
-    /// values that are nearly the same may fall either way. Infinite if shapes or types differ.
+    /// values that are nearly the same may fall either way. Infinite if shapes or types differ; 1 for other text.
     fn unlike(&self, found: &Tensor) -> f64 {
+        if self.element == ElementType::String {
+            let other = found.shape() != self.native.shape() || found.is_other_text(&self.native);
+            return f64::from(u8::from(other));
+        }
         let whole = [found, &self.native, self.right()]
             .map(|tensor| tensor.to_whole().filter(|_| tensor.shape() == found.shape()));
         let [Some(found), Some(native), Some(right)] = whole else { return f64::INFINITY };
@@ -218,6 +222,7 @@ fn differs((a, b): (&f64, &f64)) -> bool {
 fn distance(a: &Tensor, b: &Tensor) -> f64 {
     let (values, others) = (a.to_f64(), b.to_f64());
     match a.shape() == b.shape() {
+        true if a.is_other_text(b) => 1.0,
         true => values.iter().zip(&others).fold(0.0, |most, pair| match pair {
             pair if differs(pair) => f64::INFINITY,
             (a, b) if a.is_finite() && b.is_finite() => most.max((a - b).abs()),

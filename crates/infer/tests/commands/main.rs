@@ -3,6 +3,7 @@
 mod any_model;
 mod bisect;
 mod bundle;
+mod containers;
 mod doctor;
 mod eval;
 mod float64;

@@ -220,21 +220,6 @@ fn other_types_are_called_by_their_names() {
     assert!(message.starts_with(expected), "{message}{}", text(&output.stdout));
 }
 
-/// Where nothing was compared nothing failed, and nothing is proven.
-#[test]
-fn a_model_that_gives_text_alone_proves_nothing() {
-    let folder = Folder::new();
-    let axes = [Dim::symbol("batch")];
-    let graph = Graph::new("text").input(float("x", &axes)).output(ValueInfo::new("y", DataType::String, axes));
-    let graph = graph.node(Node::new("Cast").input("x").output("y").attribute("to", DataType::String));
-    let model = folder.model("text.onnx", 13, graph);
-    let output = folder.evaluate(&model, &[]);
-    let shown = text(&output.stdout);
-    assert_eq!(output.status.code(), Some(1), "{shown}{}", text(&output.stderr));
-    assert!(shown.contains("NOT PROVEN: the model has no output of a type that can be compared.\n"), "{shown}");
-    assert!(!shown.contains("FAILED") && folder.evaluate(&model, &["--accept-unproven"]).status.success(), "{shown}");
-}
-
 /// Adds the columns of x and makes a whole number of the sum, times `factor`. By hand: of 2^24, 1 and -2^24 float32 gives 0 from the
 /// left, since 2^24 + 1 is rounded to 2^24, and 1 from the right, as it is.
 fn sum(from_the_left: bool, factor: f32) -> Graph {
