@@ -27,9 +27,12 @@ Examples:
   cargo xtask bench harness                    what the harness of `eval` costs beside a bare loop and Python
   cargo xtask bench size                       the export of networks of 1.3 and 3 GB: seconds and memory
   cargo xtask bench backend-tests              ONNX's own tests of operators, each through `eval --onnx`: counts by outcome
+  cargo xtask bench consumers                  our files in other programs: OpenVINO, OpenCV, rten and others
+  cargo xtask bench consumers -- --programs openvino,rten
   cargo xtask bench bert-large                 BERT-large loaded, exported and asked in three engines: seconds and memory
 
-Results with their dates are kept in docs/benchmarks.md, those of backend-tests in docs/validation.md.")]
+Results with their dates are kept in docs/benchmarks.md, those of backend-tests in docs/validation.md, those of
+consumers in docs/consumers.md.")]
 pub struct BenchArgs {
     /// What is measured.
     #[arg(value_enum)]
@@ -65,6 +68,8 @@ enum Benchmark {
     Size,
     /// BERT-large from its weights to an answer, in Burn, candle and ONNX Runtime.
     BertLarge,
+    /// Our files in other programs, each installed in an environment of its own; writes docs/consumers.md.
+    Consumers,
     /// The node tests of ONNX's backend tests, evaluated one by one.
     BackendTests,
 }
@@ -105,6 +110,11 @@ pub fn bench(arguments: &BenchArgs) -> Result<ExitCode> {
         Benchmark::BertLarge => {
             need("onnxruntime")?;
             run("bert_large", None, &arguments.options)
+        }
+        Benchmark::Consumers => {
+            need("onnxruntime")?;
+            need("efficientnet-lite0")?;
+            run("consumers", None, &arguments.options)
         }
         Benchmark::BackendTests => {
             need("onnxruntime")?;

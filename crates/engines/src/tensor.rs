@@ -3,6 +3,7 @@
 use std::fmt;
 
 use half::{bf16, f16};
+use onnx_model::DataType;
 use serde::{Deserialize, Serialize};
 
 /// A tensor, row-major. The elements are as many as the shape says.
@@ -305,6 +306,35 @@ macro_rules! elements_from {
 
 elements_from!(f32 => F32, f64 => F64, f16 => F16, bf16 => BF16, i64 => I64, i32 => I32, i16 => I16, i8 => I8);
 elements_from!(u64 => U64, u32 => U32, u16 => U16, u8 => U8, bool => Bool, String => Text);
+
+/// An element type of ONNX that no engine takes or gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no engine takes or gives the element type {0:?}")]
+pub struct UnknownElement(pub DataType);
+
+impl TryFrom<DataType> for ElementType {
+    type Error = UnknownElement;
+
+    fn try_from(dtype: DataType) -> Result<Self, UnknownElement> {
+        Ok(match dtype {
+            DataType::F32 => Self::Float,
+            DataType::F64 => Self::Double,
+            DataType::F16 => Self::Float16,
+            DataType::BF16 => Self::Bfloat16,
+            DataType::I64 => Self::Int64,
+            DataType::I32 => Self::Int32,
+            DataType::I16 => Self::Int16,
+            DataType::I8 => Self::Int8,
+            DataType::U64 => Self::Uint64,
+            DataType::U32 => Self::Uint32,
+            DataType::U16 => Self::Uint16,
+            DataType::U8 => Self::Uint8,
+            DataType::Bool => Self::Bool,
+            DataType::String => Self::String,
+            other => return Err(UnknownElement(other)),
+        })
+    }
+}
 
 impl ElementType {
     /// Whether it is a floating-point type.

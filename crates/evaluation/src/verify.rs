@@ -55,6 +55,18 @@ struct ExpectedCase {
     outputs: Vec<ExpectedOutput>,
 }
 
+/// A network gives infinities or NaN by itself.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{what} itself gives values that are no finite numbers ({case}): its weights hold NaN or infinity, or it overflows"
+)]
+pub struct NotFinite {
+    /// The network, in a word with its article.
+    pub what: &'static str,
+    /// The first such case.
+    pub case: String,
+}
+
 /// Outputs of which something is to be said, with the labels of the cases that it is said of.
 pub type Told = Vec<(String, Vec<String>)>;
 
@@ -294,6 +306,14 @@ impl Expected {
     /// shape.
     fn native_error(&self) -> f64 {
         self.outputs().fold(0.0, |most, (_, output)| most.max(output.native_error))
+    }
+
+    /// Whether the network, which `what` names (`the network`), gives finite numbers by itself.
+    ///
+    /// # Errors
+    /// When it does not: nothing can be compared with them.
+    pub fn require_finite(&self, what: &'static str) -> Result<(), NotFinite> {
+        self.not_finite().map_or(Ok(()), |case| Err(NotFinite { what, case: case.to_owned() }))
     }
 
     /// The first case in which the framework itself gives a value that is no finite number, in either precision.
