@@ -125,7 +125,7 @@ impl fmt::Display for Proof {
             Some(reason) => writeln!(
                 f,
                 "Verified under {runtime} against Burn in float32 alone: float64 could not be had, since {reason}. How far Burn's float32 \
-                 strays is not known, so it stands as 0 here, and the limit is a share of the largest value of what it gives"
+                 deviates is not known, so it stands as 0 here, and the limit is a share of the largest value of what it gives"
             )?,
         }
         f.write_str(&self.verification.table("Burn"))
