@@ -78,8 +78,7 @@ fn main() -> ExitCode {
         return status;
     }
     if let Ok(folder) = std::env::current_dir() {
-        // SAFETY: no other thread has been started yet.
-        unsafe { std::env::set_var(cli::path::STANDS_IN, folder) };
+        cli::path::stands_in_folder(folder);
     }
     if let Err(error) = std::env::set_current_dir(workspace::root()) {
         note(format_args!("{} cannot be entered: {error}", workspace::root().display()));

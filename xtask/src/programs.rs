@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use artifact::interrupt::{self, Interrupted};
 use artifact::process::{self, end_with_this};
+use cli::path::{STANDS_IN, stands_in};
 use cli::train::Recipe;
 
 use crate::workspace;
@@ -141,6 +142,7 @@ impl Programs {
         let mut command = Command::new(self.path(program)?);
         command.args(program.subcommand()).current_dir(workspace::root());
         command.args(program.provenance());
+        command.envs(stands_in().map(|folder| (STANDS_IN, folder)));
         Ok(command)
     }
 }

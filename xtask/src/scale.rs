@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use artifact::write_atomic;
 use clap::{Args, Parser, ValueEnum};
-use cli::path::{STANDS_IN, writing};
+use cli::path::{stands_in, writing};
 use cli::predict::PredictArgs;
 use terminal::program::{print, print_line};
 
@@ -62,7 +62,7 @@ enum Words {
 /// # Errors
 /// When the command is no prediction, or its paths begin elsewhere than the job runs.
 pub fn scale(arguments: &ScaleArgs) -> Result<ExitCode> {
-    if std::env::var_os(STANDS_IN).is_some_and(|folder| Path::new(&folder) != workspace::root()) {
+    if stands_in().is_some() {
         bail!("a job runs at the workspace's root, {}; write it there", workspace::root().display());
     }
     // A part makes `--out` a folder; the number does not matter here.

@@ -1,11 +1,20 @@
 //! Paths as a user means them: from where the user stands first, then from the workspace's root.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use clap::builder::{PathBufValueParser, TypedValueParser};
 
-/// The variable in which xtask tells the programs where the user stands; they themselves run at the workspace's root.
+/// The variable in which xtask tells a program where the user stands; the program itself runs at the workspace's root.
 pub const STANDS_IN: &str = "KILN_STANDS_IN";
+
+/// The same for xtask itself. It is no variable there: what xtask starts may start programs in folders of their own.
+static OWN: OnceLock<PathBuf> = OnceLock::new();
+
+/// Tells where the user stands before this program leaves for the workspace's root.
+pub fn stands_in_folder(folder: PathBuf) {
+    OWN.get_or_init(|| folder);
+}
 
 /// Parses the path of something that is read.
 pub fn reading() -> impl TypedValueParser<Value = PathBuf> {
@@ -35,8 +44,9 @@ fn parser(default: &'static str, suits: fn(&Path) -> bool) -> impl TypedValuePar
 }
 
 /// Where the user stands, if that is not where the program runs.
-fn stands_in() -> Option<PathBuf> {
-    let folder = PathBuf::from(std::env::var_os(STANDS_IN)?);
+pub fn stands_in() -> Option<PathBuf> {
+    let told = || std::env::var_os(STANDS_IN).map(PathBuf::from);
+    let folder = OWN.get().cloned().or_else(told)?;
     let runs_in = std::env::current_dir().ok()?;
     (folder != runs_in).then_some(folder)
 }
