@@ -11,6 +11,7 @@ pub mod fetch;
 pub mod inspect;
 pub mod own;
 pub mod predict;
+pub mod quantize;
 pub mod report;
 pub mod sandbox;
 pub mod task;

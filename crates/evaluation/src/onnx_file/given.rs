@@ -133,7 +133,10 @@ pub fn write(path: &Path, inputs: &[NamedTensor]) -> Result<(), FileError> {
 }
 
 /// The given input that the model declares as `info`.
-fn fitting(path: &Path, info: &TensorInfo, given: &[NamedTensor]) -> Result<NamedTensor, GivenError> {
+///
+/// # Errors
+/// When it is missing, or of another element type or shape.
+pub fn fitting(path: &Path, info: &TensorInfo, given: &[NamedTensor]) -> Result<NamedTensor, GivenError> {
     let wrong =
         |reason: String| GivenError::Unfit { path: path.to_owned(), what: "input", name: info.name.clone(), reason };
     if info.element.is_none() {
