@@ -112,7 +112,8 @@ mod tests {
         let mut measured = Vec::new();
         let found = search(&harms(count), Metric::Cosine, most, |in_float| {
             measured.push(in_float.len());
-            let comparison = Comparison { items: 1, cosine: 1.0 - drop(in_float.len()), ..Comparison::default() };
+            let mut comparison = Comparison::default();
+            (comparison.items, comparison.cosine) = (1, 1.0 - drop(in_float.len()));
             let drop = comparison.drop(Metric::Cosine);
             Ok::<_, ()>(Point { in_float: in_float.len(), comparison, drop, time_share: None, bytes: 0 })
         });

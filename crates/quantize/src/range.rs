@@ -69,8 +69,7 @@ impl Range {
             }
             Method::Entropy => {
                 let bins = histogram.filled();
-                let shrunk = |share: f64| Self { min: scaled(full.min, share), max: scaled(full.max, share) };
-                least(shares().map(|share| (divergence(&bins, shrunk(share)), shrunk(share)))).unwrap_or(full)
+                search(full, |range| divergence(&bins, range))
             }
         })
     }
@@ -203,16 +202,31 @@ mod tests {
     }
 
     #[test]
-    fn every_method_but_the_full_range_cuts_an_outlier_off() {
+    fn an_outlier_is_cut_off_where_its_distance_does_not_count() {
         let histogram = with_outlier(100.0);
         let range = |method| Range::choose(&histogram, method).unwrap();
         let full = range(Method::MinMax);
         assert!(full.max == 100.0 && (-5.0..-3.0).contains(&full.min), "{full:?}");
-        for method in [Method::Percentile(99.9), Method::Entropy, Method::Mse] {
+        for method in [Method::Percentile(99.9), Method::Entropy] {
             let found = range(method);
             assert!(found.max < 20.0 && found.max > 2.0, "{method:?} {found:?}");
         }
         assert_eq!(range(Method::Percentile(100.0)), full);
+    }
+
+    /// For 8 bits the least squared error of a Laplace distribution of scale 1 is that of a range to 9.89 (Banner, Nahshan, Soudry: Post
+    /// training 4-bit quantization of convolutional networks, 2019, table of the optimal clipping values).
+    #[test]
+    fn the_least_squared_error_is_that_of_the_literature() {
+        const COUNT: usize = 400_000;
+        let upper = |index: usize| -(((index as f64 + 0.5) / (COUNT / 2) as f64).ln()) as f32;
+        let values: Vec<f32> = (0..COUNT / 2).flat_map(|index| [upper(index), -upper(index)]).collect();
+        let mut histogram = Histogram::default();
+        histogram.add(&values).unwrap();
+        let found = Range::choose(&histogram, Method::Mse).unwrap();
+        for end in [found.max, -found.min] {
+            assert!((9.3..10.5).contains(&end), "{found:?}");
+        }
     }
 
     #[test]
