@@ -27,6 +27,7 @@ Examples:
   cargo xtask bench harness                    what the harness of `eval` costs beside a bare loop and Python
   cargo xtask bench size                       the export of networks of 1.3 and 3 GB: seconds and memory
   cargo xtask bench backend-tests              ONNX's own tests of operators, each through `eval --onnx`: counts by outcome
+  cargo xtask bench int8                       files of `quantize` beside those of Python's onnxruntime.quantization
   cargo xtask bench bert-large                 BERT-large loaded, exported and asked in three engines: seconds and memory
 
 Results with their dates are kept in docs/benchmarks.md, those of backend-tests in docs/validation.md.")]
@@ -65,6 +66,8 @@ enum Benchmark {
     Size,
     /// BERT-large from its weights to an answer, in Burn, candle and ONNX Runtime.
     BertLarge,
+    /// Quantised files beside those of Python's onnxruntime.quantization, and both tools.
+    Int8,
     /// The node tests of ONNX's backend tests, evaluated one by one.
     BackendTests,
 }
@@ -105,6 +108,11 @@ pub fn bench(arguments: &BenchArgs) -> Result<ExitCode> {
         Benchmark::BertLarge => {
             need("onnxruntime")?;
             run("bert_large", None, &arguments.options)
+        }
+        Benchmark::Int8 => {
+            need("onnxruntime")?;
+            need("mnist")?;
+            run("int8", python(arguments, "crates/quantize/benches/requirements.txt")?, &arguments.options)
         }
         Benchmark::BackendTests => {
             need("onnxruntime")?;

@@ -30,7 +30,7 @@ use crate::report::{Gate, Mark, Report};
 use crate::samples::{Files, Samples, find, spread};
 use crate::workbench::Workbench;
 use crate::writer::{Format, Ranges, WeightOptions};
-use crate::{dynamic, prepare, raise, writer};
+use crate::{dynamic, embedding, prepare, raise, writer};
 
 /// The input that says which positions are padding, unless the user names another.
 const MASK: &str = "attention_mask";
@@ -53,7 +53,7 @@ impl Recipe {
     /// The nodes that are quantised, by their ids, with their operators.
     fn nodes(&self, model: &Model) -> Vec<(String, String)> {
         let places: Vec<usize> = match self.is_static {
-            true => Plan::of(model, &self.kept).sites.into_keys().collect(),
+            true => Plan::of(model, &self.kept, self.format).sites.into_keys().collect(),
             false => dynamic::sites(model, &self.kept).into_iter().map(|(index, _)| index).collect(),
         };
         let nodes = places.into_iter().filter_map(|index| model.graph.nodes.get(index));
@@ -64,9 +64,10 @@ impl Recipe {
     fn write(&self, model: &Model, in_float: &BTreeSet<String>) -> Result<Model, QuantizeError> {
         let skip: BTreeSet<String> = self.kept.union(in_float).cloned().collect();
         let mut written = match self.is_static {
-            true => writer::write(model, &Plan::of(model, &skip), &self.ranges, self.format, self.weights)?,
+            true => writer::write(model, &Plan::of(model, &skip, self.format), &self.ranges, self.format, self.weights)?,
             false => dynamic::write(model, &skip, self.weights)?,
         };
+        written = embedding::write(&written)?;
         prepare::keep_sums_apart(&mut written.graph);
         Ok(written)
     }
@@ -134,7 +135,7 @@ pub fn run(arguments: &QuantizeArgs, samples: &dyn Samples, files: Vec<PathBuf>)
         return Err(QuantizeError::NoData(how.to_owned())).with_context(subject);
     }
     let mut bench = Workbench::new(&launcher, library, samples, mask)?;
-    let values = if recipe.is_static { Plan::of(&prepared, &recipe.kept).values(&prepared) } else { BTreeSet::new() };
+    let values = if recipe.is_static { Plan::of(&prepared, &recipe.kept, recipe.format).values(&prepared) } else { BTreeSet::new() };
     let mut seen = Seen::default();
     if samples.count() > 0 {
         let progress = Progress::new("samples");

@@ -5,7 +5,8 @@
 //! 1. [`prepare`] simplifies the graph without changing what it computes.
 //! 2. [`plan`] decides which nodes compute with integers, and which values pass between them as bytes.
 //! 3. [`calibrate`] runs the float model on samples and keeps a [`histogram`] of every such value; [`range`] makes ranges of them.
-//! 4. [`writer`] writes the graph of the plan, as QDQ or with integer operators; [`dynamic`] writes the kind that needs no ranges.
+//! 4. [`writer`] writes the graph of the plan, as QDQ or with integer operators; [`dynamic`] writes the kind that needs no ranges;
+//!    [`embedding`] makes integers of tables of which rows are gathered.
 //! 5. [`gate`] gives nodes back to floats, those first that do the most harm, until the result is good enough.
 //!
 //! [`command`] is all of them one after the other; models run in the [`workbench`], in processes of their own.
@@ -18,6 +19,7 @@ pub mod calibrate;
 pub mod command;
 pub mod compare;
 pub mod dynamic;
+pub mod embedding;
 pub mod error;
 pub mod gate;
 pub mod graph;

@@ -6,6 +6,7 @@ use onnx_model::{Model, Node};
 
 use crate::graph::{Use, Uses, constants, float_input, id};
 use crate::range::Range;
+use crate::writer::Format;
 
 /// What a node becomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,11 +60,12 @@ const PASSING: [&str; 8] =
     ["Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Slice", "DepthToSpace", "SpaceToDepth"];
 
 /// The opset at which MaxPool takes bytes.
-const BYTE_POOL: i64 = 12;
+pub const BYTE_POOL: i64 = 12;
 
 impl Plan {
-    /// What can be quantised of a model, but for the nodes that `skip` names by their ids.
-    pub fn of(model: &Model, skip: &BTreeSet<String>) -> Self {
+    /// What can be quantised of a model, but for the nodes that `skip` names by their ids. A format with integer operators has a pool of
+    /// bytes for models in which MaxPool takes none.
+    pub fn of(model: &Model, skip: &BTreeSet<String>, format: Format) -> Self {
         let graph = &model.graph;
         let (uses, constants) = (Uses::of(graph), constants(graph));
         let mut plan = Self::default();
@@ -82,7 +84,9 @@ impl Plan {
                 }
                 plan.passing.insert(index);
                 let pools = node.op_type == "MaxPool" && node.outputs.iter().skip(1).all(|output| uses.get(output).is_empty());
-                if pools && model.opset() >= Some(BYTE_POOL) {
+                let has_kernel = model.opset() >= Some(BYTE_POOL)
+                    || (format == Format::QOperator && node.ints("kernel_shape").is_some_and(|shape| shape.len() == 2));
+                if pools && has_kernel {
                     plan.pools.insert(index);
                 } else if node.op_type == "MaxPool" {
                     plan.passing.remove(&index);

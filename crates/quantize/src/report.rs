@@ -102,12 +102,8 @@ impl Report {
             self.quantized_nodes,
             self.quantized_nodes + self.in_float.len(),
         ));
-        say(format!(
-            "SHA-256 {}\n{} MiB instead of {} MiB",
-            self.quantized.sha256,
-            mebibytes(self.quantized.bytes),
-            mebibytes(self.float.bytes)
-        ));
+        say(format!("SHA-256 {}", self.quantized.sha256));
+        say(format!("{} MiB instead of {} MiB", mebibytes(self.quantized.bytes), mebibytes(self.float.bytes)));
         if let Some(opset) = self.raised_to_opset {
             say(format!("The model was raised to opset {opset}, which scales per channel need in this format."));
         }

@@ -7,7 +7,7 @@ use onnx_model::{Graph, Model, Node, Tensor};
 use crate::arithmetic::{Steps, WeightBits, bias, least_scales, weight};
 use crate::error::QuantizeError;
 use crate::graph::{captured, constants, drop_unused, id};
-use crate::plan::{Kind, Plan, Site};
+use crate::plan::{BYTE_POOL, Kind, Plan, Site};
 use crate::range::Range;
 
 /// How integers stand in a file.
@@ -55,6 +55,7 @@ struct Writer<'a> {
     constants: HashMap<&'a str, &'a Tensor>,
     ranges: &'a Ranges,
     format: Format,
+    opset: i64,
     weights: WeightOptions,
     nodes: Vec<Node>,
     made: Vec<Tensor>,
@@ -86,6 +87,7 @@ pub fn write(
         constants: constants(graph),
         ranges,
         format,
+        opset: model.opset().unwrap_or(0),
         weights,
         nodes: Vec::new(),
         made: Vec::new(),
@@ -220,8 +222,30 @@ impl Writer<'_> {
         if let Some(first) = passing.inputs.first_mut() {
             *first = source;
         }
-        self.place(passing, &output, &moved);
+        if node.op_type == "MaxPool" && self.opset < BYTE_POOL && self.format == Format::QOperator {
+            self.pool_channels_last(passing, &moved);
+        } else {
+            self.place(passing, &output, &moved);
+        }
         self.bytes.insert(output, moved);
+    }
+
+    /// A pool of bytes where ONNX has none yet: ONNX Runtime's own, for channels last. Its convolutions of bytes run so as well, so that
+    /// the transposes meet theirs and cancel.
+    fn pool_channels_last(&mut self, mut pool: Node, to: &Bytes) {
+        let [before, after] = ["channels_last", "pooled"].map(|ending| self.fresh(format!("{}_{ending}", to.name)));
+        let input = pool.inputs.first().cloned().unwrap_or_default();
+        let turn = |from: String, to: String, order: [i64; 4]| {
+            Node::new("Transpose").named(format!("{to}_transpose")).input(from).output(to).attribute("perm", order)
+        };
+        self.push(turn(input, before.clone(), [0, 2, 3, 1]));
+        pool.op_type = "NhwcMaxPool".to_owned();
+        pool.domain = MICROSOFT.to_owned();
+        pool.attributes.remove("storage_order");
+        pool.inputs = vec![before];
+        pool.outputs = vec![after.clone()];
+        self.push(pool);
+        self.push(turn(after, to.name.clone(), [0, 3, 1, 2]));
     }
 
     /// A node whose first output is bytes. With pairs of QDQ it gives floats, and the bytes are made of them.

@@ -62,7 +62,7 @@ fn quantised(case: &Case, format: Format, per_channel: bool) -> Result<Model, Qu
     if format == Format::Qdq && per_channel {
         raise::raise(&mut model)?;
     }
-    let plan = Plan::of(&model, &BTreeSet::new());
+    let plan = Plan::of(&model, &BTreeSet::new(), format);
     let weights = WeightOptions { per_channel, bits: WeightBits::Seven };
     write(&model, &plan, &case.ranges, format, weights)
 }

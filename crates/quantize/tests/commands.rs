@@ -241,6 +241,34 @@ fn a_gate_gives_nodes_back_to_float_or_says_that_it_cannot() {
     assert_eq!(setting.report()["gate"]["holds"], false);
 }
 
+#[test]
+fn a_pool_takes_bytes_at_every_opset() {
+    for (opset, format, pool) in [(11, "qoperator", "NhwcMaxPool"), (12, "qoperator", "MaxPool"), (11, "qdq", "MaxPool")] {
+        let graph = Graph::new("net")
+            .input(ValueInfo::new("x", DataType::F32, ["batch".into(), 3.into(), 6.into(), 6.into()]))
+            .initializer(tensor("w1", &[4, 3, 3, 3], 1))
+            .initializer(tensor("w2", &[2, 4, 1, 1], 2))
+            .node(Node::new("Conv").inputs(["x", "w1"]).output("c"))
+            .node(
+                Node::new("MaxPool")
+                    .input("c")
+                    .output("p")
+                    .attribute("kernel_shape", [2, 2])
+                    .attribute("strides", [2, 1])
+                    .attribute("pads", [0, 1, 1, 0]),
+            )
+            .node(Node::new("Conv").inputs(["p", "w2"]).output("y"))
+            .output(ValueInfo::new("y", DataType::F32, ["batch".into(), 2.into(), 2.into(), 4.into()]));
+        let setting = Setting::new(&Model::new(opset, graph));
+        let output = setting.quantize(&["--inputs", "samples", "--format", format, "--cpu", "any"]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let model = Model::load(setting.path("out.onnx")).unwrap();
+        assert!(model.graph.nodes.iter().any(|node| node.op_type == pool), "{opset} {format}");
+        let report = setting.report();
+        assert!(report["comparison"]["cosine"].as_f64().unwrap() > 0.999, "{report}");
+    }
+}
+
 /// Two products in a row, of three axes, as a transformer has them.
 fn products() -> Model {
     let graph = Graph::new("net")
