@@ -80,13 +80,9 @@ impl Program {
             Self::Train | Self::Export | Self::Bundle => {
                 workspace::revision().map(|revision| format!("--revision={revision}").into()).into_iter().collect()
             }
-            Self::Fetch
-            | Self::Eval
-            | Self::Predict
-            | Self::Doctor
-            | Self::Report
-            | Self::Inspect
-            | Self::Quantize => Vec::new(),
+            Self::Fetch | Self::Eval | Self::Predict | Self::Doctor | Self::Report | Self::Inspect | Self::Quantize => {
+                Vec::new()
+            }
         }
     }
 }

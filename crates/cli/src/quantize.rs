@@ -139,6 +139,8 @@ pub enum QuantizeMetric {
     Agreement,
     /// The mean cosine between the outputs of an item and the float model's.
     Cosine,
+    /// The share of items whose largest output is at the place of their label: a tensor `labels` in each .safetensors file.
+    Accuracy,
 }
 
 /// A share, from 0 to 1.
@@ -154,8 +156,9 @@ impl FromStr for Share {
             None => (text, 1.0),
         };
         let share = number.trim().parse::<f64>().map(|number| number / divisor).ok();
-        share.filter(|share| (0.0..=1.0).contains(share)).map(Self).ok_or_else(|| {
-            format!("{text} is no share: give a number from 0 to 1, or per cent as in 0.1%")
-        })
+        share
+            .filter(|share| (0.0..=1.0).contains(share))
+            .map(Self)
+            .ok_or_else(|| format!("{text} is no share: give a number from 0 to 1, or per cent as in 0.1%"))
     }
 }

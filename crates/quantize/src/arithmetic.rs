@@ -68,7 +68,14 @@ pub struct Weight {
 
 /// A weight, `outer` times `channels` times `inner` elements, in steps. With `least` no scale of a channel is smaller than the number
 /// there, so that a bias fits.
-pub fn weight(values: &[f32], channels: usize, inner: usize, per_channel: bool, bits: WeightBits, least: &[f64]) -> Weight {
+pub fn weight(
+    values: &[f32],
+    channels: usize,
+    inner: usize,
+    per_channel: bool,
+    bits: WeightBits,
+    least: &[f64],
+) -> Weight {
     let (channels, inner) = (channels.max(1), inner.max(1));
     let mut largest = vec![0.0_f32; channels];
     for (row, chunk) in values.chunks(inner).enumerate() {
@@ -95,7 +102,8 @@ pub fn weight(values: &[f32], channels: usize, inner: usize, per_channel: bool, 
     for (row, chunk) in values.chunks(inner).enumerate() {
         let channel = if per_channel { row % channels } else { 0 };
         let scale = scales.get(channel).copied().unwrap_or(1.0);
-        steps.extend(chunk.iter().map(|value| (value / scale).round_ties_even().clamp(-bits.most(), bits.most()) as i8));
+        steps
+            .extend(chunk.iter().map(|value| (value / scale).round_ties_even().clamp(-bits.most(), bits.most()) as i8));
     }
     Weight { steps, scales }
 }
@@ -122,7 +130,9 @@ mod tests {
 
     #[test]
     fn zero_is_a_step_of_every_range() {
-        for (min, max) in [(-1.0, 1.0), (0.0, 6.0), (2.0, 6.0), (-3.0, -1.0), (-0.001, 1000.0), (0.0, 1e-30), (-3e38, 3e38)] {
+        for (min, max) in
+            [(-1.0, 1.0), (0.0, 6.0), (2.0, 6.0), (-3.0, -1.0), (-0.001, 1000.0), (0.0, 1e-30), (-3e38, 3e38)]
+        {
             let steps = Steps::of(Range { min, max });
             assert_eq!(steps.step(0.0), steps.zero_point, "{min} {max}");
             let (low, high) = steps.ends();

@@ -9,6 +9,7 @@ use onnx_model::{DataType, Model, TensorType, ValueInfo};
 use crate::error::QuantizeError;
 use crate::histogram::Histogram;
 use crate::range::{Method, Range};
+use crate::samples::Sample;
 use crate::writer::Ranges;
 
 /// The model with further outputs: the values that are to be seen. The inputs among them need none.
@@ -43,7 +44,7 @@ impl Seen {
         &mut self,
         engine: &mut dyn Engine,
         values: &BTreeSet<String>,
-        (name, inputs): &(String, Vec<NamedTensor>),
+        Sample { name, inputs, .. }: &Sample,
         mask: Option<&str>,
     ) -> Result<Vec<NamedTensor>, QuantizeError> {
         let outputs = engine.run(inputs)?;

@@ -64,7 +64,9 @@ impl Recipe {
     fn write(&self, model: &Model, in_float: &BTreeSet<String>) -> Result<Model, QuantizeError> {
         let skip: BTreeSet<String> = self.kept.union(in_float).cloned().collect();
         let mut written = match self.is_static {
-            true => writer::write(model, &Plan::of(model, &skip, self.format), &self.ranges, self.format, self.weights)?,
+            true => {
+                writer::write(model, &Plan::of(model, &skip, self.format), &self.ranges, self.format, self.weights)?
+            }
             false => dynamic::write(model, &skip, self.weights)?,
         };
         written = embedding::write(&written)?;
@@ -135,7 +137,11 @@ pub fn run(arguments: &QuantizeArgs, samples: &dyn Samples, files: Vec<PathBuf>)
         return Err(QuantizeError::NoData(how.to_owned())).with_context(subject);
     }
     let mut bench = Workbench::new(&launcher, library, samples, mask)?;
-    let values = if recipe.is_static { Plan::of(&prepared, &recipe.kept, recipe.format).values(&prepared) } else { BTreeSet::new() };
+    let values = if recipe.is_static {
+        Plan::of(&prepared, &recipe.kept, recipe.format).values(&prepared)
+    } else {
+        BTreeSet::new()
+    };
     let mut seen = Seen::default();
     if samples.count() > 0 {
         let progress = Progress::new("samples");
@@ -162,6 +168,7 @@ pub fn run(arguments: &QuantizeArgs, samples: &dyn Samples, files: Vec<PathBuf>)
         _ => Some(match arguments.metric {
             Some(QuantizeMetric::Agreement) => Metric::Agreement,
             Some(QuantizeMetric::Cosine) => Metric::Cosine,
+            Some(QuantizeMetric::Accuracy) => Metric::Accuracy,
             None => bench.first_outputs()?.map_or(Metric::Cosine, |outputs| Metric::suiting(&outputs)),
         }),
     };
@@ -178,11 +185,8 @@ pub fn run(arguments: &QuantizeArgs, samples: &dyn Samples, files: Vec<PathBuf>)
     };
     let out = if judged.holds { &arguments.out } else { &failed_out };
     let files = written.save(out)?;
-    let quantized = Mark {
-        path: out.clone(),
-        bytes: files.iter().map(|file| file.bytes).sum(),
-        sha256: sha256_file(out)?,
-    };
+    let quantized =
+        Mark { path: out.clone(), bytes: files.iter().map(|file| file.bytes).sum(), sha256: sha256_file(out)? };
     let engine_memory = bench.peak_memory();
     drop(bench);
     let mut in_float: Vec<String> = judged.in_float.iter().chain(&recipe.kept).cloned().collect();
@@ -296,8 +300,8 @@ fn adds_without_loss() -> bool {
 /// The methods by their names.
 fn methods(arguments: &QuantizeArgs) -> Vec<(String, Method)> {
     let percentile = (format!("percentile {}", arguments.percentile), Method::Percentile(arguments.percentile));
-    let [minmax, entropy, mse] =
-        [("minmax", Method::MinMax), ("entropy", Method::Entropy), ("mse", Method::Mse)].map(|(name, method)| (name.to_owned(), method));
+    let [minmax, entropy, mse] = [("minmax", Method::MinMax), ("entropy", Method::Entropy), ("mse", Method::Mse)]
+        .map(|(name, method)| (name.to_owned(), method));
     match arguments.calibration {
         Calibration::Minmax => vec![minmax],
         Calibration::Percentile => vec![percentile],
@@ -325,7 +329,11 @@ fn choose_ranges(
         }
         let noise = bench.compare(&recipe.write(model, &BTreeSet::new())?, false)?.noise;
         if best.as_ref().is_none_or(|(least, ..)| noise < *least) {
-            best = Some((noise, format!("{name}, the one of four with the least noise"), std::mem::take(&mut recipe.ranges)));
+            best = Some((
+                noise,
+                format!("{name}, the one of four with the least noise"),
+                std::mem::take(&mut recipe.ranges),
+            ));
         }
     }
     let Some((_, name, ranges)) = best else { bail!("no method of calibration was tried") };
@@ -356,13 +364,17 @@ fn judge(
     let Some(metric) = metric else { return Ok(judged) };
     let all = bench.compare(&recipe.write(model, &BTreeSet::new())?, false)?;
     judged.comparison = Some(all);
+    if metric == Metric::Accuracy && all.labelled == 0 {
+        bail!("--metric accuracy: no sample has labels, the tensor `labels` of a .safetensors file");
+    }
     let Some(most) = arguments.max_drop.map(|share| share.0) else { return Ok(judged) };
     if all.drop(metric) <= most {
         return Ok(judged);
     }
     let progress = Progress::new("sensitivity");
     for (index, (node, operator)) in nodes.iter().enumerate() {
-        let others: BTreeSet<String> = nodes.iter().map(|(other, _)| other).filter(|other| *other != node).cloned().collect();
+        let others: BTreeSet<String> =
+            nodes.iter().map(|(other, _)| other).filter(|other| *other != node).cloned().collect();
         let noise = bench.compare(&recipe.write(model, &others)?, true)?.noise;
         judged.sensitivity.push(Harm { node: node.clone(), operator: operator.clone(), noise });
         progress.set((index + 1) as f64 / nodes.len() as f64);

@@ -11,6 +11,8 @@ pub enum Metric {
     Agreement,
     /// The mean cosine between the outputs of an item and the float model's.
     Cosine,
+    /// The share of items whose largest output is at the place of their label.
+    Accuracy,
 }
 
 impl Metric {
@@ -33,6 +35,10 @@ pub struct Comparison {
     pub cosine: f64,
     /// The noise in the outputs as a share of the signal: the squared differences by the squares.
     pub noise: f64,
+    /// Items whose right class is known.
+    pub labelled: usize,
+    /// How many of them the float model has right, and how many this one.
+    pub correct: [usize; 2],
     /// Outputs that were compared, over all samples.
     #[serde(skip)]
     outputs: usize,
@@ -54,12 +60,15 @@ impl Comparison {
                     *agrees &= largest(wanted) == largest(got);
                 }
                 let pairs = || wanted.iter().zip(got).filter(|(wanted, _)| wanted.is_finite());
-                let sum = |of: &dyn Fn(f64, f64) -> f64| pairs().map(|(wanted, got)| of(f64::from(*wanted), f64::from(*got))).sum::<f64>();
+                let sum = |of: &dyn Fn(f64, f64) -> f64| {
+                    pairs().map(|(wanted, got)| of(f64::from(*wanted), f64::from(*got))).sum::<f64>()
+                };
                 let (squares, others, product) =
                     (sum(&|wanted, _| wanted * wanted), sum(&|_, got| got * got), sum(&|wanted, got| wanted * got));
                 noise += sum(&|wanted, got| (wanted - got).powi(2));
                 signal += squares;
-                let cosine = if squares == others && others == product { 1.0 } else { product / (squares * others).sqrt() };
+                let cosine =
+                    if squares == others && others == product { 1.0 } else { product / (squares * others).sqrt() };
                 let cosine = if cosine.is_finite() { cosine } else { 0.0 };
                 self.cosine = mean(self.cosine, self.cosines, cosine);
                 self.cosines += 1;
@@ -72,12 +81,28 @@ impl Comparison {
         self.agreeing += agreeing.iter().filter(|agrees| **agrees).count();
     }
 
-    /// How much is lost of a metric, from 0 to 1.
+    /// Counts what both models have right in their first output.
+    pub fn judge(&mut self, float: &[NamedTensor], found: &[NamedTensor], labels: &[i128]) {
+        self.labelled += labels.len();
+        for (outputs, correct) in [float, found].into_iter().zip(&mut self.correct) {
+            let answers = outputs.first().and_then(|output| rows(&output.tensor, None)).unwrap_or_default();
+            let right = |(answer, label): &(&Vec<f32>, &i128)| {
+                largest(answer).and_then(|place| i128::try_from(place).ok()) == Some(**label)
+            };
+            *correct += answers.iter().zip(labels).filter(right).count();
+        }
+    }
+
+    /// How much is lost of a metric, from 0 to 1; nothing where the result is better.
     pub fn drop(&self, metric: Metric) -> f64 {
         match metric {
             Metric::Agreement if self.items == 0 => 1.0,
             Metric::Agreement => 1.0 - self.agreeing as f64 / self.items as f64,
             Metric::Cosine => 1.0 - self.cosine,
+            Metric::Accuracy => {
+                let [float, found] = self.correct.map(|correct| correct as f64 / self.labelled.max(1) as f64);
+                if self.labelled == 0 { 1.0 } else { (float - found).max(0.0) }
+            }
         }
     }
 }
@@ -131,6 +156,18 @@ mod tests {
         assert!((comparison.noise - (6.0 / 5.0) / 2.0).abs() < 1e-12, "{comparison:?}");
         assert_eq!(comparison.drop(Metric::Agreement), 0.25);
         assert_eq!(comparison.drop(Metric::Cosine), 0.25);
+    }
+
+    #[test]
+    fn labels_tell_what_each_model_has_right() {
+        let mut comparison = Comparison::default();
+        assert_eq!(comparison.drop(Metric::Accuracy), 1.0);
+        let (float, found) = (named([2, 2], vec![1.0, 0.0, 0.0, 2.0]), named([2, 2], vec![1.0, 0.0, 3.0, 2.0]));
+        comparison.judge(&float, &found, &[0, 1]);
+        assert_eq!((comparison.labelled, comparison.correct), (2, [2, 1]));
+        assert_eq!(comparison.drop(Metric::Accuracy), 0.5);
+        comparison.judge(&found, &float, &[0, 1]);
+        assert_eq!(comparison.drop(Metric::Accuracy), 0.0);
     }
 
     #[test]

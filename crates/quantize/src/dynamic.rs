@@ -65,7 +65,10 @@ pub fn write(model: &Model, skip: &BTreeSet<String>, options: WeightOptions) -> 
             None => {
                 let names = ["quantized", "scale", "zero_point"].map(|ending| fresh(format!("{x}_{ending}")));
                 nodes.push(
-                    Node::new("DynamicQuantizeLinear").named(format!("{x}_quantize")).input(x.clone()).outputs(names.clone()),
+                    Node::new("DynamicQuantizeLinear")
+                        .named(format!("{x}_quantize"))
+                        .input(x.clone())
+                        .outputs(names.clone()),
                 );
                 inputs.insert(x, names.clone());
                 names
@@ -98,10 +101,15 @@ pub fn write(model: &Model, skip: &BTreeSet<String>, options: WeightOptions) -> 
                 .output(integers.clone()),
         );
         nodes.push(
-            Node::new("Cast").named(floats.clone()).input(integers).attribute("to", DataType::F32).output(floats.clone()),
+            Node::new("Cast")
+                .named(floats.clone())
+                .input(integers)
+                .attribute("to", DataType::F32)
+                .output(floats.clone()),
         );
         nodes.push(Node::new("Mul").named(scale.clone()).inputs([&x_scale, &w_scale]).output(scale.clone()));
-        nodes.push(Node::new("Mul").named(format!("{output}_scaled")).inputs([&floats, &scale]).output(product.clone()));
+        nodes
+            .push(Node::new("Mul").named(format!("{output}_scaled")).inputs([&floats, &scale]).output(product.clone()));
         if let Some(bias) = bias {
             nodes.push(Node::new("Add").named(format!("{output}_bias")).inputs([&product, bias]).output(output));
         }

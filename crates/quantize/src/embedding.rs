@@ -52,7 +52,9 @@ pub fn write(model: &Model) -> Result<Model, QuantizeError> {
         }
         let indices = node.inputs.get(1).cloned().unwrap_or_default();
         nodes.push(Node::new("Gather").named(rows.clone()).inputs([&integers, &indices]).output(rows.clone()));
-        nodes.push(Node::new("Cast").named(floats.clone()).input(rows).attribute("to", DataType::F32).output(floats.clone()));
+        nodes.push(
+            Node::new("Cast").named(floats.clone()).input(rows).attribute("to", DataType::F32).output(floats.clone()),
+        );
         nodes.push(Node::new("Gather").named(factors.clone()).inputs([&scales, &indices]).output(factors.clone()));
         nodes.push(Node::new("Mul").named(node.name.clone()).inputs([floats, factors]).output(output));
     }
@@ -75,7 +77,8 @@ mod tests {
 
     #[test]
     fn each_row_of_a_table_has_its_own_scale() {
-        let values: Vec<f32> = (0..1024 * 64).map(|index| (1 + index / 64) as f32 * ((index % 64) as f32 - 31.0)).collect();
+        let values: Vec<f32> =
+            (0..1024 * 64).map(|index| (1 + index / 64) as f32 * ((index % 64) as f32 - 31.0)).collect();
         let table = Tensor::from_slice("table", [1024, 64], &values).unwrap();
         let graph = Graph::new("net")
             .input(ValueInfo::new("ids", DataType::I64, ["batch".into()]))

@@ -7,7 +7,9 @@ use onnx_model::{CheckError, TensorError};
 #[derive(Debug, thiserror::Error)]
 pub enum QuantizeError {
     /// Nodes of quantised operators are in it.
-    #[error("the model is quantised already: it has a node {op_type} ({name}); give the float model that it was made from")]
+    #[error(
+        "the model is quantised already: it has a node {op_type} ({name}); give the float model that it was made from"
+    )]
     Already {
         /// The operator.
         op_type: String,
@@ -27,7 +29,9 @@ pub enum QuantizeError {
         found: i64,
     },
     /// An operator has no counterpart at the opset that is needed.
-    #[error("per-channel QDQ needs opset 13, and {op_type} ({name}) of opset {from} cannot be raised: {reason}; use --format qoperator, which needs no newer opset, or --per-tensor")]
+    #[error(
+        "per-channel QDQ needs opset 13, and {op_type} ({name}) of opset {from} cannot be raised: {reason}; use --format qoperator, which needs no newer opset, or --per-tensor"
+    )]
     Raise {
         /// The operator.
         op_type: String,
@@ -39,7 +43,9 @@ pub enum QuantizeError {
         reason: &'static str,
     },
     /// A sample of the calibration data makes a value that is not finite.
-    #[error("{sample}: the value `{value}` holds {what}; ranges cannot be taken from it, so correct or remove that sample")]
+    #[error(
+        "{sample}: the value `{value}` holds {what}; ranges cannot be taken from it, so correct or remove that sample"
+    )]
     NotFinite {
         /// The sample.
         sample: String,

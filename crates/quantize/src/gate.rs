@@ -93,7 +93,8 @@ pub fn search<E>(
     }
     curve.sort_by_key(|point| point.in_float);
     let best = || {
-        let least = |one: &&Point, other: &&Point| one.drop.total_cmp(&other.drop).then(one.in_float.cmp(&other.in_float));
+        let least =
+            |one: &&Point, other: &&Point| one.drop.total_cmp(&other.drop).then(one.in_float.cmp(&other.in_float));
         curve.iter().min_by(least).map_or(0, |point| point.in_float)
     };
     Ok(Found { in_float: chosen(holding.unwrap_or_else(best)), holds: holding.is_some(), curve })
@@ -104,7 +105,13 @@ mod tests {
     use super::*;
 
     fn harms(count: usize) -> Vec<Harm> {
-        (0..count).map(|index| Harm { node: format!("n{index:02}"), operator: "Conv".to_owned(), noise: 1.0 / (index + 1) as f64 }).collect()
+        (0..count)
+            .map(|index| Harm {
+                node: format!("n{index:02}"),
+                operator: "Conv".to_owned(),
+                noise: 1.0 / (index + 1) as f64,
+            })
+            .collect()
     }
 
     /// A search where the cosine lost is `drop(nodes in float)`; also which numbers were measured.

@@ -162,7 +162,10 @@ mod tests {
             histogram.add(&[value]).unwrap();
             let filled = histogram.filled();
             assert_eq!(filled.len(), 1);
-            assert!((filled[0].0 - f64::from(value)).abs() <= f64::from(value.abs()) / HALF as f64, "{value} {filled:?}");
+            assert!(
+                (filled[0].0 - f64::from(value)).abs() <= f64::from(value.abs()) / HALF as f64,
+                "{value} {filled:?}"
+            );
         }
     }
 

@@ -55,9 +55,8 @@ pub struct Plan {
     pub pools: BTreeSet<usize>,
 }
 
-/// Nodes that move values and compute nothing.
-const PASSING: [&str; 8] =
-    ["Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Slice", "DepthToSpace", "SpaceToDepth"];
+/// Nodes that move values and compute nothing, of which ONNX Runtime has kernels for bytes at every opset.
+const PASSING: [&str; 6] = ["Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Slice"];
 
 /// The opset at which MaxPool takes bytes.
 pub const BYTE_POOL: i64 = 12;
@@ -83,7 +82,8 @@ impl Plan {
                     bytes.insert(id(node));
                 }
                 plan.passing.insert(index);
-                let pools = node.op_type == "MaxPool" && node.outputs.iter().skip(1).all(|output| uses.get(output).is_empty());
+                let pools =
+                    node.op_type == "MaxPool" && node.outputs.iter().skip(1).all(|output| uses.get(output).is_empty());
                 let has_kernel = model.opset() >= Some(BYTE_POOL)
                     || (format == Format::QOperator && node.ints("kernel_shape").is_some_and(|shape| shape.len() == 2));
                 if pools && has_kernel {
@@ -99,15 +99,20 @@ impl Plan {
                 Kind::Add | Kind::Concat => (0..node.inputs.len()).collect(),
             };
             let varies = |position: &usize| node.inputs.get(*position).is_some_and(|name| !is_constant(name));
-            let from_bytes = |position: &usize| node.inputs.get(*position).is_some_and(|name| bytes.contains(name.as_str()));
+            let from_bytes =
+                |position: &usize| node.inputs.get(*position).is_some_and(|name| bytes.contains(name.as_str()));
             let fits = match kind {
                 Kind::Conv => {
                     float_input(&constants, node, 1).is_some_and(|weight| weight.dims.len() >= 3)
-                        && (node.inputs.get(2).is_none_or(String::is_empty) || float_input(&constants, node, 2).is_some())
+                        && (node.inputs.get(2).is_none_or(String::is_empty)
+                            || float_input(&constants, node, 2).is_some())
                 }
-                Kind::Gemm => fits_gemm(node, |position| float_input(&constants, node, position).map(|tensor| tensor.dims.as_slice())),
+                Kind::Gemm => fits_gemm(node, |position| {
+                    float_input(&constants, node, position).map(|tensor| tensor.dims.as_slice())
+                }),
                 Kind::MatMul => float_input(&constants, node, 1).is_some_and(|weight| weight.dims.len() == 2),
-                Kind::AveragePool => from_bytes(&0),
+                // The integer kernel knows no dilations, which came with opset 19.
+                Kind::AveragePool => from_bytes(&0) && !node.attributes.contains_key("dilations"),
                 Kind::Add => activations.iter().any(from_bytes),
                 Kind::Concat => activations.iter().all(from_bytes),
             };
@@ -130,7 +135,9 @@ impl Plan {
                 absorb_bounds(&mut site, model, &uses, &constants);
             }
             taken.extend(&site.absorbed);
-            if let Some(last) = site.absorbed.last().and_then(|last| graph.nodes.get(*last)).or(Some(node)).filter(|_| site.gives_bytes) {
+            if let Some(last) =
+                site.absorbed.last().and_then(|last| graph.nodes.get(*last)).or(Some(node)).filter(|_| site.gives_bytes)
+            {
                 bytes.insert(id(last));
             }
             plan.sites.insert(index, site);
@@ -236,7 +243,8 @@ fn absorb_bias(site: &mut Site, model: &Model, uses: &Uses, constants: &Constant
     let Some(product) = model.graph.nodes.iter().find(|node| id(node) == site.output) else { return };
     let width = float_input(constants, product, 1).and_then(|weight| weight.dims.last().copied());
     for position in 0..2 {
-        let fits = float_input(constants, node, position).is_some_and(|bias| bias.dims.len() == 1 && bias.dims.first().copied() == width);
+        let fits = float_input(constants, node, position)
+            .is_some_and(|bias| bias.dims.len() == 1 && bias.dims.first().copied() == width);
         if fits {
             site.bias = node.inputs.get(position).cloned();
             site.absorbed.push(next);
@@ -260,7 +268,9 @@ fn absorb_bounds(site: &mut Site, model: &Model, uses: &Uses, constants: &Consta
         "Clip" => bound(1, f32::NEG_INFINITY).zip(bound(2, f32::INFINITY)),
         _ => None,
     };
-    if let Some((min, max)) = bounds.filter(|(min, max)| *min <= 0.0 && *max >= 0.0 && node.inputs.first() == Some(&site.output)) {
+    if let Some((min, max)) =
+        bounds.filter(|(min, max)| *min <= 0.0 && *max >= 0.0 && node.inputs.first() == Some(&site.output))
+    {
         site.bounds = Some((min, max));
         site.absorbed.push(next);
         id(node).clone_into(&mut site.output);

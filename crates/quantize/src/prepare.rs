@@ -33,9 +33,7 @@ pub fn require_float(model: &Model) -> Result<(), QuantizeError> {
         return Err(QuantizeError::Opset { found });
     }
     match model.graph.nodes.iter().find(|node| QUANTISED.contains(&node.op_type.as_str())) {
-        Some(node) => {
-            Err(QuantizeError::Already { op_type: node.op_type.clone(), name: label(node).to_owned() })
-        }
+        Some(node) => Err(QuantizeError::Already { op_type: node.op_type.clone(), name: label(node).to_owned() }),
         None => Ok(()),
     }
 }
@@ -121,8 +119,10 @@ fn transpose_weights(graph: &mut Graph) -> Result<(), QuantizeError> {
             continue;
         };
         let (values, rows, columns) = (tensor.to_vec::<f32>()?, tensor.dims[0] as usize, tensor.dims[1] as usize);
-        let turned: Vec<f32> =
-            (0..columns).flat_map(|column| (0..rows).map(move |row| (row, column))).filter_map(|(row, column)| values.get(row * columns + column).copied()).collect();
+        let turned: Vec<f32> = (0..columns)
+            .flat_map(|column| (0..rows).map(move |row| (row, column)))
+            .filter_map(|(row, column)| values.get(row * columns + column).copied())
+            .collect();
         made.push((index, Tensor::from_slice(crate::graph::id(node), [columns as u64, rows as u64], &turned)?));
     }
     for (index, tensor) in made.into_iter().rev() {
@@ -139,19 +139,25 @@ fn fold_batch_norms(graph: &mut Graph) -> Result<(), QuantizeError> {
     let mut tensors: HashMap<usize, (Tensor, Tensor)> = HashMap::new();
     {
         let constants = constants(graph);
-        for (index, node) in graph.nodes.iter().enumerate().filter(|(_, node)| node.op_type == "Conv" && node.is_own()) {
+        for (index, node) in graph.nodes.iter().enumerate().filter(|(_, node)| node.op_type == "Conv" && node.is_own())
+        {
             let Some(next) = uses.only(crate::graph::id(node)) else { continue };
-            let Some(norm) = graph.nodes.get(next).filter(|norm| norm.op_type == "BatchNormalization" && norm.is_own()) else {
+            let Some(norm) = graph.nodes.get(next).filter(|norm| norm.op_type == "BatchNormalization" && norm.is_own())
+            else {
                 continue;
             };
             let alone = norm.outputs.iter().skip(1).all(|output| uses.get(output).is_empty());
-            if !alone || norm.int("training_mode").unwrap_or(0) != 0 || norm.inputs.first().map(String::as_str) != Some(crate::graph::id(node)) {
+            if !alone
+                || norm.int("training_mode").unwrap_or(0) != 0
+                || norm.inputs.first().map(String::as_str) != Some(crate::graph::id(node))
+            {
                 continue;
             }
             let parts: Option<Vec<Vec<f32>>> =
                 (1..=4).map(|position| float_input(&constants, norm, position)?.to_vec().ok()).collect();
             let Some(weight) = float_input(&constants, node, 1) else { continue };
-            let Some([scale, shift, mean, variance]) = parts.and_then(|parts| <[Vec<f32>; 4]>::try_from(parts).ok()) else {
+            let Some([scale, shift, mean, variance]) = parts.and_then(|parts| <[Vec<f32>; 4]>::try_from(parts).ok())
+            else {
                 continue;
             };
             let bias = match node.inputs.get(2).filter(|name| !name.is_empty()) {
@@ -234,4 +240,3 @@ pub fn keep_sums_apart(graph: &mut Graph) {
         }
     }
 }
-

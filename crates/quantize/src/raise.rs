@@ -21,7 +21,12 @@ pub fn raise(model: &mut Model) -> Result<(), QuantizeError> {
     let mut made = Vec::new();
     for node in model.graph.nodes.iter_mut().filter(|node| node.is_own()) {
         if let Err(reason) = one(node, &types, &mut made) {
-            return Err(QuantizeError::Raise { op_type: node.op_type.clone(), name: label(node).to_owned(), from, reason });
+            return Err(QuantizeError::Raise {
+                op_type: node.op_type.clone(),
+                name: label(node).to_owned(),
+                from,
+                reason,
+            });
         }
     }
     model.graph.initializers.extend(made);
@@ -38,7 +43,11 @@ fn one(node: &mut Node, types: &Types, made: &mut Vec<Tensor>) -> Result<(), &'s
     let moved = match node.op_type.as_str() {
         "Softmax" | "LogSoftmax" | "Hardmax" => {
             // From there on it is over one axis; before it was over all axes from this one on.
-            let rank = node.inputs.first().and_then(|input| types.get(input)?.rank()).ok_or("the rank of its input is not known")?;
+            let rank = node
+                .inputs
+                .first()
+                .and_then(|input| types.get(input)?.rank())
+                .ok_or("the rank of its input is not known")?;
             let axis = node.int("axis").unwrap_or(1);
             if axis != -1 && usize::try_from(axis).ok() != rank.checked_sub(1) {
                 return Err("it is over several axes");

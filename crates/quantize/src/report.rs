@@ -118,6 +118,9 @@ impl Report {
                 -10.0 * noise.log10(),
             ));
         }
+        if let Some(Comparison { labelled: labelled @ 1.., correct: [float, found], .. }) = &self.comparison {
+            say(format!("Right by their labels: {found} of {labelled}; the float model {float}"));
+        }
         if let Some(Times { float_ms, quantized_ms, share }) = &self.times {
             let interval = share.interval.map(|(low, high)| format!(" ({low:.3} to {high:.3})")).unwrap_or_default();
             say(format!(

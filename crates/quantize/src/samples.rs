@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use artifact::FileError;
 use engines::engine::{EngineError, Signature};
 use engines::tensor::{Elements, NamedTensor, Tensor};
-use evaluation::onnx_file::given::{GivenError, fitting, inputs};
+use evaluation::onnx_file::given::{GivenError, fitting, inputs, named};
 
 /// A sample that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -35,16 +35,30 @@ pub enum SampleError {
     },
 }
 
-/// Inputs of a model, by their numbers.
+/// Inputs of a model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sample {
+    /// What it is called in messages.
+    pub name: String,
+    /// An input for each that the model takes.
+    pub inputs: Vec<NamedTensor>,
+    /// The right class of each item, where it is known.
+    pub labels: Option<Vec<i128>>,
+}
+
+/// The tensor of a file that holds the right classes.
+const LABELS: &str = "labels";
+
+/// Samples by their numbers.
 pub trait Samples {
     /// How many there are.
     fn count(&self) -> usize;
 
-    /// One of them, with a name for messages.
+    /// One of them.
     ///
     /// # Errors
     /// When it cannot be read, or does not suit the model.
-    fn get(&self, index: usize, signature: &Signature) -> Result<(String, Vec<NamedTensor>), SampleError>;
+    fn get(&self, index: usize, signature: &Signature) -> Result<Sample, SampleError>;
 }
 
 /// Samples in files.
@@ -56,9 +70,9 @@ impl Samples for Files {
         self.0.len()
     }
 
-    fn get(&self, index: usize, signature: &Signature) -> Result<(String, Vec<NamedTensor>), SampleError> {
+    fn get(&self, index: usize, signature: &Signature) -> Result<Sample, SampleError> {
         let path = self.0.get(index).ok_or_else(|| SampleError::Empty { path: PathBuf::new() })?;
-        Ok((path.display().to_string(), read(path, signature)?))
+        read(path, signature)
     }
 }
 
@@ -102,13 +116,17 @@ pub fn spread<T: Clone>(samples: &[T], limit: usize) -> Vec<T> {
     places.filter_map(|place| samples.get(place).cloned()).collect()
 }
 
-/// Reads a sample: an input for each that the model takes.
+/// Reads a sample: an input for each that the model takes, and the labels where a `.safetensors` file has a tensor of that name.
 ///
 /// # Errors
 /// When it cannot be read, or does not suit the model.
-pub fn read(path: &Path, signature: &Signature) -> Result<Vec<NamedTensor>, SampleError> {
+pub fn read(path: &Path, signature: &Signature) -> Result<Sample, SampleError> {
+    let name = path.display().to_string();
     if path.extension().is_none_or(|ending| ending != "npy") {
-        return Ok(inputs(path, signature)?);
+        let inputs = inputs(path, signature)?;
+        let labels =
+            if path.is_dir() { None } else { named(path, LABELS)?.and_then(|labels| labels.tensor.to_whole()) };
+        return Ok(Sample { name, inputs, labels });
     }
     let wrong = |reason: String| SampleError::Numpy { path: path.to_owned(), reason };
     let [input] = signature.inputs.as_slice() else {
@@ -116,7 +134,7 @@ pub fn read(path: &Path, signature: &Signature) -> Result<Vec<NamedTensor>, Samp
     };
     let bytes = std::fs::read(path).map_err(FileError::new("read", path))?;
     let tensor = numpy(&bytes).map_err(wrong)?;
-    Ok(vec![fitting(path, input, &[NamedTensor::new(&input.name, tensor)])?])
+    Ok(Sample { name, inputs: vec![fitting(path, input, &[NamedTensor::new(&input.name, tensor)])?], labels: None })
 }
 
 /// A tensor out of a file of NumPy's format, version 1 to 3.

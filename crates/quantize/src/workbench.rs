@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::calibrate::{Seen, observed};
 use crate::compare::Comparison;
-use crate::samples::Samples;
+use crate::samples::{Sample, Samples};
 
 /// Samples on which the harm of a single node is measured.
 const FEW: usize = 8;
@@ -54,7 +54,12 @@ impl<'a> Workbench<'a> {
     ///
     /// # Errors
     /// When there is no place for temporary files.
-    pub fn new(launcher: &'a Launcher, library: PathBuf, samples: &'a dyn Samples, mask: Option<String>) -> Result<Self> {
+    pub fn new(
+        launcher: &'a Launcher,
+        library: PathBuf,
+        samples: &'a dyn Samples,
+        mask: Option<String>,
+    ) -> Result<Self> {
         let folder = TemporaryFolder::new().context("no temporary folder can be made")?;
         Ok(Self { launcher, library, folder, samples, mask, signature: None, peak_memory: 0 })
     }
@@ -157,10 +162,13 @@ impl<'a> Workbench<'a> {
             if index % stride != 0 {
                 continue;
             }
-            let (_, inputs) = self.samples.get(index, signature)?;
+            let Sample { inputs, labels, .. } = self.samples.get(index, signature)?;
             let found = engine.run(&inputs)?;
             let mask = self.mask.as_deref().and_then(|mask| inputs.iter().find(|input| input.name == mask));
             comparison.add(&float, &found, mask.map(|mask| &mask.tensor));
+            if let Some(labels) = labels {
+                comparison.judge(&float, &found, &labels);
+            }
         }
         self.note_memory(&mut engine);
         Ok(comparison)
@@ -179,7 +187,7 @@ impl<'a> Workbench<'a> {
 
     fn time_files(&mut self, float: &Path, quantized: &Path, seconds: f64) -> Result<Option<Times>> {
         let (Some(signature), 1..) = (&self.signature, self.samples.count()) else { return Ok(None) };
-        let (_, inputs) = self.samples.get(0, signature)?;
+        let Sample { inputs, .. } = self.samples.get(0, signature)?;
         let mut engines = [self.open(float)?, self.open(quantized)?];
         for engine in &mut engines {
             engine.prepare(&inputs)?;

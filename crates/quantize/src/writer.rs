@@ -287,7 +287,8 @@ impl Writer<'_> {
             self.place(floats, &site.output, &output);
             return Ok(());
         }
-        let each = inputs.iter().flat_map(|(bytes, _)| [bytes.name.clone(), bytes.scale.clone(), bytes.zero_point.clone()]);
+        let each =
+            inputs.iter().flat_map(|(bytes, _)| [bytes.name.clone(), bytes.scale.clone(), bytes.zero_point.clone()]);
         let result = [output.scale.clone(), output.zero_point.clone()];
         let (op_type, operands): (String, Vec<String>) = match site.kind {
             Kind::Concat => ("QLinearConcat".to_owned(), result.into_iter().chain(each).collect()),
@@ -397,7 +398,8 @@ impl Writer<'_> {
         let mut made = Node { inputs: vec![x.to_owned(), restored], ..node.clone() };
         if let Some((bias, scale)) = bias {
             let restored = self.fresh(format!("{bias}_dequantized"));
-            let mut node = Node::new("DequantizeLinear").named(restored.clone()).inputs([bias, scale]).output(restored.clone());
+            let mut node =
+                Node::new("DequantizeLinear").named(restored.clone()).inputs([bias, scale]).output(restored.clone());
             if self.weights.per_channel {
                 node = node.attribute("axis", 0i64);
             }
@@ -410,7 +412,10 @@ impl Writer<'_> {
                 let sum = site.bias.as_ref().map(|bias| {
                     let product = self.fresh(format!("{}_product", site.output));
                     made.outputs = vec![product.clone()];
-                    Node::new("Add").named(format!("{product}_bias")).inputs([&product, bias]).output(site.output.clone())
+                    Node::new("Add")
+                        .named(format!("{product}_bias"))
+                        .inputs([&product, bias])
+                        .output(site.output.clone())
                 });
                 if sum.is_none() {
                     made.outputs = vec![site.output.clone()];
@@ -426,7 +431,9 @@ impl Writer<'_> {
 
     /// A weight as integers, with a scale for each place of `axis`.
     fn weight(&mut self, name: &str, axis: usize, least: &[f64]) -> Result<Integers, QuantizeError> {
-        let Some(tensor) = self.constants.get(name).copied() else { return Err(QuantizeError::Weight(name.to_owned())) };
+        let Some(tensor) = self.constants.get(name).copied() else {
+            return Err(QuantizeError::Weight(name.to_owned()));
+        };
         let integers = Integers::of(tensor, axis, self.weights, least, |wanted| self.fresh(wanted))?;
         self.made.extend(integers.1);
         Ok(integers.0)

@@ -120,7 +120,11 @@ fn a_bound_becomes_part_of_the_steps_and_integers_are_all_that_computes() {
             _ => &["QuantizeLinear", "QLinearConv", "DequantizeLinear"],
         };
         assert_eq!(operators(&model), expected, "{}", case.name);
-        assert!(model.graph.initializers.iter().all(|tensor| tensor.name != "w"), "{} keeps its float weight", case.name);
+        assert!(
+            model.graph.initializers.iter().all(|tensor| tensor.name != "w"),
+            "{} keeps its float weight",
+            case.name
+        );
     }
 }
 

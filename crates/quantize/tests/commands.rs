@@ -55,7 +55,8 @@ impl Setting {
     }
 
     fn files(&self) -> Vec<PathBuf> {
-        let mut files: Vec<PathBuf> = std::fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let mut files: Vec<PathBuf> =
+            std::fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
         files.sort();
         files
     }
@@ -151,7 +152,13 @@ fn ranges_can_be_kept_and_edited() {
     edited["ranges"]["x"] = serde_json::json!({"min": -0.5, "max": 0.25});
     std::fs::write(&path, edited.to_string()).unwrap();
     assert!(setting.quantize(&options).status.success());
-    let scale = Model::load(setting.path("out.onnx")).unwrap().graph.find_initializer("x_scale").unwrap().to_vec::<f32>().unwrap();
+    let scale = Model::load(setting.path("out.onnx"))
+        .unwrap()
+        .graph
+        .find_initializer("x_scale")
+        .unwrap()
+        .to_vec::<f32>()
+        .unwrap();
     assert_eq!(scale, [0.75 / 255.0]);
     edited["ranges"]["x"] = serde_json::json!({"min": 1.0, "max": -1.0});
     std::fs::write(&path, edited.to_string()).unwrap();
@@ -214,7 +221,9 @@ fn an_input_is_never_the_output() {
 #[test]
 fn a_gate_gives_nodes_back_to_float_or_says_that_it_cannot() {
     let setting = Setting::new(&network(11));
-    let gate = |most: &str| setting.quantize(&["--inputs", "samples", "--cpu", "any", "--metric", "cosine", "--max-drop", most]);
+    let gate = |most: &str| {
+        setting.quantize(&["--inputs", "samples", "--cpu", "any", "--metric", "cosine", "--max-drop", most])
+    };
     assert!(gate("5%").status.success());
     let all = setting.report();
     assert_eq!((&all["in_float"], &all["gate"]["holds"]), (&serde_json::json!([]), &Value::Bool(true)));
@@ -228,7 +237,8 @@ fn a_gate_gives_nodes_back_to_float_or_says_that_it_cannot() {
     assert!((1..5).contains(&in_float.len()), "{some}");
     assert_eq!(some["quantized_nodes"], 5 - in_float.len());
     assert_eq!(some["sensitivity"].as_array().unwrap().len(), 5);
-    let noise: Vec<f64> = some["sensitivity"].as_array().unwrap().iter().map(|harm| harm["noise"].as_f64().unwrap()).collect();
+    let noise: Vec<f64> =
+        some["sensitivity"].as_array().unwrap().iter().map(|harm| harm["noise"].as_f64().unwrap()).collect();
     assert!(noise.is_sorted_by(|one, other| one >= other), "{noise:?}");
     assert!(some["curve"].as_array().unwrap().len() >= 2);
 
@@ -243,7 +253,9 @@ fn a_gate_gives_nodes_back_to_float_or_says_that_it_cannot() {
 
 #[test]
 fn a_pool_takes_bytes_at_every_opset() {
-    for (opset, format, pool) in [(11, "qoperator", "NhwcMaxPool"), (12, "qoperator", "MaxPool"), (11, "qdq", "MaxPool")] {
+    for (opset, format, pool) in
+        [(11, "qoperator", "NhwcMaxPool"), (12, "qoperator", "MaxPool"), (11, "qdq", "MaxPool")]
+    {
         let graph = Graph::new("net")
             .input(ValueInfo::new("x", DataType::F32, ["batch".into(), 3.into(), 6.into(), 6.into()]))
             .initializer(tensor("w1", &[4, 3, 3, 3], 1))
@@ -300,6 +312,25 @@ fn products_take_their_ranges_as_they_come_or_from_samples() {
         assert_eq!((&report["method"], &report["quantized_nodes"]), (&method.into(), &2.into()));
         assert!(report["comparison"]["cosine"].as_f64().unwrap() > 0.999, "{report}");
     }
+}
+
+#[test]
+fn labels_are_judged_by_accuracy() {
+    let setting = Setting::new(&network(11));
+    assert!(setting.refusal(&["--inputs", "samples", "--metric", "accuracy"]).contains("no sample has labels"));
+    let values = numbers(2 * 3 * 6 * 6, 1);
+    let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let labels: Vec<u8> = [0_i64, 7].iter().flat_map(|label| label.to_le_bytes()).collect();
+    let views = [
+        ("x", TensorView::new(Dtype::F32, vec![2, 3, 6, 6], &bytes).unwrap()),
+        ("labels", TensorView::new(Dtype::I64, vec![2], &labels).unwrap()),
+    ];
+    safetensors::serialize_to_file(views, None, &setting.path("samples/0.safetensors")).unwrap();
+    let options = ["--inputs", "samples", "--metric", "accuracy", "--max-drop", "0", "--cpu", "any"];
+    let output = setting.quantize(&options);
+    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+    let report = setting.report();
+    assert_eq!((&report["comparison"]["labelled"], &report["metric"]), (&2.into(), &"accuracy".into()));
 }
 
 #[test]

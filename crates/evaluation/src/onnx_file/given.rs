@@ -63,6 +63,14 @@ pub fn inputs(path: &Path, signature: &Signature) -> Result<Vec<NamedTensor>, Gi
     signature.inputs.iter().map(|info| fitting(path, info, &given)).collect()
 }
 
+/// Reads a tensor of this name out of a `.safetensors` file; `None` if it has none.
+///
+/// # Errors
+/// When it is no such file.
+pub fn named(path: &Path, name: &str) -> Result<Option<NamedTensor>, GivenError> {
+    Ok(safetensors(path, "tensors")?.into_iter().find(|tensor| tensor.name == name))
+}
+
 /// Reads the outputs of a model: out of a `.safetensors` file by their names, or out of a folder with `output_0.pb`,
 /// `output_1.pb`, … in the order of the model. Those of types that are not handled are left out.
 ///

@@ -1,5 +1,6 @@
 //! Files of this quantiser beside those of Python's onnxruntime.quantization: how long each tool takes and how much memory, how near
-//! its file is to the float model on samples that it has not seen, and how fast it is. One thread, batch as in the samples, taking turns.
+//! its file is to the float model on samples that it has not seen, and how fast it is. One thread, batch as in the samples, taking turns; the
+//! times are those of the processor's work.
 //!
 //!     cargo xtask bench int8                                     the MNIST CNN on its digits
 //!     cargo xtask bench int8 -- --model FILE --inputs FOLDER     any float model with samples
@@ -85,9 +86,22 @@ fn main() -> Result<()> {
         for recipe in recipes {
             let path = folder.path().join(format!("python-{recipe}.onnx"));
             let mut command = Command::new(python);
-            command.arg(&script).arg("quantize").arg(&arguments.model).arg(&path).arg(recipe).arg(arguments.bits.to_string());
-            match run(command.args(&seen)).and_then(|text| Ok(serde_json::from_str::<Value>(text.lines().last().unwrap_or_default())?)) {
-                Ok(told) => files.push(Made { name: format!("Python, {recipe}"), path, seconds: told["seconds"].as_f64(), memory: told["memory"].as_f64() }),
+            command
+                .arg(&script)
+                .arg("quantize")
+                .arg(&arguments.model)
+                .arg(&path)
+                .arg(recipe)
+                .arg(arguments.bits.to_string());
+            match run(command.args(&seen))
+                .and_then(|text| Ok(serde_json::from_str::<Value>(text.lines().last().unwrap_or_default())?))
+            {
+                Ok(told) => files.push(Made {
+                    name: format!("Python, {recipe}"),
+                    path,
+                    seconds: told["seconds"].as_f64(),
+                    memory: told["memory"].as_f64(),
+                }),
                 Err(error) => println!("Python, {recipe}: {error:#}"),
             }
         }
@@ -101,14 +115,24 @@ fn main() -> Result<()> {
         ],
     };
     if let Some(most) = &arguments.max_drop {
-        let method = if dynamic { ["--method", "static", "--calibration", "minmax"] } else { ["--format", "qoperator", "--calibration", "mse"] };
+        let method = if dynamic {
+            ["--method", "static", "--calibration", "minmax"]
+        } else {
+            ["--format", "qoperator", "--calibration", "mse"]
+        };
         recipes.push(method.into_iter().chain(["--max-drop", most]).collect());
     }
     let cpu = if arguments.bits == 7 { "any" } else { "vnni" };
     for (number, recipe) in recipes.iter().enumerate() {
         let path = folder.path().join(format!("kiln-{number}.onnx"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_quantize"));
-        command.arg("quantize").arg(&arguments.model).arg("--out").arg(&path).args(["--cpu", cpu, "--json", "--seconds", "0"]).args(recipe);
+        command
+            .arg("quantize")
+            .arg(&arguments.model)
+            .arg("--out")
+            .arg(&path)
+            .args(["--cpu", cpu, "--json", "--seconds", "0"])
+            .args(recipe);
         if recipe.first() != Some(&"--method") || recipe.get(1) != Some(&"dynamic") {
             command.args(seen.iter().flat_map(|sample| [Path::new("--inputs"), sample]));
         }
@@ -116,7 +140,12 @@ fn main() -> Result<()> {
         match run(&mut command).and_then(|text| Ok(serde_json::from_str::<Value>(&text)?)) {
             Ok(told) => {
                 let memory = told["peak_memory"].as_array().map(|parts| parts.iter().filter_map(Value::as_f64).sum());
-                files.push(Made { name: format!("Kiln, {}", words.join(" ")), path, seconds: told["seconds"].as_f64(), memory });
+                files.push(Made {
+                    name: format!("Kiln, {}", words.join(" ")),
+                    path,
+                    seconds: told["seconds"].as_f64(),
+                    memory,
+                });
             }
             Err(error) => println!("Kiln, {}: {error:#}", words.join(" ")),
         }
@@ -133,7 +162,7 @@ fn show(files: &[Made], unseen: &[PathBuf], arguments: &Arguments) -> Result<()>
     let mut comparisons = vec![Comparison::default(); files.len()];
     let mut first: Option<Vec<NamedTensor>> = None;
     for sample in unseen {
-        let inputs = read(sample, &signature)?;
+        let inputs = read(sample, &signature)?.inputs;
         let mask = inputs.iter().find(|input| input.name == "attention_mask").map(|input| &input.tensor);
         let mut float = Vec::new();
         for (session, comparison) in sessions.iter_mut().zip(&mut comparisons) {
@@ -149,11 +178,14 @@ fn show(files: &[Made], unseen: &[PathBuf], arguments: &Arguments) -> Result<()>
     let mut runners: Vec<Runner<'_>> = files
         .iter()
         .zip(&mut sessions)
-        .map(|(made, session)| Runner { name: made.name.clone(), block: Box::new(|runs| block(session, &inputs, runs)) })
+        .map(|(made, session)| Runner {
+            name: made.name.clone(),
+            block: Box::new(|runs| block(session, &inputs, runs)),
+        })
         .collect();
     let series = interleave(&mut runners, &Plan::new(Duration::from_secs_f64(arguments.seconds)), |_| {});
     let all: Vec<_> = series.into_iter().collect::<Result<_, _>>()?;
-    let mut table = Table::new(["file", "tool s", "tool MiB", "MiB", "agree", "cosine", "p50 ms", "share of float"]);
+    let mut table = Table::new(["file", "tool s", "tool MiB", "MiB", "agree", "cosine", "CPU ms", "share of float"]);
     let mebibytes = |bytes: f64| figure(bytes / f64::from(1 << 20));
     for ((made, comparison), series) in files.iter().zip(&comparisons).zip(&all) {
         let share = all.first().and_then(|float| ratio(series, float)).map(|share| match share.interval {
@@ -177,11 +209,20 @@ fn show(files: &[Made], unseen: &[PathBuf], arguments: &Arguments) -> Result<()>
 
 fn block(session: &mut Session, inputs: &[NamedTensor], runs: usize) -> Result<Vec<f64>, EngineError> {
     let one = |_| {
-        let start = std::time::Instant::now();
+        let start = cpu_seconds();
         session.run(inputs)?;
-        Ok(start.elapsed().as_secs_f64())
+        Ok(cpu_seconds() - start)
     };
     (0..runs).map(one).collect()
+}
+
+/// Seconds that the processor has worked for this thread, in which a session of one thread computes. Other programs take turns with
+/// it, but not from it.
+fn cpu_seconds() -> f64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the pointer is to a struct of the type that the function fills.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
 }
 
 /// Runs a command that must succeed; what it printed.
