@@ -35,6 +35,10 @@ use crate::{dynamic, embedding, prepare, raise, writer};
 /// The input that says which positions are padding, unless the user names another.
 const MASK: &str = "attention_mask";
 
+/// The most that simplifying may change, as a share of the signal: float32 rounds to 6e-8 of a value, and this is its square with room
+/// for the depth of a network.
+const MOST_NOISE: f64 = 1e-8;
+
 /// Seconds for the time of each point of the trade-off.
 const POINT_SECONDS: f64 = 0.5;
 
@@ -147,6 +151,14 @@ pub fn run(arguments: &QuantizeArgs, samples: &dyn Samples, files: Vec<PathBuf>)
         let progress = Progress::new("samples");
         let wanted = if given.is_some() { BTreeSet::new() } else { values };
         seen = bench.observe(&prepared, &wanted, |share| progress.set(share))?;
+        let noise = bench.compare_file(&arguments.model, true)?.noise;
+        if noise > MOST_NOISE {
+            bail!(
+                "{}: simplified, the model gives something else than before (noise {noise:e} of the signal), and nothing was written; \
+                 that is a mistake of this program",
+                arguments.model.display()
+            );
+        }
     }
     let mut calibration = None;
     if recipe.is_static {

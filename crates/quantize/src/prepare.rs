@@ -160,7 +160,7 @@ fn fold_batch_norms(graph: &mut Graph) -> Result<(), QuantizeError> {
             else {
                 continue;
             };
-            let bias = match node.inputs.get(2).filter(|name| !name.is_empty()) {
+            let bias: Vec<f32> = match node.inputs.get(2).filter(|name| !name.is_empty()) {
                 None => vec![0.0; scale.len()],
                 Some(_) => match float_input(&constants, node, 2) {
                     Some(bias) => bias.to_vec()?,

@@ -150,7 +150,11 @@ impl<'a> Workbench<'a> {
         compared
     }
 
-    fn compare_file(&mut self, path: &Path, few: bool) -> Result<Comparison> {
+    /// [`compare`](Self::compare) for a model in a file.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn compare_file(&mut self, path: &Path, few: bool) -> Result<Comparison> {
         let mut engine = self.open(path)?;
         let (Some(signature), kept) = (&self.signature, self.kept_path()) else { return Ok(Comparison::default()) };
         let mut kept = BufReader::new(File::open(&kept).map_err(FileError::new("open", &kept))?);

@@ -9,7 +9,7 @@ use engines::engine::Engine;
 use engines::runtime::Runtime;
 use engines::session::{Session, SessionOptions};
 use engines::tensor::{NamedTensor, Tensor};
-use onnx_model::Model;
+use onnx_model::{DataType, Graph, Model, Node, Tensor as OnnxTensor, ValueInfo};
 use quantize::arithmetic::WeightBits;
 use quantize::plan::Plan;
 use quantize::writer::{Format, Ranges, WeightOptions, write};
@@ -147,6 +147,46 @@ fn the_answer_is_the_same_for_every_batch_and_number_of_threads() {
             }
             assert_eq!(items, whole[0].tensor.as_f32().unwrap(), "{} {format:?}", case.name);
         }
+    }
+}
+
+#[test]
+fn a_simplified_model_gives_what_it_gave() {
+    let folder = tempfile::tempdir().unwrap();
+    let numbers =
+        |count: usize, factor: f32| (0..count).map(|index| (index as f32 * factor).sin()).collect::<Vec<f32>>();
+    let constant = |name: &str, dims: &[u64], factor: f32| {
+        let count = dims.iter().product::<u64>() as usize;
+        OnnxTensor::from_slice(name, dims.to_vec(), &numbers(count, factor)).unwrap()
+    };
+    let shape = |channels: u64| ["batch".into(), channels.into(), 4.into(), 4.into()];
+    let norm = ["scale", "shift", "mean", "variance"];
+    let graph = Graph::new("net")
+        .input(ValueInfo::new("x", DataType::F32, shape(3)))
+        .initializer(constant("w", &[5, 3, 1, 1], 1.1))
+        .initializer(constant("b", &[5], 1.3))
+        .initializer(constant("scale", &[5], 1.7))
+        .initializer(constant("shift", &[5], 1.9))
+        .initializer(constant("mean", &[5], 2.3))
+        .initializer(OnnxTensor::vector("variance", &[0.1_f32, 0.5, 1.0, 2.0, 4.0]))
+        .node(Node::new("Identity").input("x").output("copy"))
+        .node(Node::new("Dropout").input("copy").output("dropped"))
+        .node(Node::new("Conv").inputs(["dropped", "w", "b"]).output("c"))
+        .node(Node::new("BatchNormalization").inputs(["c"]).inputs(norm).output("y").attribute("epsilon", 0.01_f32))
+        .output(ValueInfo::new("y", DataType::F32, shape(5)));
+    let model = Model::new(11, graph);
+    let mut simplified = model.clone();
+    prepare::simplify(&mut simplified).unwrap();
+    simplified.check().unwrap();
+    assert_eq!(operators(&simplified), ["Conv"]);
+    let input = NamedTensor::new("x", Tensor::new([2, 3, 4, 4], numbers(96, 0.7)).unwrap());
+    let run =
+        |model: &Model| session(model, folder.path(), 1).run(std::slice::from_ref(&input)).unwrap()[0].tensor.to_f64();
+    let (before, after) = (run(&model), run(&simplified));
+    let largest = before.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+    for (before, after) in before.iter().zip(&after) {
+        // A handful of roundings to float32.
+        assert!((before - after).abs() <= 1e-6 * largest, "{before} {after}");
     }
 }
 
