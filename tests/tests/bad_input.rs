@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use end_to_end::{fail, program, succeed};
+use end_to_end::{fail, program, root, succeed};
 
 /// What xtask says about words that it cannot accept.
 fn refused(words: &str) -> String {
@@ -45,13 +45,26 @@ fn words_that_mean_nothing_are_refused_before_anything_is_built() {
 #[test]
 fn every_command_explains_itself_with_examples() {
     let all = succeed(program("xtask").arg("--help"));
-    for command in
-        ["run", "status", "fetch", "train", "export", "eval", "predict", "inspect", "doctor", "chaos", "test", "bench"]
-    {
+    for command in [
+        "run", "status", "fetch", "train", "export", "eval", "predict", "inspect", "doctor", "scale", "chaos", "test",
+        "bench",
+    ] {
         assert!(all.contains(&format!("  {command} ")), "{command} is not in {all}");
         let help = succeed(program("xtask").args([command, "--help"]));
         assert!(help.contains("Examples:\n  cargo xtask "), "`{command}` has no examples: {help}");
     }
+}
+
+#[test]
+fn a_relative_path_is_looked_for_where_the_user_stands_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let fixture = "crates/infer/tests/fixtures/containers/model.onnx";
+    fs::copy(root().join(fixture), folder.path().join("mine.onnx")).unwrap();
+    let inspect = |path: &str| succeed(program("xtask").current_dir(folder.path()).args(["inspect", path]));
+    let here = inspect("mine.onnx");
+    assert!(here.starts_with(&folder.path().join("mine.onnx").display().to_string()), "{here}");
+    // What is not there is a path from the root.
+    assert!(inspect(fixture).starts_with(fixture));
 }
 
 #[test]

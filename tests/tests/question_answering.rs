@@ -77,6 +77,45 @@ fn answers_are_those_of_transformers_in_burn_and_under_onnx_runtime() {
     assert!(text.contains("Who was Jim Henson ?") && text.contains("tokens 13 to 5"), "{text}");
 }
 
+/// Parts begin at lines, wherever those are, and a question that cannot be asked costs its own answer only.
+#[test]
+fn parts_of_a_file_of_questions_are_together_what_one_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = export(folder.path());
+    let questions = folder.path().join("questions.jsonl");
+    let lines = (0..9).map(|index| {
+        let context = "Jim Henson was a puppeteer. ".repeat(1 + index % 4);
+        serde_json::json!({"question": "Who was Jim Henson ?", "context": context}).to_string()
+    });
+    let text = lines.chain(["{\"question\": 1}".to_owned(), String::new()]).collect::<Vec<_>>().join("\n");
+    fs::write(&questions, "\u{feff}".to_owned() + &text).unwrap();
+    let merged = |count: u32| {
+        let parts = folder.path().join(format!("parts-{count}"));
+        for index in 0..count {
+            let mut command = program("infer");
+            command.args(["predict", "bert-qa", "--hf-dir", FOLDER, "--shard", &format!("{index}/{count}")]);
+            let said = run(command.arg("--model").arg(&model).arg("--jsonl").arg(&questions).arg("--out").arg(&parts));
+            assert!(said.succeeded && said.errors.contains("RANDOM WEIGHTS (seed 41)"), "{said:?}");
+        }
+        let ended = run(program("infer").args(["predict", "--merge"]).arg(&parts));
+        assert!(!ended.succeeded && ended.errors.contains("1 of 10 items got no answer"), "{ended:?}");
+        fs::read_to_string(parts.join("predictions.jsonl")).unwrap()
+    };
+    let one = merged(1);
+    // More parts than lines: some are empty.
+    for count in [3, 17] {
+        assert_eq!(merged(count), one, "{count}");
+    }
+    let lines: Vec<Value> = one.lines().map(json).collect();
+    assert_eq!((lines.len(), &lines[1]["offset"], &lines[11]["items"]), (12, &Value::from(0), &Value::from(10)));
+    let text = "\u{feff}".to_owned() + &text;
+    for line in &lines[1..11] {
+        let begins = line["offset"].as_u64().unwrap() as usize;
+        assert!(begins == 0 || text[..begins].ends_with('\n'), "{line}");
+        assert_eq!(line["error"].is_string(), begins > 0 && text[begins..].starts_with("{\"question\": 1}"), "{line}");
+    }
+}
+
 /// The file's path and line stand before what is wrong with each.
 #[test]
 fn a_bad_question_costs_its_own_answer_only() {
@@ -112,7 +151,7 @@ fn a_bad_question_costs_its_own_answer_only() {
     command.args(["predict", "bert-qa", "--json", "--engine", "ort:cpu,tract", "--hf-dir", FOLDER]);
     command.arg("--model").arg(&model).arg("--jsonl").arg(&questions);
     let ended = run(command.env("ORT_DYLIB_PATH", "no/such.so"));
-    assert!(!ended.succeeded && ended.errors.contains("ort:cpu could not be opened"), "{ended:?}");
+    assert!(!ended.succeeded && ended.errors.contains("ort:cpu gave no answers"), "{ended:?}");
     let report = json(&ended.output);
     assert!(report["failed"][0]["error"].as_str().unwrap().contains("no/such.so"), "{report}");
     assert_eq!(report["questions"][0]["engines"].as_array().unwrap().len(), 1);
@@ -131,7 +170,7 @@ fn every_output_is_compared_with_float64_and_timed() {
         command
     };
     let text = succeed(&mut evaluate(&["--engines", "ort:cpu,tract", "--sequence", "24"]));
-    assert!(text.starts_with("RANDOM WEIGHTS (seed 41): ") && text.contains("Passed. No engine strays"), "{text}");
+    assert!(text.starts_with("RANDOM WEIGHTS (seed 41): ") && text.contains("Passed. No engine deviates"), "{text}");
     let report = json(&fs::read_to_string(&out).unwrap());
     assert_eq!((&report["network"], &report["passed"]), (&"bert-qa".into(), &true.into()));
     for engine in &report["engines"].as_array().unwrap()[1..] {
@@ -174,7 +213,7 @@ fn the_node_where_a_file_departs_is_named() {
     };
     let (report, text) = evaluate(None);
     assert_eq!(report["engines"][1]["departure"], Value::Null);
-    assert!(text.contains("changed.onnx strays by ") && text.contains("--bisect --against OTHER"), "{text}");
+    assert!(text.contains("changed.onnx deviates by ") && text.contains("--bisect --against OTHER"), "{text}");
     let (report, text) = evaluate(Some(&good));
     let departure = &report["engines"][1]["departure"];
     assert!(departure["name"].as_str().unwrap().contains("layer/1/intermediate"), "{text}");

@@ -28,9 +28,12 @@ Examples:
   cargo xtask bench size                       the export of networks of 1.3 and 3 GB: seconds and memory
   cargo xtask bench backend-tests              ONNX's own tests of operators, each through `eval --onnx`: counts by outcome
   cargo xtask bench int8                       files of `quantize` beside those of Python's onnxruntime.quantization
+  cargo xtask bench consumers                  our files in other programs: OpenVINO, OpenCV, rten and others
+  cargo xtask bench consumers -- --programs openvino,rten
   cargo xtask bench bert-large                 BERT-large loaded, exported and asked in three engines: seconds and memory
 
-Results with their dates are kept in docs/benchmarks.md, those of backend-tests in docs/validation.md.")]
+Results with their dates are kept in docs/benchmarks.md, those of backend-tests in docs/validation.md, those of
+consumers in docs/consumers.md.")]
 pub struct BenchArgs {
     /// What is measured.
     #[arg(value_enum)]
@@ -68,6 +71,8 @@ enum Benchmark {
     BertLarge,
     /// Quantised files beside those of Python's onnxruntime.quantization, and both tools.
     Int8,
+    /// Our files in other programs, each installed in an environment of its own; writes docs/consumers.md.
+    Consumers,
     /// The node tests of ONNX's backend tests, evaluated one by one.
     BackendTests,
 }
@@ -113,6 +118,11 @@ pub fn bench(arguments: &BenchArgs) -> Result<ExitCode> {
             need("onnxruntime")?;
             need("mnist")?;
             run("int8", python(arguments, "crates/quantize/benches/requirements.txt")?, &arguments.options)
+        }
+        Benchmark::Consumers => {
+            need("onnxruntime")?;
+            need("efficientnet-lite0")?;
+            run("consumers", None, &arguments.options)
         }
         Benchmark::BackendTests => {
             need("onnxruntime")?;

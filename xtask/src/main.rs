@@ -6,10 +6,13 @@
 mod bench;
 mod chaos;
 mod code;
+mod fuzz;
 mod native;
 mod programs;
 mod public;
 mod run;
+mod sanitize;
+mod scale;
 mod stages;
 mod status;
 mod test;
@@ -44,7 +47,7 @@ Examples:
   cargo xtask predict mnist --index 100
   cargo xtask test           every test and lint
 
-Relative paths start at the workspace's root.")]
+A relative path is looked for where you stand, then at the workspace's root.")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -67,9 +70,23 @@ enum Command {
     Test(test::TestArgs),
     Bench(bench::BenchArgs),
     Chaos(chaos::ChaosArgs),
+    Fuzz(fuzz::FuzzArgs),
+    Sanitize(sanitize::SanitizeArgs),
+    Scale(scale::ScaleArgs),
 }
 
 fn main() -> ExitCode {
+    if let Some(status) = sanitize::as_compiler() {
+        return status;
+    }
+    if let Ok(folder) = std::env::current_dir() {
+        // SAFETY: no other thread has been started yet.
+        unsafe { std::env::set_var(cli::path::STANDS_IN, folder) };
+    }
+    if let Err(error) = std::env::set_current_dir(workspace::root()) {
+        note(format_args!("{} cannot be entered: {error}", workspace::root().display()));
+        return ExitCode::FAILURE;
+    }
     terminal::program::end(dispatch(Arguments::parse().command))
 }
 
@@ -80,6 +97,9 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Test(arguments) => test::test(&arguments),
         Command::Bench(arguments) => bench::bench(&arguments),
         Command::Chaos(arguments) => chaos::chaos(&arguments),
+        Command::Fuzz(arguments) => fuzz::fuzz(&arguments),
+        Command::Sanitize(arguments) => sanitize::sanitize(&arguments),
+        Command::Scale(arguments) => scale::scale(&arguments),
         Command::Fetch(_) => programs::forward(Program::Fetch),
         Command::Train(arguments) => programs::forward_to(&Programs::for_training(&arguments.recipe)?, Program::Train),
         Command::Export(arguments) => {

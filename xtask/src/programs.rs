@@ -136,11 +136,15 @@ impl Programs {
         Ok(Self { executables })
     }
 
+    /// Where `program` was built.
+    pub fn path(&self, program: Program) -> Result<PathBuf> {
+        let package = program.package();
+        self.executables.get(package).cloned().with_context(|| format!("cargo did not build `{package}`"))
+    }
+
     /// A command that runs `program` at the workspace's root.
     pub fn command(&self, program: Program) -> Result<Command> {
-        let package = program.package();
-        let executable = self.executables.get(package).with_context(|| format!("cargo did not build `{package}`"))?;
-        let mut command = Command::new(executable);
+        let mut command = Command::new(self.path(program)?);
         command.args(program.subcommand()).current_dir(workspace::root());
         command.args(program.provenance());
         Ok(command)

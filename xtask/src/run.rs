@@ -66,14 +66,17 @@ pub struct Pipeline {
     pub recipe: Recipe,
 }
 
-/// Runs what is stale. Where the weights of a network cannot be fetched, another one for the same task is run instead.
+/// Runs what is stale. Where the weights of a network cannot be fetched, another one for the same task is run instead; the exit status
+/// says that it was not what was asked for.
 pub fn run(arguments: &RunArgs) -> Result<ExitCode> {
     interrupt::exit_in_turn("what was done is kept, and the same command goes on from there");
     let network = arguments.pipeline.network;
     let (code, lost) = stages(arguments, network)?;
     let Some(other) = substitute(network, &lost) else { return Ok(code) };
     note(format_args!("warning: the weights of {} cannot be fetched, so {other} is run instead", network.name()));
-    Ok(stages(arguments, EvalTarget::One(other))?.0)
+    stages(arguments, EvalTarget::One(other))?;
+    // What was asked for was not done.
+    Ok(code)
 }
 
 /// The network that takes the place of one whose weights could not be fetched.

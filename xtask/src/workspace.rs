@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;
 
+use anyhow::{Context, Result};
 use artifact::process::end_with_this;
 
 /// The folder that holds everything.
@@ -20,13 +21,22 @@ pub fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
-        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+        // Nor that unstable options are allowed, as tests in random order are told.
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") || text == "RUSTC_BOOTSTRAP" {
             command.env_remove(&name);
         }
     }
     command.current_dir(root());
     end_with_this(&mut command);
     command
+}
+
+/// The kind of machine that the compiler runs on, by its own name: `x86_64-unknown-linux-gnu`.
+pub fn host() -> Result<String> {
+    let output = Command::new("rustc").arg("-vV").current_dir(root()).output().context("rustc cannot be started")?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(str::to_owned).context("rustc does not say what it runs on")
 }
 
 /// The revision of the code, with `-dirty` if it was edited since; nothing outside a git checkout.

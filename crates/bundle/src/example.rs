@@ -67,6 +67,7 @@ pub fn datatype(element: ElementType) -> &'static str {
         ElementType::Uint16 => "UINT16",
         ElementType::Uint8 => "UINT8",
         ElementType::Bool => "BOOL",
+        ElementType::String => "BYTES",
     }
 }
 
@@ -98,6 +99,7 @@ impl JsonTensor {
             Elements::I8(values) => values.iter().map(|value| Value::from(*value)).collect(),
             Elements::U8(values) => values.iter().map(|value| Value::from(*value)).collect(),
             Elements::Bool(values) => values.iter().map(|value| Value::from(*value)).collect(),
+            Elements::Text(values) => values.iter().map(|value| Value::from(value.as_str())).collect(),
         };
         Self {
             name: named.name.clone(),
@@ -129,6 +131,10 @@ impl JsonTensor {
             "INT8" => narrow::<i8>(whole()?).ok_or_else(wrong)?.into(),
             "UINT8" => narrow::<u8>(whole()?).ok_or_else(wrong)?.into(),
             "BOOL" => self.data.iter().map(Value::as_bool).collect::<Option<Vec<bool>>>().ok_or_else(wrong)?.into(),
+            "BYTES" => {
+                let texts = self.data.iter().map(|value| value.as_str().map(str::to_owned));
+                texts.collect::<Option<Vec<String>>>().ok_or_else(wrong)?.into()
+            }
             other => return Err(format!("`{}` is of the type {other}, which is not handled", self.name)),
         };
         let tensor = Tensor::new(self.shape.clone(), elements).map_err(|error| format!("`{}`: {error}", self.name))?;
@@ -151,7 +157,8 @@ mod tests {
 
     #[test]
     fn every_type_comes_back_as_it_was() {
-        let all: [Elements; 13] = [
+        let all: [Elements; 14] = [
+            vec!["a \"b\"".to_owned(), String::new()].into(),
             vec![0.1_f32, -1e-30, 3.4e38].into(),
             vec![0.1_f64].into(),
             vec![f16::from_f32(0.333)].into(),
@@ -185,6 +192,6 @@ mod tests {
         };
         assert!(tensor("INT8", &[1], serde_json::json!([128])).tensor().unwrap_err().contains("no INT8"));
         assert!(tensor("FP32", &[2], serde_json::json!([1.0])).tensor().unwrap_err().contains("[2]"));
-        assert!(tensor("BYTES", &[1], serde_json::json!(["a"])).tensor().unwrap_err().contains("BYTES"));
+        assert!(tensor("BYTES", &[1], serde_json::json!([1])).tensor().unwrap_err().contains("no BYTES"));
     }
 }

@@ -4,6 +4,8 @@
 //! ```text
 //! manifest.json                             what belongs together: data, weights, code, evidence, timing, files, by hash
 //! SHA256SUMS                                for `sha256sum --check`
+//! model.sig                                 whose it is: a signature over all other files, if there is one
+//! sbom.cdx.json                             what made it: a bill of materials in CycloneDX
 //! README.md                                 how to check and to serve it
 //! evidence/eval.json                        the evaluation of this very file
 //! example/{request,response}.json           a request with real values, and the answer
@@ -14,8 +16,11 @@
 //! ```
 
 pub mod example;
+pub mod key;
 pub mod manifest;
 pub mod pbtxt;
+pub mod sbom;
+pub mod signature;
 pub mod sums;
 pub mod triton;
 pub mod verify;
@@ -27,6 +32,10 @@ pub const PROGRAM: &str = "kiln";
 pub const MANIFEST: &str = "manifest.json";
 /// The checksums.
 pub const SUMS: &str = "SHA256SUMS";
+/// The signature, by the name that OpenSSF model-signing gives it.
+pub const SIGNATURE: &str = "model.sig";
+/// The bill of materials, by an ending that CycloneDX recommends.
+pub const BILL: &str = "sbom.cdx.json";
 /// The evaluation.
 pub const EVIDENCE: &str = "evidence/eval.json";
 /// The example request.

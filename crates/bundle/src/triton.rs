@@ -9,6 +9,7 @@ use std::fmt::Write;
 use crate::example::datatype;
 use crate::pbtxt::{self, Message, quoted};
 use engines::engine::{Dimension, Signature, TensorInfo};
+use engines::tensor::ElementType;
 
 /// The name by which Triton knows its ONNX Runtime backend.
 const PLATFORM: &str = "onnxruntime_onnx";
@@ -137,7 +138,10 @@ fn tensor(info: &TensorInfo, batched: bool) -> Result<TritonTensor, String> {
     };
     Ok(TritonTensor {
         name: info.name.clone(),
-        data_type: format!("TYPE_{}", datatype(element)),
+        data_type: match element {
+            ElementType::String => "TYPE_STRING".to_owned(),
+            element => format!("TYPE_{}", datatype(element)),
+        },
         dims: info.shape.iter().skip(usize::from(batched)).map(size).collect(),
     })
 }
@@ -159,7 +163,6 @@ fn listed(tensors: &[TritonTensor]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use engines::tensor::ElementType;
 
     /// Parsed by `google.protobuf.text_format` into `ModelConfig` of tritonclient, which took it as meant.
     const BERT: &str = r#"name: "bert-qa"
@@ -204,6 +207,7 @@ dynamic_batching {
             name: name.to_owned(),
             element: Some(element),
             other: None,
+            container: None,
             shape: ["batch", "sequence"].map(|axis| Dimension::Named(axis.to_owned())).into(),
         };
         Signature {
@@ -225,7 +229,8 @@ dynamic_batching {
     #[test]
     fn without_a_batch_there_is_no_batching_and_the_sizes_are_whole() {
         let shape = vec![Dimension::Fixed(1), Dimension::Fixed(3)];
-        let info = TensorInfo { name: "x".to_owned(), element: Some(ElementType::Float), other: None, shape };
+        let info =
+            TensorInfo { name: "x".to_owned(), element: Some(ElementType::Float), other: None, container: None, shape };
         let signature = Signature { inputs: vec![info.clone()], outputs: vec![info] };
         let config = TritonConfig::new("net", &signature, 16, Some("labels.txt")).unwrap();
         let text = config.text();

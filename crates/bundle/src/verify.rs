@@ -4,14 +4,17 @@ use std::cmp::Ordering;
 use std::path::Path;
 
 use artifact::FileError;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::example::{InferenceRequest, InferenceResponse};
+use crate::key::PublicKey;
 use crate::manifest::{FORMAT, Judgement, Manifest};
-use crate::sums::{Contents, contents, parse};
+use crate::signature;
+use crate::sums::{Contents, Sums, contents, parse};
 use crate::triton::TritonConfig;
 use crate::write::external_files;
-use crate::{EVIDENCE, MANIFEST, PROGRAM, REQUEST, RESPONSE, SUMS, config_file, model_file};
+use crate::{EVIDENCE, MANIFEST, PROGRAM, REQUEST, RESPONSE, SIGNATURE, SUMS, config_file, model_file};
 use engines::engine::{Engine, EngineError};
 use engines::tensor::{Elements, NamedTensor, Tensor};
 use engines::worker::remote::RemoteEngine;
@@ -25,27 +28,59 @@ pub struct Findings {
     pub files: usize,
     /// Everything that is wrong, in sentences.
     pub problems: Vec<String>,
+    /// Whether it is known whose it is.
+    pub origin: Origin,
     /// The largest difference of the example's answer, relative to the largest value of the same output, and the limit.
     pub example: Option<(f64, f64)>,
 }
 
-/// Checks a bundle whole: every hash, nothing missing and nothing extra, what the manifest binds, the configuration against
-/// the model, and the example. `open` starts the model under ONNX Runtime; it is asked only if every file is what it should be.
+/// What is known of where a bundle comes from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// It bears no signature.
+    #[default]
+    Unsigned,
+    /// It bears a signature, and there was no key to check it with.
+    Unchecked,
+    /// The signature is not that of the key over these files.
+    Refused,
+    /// The key signed these files.
+    Proven,
+}
+
+/// Checks a bundle whole: with a key whose it is, before anything else in it is read; every hash, nothing missing and nothing extra,
+/// what the manifest binds, the configuration against the model, and the example. `open` starts the model under ONNX Runtime; it is
+/// asked only if every file is what it should be.
 ///
 /// # Errors
 /// When the folder cannot be read.
 pub fn verify(
     folder: &Path,
+    key: Option<&PublicKey>,
     open: impl FnOnce(&Path) -> Result<RemoteEngine, EngineError>,
 ) -> Result<Findings, FileError> {
+    let found = contents(folder)?;
+    let origin = match (key, found.files.contains_key(SIGNATURE)) {
+        (None, false) => Origin::Unsigned,
+        (None, true) => Origin::Unchecked,
+        (Some(key), _) => match signed(folder, key, &found) {
+            Ok(()) => Origin::Proven,
+            Err(problem) => {
+                let (files, problems) = (found.files.len(), vec![problem]);
+                return Ok(Findings { files, problems, origin: Origin::Refused, ..Findings::default() });
+            }
+        },
+    };
     let manifest = match manifest(folder) {
         Ok(manifest) => manifest,
         Err(problem) => {
-            let files = contents(folder)?.files.len();
-            return Ok(Findings { files, problems: vec![problem], ..Findings::default() });
+            let (files, problems) = (found.files.len(), vec![problem]);
+            return Ok(Findings { files, problems, origin, ..Findings::default() });
         }
     };
-    let mut findings = is_whole(folder, &manifest)?;
+    let mut findings = whole(folder, &manifest, &found);
+    findings.origin = origin;
     if !findings.problems.is_empty() {
         return Ok(findings);
     }
@@ -75,13 +110,29 @@ pub fn manifest(folder: &Path) -> Result<Manifest, String> {
 /// # Errors
 /// When the folder cannot be read.
 pub fn is_whole(folder: &Path, manifest: &Manifest) -> Result<Findings, FileError> {
-    let found = contents(folder)?;
-    let mut problems = files(folder, manifest, &found);
-    problems.extend(bindings(folder, manifest, &found));
-    Ok(Findings { name: manifest.name.clone(), files: found.files.len(), problems, example: None })
+    Ok(whole(folder, manifest, &contents(folder)?))
 }
 
-/// Whether a folder is a bundle as it was written: its manifest, its checksums, the files that they list, and nothing else.
+fn whole(folder: &Path, manifest: &Manifest, found: &Contents) -> Findings {
+    let mut problems = files(folder, manifest, found);
+    problems.extend(bindings(folder, manifest, found));
+    let origin = if found.files.contains_key(SIGNATURE) { Origin::Unchecked } else { Origin::Unsigned };
+    Findings { name: manifest.name.clone(), files: found.files.len(), problems, origin, example: None }
+}
+
+/// Whether `key` signed what is here: every file but the signature itself.
+fn signed(folder: &Path, key: &PublicKey, found: &Contents) -> Result<(), String> {
+    if !found.files.contains_key(SIGNATURE) {
+        return Err(format!("there is no {SIGNATURE}: nobody signed this bundle"));
+    }
+    let text = signature::read(folder)?;
+    let others = found.files.iter().filter(|(path, _)| *path != SIGNATURE);
+    let files: Sums = others.map(|(path, (digest, _))| (path.clone(), *digest)).collect();
+    signature::check(&text, key, &files)
+}
+
+/// Whether a folder is a bundle as it was written: its manifest, its checksums, the files that they list, a signature perhaps, and
+/// nothing else.
 /// Such a folder may be replaced by another bundle.
 ///
 /// # Errors
@@ -107,7 +158,7 @@ fn files(folder: &Path, manifest: &Manifest, found: &Contents) -> Vec<String> {
         found.odd.iter().map(|path| format!("{path} is no plain file, and may lead elsewhere")).collect();
     problems.extend(found.empty.iter().map(|path| format!("{path} is an empty folder: it does not belong here")));
     for path in found.files.keys() {
-        if !manifest.files.contains_key(path) && path != MANIFEST && path != SUMS {
+        if !manifest.files.contains_key(path) && ![MANIFEST, SUMS, SIGNATURE].contains(&path.as_str()) {
             problems.push(format!("{path} is not in the manifest: it does not belong here"));
         }
     }
@@ -122,6 +173,9 @@ fn files(folder: &Path, manifest: &Manifest, found: &Contents) -> Vec<String> {
             }
             Some(_) => {}
         }
+    }
+    if found.files.contains_key(SIGNATURE) {
+        problems.extend(signature::read(folder).and_then(|text| signature::is_signature(&text)).err());
     }
     let sums =
         std::fs::read_to_string(folder.join(SUMS)).map_err(|error| error.to_string()).and_then(|text| parse(&text));
@@ -139,7 +193,8 @@ fn files(folder: &Path, manifest: &Manifest, found: &Contents) -> Vec<String> {
             Some(_) => {}
         }
     }
-    let unlisted = found.files.keys().filter(|path| *path != SUMS && !sums.contains_key(*path));
+    let listed = |path: &String| path == SUMS || path == SIGNATURE || sums.contains_key(path);
+    let unlisted = found.files.keys().filter(|path| !listed(path));
     problems.extend(unlisted.map(|path| format!("{SUMS} does not name {path}")));
     problems
 }
@@ -272,6 +327,9 @@ fn difference(found: &[NamedTensor], expected: &[NamedTensor]) -> Result<f64, St
                 found.name, expected.name
             ));
         }
+        if found.tensor.is_other_text(&expected.tensor) {
+            largest = f64::INFINITY;
+        }
         let (found, expected) = (found.tensor.to_f64(), expected.tensor.to_f64());
         let scale = expected.iter().fold(0.0_f64, |most, value| most.max(value.abs())).max(f64::MIN_POSITIVE);
         for (a, b) in found.iter().zip(&expected) {
@@ -296,7 +354,7 @@ fn doubled(tensors: &[NamedTensor]) -> Result<Vec<NamedTensor>, String> {
 }
 
 fn twice(elements: &Elements) -> Elements {
-    engines::each!(elements, values => values.repeat(2).into())
+    engines::each!(elements, values => [values.as_slice(), values].concat().into())
 }
 
 fn json<T: DeserializeOwned>(folder: &Path, place: &str) -> Result<T, String> {

@@ -8,12 +8,18 @@ use onnx_model::{LoadError, LoadOptions, Model, TensorData};
 use serde::Serialize;
 
 use crate::example::{InferenceRequest, InferenceResponse, JsonTensor};
+use crate::key::PrivateKey;
 use crate::manifest::{Code, Evidence, Example, FORMAT, FileEntry, Judgement, Manifest, ModelEntry, TOLERANCE};
+use crate::sbom;
+use crate::signature::sign;
 use crate::sums::{Sums, contents, text};
 use crate::triton::TritonConfig;
 use crate::verify::is_bundle;
-use crate::{EVIDENCE, MANIFEST, PROGRAM, REQUEST, RESPONSE, SUMS, config_file, model_file, model_folder};
+use crate::{
+    BILL, EVIDENCE, MANIFEST, PROGRAM, REQUEST, RESPONSE, SIGNATURE, SUMS, config_file, model_file, model_folder,
+};
 use engines::engine::{Engine, EngineError};
+use engines::fingerprint::Library;
 use engines::tensor::NamedTensor;
 use engines::worker::remote::RemoteEngine;
 
@@ -30,6 +36,8 @@ pub struct Parts<'a> {
     pub evaluation: &'a Path,
     /// The command that makes its evaluation.
     pub evaluated_by: &'a str,
+    /// The command that checks a bundle, but for the folder.
+    pub checked_by: &'a str,
     /// The input of the example, one item.
     pub example: Vec<NamedTensor>,
     /// What the example is made of: `the test image 0 of MNIST`.
@@ -42,6 +50,8 @@ pub struct Parts<'a> {
     pub max_batch: usize,
     /// The revision of the code.
     pub revision: Option<String>,
+    /// What signs it, if somebody does.
+    pub key: Option<PrivateKey>,
 }
 
 /// Why there is no bundle.
@@ -126,10 +136,14 @@ pub fn write(parts: &Parts<'_>, engine: &mut RemoteEngine, target: &Path) -> Res
         outputs: outputs.iter().map(JsonTensor::of).collect(),
     };
     put(RESPONSE, json(&response).as_bytes())?;
-    put("README.md", readme(name, parts.about).as_bytes())?;
+    put("README.md", readme(name, parts.about, parts.checked_by, parts.key.is_some()).as_bytes())?;
 
     let metadata = engine.loaded().metadata.clone().map(|metadata| metadata.entries).unwrap_or_default();
+    let trained_on = metadata.iter().filter_map(|(key, value)| Some((key.strip_prefix("dataset.sha256.")?, value)));
+    let data: BTreeMap<String, String> = trained_on.map(|(name, sha256)| (name.to_owned(), sha256.clone())).collect();
     let library = engine.loaded().library.as_ref();
+    let ran: Vec<Library> = sbom::libraries(&evaluation).into_iter().chain(library.cloned()).collect();
+    put(BILL, sbom::bill(name, model_sha256, &data, &ran).as_bytes())?;
     let files = contents(folder.path())?.files;
     let manifest = Manifest {
         format: FORMAT,
@@ -140,10 +154,7 @@ pub fn write(parts: &Parts<'_>, engine: &mut RemoteEngine, target: &Path) -> Res
             exported_at: metadata.get("code.revision").cloned(),
             trained_at: metadata.get("training.revision").cloned(),
         },
-        data: metadata
-            .iter()
-            .filter_map(|(key, value)| Some((key.strip_prefix("dataset.sha256.")?.to_owned(), value.clone())))
-            .collect(),
+        data,
         weights: metadata.get("weights.sha256").cloned(),
         model: ModelEntry {
             path: model_file(name),
@@ -170,8 +181,13 @@ pub fn write(parts: &Parts<'_>, engine: &mut RemoteEngine, target: &Path) -> Res
         files: files.into_iter().map(|(path, (sha256, bytes))| (path, FileEntry { sha256, bytes })).collect(),
     };
     put(MANIFEST, json(&manifest).as_bytes())?;
-    let sums: Sums = contents(folder.path())?.files.into_iter().map(|(path, (digest, _))| (path, digest)).collect();
-    put(SUMS, text(&sums).as_bytes())?;
+    let mut sums: Sums = contents(folder.path())?.files.into_iter().map(|(path, (digest, _))| (path, digest)).collect();
+    let listed = text(&sums);
+    put(SUMS, listed.as_bytes())?;
+    if let Some(key) = &parts.key {
+        sums.insert(SUMS.to_owned(), sha256_bytes(listed.as_bytes()));
+        put(SIGNATURE, sign(key, name, &sums).as_bytes())?;
+    }
     folder.commit(is_bundle)?;
     Ok(manifest)
 }
@@ -217,11 +233,21 @@ fn json<T: Serialize>(value: &T) -> String {
     serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
 }
 
-fn readme(name: &str, about: &str) -> String {
+fn readme(name: &str, about: &str, check: &str, is_signed: bool) -> String {
+    let whose = match is_signed {
+        true => format!(
+            "Whose it is tells `{SIGNATURE}`, a signature over all other files in the format of OpenSSF model-signing. The public key \
+             has to come to you another way than this folder:\n\n\
+             ```sh\n{check} . --key PUBLIC.pem\n\
+             model_signing verify key . --signature {SIGNATURE} --public_key PUBLIC.pem     # the same with OpenSSF's Python package\n```\n\n"
+        ),
+        false => String::new(),
+    };
     format!(
         "# {name}\n\n\
          Check that everything is as it was written:\n\n\
-         ```sh\nsha256sum --check --strict {SUMS}\ncargo xtask bundle --verify .      # and that the example gives its answer\n```\n\n\
+         ```sh\nsha256sum --check --strict {SUMS}\n{check} .      # and that the example gives its answer\n```\n\n\
+         {whose}\
          Serve it with NVIDIA Triton Inference Server and ask it:\n\n\
          ```sh\ntritonserver --model-repository=\"$PWD/model_repository\"\n\
          curl --json @{REQUEST} localhost:8000/v2/models/{name}/infer\n```\n\n\

@@ -3,7 +3,7 @@
 //! Operands that are sizes (the target of a `Reshape`, the bounds of a `Slice`) stay expressions until the file is
 //! written, so that simplification sees what they mean.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
 use onnx_model::{Attribute, DataType};
@@ -172,6 +172,20 @@ impl Graph {
             uses[value.0] += 1;
         }
         uses
+    }
+
+    /// Lets `change` name nodes from the results back to the inputs, those whose results are still read alone: what only a node
+    /// that was changed has read is not looked at. Says how many it changed.
+    pub(crate) fn change_backwards(&mut self, mut change: impl FnMut(&mut Self, usize) -> bool) -> usize {
+        let mut read: HashSet<ValueId> = self.outputs.iter().copied().collect();
+        let mut count = 0;
+        for index in (0..self.nodes.len()).rev() {
+            if self.nodes[index].outputs.iter().any(|output| read.contains(output)) {
+                count += usize::from(change(self, index));
+                read.extend(self.nodes[index].values());
+            }
+        }
+        count
     }
 
     /// Lets every user of `old` use `new`.

@@ -83,8 +83,10 @@
 //! # Proof
 //!
 //! With the feature `verify`, `ExportedModel::verify` runs the file under ONNX Runtime and the module in float32 and float64 at
-//! given or chosen sizes, and says how far both are off. `ExportedModel::save_with_tests` writes the file with test data in
-//! the layout of ONNX's own tests.
+//! given or chosen sizes, and says how far both are off. A `forward` that makes real numbers of its own has no float64: there the
+//! limit is a thousandth of the largest value of float32, and the proof says so. `ExportedModel::save_with_tests` writes the file
+//! with test data in the layout of ONNX's own tests. The library is the one that `ORT_DYLIB_PATH` names, else the one that
+//! `cargo xtask fetch onnxruntime` brought into the repository that this crate was built from, else the system's.
 //!
 //! # When an export is refused
 //!
@@ -134,4 +136,4 @@ pub use onnx_model::{External, SaveOptions, WrittenFile};
 pub use opset::Opset;
 pub use report::{ExportReport, FailedExport, Stage};
 #[cfg(feature = "verify")]
-pub use verify::{Proof, Sizes, VerifyError};
+pub use verify::{Proof, Sizes, VerifyError, in_float64};

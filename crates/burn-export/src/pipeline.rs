@@ -126,9 +126,12 @@ fn finish(
         Ok(program)
     };
     // The base sizes may be those at which Burn takes a shortcut.
-    let program = prove(&traces, 0)
-        .or_else(|error| other_base(&traces, &frames).and_then(|base| prove(&traces, base).ok()).ok_or(error))
-        .or_else(|error| pad_outside(&traces).and_then(|traces| prove(&traces, 0).ok()).ok_or(error))?;
+    let from_any_base = |traces: &[Trace]| {
+        let otherwise = |error| other_base(traces, &frames).and_then(|base| prove(traces, base).ok()).ok_or(error);
+        prove(traces, 0).or_else(otherwise)
+    };
+    let padded = || pad_outside(&traces).and_then(|traces| from_any_base(&traces).ok());
+    let program = from_any_base(&traces).or_else(|error| padded().ok_or(error))?;
     for operation in &program.operations {
         *report.operations.entry(operation.name.clone()).or_insert(0) += 1;
     }

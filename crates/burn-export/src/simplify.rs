@@ -1,7 +1,7 @@
 //! Towards the graph that an expert would write.
 //!
-//! Every rule keeps the values that the graph computes, for every size of the axes. The rules run in turn until none
-//! of them finds anything.
+//! Every rule keeps what the graph computes, for every size of the axes. Most keep its bits; those that give weights another form
+//! or let one operator do the work of several keep it up to rounding. The rules run in turn until none of them finds anything.
 
 mod activations;
 mod batch_norm;

@@ -137,6 +137,17 @@ const NETWORKS: [(NetworkId, TaskKind, Card); 4] = [
     ),
 ];
 
+/// The command that does something with the network of a name, be it of this workspace or the user's own.
+pub fn command(name: &str, subcommand: &str) -> String {
+    match NetworkId::named(name) {
+        Some(network) => network.card().command(subcommand),
+        None => format!("{OWN} {subcommand}"),
+    }
+}
+
+/// How a program with a network of the user's own is started.
+const OWN: &str = "cargo run --release --";
+
 impl NetworkId {
     /// Every network, in the order of reports.
     pub const ALL: [Self; NETWORKS.len()] = {
@@ -213,7 +224,7 @@ impl Card {
     /// The command that does something with it: `cargo xtask export bert-qa`, or `cargo run -- export` in the user's own project.
     pub fn command(&self, subcommand: &str) -> String {
         match self.weights {
-            WeightSource::Own { .. } => format!("cargo run --release -- {subcommand}"),
+            WeightSource::Own { .. } => format!("{OWN} {subcommand}"),
             _ => format!("cargo xtask {subcommand} {}", self.name),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::path::reading_or;
 use clap::Args;
 
 /// Show ONNX Runtime's libraries on this machine and which execution providers work.
@@ -17,7 +18,7 @@ Examples:
 The exit status is 0 only if the plain CPU provider works.")]
 pub struct DoctorArgs {
     /// The folder with the fetched libraries.
-    #[arg(long, value_name = "FOLDER", default_value = "datasets")]
+    #[arg(long, value_name = "FOLDER", default_value = "datasets", value_parser = reading_or("datasets"))]
     pub datasets: PathBuf,
     /// Print the result as JSON instead of a table.
     #[arg(long)]

@@ -7,6 +7,7 @@ use catalogue::NetworkId;
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
+use crate::path::{reading, writing};
 use crate::sandbox::SandboxArgs;
 use crate::task::{FileTaskArgs, TaskArgs};
 use crate::train::{positive, threads};
@@ -29,7 +30,7 @@ Examples:
   cargo xtask eval --onnx model.onnx --inputs test_data_set_0 --expected test_data_set_0
   cargo xtask eval --onnx new.onnx --against old.onnx --bisect    where two files part ways
 
-The exit status is 0 only if every engine ran where it was asked to, gives Burn's result for every item, and strays no
+The exit status is 0 only if every engine ran where it was asked to, gives Burn's result for every item, and deviates no
 further from the network in float64 than float32 does. `cargo xtask report` makes a page of the report.")]
 #[command(arg_required_else_help = true)]
 pub struct EvalArgs {
@@ -37,23 +38,23 @@ pub struct EvalArgs {
     #[arg(value_name = "NETWORK", conflicts_with = "onnx", required_unless_present = "onnx")]
     pub network: Option<EvalTarget>,
     /// The ONNX file of the network [default: artifacts/NETWORK/NETWORK.onnx]
-    #[arg(long, value_name = "FILE", requires = "network")]
+    #[arg(long, value_name = "FILE", requires = "network", conflicts_with = "onnx", value_parser = reading())]
     pub model: Option<PathBuf>,
     /// The weights that the ONNX file was made from, for Burn: a file, or a Hugging Face folder with configuration and tokenizer
     /// [default: where they are trained or fetched to]
-    #[arg(long, visible_alias = "hf-dir", value_name = "PATH", requires = "network")]
+    #[arg(long, visible_alias = "hf-dir", value_name = "PATH", requires = "network", conflicts_with = "onnx", value_parser = reading())]
     pub weights: Option<PathBuf>,
     /// Digits and questions: only the first N.
-    #[arg(long, value_name = "N", value_parser = positive, requires = "network")]
+    #[arg(long, value_name = "N", value_parser = positive, requires = "network", conflicts_with = "onnx")]
     pub limit: Option<usize>,
     /// Questions: SQuAD 1.1 or 2.0 in its own format, for exact match and F1 by the official definition.
-    #[arg(long, value_name = "FILE", requires = "network")]
+    #[arg(long, value_name = "FILE", requires = "network", conflicts_with = "onnx", value_parser = reading())]
     pub squad: Option<PathBuf>,
     /// Questions: where Burn's answers go, as SQuAD's official script reads them: JSON from question identifier to text.
-    #[arg(long, value_name = "FILE", requires = "squad")]
+    #[arg(long, value_name = "FILE", requires = "squad", value_parser = writing())]
     pub predictions: Option<PathBuf>,
     /// Questions: tokens in each sequence that is timed [default: 128, or as many as the network takes if that is fewer]
-    #[arg(long, value_name = "N", value_parser = positive, requires = "network")]
+    #[arg(long, value_name = "N", value_parser = positive, requires = "network", conflicts_with = "onnx")]
     pub sequence: Option<usize>,
     /// The data.
     #[command(flatten)]
@@ -66,7 +67,7 @@ pub struct EvalArgs {
     pub file_task: FileTaskArgs,
     /// Where the report goes, as JSON with every sample [default: artifacts/NETWORK/eval.json, with --onnx
     /// artifacts/report/onnx.json]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = writing())]
     pub out: Option<PathBuf>,
     /// How it is measured.
     #[command(flatten)]
@@ -117,11 +118,11 @@ impl ValueEnum for EvalTarget {
 /// Options for an ONNX file from anywhere.
 ///
 /// The reference is ONNX Runtime on the CPU with no optimisation of the graph, on the same file or on the one that --against
-/// names. In float64 it says how far float32 strays, and an engine may stray 16 times as far.
+/// names. In float64 it says how far float32 deviates, and an engine may deviate 16 times as far.
 #[derive(Debug, Clone, Args)]
 pub struct EvalOnnxArgs {
     /// Compare and time every engine on this ONNX file, whatever network it is. The options below are for it.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = reading())]
     pub onnx: Option<PathBuf>,
     /// The size of a dynamic axis. If not given it is that of --inputs, the least that the exporter says, at least 16 pixels and twice
     /// the strides for an image, or 1. An axis without a name is INPUT.INDEX, as in `x.0`. May be repeated.
@@ -134,7 +135,7 @@ pub struct EvalOnnxArgs {
     pub batch_axis: Option<String>,
     /// Inputs of your own, which are validated besides random ones in the range of the operators that take them, and whose sizes are the default for --shape: a .safetensors file with a tensor for each
     /// input by its name, or a folder with ONNX's input_0.pb, input_1.pb, …. May be repeated.
-    #[arg(long = "inputs", value_name = "PATH", requires = "onnx")]
+    #[arg(long = "inputs", value_name = "PATH", requires = "onnx", value_parser = reading())]
     pub inputs: Vec<PathBuf>,
     /// Validate and time the inputs of --inputs alone, and make up none.
     #[arg(long, requires = "inputs")]
@@ -142,11 +143,11 @@ pub struct EvalOnnxArgs {
     /// The outputs that you know to be right for the inputs of --inputs, one PATH for each in the same order: a .safetensors file with
     /// a tensor for each output by its name, or a folder with ONNX's output_0.pb, output_1.pb, …. Every engine is compared with them,
     /// too; the limit is --tolerance, or 1e-3 of the largest value.
-    #[arg(long = "expected", value_name = "PATH", requires = "inputs")]
+    #[arg(long = "expected", value_name = "PATH", requires = "inputs", value_parser = reading())]
     pub expected: Vec<PathBuf>,
-    /// Let engines stray from the reference by this share of the largest value of an output, however far float32 strays.
+    /// Let engines deviate from the reference by this share of the largest value of an output, however far float32 deviates.
     ///
-    /// [default: 16 times as far as float32 strays from float64, and at most 2 % of the largest value in a file with float16; 1e-3 where an operator has no float64 under ONNX Runtime]
+    /// [default: 16 times as far as float32 deviates from float64, and at most 2 % of the largest value in a file with float16; 1e-3 where an operator has no float64 under ONNX Runtime]
     #[arg(long, value_name = "SHARE", value_parser = share, requires = "onnx")]
     pub tolerance: Option<f64>,
 }
@@ -172,7 +173,7 @@ pub struct EngineArgs {
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     pub providers: Vec<String>,
     /// An option of a provider, by the name that ONNX Runtime's documentation gives it. May be repeated. cuda computes without
-    /// TF32, which strays further than float32 does, unless cuda.use_tf32=1.
+    /// TF32, which deviates further than float32 does, unless cuda.use_tf32=1.
     #[arg(long = "provider-option", value_name = "PROVIDER.OPTION=VALUE")]
     pub provider_options: Vec<ProviderOption>,
     /// Give every engine of ONNX Runtime a session for each size of its inputs, in which the dynamic axes are fixed, for
@@ -206,7 +207,7 @@ pub struct MeasureArgs {
     #[arg(long, value_enum, value_name = "NAME,…", value_delimiter = ',')]
     pub scenario: Vec<ScenarioName>,
     /// Compare the times with those of an earlier report. Only a change beyond the noise counts.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = reading())]
     pub compare: Option<PathBuf>,
     /// Fail if an engine has become slower than in the report that --compare names.
     #[arg(long, requires = "compare")]
@@ -214,7 +215,7 @@ pub struct MeasureArgs {
     /// How long an engine may take to load, or to answer, before it counts as hung and is ended, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = TIMEOUT as f64, value_parser = timeout)]
     pub timeout: f64,
-    /// Where an engine strays too far, find the first node whose output departs from that of the graph as it is,
+    /// Where an engine deviates too far, find the first node whose output departs from that of the graph as it is,
     /// under ONNX Runtime with no optimisation, and the smallest part of the inputs that shows it, with as few values other
     /// than zero as a search of seconds finds. These inputs are put beside the report, as a file for `--onnx FILE --inputs`.
     #[arg(long)]
@@ -222,7 +223,7 @@ pub struct MeasureArgs {
     /// Take another ONNX file for the reference: an export of the same weights that is right. Its nodes are what --bisect
     /// compares with, and with --onnx its outputs are what engines are judged by. Without it the file is its own reference,
     /// which shows where an engine departs from the file.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = reading())]
     pub against: Option<PathBuf>,
     /// Succeed where no engine failed, even if their agreement proves nothing: where an output is zero, empty or no number on all
     /// inputs, or its limit is above a tenth of its largest value.

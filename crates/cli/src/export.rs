@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::path::{reading, writing};
 use catalogue::{NetworkId, TaskKind};
 use clap::{Args, ValueEnum};
 
@@ -22,13 +23,13 @@ pub struct ExportArgs {
     #[arg(value_enum, required_unless_present = "hf_dir")]
     pub network: Option<NetworkId>,
     /// A Hugging Face folder: config.json and weights.
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["weights", "random_init"])]
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["weights", "random_init"], value_parser = reading())]
     pub hf_dir: Option<PathBuf>,
     /// What the network of the folder does; question answering unless something else is named.
     #[arg(long, value_enum, requires = "hf_dir")]
     pub task: Option<ExportTask>,
     /// The config.json of a network with random weights; the shape of its published weights without it.
-    #[arg(long, value_name = "FILE", requires = "random_init")]
+    #[arg(long, value_name = "FILE", requires = "random_init", value_parser = reading())]
     pub config: Option<PathBuf>,
     /// The file.
     #[command(flatten)]
@@ -40,7 +41,7 @@ pub struct ExportArgs {
 pub struct ExportOptions {
     /// The trained weights: safetensors or PyTorch's own format, under PyTorch's names. For a network with a configuration, a
     /// Hugging Face folder or a weight file beside its config.json [default: where they are trained or fetched to]
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = reading())]
     pub weights: Option<PathBuf>,
     /// Take random weights from this seed instead of trained ones. The file says so, and what it computes means nothing.
     #[arg(long, value_name = "SEED", conflicts_with = "weights")]
@@ -49,7 +50,7 @@ pub struct ExportOptions {
     #[arg(long, value_name = "N", default_value_t = 11)]
     pub opset: i64,
     /// Where the ONNX file goes [default: artifacts/NETWORK/NETWORK.onnx]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = writing())]
     pub out: Option<PathBuf>,
     /// Put the weights in a file of their own beside the ONNX file; from 2 GiB on they are put there anyhow.
     #[arg(long)]

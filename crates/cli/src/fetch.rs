@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::path::{reading, reading_or};
 use catalogue::NetworkId;
 use clap::Args;
 
@@ -22,7 +23,7 @@ pub struct FetchArgs {
     #[arg(value_name = "NAME", default_values = [NetworkId::ALL[0].card().name, "onnxruntime"])]
     pub names: Vec<String>,
     /// Take the files from this folder and ask no source.
-    #[arg(long, value_name = "FOLDER", conflicts_with = "list")]
+    #[arg(long, value_name = "FOLDER", conflicts_with = "list", value_parser = reading())]
     pub from: Option<PathBuf>,
     /// Show what can be fetched, and what is here; fetch nothing.
     #[arg(long)]
@@ -31,6 +32,6 @@ pub struct FetchArgs {
     #[arg(long)]
     pub json: bool,
     /// The folder with the manifests, beside which the files are put.
-    #[arg(long, value_name = "FOLDER", default_value = "datasets")]
+    #[arg(long, value_name = "FOLDER", default_value = "datasets", value_parser = reading_or("datasets"))]
     pub datasets: PathBuf,
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::path::reading;
 use clap::Args;
 
 /// Show what a model, a weight file or a bundle holds, and whether Kiln would open it.
@@ -19,7 +20,7 @@ Examples:
 The exit status is 0 if Kiln would open it, and 1 if it refuses; the reason is told.")]
 pub struct InspectArgs {
     /// An ONNX file, a weight file, or a folder with weights or a bundle.
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", value_parser = reading())]
     pub path: PathBuf,
     /// Print the result as JSON instead of text.
     #[arg(long)]

@@ -10,6 +10,7 @@ pub mod export;
 pub mod fetch;
 pub mod inspect;
 pub mod own;
+pub mod path;
 pub mod predict;
 pub mod quantize;
 pub mod report;

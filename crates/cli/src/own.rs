@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::bundle::BundleOptions;
 use crate::eval::MeasureArgs;
 use crate::export::ExportOptions;
+use crate::path::{reading, writing};
 use crate::predict::Engines;
 use crate::report::ReportArgs;
 use crate::train::positive;
@@ -35,7 +36,7 @@ Examples:
   cargo run --release -- eval
   cargo run --release -- eval --data other.csv --batches 1,64 --compare artifacts/NETWORK/eval.json
 
-The exit status is 0 only if every engine gives Burn's result for every item, and strays no further from the network in float64
+The exit status is 0 only if every engine gives Burn's result for every item, and deviates no further from the network in float64
 than float32 does.")]
     Eval(Box<OwnEvalArgs>),
     /// Show what the engines make of the items, side by side.
@@ -73,16 +74,16 @@ Example:
 #[derive(Debug, Clone, Args)]
 pub struct OwnEvalArgs {
     /// Where the items of the task lie [default: as the program says]
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = reading())]
     pub data: Option<PathBuf>,
     /// The ONNX file [default: artifacts/NETWORK/NETWORK.onnx]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = reading())]
     pub model: Option<PathBuf>,
     /// The weights that the ONNX file was made from, for Burn [default: as the program says]
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = reading())]
     pub weights: Option<PathBuf>,
     /// Where the report goes, as JSON with every sample [default: artifacts/NETWORK/eval.json]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = writing())]
     pub out: Option<PathBuf>,
     /// How it is measured.
     #[command(flatten)]
@@ -93,7 +94,7 @@ pub struct OwnEvalArgs {
 #[derive(Debug, Clone, Args)]
 pub struct OwnPredictArgs {
     /// Where the items of the task lie [default: as the program says]
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = reading())]
     pub data: Option<PathBuf>,
     /// Only the first N items.
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = positive)]
@@ -102,10 +103,10 @@ pub struct OwnPredictArgs {
     #[command(flatten)]
     pub engines: Engines,
     /// The ONNX file [default: artifacts/NETWORK/NETWORK.onnx]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = reading())]
     pub model: Option<PathBuf>,
     /// The weights that the ONNX file was made from, for Burn [default: as the program says]
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = reading())]
     pub weights: Option<PathBuf>,
     /// Print the result as JSON instead of text.
     #[arg(long)]
@@ -116,13 +117,13 @@ pub struct OwnPredictArgs {
 #[derive(Debug, Clone, Args)]
 pub struct OwnBundleArgs {
     /// Check this bundle whole; write nothing.
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["out", "onnx", "evaluation", "data", "weights"])]
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["out", "onnx", "evaluation", "data", "weights"], value_parser = reading())]
     pub verify: Option<PathBuf>,
     /// Where the items of the task lie, the first of which is the example [default: as the program says]
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = reading())]
     pub data: Option<PathBuf>,
     /// The weights that the ONNX file was made from [default: as the program says]
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = reading())]
     pub weights: Option<PathBuf>,
     /// The folder.
     #[command(flatten)]

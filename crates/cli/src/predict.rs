@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use catalogue::{NetworkId, TaskKind};
 use clap::Args;
+use shards::Shard;
 
+use crate::path::{reading, writing};
 use crate::sandbox::SandboxArgs;
 use crate::task::{FileTaskArgs, TaskArgs};
 use crate::train::{positive, threads};
@@ -21,14 +23,16 @@ Examples:
   cargo xtask predict bert-qa              the article's question
   cargo xtask predict bert-qa --question \"When was it built?\" --context-file tower.txt --top 3
   cargo xtask predict bert-qa --jsonl questions.jsonl --json     lines of {\"question\": …, \"context\": …}
+  cargo xtask predict bert-qa --jsonl questions.jsonl --shard 3/8 --out parts     the fourth of eight parts
+  cargo xtask predict --merge parts --out answers.jsonl          all parts in one file
 
 The exit status is 0 only if every engine gave an answer to everything, and all gave the same.")]
 pub struct PredictArgs {
     /// The network.
-    #[arg(required_unless_present = "onnx", conflicts_with = "onnx")]
+    #[arg(required_unless_present_any = ["onnx", "merge"], conflicts_with = "onnx")]
     pub network: Option<NetworkId>,
     /// An ONNX file from anywhere instead, for what --task says.
-    #[arg(long, value_name = "FILE", requires = "kind", conflicts_with_all = ["model", "weights"])]
+    #[arg(long, value_name = "FILE", requires = "kind", conflicts_with_all = ["model", "weights"], value_parser = reading())]
     pub onnx: Option<PathBuf>,
     /// What the file is for.
     #[command(flatten)]
@@ -43,10 +47,10 @@ pub struct PredictArgs {
     #[arg(long, value_name = "TEXT", conflicts_with = "jsonl")]
     pub context: Option<String>,
     /// Questions: the file that holds the text, instead of --context.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["context", "jsonl"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["context", "jsonl"], value_parser = reading())]
     pub context_file: Option<PathBuf>,
     /// Questions: a file of many: a JSON object with `question` and `context` in each line.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = reading())]
     pub jsonl: Option<PathBuf>,
     /// Questions: take the most likely start and the most likely end, each by itself, as the article does.
     #[arg(long, conflicts_with_all = ["top", "max_answer_tokens"])]
@@ -54,6 +58,20 @@ pub struct PredictArgs {
     /// Pictures and questions: how many labels or answers to show [default: 5 labels, 1 answer]
     #[arg(long, value_name = "N", value_parser = positive)]
     pub top: Option<usize>,
+    /// Pictures, with --shard: a file with the path of a picture in each line.
+    #[arg(long, value_name = "FILE", requires = "shard", value_parser = reading())]
+    pub list: Option<PathBuf>,
+    /// Predict one part of many items, I of N counted from 0, into a file of its own in the folder of --out: all test digits, the pictures
+    /// of --image and --list, or the questions of --jsonl. /N takes I from SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX. A part that
+    /// is there and whole is left; all parts together are, byte for byte, what one part of one gives
+    #[arg(long, value_name = "I/N", group = "parts", requires = "out", conflicts_with_all = ["index", "question", "context", "context_file"])]
+    pub shard: Option<Shard>,
+    /// Put the parts in a folder together into the file of --out, in the order of their items [default: FOLDER/predictions.jsonl]
+    #[arg(long, value_name = "FOLDER", group = "parts", conflicts_with_all = ["network", "onnx"], value_parser = reading())]
+    pub merge: Option<PathBuf>,
+    /// Where parts go, or their sum.
+    #[arg(long, value_name = "PATH", requires = "parts", value_parser = writing())]
+    pub out: Option<PathBuf>,
     /// The data.
     #[command(flatten)]
     pub task: TaskArgs,
@@ -61,11 +79,11 @@ pub struct PredictArgs {
     #[command(flatten)]
     pub engines: Engines,
     /// The ONNX file [default: artifacts/NETWORK/NETWORK.onnx]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = reading())]
     pub model: Option<PathBuf>,
     /// The weights that the ONNX file was made from, for Burn: a file, or a Hugging Face folder with configuration and tokenizer
     /// [default: where they are trained or fetched to]
-    #[arg(long, visible_alias = "hf-dir", value_name = "PATH")]
+    #[arg(long, visible_alias = "hf-dir", value_name = "PATH", value_parser = reading())]
     pub weights: Option<PathBuf>,
     /// Print the result as JSON instead of text.
     #[arg(long)]
@@ -82,6 +100,7 @@ impl PredictArgs {
             (self.context_file.is_some(), "--context-file", TaskKind::Questions),
             (self.jsonl.is_some(), "--jsonl", TaskKind::Questions),
             (self.as_article, "--as-article", TaskKind::Questions),
+            (self.list.is_some(), "--list", TaskKind::Pictures),
         ];
         let own = all.into_iter().filter(|(given, _, _)| *given).map(|(_, option, kind)| (option, kind));
         own.chain(self.task.given()).collect()

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::path::{reading_or, writing};
 use clap::Args;
 
 /// Write one page over all networks that were evaluated.
@@ -16,10 +17,10 @@ Examples:
   cargo xtask report --artifacts runs/july --out july --json")]
 pub struct ReportArgs {
     /// The folder with the results, one folder for each network.
-    #[arg(long, value_name = "FOLDER", default_value = "artifacts")]
+    #[arg(long, value_name = "FOLDER", default_value = "artifacts", value_parser = reading_or("artifacts"))]
     pub artifacts: PathBuf,
     /// Where the report goes [default: the folder `report` in the folder with the results]
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", value_parser = writing())]
     pub out: Option<PathBuf>,
     /// Fail if an evaluation failed or cannot be read. The report is written all the same.
     #[arg(long)]

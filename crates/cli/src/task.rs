@@ -7,6 +7,7 @@ use std::str::FromStr;
 use catalogue::{DATASETS, NetworkId, TaskKind};
 use clap::{Args, ValueEnum};
 
+use crate::path::reading;
 use crate::train::positive;
 
 /// What a network is asked about. Which of these options hold depends on what the network is for.
@@ -14,15 +15,15 @@ use crate::train::positive;
 pub struct TaskArgs {
     /// Digits: the folder with the test images, in MNIST's format [default: datasets/mnist]. Pictures, in eval: a folder of pictures
     /// whose classes are known, FOLDER/CLASS/PICTURE.
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", value_parser = reading())]
     pub data: Option<PathBuf>,
-    /// Pictures: a picture (PNG, JPEG, GIF, BMP, WebP) or a folder of pictures; may be given several times. In predict also a
+    /// Pictures: a picture (PNG, JPEG, GIF, BMP, TIFF, WebP) or a folder of pictures; may be given several times. In predict also a
     /// digit, light on dark or dark on light.
-    #[arg(long = "image", value_name = "PATH")]
+    #[arg(long = "image", value_name = "PATH", value_parser = reading())]
     pub images: Vec<PathBuf>,
     /// Pictures: the names of the classes, as JSON or with a name in each line; without the file they go by their numbers
     /// [default: datasets/imagenet-labels/labels.json for 1,000 classes]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = reading())]
     pub labels: Option<PathBuf>,
     /// Questions: how long an answer may be, in tokens [default: 30]
     #[arg(long, value_name = "N", value_parser = positive)]
@@ -40,6 +41,14 @@ impl TaskArgs {
     /// Where the names of the classes lie.
     pub fn labels(&self) -> PathBuf {
         self.labels.clone().unwrap_or_else(|| Path::new(DATASETS).join("imagenet-labels/labels.json"))
+    }
+
+    /// The options that are given, with what they are for, where items are read that may have known answers: --data is for pictures,
+    /// too.
+    pub fn given_with_answers(&self, task: TaskKind) -> Vec<(&'static str, TaskKind)> {
+        let mut given = self.given();
+        given.retain(|(option, _)| *option != "--data" || task != TaskKind::Pictures);
+        given
     }
 
     /// The options that are given, with what they are for.
@@ -102,8 +111,8 @@ impl FromStr for Resize {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.strip_prefix("central:") {
-            Some(padding) => Ok(Self::Central(padding.parse().map_err(|error| format!("after `central:`: {error}"))?)),
-            None => positive(text).map(Self::Shorter),
+            Some(padding) => pixels(padding).map(Self::Central).map_err(|error| format!("after `central:`: {error}")),
+            None => pixels(text).map(Self::Shorter),
         }
     }
 }
@@ -132,6 +141,15 @@ impl fmt::Display for Colours {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [red, green, blue] = self.0;
         write!(f, "{red},{green},{blue}")
+    }
+}
+
+/// Pixels of a side, as many as a picture may have.
+fn pixels(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(pixels) if pixels <= 1 << 16 => Ok(pixels),
+        Ok(_) => Err(format!("it must be at most {}", 1 << 16)),
+        Err(error) => Err(error.to_string()),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::path::{reading_or, writing_or};
 use clap::{ArgAction, Args, ValueEnum};
 
 /// Train the MNIST CNN with the recipe of PyTorch's MNIST example.
@@ -39,14 +40,14 @@ pub struct TrainArgs {
     #[arg(long, default_value_t = 30, value_name = "SECONDS")]
     pub checkpoint_interval: u64,
     /// The folder for model, metrics and configuration.
-    #[arg(long, value_name = "FOLDER", default_value = "artifacts/mnist")]
+    #[arg(long, value_name = "FOLDER", default_value = "artifacts/mnist", value_parser = writing_or("artifacts/mnist"))]
     pub out: PathBuf,
     /// Replace files in that folder that no training left, such as another program's config.json.
     #[arg(long)]
     pub force: bool,
     /// The folder with the four files of MNIST, or of another data set in its format: Fashion-MNIST, KMNIST, EMNIST, plain or as
     /// .gz. In a folder with several data sets, as that of EMNIST, the path goes on with the name of one: gzip/emnist-letters.
-    #[arg(long, value_name = "FOLDER", default_value = "datasets/mnist")]
+    #[arg(long, value_name = "FOLDER", default_value = "datasets/mnist", value_parser = reading_or("datasets/mnist"))]
     pub data: PathBuf,
     /// The code's revision, for the record.
     #[arg(long, hide = true)]

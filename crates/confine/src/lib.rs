@@ -26,6 +26,8 @@ pub struct Needs {
     pub read: Vec<PathBuf>,
     /// The same, that it also writes: devices, and folders for what is temporary.
     pub write: Vec<PathBuf>,
+    /// Whether it writes large files there, as compiled networks are.
+    pub large_files: bool,
     /// Whether it speaks with other processes of this machine through sockets, as drivers of GPUs do.
     pub local_sockets: bool,
 }
@@ -44,7 +46,7 @@ pub struct Confinement {
 /// What the kernel lacks is left out: the result says what is in force.
 #[cfg(target_os = "linux")]
 pub fn confine(needs: &Needs) -> Confinement {
-    limits::lower();
+    limits::lower(needs.large_files);
     // The filter comes last, since it refuses further confinement.
     let landlock = files::confine(needs).unwrap_or(0);
     Confinement { landlock, seccomp: syscalls::confine(needs.local_sockets).is_ok() }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use seccompiler::{
     BpfProgram, Error, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
-    apply_filter,
+    apply_filter, sock_filter,
 };
 
 /// Calls of newer kernels, whose numbers are the same on every processor: fchmodat2, setxattrat, removexattrat, open_tree_attr,
@@ -60,6 +60,11 @@ const REFUSED: &[i64] = &[
     libc::SYS_lremovexattr,
     libc::SYS_fremovexattr,
     libc::SYS_open_by_handle_at,
+    // Landlock governs it from its third version on.
+    libc::SYS_truncate,
+    // Signals by handles of processes and to threads without their process.
+    libc::SYS_tkill,
+    libc::SYS_pidfd_send_signal,
     // The system itself, for a process of a superuser.
     libc::SYS_mount,
     libc::SYS_umount2,
@@ -104,11 +109,33 @@ pub fn confine(local_sockets: bool) -> Result<(), Error> {
     // A new thread, but no new process.
     let thread = libc::CLONE_THREAD as u64;
     rules.insert(libc::SYS_clone, vec![rule(0, SeccompCmpOp::MaskedEq(thread), 0)?]);
+    // Signals to itself alone; Landlock bounds them from its sixth version on.
+    let own = u64::from(std::process::id());
+    for call in [libc::SYS_kill, libc::SYS_tgkill, libc::SYS_rt_sigqueueinfo, libc::SYS_rt_tgsigqueueinfo] {
+        rules.insert(call, vec![rule(0, SeccompCmpOp::Ne, own)?]);
+    }
     // Limits may be read, and not set.
     rules.insert(libc::SYS_prlimit64, vec![rule(2, SeccompCmpOp::Ne, 0)?]);
+    #[cfg(target_arch = "x86_64")]
+    apply_filter(&x32())?;
     apply(rules, libc::EPERM)?;
     // Its arguments lie where the filter cannot look: the C library then takes the older call.
     apply(BTreeMap::from([(libc::SYS_clone3, Vec::new())]), libc::ENOSYS)
+}
+
+/// Refuses the calls of the x32 interface, whose numbers name the same calls once more.
+#[cfg(target_arch = "x86_64")]
+fn x32() -> BpfProgram {
+    const X32: u32 = 0x4000_0000;
+    let step = |code: u32, jt, jf, k| sock_filter { code: code as u16, jt, jf, k };
+    let refuse = libc::SECCOMP_RET_ERRNO | libc::EPERM.unsigned_abs();
+    vec![
+        // The number of the call lies at the beginning of what the filter sees.
+        step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
+        step(libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K, 0, 1, X32),
+        step(libc::BPF_RET | libc::BPF_K, 0, 0, refuse),
+        step(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ]
 }
 
 /// A rule on one argument.

@@ -40,7 +40,7 @@ fn nothing_is_written_and_only_what_is_needed_is_read() {
         fs::create_dir(place.join(name)).unwrap();
         fs::write(place.join(name).join("file"), name).unwrap();
     }
-    let needs = Needs { read: vec![place.join("model")], write: vec![place.join("scratch")], local_sockets: false };
+    let needs = Needs { read: vec![place.join("model")], write: vec![place.join("scratch")], ..Needs::default() };
     let here = place.clone();
     confined(needs, move || {
         assert_eq!(fs::read_to_string(here.join("model/file")).unwrap(), "model");

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::runtime::LibraryError;
-use crate::tensor::{ElementType, NamedTensor};
+use crate::tensor::{ElementType, NamedTensor, Tensor};
 
 /// Several engines, to be compared.
 pub type Engines = Vec<Box<dyn Engine>>;
@@ -48,11 +48,57 @@ pub struct TensorInfo {
     pub name: String,
     /// Its element type; `None` for one that is not handled here, such as strings.
     pub element: Option<ElementType>,
-    /// What it is instead, where its element type is not handled: `string`, `float8e4m3fn`.
+    /// What it is instead, where it is no tensor or its element type is not handled: `sequence(tensor(float))`,
+    /// `float8e4m3fn`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub other: Option<String>,
+    /// What it may hold, where it is no tensor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<Container>,
     /// Its dimensions, outermost first.
     pub shape: Vec<Dimension>,
+}
+
+/// Tensors in one input or output. Each is given and compared under the name of its [`place`](Container::place); of an output,
+/// [`length`](Container::length) tells how many there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Container {
+    /// Any number of tensors.
+    Sequence(ElementType),
+    /// One tensor or none.
+    Optional(ElementType),
+    /// Any number of tensors, or nothing at all.
+    OptionalSequence(ElementType),
+}
+
+impl Container {
+    /// The name of a tensor in the container called `name`: `x[0]`.
+    pub fn place(name: &str, index: usize) -> String {
+        format!("{name}[{index}]")
+    }
+
+    /// The name of the number of tensors, an `int64` without axes: `len(x)`. Of an optional sequence that is not there it is -1.
+    pub fn length(name: &str) -> String {
+        format!("len({name})")
+    }
+
+    /// The type of the elements of its tensors.
+    pub fn element(self) -> ElementType {
+        match self {
+            Self::Sequence(element) | Self::Optional(element) | Self::OptionalSequence(element) => element,
+        }
+    }
+
+    /// The tensors of an output called `name`, or `None` if it is not there, with their number in front.
+    pub fn named(self, name: &str, tensors: Option<Vec<Tensor>>) -> Vec<NamedTensor> {
+        let absent = if matches!(self, Self::OptionalSequence(_)) { -1 } else { 0 };
+        let count = tensors.as_ref().map_or(absent, |tensors| tensors.len() as i64);
+        let places = tensors.into_iter().flatten().enumerate();
+        let places = places.map(|(index, tensor)| NamedTensor::new(Self::place(name, index), tensor));
+        let length = NamedTensor::new(Self::length(name), Tensor::scalar(count));
+        std::iter::once(length).chain(places).collect()
+    }
 }
 
 /// The size of a dimension, as a network declares it.
@@ -70,7 +116,7 @@ pub enum Dimension {
 impl TensorInfo {
     /// A tensor of this name, element type and shape: `TensorInfo::new("logits", ElementType::Float, ["batch".into(), 10.into()])`.
     pub fn new(name: &str, element: ElementType, shape: impl Into<Vec<Dimension>>) -> Self {
-        Self { name: name.to_owned(), element: Some(element), other: None, shape: shape.into() }
+        Self { name: name.to_owned(), element: Some(element), other: None, container: None, shape: shape.into() }
     }
 }
 
@@ -225,12 +271,20 @@ impl fmt::Display for Dimension {
 
 impl fmt::Display for TensorInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.container.is_some() {
+            return write!(f, "{}: {}", self.name, self.kind());
+        }
         let shape: Vec<String> = self.shape.iter().map(Dimension::to_string).collect();
         write!(f, "{}: {} [{}]", self.name, self.kind(), shape.join(", "))
     }
 }
 
 impl TensorInfo {
+    /// Whether values of it can be given and compared.
+    pub fn is_handled(&self) -> bool {
+        self.element.is_some() || self.container.is_some()
+    }
+
     /// Its element type by its name, whether it is handled or not.
     pub fn kind(&self) -> String {
         match (&self.element, &self.other) {

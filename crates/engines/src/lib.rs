@@ -18,5 +18,6 @@ pub mod signature;
 pub mod tensor;
 pub mod threads;
 pub mod usage;
+mod values;
 pub mod versions;
 pub mod worker;

@@ -4,20 +4,21 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use artifact::FileError;
 use artifact::interrupt::TemporaryFolder;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::session::{Session as OrtSession, SessionInputValue};
-use ort::value::{DynValue, TensorElementType, TensorRef, ValueType};
+use ort::value::{DynValue, Outlet};
 use serde::{Deserialize, Serialize};
 
-use crate::each;
 use crate::engine::{Dimension, Engine, EngineError, Placement, Signature, TensorInfo};
 use crate::placement;
 use crate::provider::{self, Provider, ProviderOptions};
 use crate::runtime::{Runtime, one_line};
-use crate::tensor::{ElementType, Elements, NamedTensor, Tensor};
+use crate::tensor::{NamedTensor, Tensor};
+use crate::values;
 
 /// How a session runs its network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,7 +59,7 @@ pub struct Session {
     session: OrtSession,
     /// The sessions for each size, if each has one of its own.
     fixed: BTreeMap<Vec<(String, i64)>, OrtSession>,
-    signature: Signature,
+    signature: Arc<Signature>,
 }
 
 impl Default for SessionOptions {
@@ -86,10 +87,7 @@ impl Session {
         let failed = |error: ort::Error| with_options(load_error(&name, &path, &error), &options.provider_options);
         let session =
             builder(runtime, &options).and_then(|mut builder| builder.commit_from_file(&path)).map_err(failed)?;
-        let signature = Signature {
-            inputs: session.inputs().iter().map(|outlet| tensor_info(outlet.name(), outlet.dtype())).collect(),
-            outputs: session.outputs().iter().map(|outlet| tensor_info(outlet.name(), outlet.dtype())).collect(),
-        };
+        let signature = Arc::new(signature(&session));
         Ok(Self { name, path, options, runtime: runtime.clone(), session, fixed: BTreeMap::new(), signature })
     }
 
@@ -170,7 +168,8 @@ impl Engine for Session {
 
     fn run(&mut self, inputs: &[NamedTensor]) -> Result<Vec<NamedTensor>, EngineError> {
         let name = self.name.clone();
-        run(self.session_for(inputs)?, &name, inputs)
+        let signature = Arc::clone(&self.signature);
+        run(self.session_for(inputs)?, &name, &signature, inputs)
     }
 
     /// Loads the network once more with the library's profiler on: it costs time, so the timed session goes without.
@@ -183,7 +182,7 @@ impl Engine for Session {
             .map_err(failed)?;
         // The first run allocates; the shares are those of all runs.
         for _ in 0..PROFILED_RUNS {
-            run(&mut session, &self.name, inputs)?;
+            run(&mut session, &self.name, &self.signature, inputs)?;
         }
         let profile = session.end_profiling().map_err(failed)?;
         let text = std::fs::read_to_string(&profile).map_err(FileError::new("read", &profile))?;
@@ -271,7 +270,8 @@ pub fn try_provider(runtime: &Runtime, options: &SessionOptions) -> Result<(), E
     let mut session = builder.commit_from_memory(PROBE_MODEL).map_err(failed)?;
     let one = Tensor::new([1, 2], vec![1.0_f32, 2.0])
         .map_err(|error| EngineError::Run { engine: engine.clone(), reason: error.to_string() })?;
-    run(&mut session, &engine, &[NamedTensor::new("x", one)]).map(drop)
+    let signature = signature(&session);
+    run(&mut session, &engine, &signature, &[NamedTensor::new("x", one)]).map(drop)
 }
 
 /// `y = x + x` for `x` of type float `[1, 2]`; written by `tests/fixtures/make.py`.
@@ -290,105 +290,54 @@ fn load_error(engine: &str, path: &Path, error: &ort::Error) -> EngineError {
     EngineError::Load { engine: engine.to_owned(), path: path.to_owned(), reason: one_line(error.message()) }
 }
 
-fn run(session: &mut OrtSession, engine: &str, inputs: &[NamedTensor]) -> Result<Vec<NamedTensor>, EngineError> {
-    let values: Vec<(&str, SessionInputValue<'_>)> = inputs
-        .iter()
-        .map(|input| Ok((input.name.as_str(), view(&input.tensor)?)))
-        .collect::<ort::Result<_>>()
-        .map_err(|error| run_error(engine, &error))?;
-    let outputs = session.run(values).map_err(|error| run_error(engine, &error))?;
-    let handled = outputs.iter().filter(|(name, value)| tensor_info(name, value.dtype()).element.is_some());
-    handled.map(|(name, value)| Ok(NamedTensor::new(name, extract(engine, name, &value)?))).collect()
+fn run(
+    session: &mut OrtSession,
+    engine: &str,
+    signature: &Signature,
+    inputs: &[NamedTensor],
+) -> Result<Vec<NamedTensor>, EngineError> {
+    let failed = |error: ort::Error| run_error(engine, &error);
+    // The tensors of an output that is a sequence may be those of an input: what the library does not borrow from `inputs` lives
+    // until they are copied.
+    let mut held: Vec<(&str, DynValue)> = Vec::new();
+    let mut rest: Vec<&NamedTensor> = inputs.iter().collect();
+    for info in &signature.inputs {
+        if let Some(container) = info.container {
+            let tensors = values::take(&info.name, &mut rest);
+            held.push((&info.name, values::contain(engine, &info.name, container, &tensors)?));
+        }
+    }
+    let mut values: Vec<(&str, SessionInputValue<'_>)> = Vec::with_capacity(inputs.len());
+    for input in rest {
+        match values::borrowed(&input.tensor).map_err(failed)? {
+            Some(value) => values.push((&input.name, value)),
+            None => held.push((&input.name, values::owned(&input.tensor).map_err(failed)?.into_dyn())),
+        }
+    }
+    values.extend(held.iter().map(|(name, value)| (*name, value.into())));
+    let outputs = session.run(values).map_err(failed)?;
+    let mut found = Vec::with_capacity(outputs.len());
+    for ((name, value), info) in outputs.iter().zip(&signature.outputs) {
+        match info.container {
+            Some(container) => found.extend(container.named(name, values::contained(engine, name, &value)?)),
+            None if info.element.is_some() => {
+                found.push(NamedTensor::new(name, values::extract(engine, name, &value)?))
+            }
+            None => {}
+        }
+    }
+    Ok(found)
 }
 
-fn run_error(engine: &str, error: &ort::Error) -> EngineError {
+/// What a session takes and gives.
+fn signature(session: &OrtSession) -> Signature {
+    let infos = |outlets: &[Outlet]| -> Vec<TensorInfo> {
+        outlets.iter().map(|outlet| values::tensor_info(outlet.name(), outlet.dtype())).collect()
+    };
+    Signature { inputs: infos(session.inputs()), outputs: infos(session.outputs()) }
+}
+
+/// What the library says of a run.
+pub(crate) fn run_error(engine: &str, error: &ort::Error) -> EngineError {
     EngineError::Run { engine: engine.to_owned(), reason: one_line(error.message()) }
-}
-
-/// A value that borrows the elements of `tensor`.
-fn view(tensor: &Tensor) -> ort::Result<SessionInputValue<'_>> {
-    let shape = tensor.shape();
-    Ok(each!(tensor.elements(), elements => TensorRef::from_array_view((shape, elements.as_slice()))?.into()))
-}
-
-/// Copies a value of the library out of it.
-fn extract(engine: &str, name: &str, value: &DynValue) -> Result<Tensor, EngineError> {
-    let unsupported = |found: String| EngineError::Output { engine: engine.to_owned(), name: name.to_owned(), found };
-    let kind = value.dtype().to_string();
-    let ValueType::Tensor { ty, shape, .. } = value.dtype() else {
-        return Err(unsupported(kind));
-    };
-    let shape: Vec<usize> = shape.iter().map(|&size| usize::try_from(size).unwrap_or(0)).collect();
-    macro_rules! copied {
-        ($element:ty) => {
-            value.try_extract_tensor::<$element>().map(|(_, elements)| Elements::from(elements.to_vec()))
-        };
-    }
-    let elements = match ty {
-        TensorElementType::Float32 => copied!(f32),
-        TensorElementType::Float64 => copied!(f64),
-        TensorElementType::Float16 => copied!(half::f16),
-        TensorElementType::Bfloat16 => copied!(half::bf16),
-        TensorElementType::Int64 => copied!(i64),
-        TensorElementType::Int32 => copied!(i32),
-        TensorElementType::Int16 => copied!(i16),
-        TensorElementType::Int8 => copied!(i8),
-        TensorElementType::Uint64 => copied!(u64),
-        TensorElementType::Uint32 => copied!(u32),
-        TensorElementType::Uint16 => copied!(u16),
-        TensorElementType::Uint8 => copied!(u8),
-        TensorElementType::Bool => copied!(bool),
-        _ => return Err(unsupported(kind)),
-    };
-    let elements = elements.map_err(|error| run_error(engine, &error))?;
-    Tensor::new(shape, elements).map_err(|error| unsupported(error.to_string()))
-}
-
-fn tensor_info(name: &str, kind: &ValueType) -> TensorInfo {
-    let ValueType::Tensor { ty, shape, dimension_symbols } = kind else {
-        return TensorInfo { name: name.to_owned(), element: None, other: Some(kind_name(kind)), shape: Vec::new() };
-    };
-    let dimension = |(&size, symbol): (&i64, &String)| match usize::try_from(size) {
-        Ok(size) => Dimension::Fixed(size),
-        Err(_) if symbol.is_empty() => Dimension::Unknown,
-        Err(_) => Dimension::Named(symbol.clone()),
-    };
-    let element = element_type(*ty);
-    let other = element.is_none().then(|| element_name(*ty));
-    let shape = shape.iter().zip(dimension_symbols.iter()).map(dimension).collect();
-    TensorInfo { name: name.to_owned(), element, other, shape }
-}
-
-fn element_type(ty: TensorElementType) -> Option<ElementType> {
-    match ty {
-        TensorElementType::Float32 => Some(ElementType::Float),
-        TensorElementType::Float64 => Some(ElementType::Double),
-        TensorElementType::Float16 => Some(ElementType::Float16),
-        TensorElementType::Bfloat16 => Some(ElementType::Bfloat16),
-        TensorElementType::Int64 => Some(ElementType::Int64),
-        TensorElementType::Int32 => Some(ElementType::Int32),
-        TensorElementType::Int16 => Some(ElementType::Int16),
-        TensorElementType::Int8 => Some(ElementType::Int8),
-        TensorElementType::Uint64 => Some(ElementType::Uint64),
-        TensorElementType::Uint32 => Some(ElementType::Uint32),
-        TensorElementType::Uint16 => Some(ElementType::Uint16),
-        TensorElementType::Uint8 => Some(ElementType::Uint8),
-        TensorElementType::Bool => Some(ElementType::Bool),
-        _ => None,
-    }
-}
-
-/// ONNX's name of an element type; those that are not handled are called here as there, but for capitals.
-fn element_name(ty: TensorElementType) -> String {
-    element_type(ty).map_or_else(|| format!("{ty:?}").to_lowercase(), |element| element.to_string())
-}
-
-/// ONNX's name of a type: `tensor(string)`, `sequence(tensor(float))`.
-fn kind_name(kind: &ValueType) -> String {
-    match kind {
-        ValueType::Tensor { ty, .. } => format!("tensor({})", element_name(*ty)),
-        ValueType::Sequence(inner) => format!("sequence({})", kind_name(inner)),
-        ValueType::Optional(inner) => format!("optional({})", kind_name(inner)),
-        ValueType::Map { key, value } => format!("map({}, tensor({}))", element_name(*key), element_name(*value)),
-    }
 }

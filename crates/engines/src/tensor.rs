@@ -3,6 +3,7 @@
 use std::fmt;
 
 use half::{bf16, f16};
+use onnx_model::DataType;
 use serde::{Deserialize, Serialize};
 
 /// A tensor, row-major. The elements are as many as the shape says.
@@ -41,19 +42,25 @@ pub enum Elements {
     U8(Vec<u8>),
     /// bool
     Bool(Vec<bool>),
+    /// string, UTF-8
+    Text(Vec<String>),
 }
 
-/// Does the same with the vector of elements, whatever their type.
+/// Does the same with the vector of elements, whatever their type; with text something else, if it is given.
 ///
 /// ```
 /// use engines::{each, tensor::Elements};
 ///
 /// let elements = Elements::from(vec![1_u16, 2, 3]);
 /// assert_eq!(each!(&elements, values => values.len()), 3);
+/// assert_eq!(each!(&elements, _values => "numbers", _texts => "text"), "numbers");
 /// ```
 #[macro_export]
 macro_rules! each {
     ($elements:expr, $values:ident => $does:expr) => {
+        $crate::each!($elements, $values => $does, $values => $does)
+    };
+    ($elements:expr, $values:ident => $does:expr, $texts:ident => $other:expr) => {
         match $elements {
             $crate::tensor::Elements::F32($values) => $does,
             $crate::tensor::Elements::F64($values) => $does,
@@ -68,6 +75,7 @@ macro_rules! each {
             $crate::tensor::Elements::U16($values) => $does,
             $crate::tensor::Elements::U8($values) => $does,
             $crate::tensor::Elements::Bool($values) => $does,
+            $crate::tensor::Elements::Text($texts) => $other,
         }
     };
 }
@@ -102,6 +110,8 @@ pub enum ElementType {
     Uint8,
     /// True or false.
     Bool,
+    /// Text in UTF-8.
+    String,
 }
 
 /// A tensor and the name of the input or output that it belongs to.
@@ -136,6 +146,11 @@ impl Tensor {
         }
     }
 
+    /// A whole number without axes.
+    pub fn scalar(number: i64) -> Self {
+        Self { shape: Vec::new(), elements: vec![number].into() }
+    }
+
     /// The size of each dimension, outermost first; empty for a scalar.
     pub fn shape(&self) -> &[usize] {
         &self.shape
@@ -154,7 +169,7 @@ impl Tensor {
         }
     }
 
-    /// The elements as float64, whatever their type; `false` and `true` are 0 and 1.
+    /// The elements as float64, whatever their type; `false` and `true` are 0 and 1, and so are empty texts and others.
     pub fn to_f64(&self) -> Vec<f64> {
         match &self.elements {
             Elements::F32(elements) => elements.iter().map(|&x| f64::from(x)).collect(),
@@ -170,15 +185,16 @@ impl Tensor {
             Elements::U16(elements) => elements.iter().map(|&x| f64::from(x)).collect(),
             Elements::U8(elements) => elements.iter().map(|&x| f64::from(x)).collect(),
             Elements::Bool(elements) => elements.iter().map(|&x| f64::from(u8::from(x))).collect(),
+            Elements::Text(elements) => elements.iter().map(|x| f64::from(u8::from(!x.is_empty()))).collect(),
         }
     }
 }
 
 impl Tensor {
-    /// The elements of a type of whole numbers; `false` and `true` are 0 and 1. `None` for floating-point types.
+    /// The elements of a type of whole numbers; `false` and `true` are 0 and 1. `None` for floating-point types and text.
     pub fn to_whole(&self) -> Option<Vec<i128>> {
         match &self.elements {
-            Elements::F32(_) | Elements::F64(_) | Elements::F16(_) | Elements::BF16(_) => None,
+            Elements::F32(_) | Elements::F64(_) | Elements::F16(_) | Elements::BF16(_) | Elements::Text(_) => None,
             Elements::I64(elements) => Some(elements.iter().map(|&x| x.into()).collect()),
             Elements::I32(elements) => Some(elements.iter().map(|&x| x.into()).collect()),
             Elements::I16(elements) => Some(elements.iter().map(|&x| x.into()).collect()),
@@ -191,11 +207,16 @@ impl Tensor {
         }
     }
 
-    /// The same with zero, or `false`, at every place, in row-major order, that is not to be kept.
+    /// Whether both are text, and not the same.
+    pub fn is_other_text(&self, other: &Self) -> bool {
+        matches!((&self.elements, &other.elements), (Elements::Text(one), Elements::Text(other)) if one != other)
+    }
+
+    /// The same with zero, `false` or an empty text at every place, in row-major order, that is not to be kept.
     #[must_use]
     pub fn keeping(&self, kept: impl Fn(usize) -> bool) -> Self {
         let elements: Elements = each!(&self.elements, elements => {
-            let kept = |(place, &element)| if kept(place) { element } else { Default::default() };
+            let kept = |(place, element)| if kept(place) { Clone::clone(element) } else { Default::default() };
             elements.iter().enumerate().map(kept).collect::<Vec<_>>().into()
         });
         Self { shape: self.shape.clone(), elements }
@@ -212,7 +233,7 @@ impl Tensor {
     pub fn cycled(&self, shape: &[usize]) -> Option<Self> {
         let places = (self.shape.len() == shape.len()).then(|| places(&self.shape, shape))?;
         let elements: Elements = each!(&self.elements, elements => {
-            places.iter().filter_map(|&place| elements.get(place).copied()).collect::<Vec<_>>().into()
+            places.iter().filter_map(|&place| elements.get(place).cloned()).collect::<Vec<_>>().into()
         });
         Self::new(shape, elements).ok()
     }
@@ -268,6 +289,7 @@ impl Elements {
             Self::U16(_) => ElementType::Uint16,
             Self::U8(_) => ElementType::Uint8,
             Self::Bool(_) => ElementType::Bool,
+            Self::Text(_) => ElementType::String,
         }
     }
 }
@@ -283,7 +305,36 @@ macro_rules! elements_from {
 }
 
 elements_from!(f32 => F32, f64 => F64, f16 => F16, bf16 => BF16, i64 => I64, i32 => I32, i16 => I16, i8 => I8);
-elements_from!(u64 => U64, u32 => U32, u16 => U16, u8 => U8, bool => Bool);
+elements_from!(u64 => U64, u32 => U32, u16 => U16, u8 => U8, bool => Bool, String => Text);
+
+/// An element type of ONNX that no engine takes or gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no engine takes or gives the element type {0:?}")]
+pub struct UnknownElement(pub DataType);
+
+impl TryFrom<DataType> for ElementType {
+    type Error = UnknownElement;
+
+    fn try_from(dtype: DataType) -> Result<Self, UnknownElement> {
+        Ok(match dtype {
+            DataType::F32 => Self::Float,
+            DataType::F64 => Self::Double,
+            DataType::F16 => Self::Float16,
+            DataType::BF16 => Self::Bfloat16,
+            DataType::I64 => Self::Int64,
+            DataType::I32 => Self::Int32,
+            DataType::I16 => Self::Int16,
+            DataType::I8 => Self::Int8,
+            DataType::U64 => Self::Uint64,
+            DataType::U32 => Self::Uint32,
+            DataType::U16 => Self::Uint16,
+            DataType::U8 => Self::Uint8,
+            DataType::Bool => Self::Bool,
+            DataType::String => Self::String,
+            other => return Err(UnknownElement(other)),
+        })
+    }
+}
 
 impl ElementType {
     /// Whether it is a floating-point type.
@@ -291,13 +342,14 @@ impl ElementType {
         matches!(self, Self::Float | Self::Double | Self::Float16 | Self::Bfloat16)
     }
 
-    /// The bytes of an element.
+    /// The bytes of an element; of text, those of an empty one.
     pub fn size(self) -> usize {
         match self {
             Self::Double | Self::Int64 | Self::Uint64 => 8,
             Self::Float | Self::Int32 | Self::Uint32 => 4,
             Self::Float16 | Self::Bfloat16 | Self::Int16 | Self::Uint16 => 2,
             Self::Int8 | Self::Uint8 | Self::Bool => 1,
+            Self::String => size_of::<String>(),
         }
     }
 }
@@ -318,6 +370,7 @@ impl fmt::Display for ElementType {
             Self::Uint16 => "uint16",
             Self::Uint8 => "uint8",
             Self::Bool => "bool",
+            Self::String => "string",
         })
     }
 }
@@ -355,7 +408,7 @@ mod tests {
 
     #[test]
     fn every_type_widens_to_float64() {
-        let cases: [(Elements, f64); 13] = [
+        let cases: [(Elements, f64); 15] = [
             (vec![1.5_f32].into(), 1.5),
             (vec![1.5_f64].into(), 1.5),
             (vec![f16::from_f32(1.5)].into(), 1.5),
@@ -369,6 +422,8 @@ mod tests {
             (vec![-3_i8].into(), -3.0),
             (vec![3_u8].into(), 3.0),
             (vec![true].into(), 1.0),
+            (vec!["0.5".to_owned()].into(), 1.0),
+            (vec![String::new()].into(), 0.0),
         ];
         for (elements, expected) in cases {
             assert_eq!(Tensor::new([1], elements).unwrap().to_f64(), [expected]);

@@ -11,6 +11,14 @@ pub fn locked(name: &str) -> Option<&'static str> {
     lines.next()?.strip_prefix("version = \"")?.strip_suffix('"')
 }
 
+/// The SHA-256 of a crate's archive, as the registry has it; `None` for a crate that comes from no registry.
+pub fn checksum(name: &str, version: &str) -> Option<&'static str> {
+    let package = format!("name = \"{name}\"\nversion = \"{version}\"\n");
+    let rest = LOCK.get(LOCK.find(&package)? + package.len()..)?;
+    let entry = rest.split("\n\n").next()?;
+    entry.lines().find_map(|line| line.strip_prefix("checksum = \"")?.strip_suffix('"'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -20,5 +28,9 @@ mod tests {
         assert_eq!(locked("infer"), Some(env!("CARGO_PKG_VERSION")));
         assert_eq!(locked("no-such-crate"), None);
         assert!(locked("tract-onnx").is_some() && locked("burn").is_some());
+        let burn = checksum("burn", locked("burn").unwrap());
+        assert_eq!(burn.map(str::len), Some(64));
+        assert_eq!(checksum("burn", "0.0.0"), None);
+        assert_eq!(checksum("infer", env!("CARGO_PKG_VERSION")), None);
     }
 }

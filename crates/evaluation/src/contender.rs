@@ -22,12 +22,12 @@ pub struct Contender {
     /// The provider that was asked for; `None` for a framework.
     provider: Option<Provider>,
     /// What is known so far.
-    pub row: Row,
+    pub row: EngineRecord,
 }
 
 /// What is known about an engine, whatever the network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Row {
+pub struct EngineRecord {
     /// The engine.
     pub engine: String,
     /// Why it could not do all; what it did is in the other fields.
@@ -53,7 +53,7 @@ pub struct Row {
     pub departure: Option<Departure>,
 }
 
-impl Row {
+impl EngineRecord {
     /// Where the engine departs from the reference, in a sentence without its full stop.
     pub fn departed(&self) -> Option<String> {
         Some(self.departure.as_ref()?.sentence(&self.engine))
@@ -89,7 +89,7 @@ impl Contender {
             Err(error) => (None, Some(terminal::failure::sentence(&error)), matches!(error, EngineError::Gone { .. })),
         };
         let loaded = engine.as_ref().map(RemoteEngine::loaded);
-        let row = Row {
+        let row = EngineRecord {
             engine: name.to_owned(),
             error,
             lost,
@@ -114,7 +114,7 @@ impl Contender {
     /// # Errors
     /// Why it does not work any more.
     pub fn required(&mut self) -> Result<&mut RemoteEngine, EngineError> {
-        let Row { engine, error, .. } = &self.row;
+        let EngineRecord { engine, error, .. } = &self.row;
         let reason = error.clone().unwrap_or_else(|| "it is gone".to_owned());
         self.engine.as_mut().ok_or_else(|| EngineError::Worker { engine: engine.clone(), reason })
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::contender::{BatchTiming, Row};
+use crate::contender::{BatchTiming, EngineRecord};
 use crate::regression::{self, Change, Verdict, changes};
 use crate::scenario::ScenarioResult;
 use crate::timing_text;
@@ -14,10 +14,10 @@ use terminal::plain::line;
 
 /// What every report of a network has, whatever the network. In JSON its fields stand among those of the report.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Head {
+pub struct RunRecord {
     /// The network: `mnist`.
     pub network: String,
-    /// Whether all that was asked for ran, gave the framework's result for every item, strayed no further than float32 does, and
+    /// Whether all that was asked for ran, gave the framework's result for every item, deviated no further than float32 does, and
     /// that proves something.
     pub passed: bool,
     /// What a reader should know before they trust the figures.
@@ -62,9 +62,9 @@ pub struct Comparison {
     pub changes: Vec<Change>,
 }
 
-impl Head {
+impl RunRecord {
     /// Compares the times with those of an earlier report, and notes what makes them hard to compare.
-    pub fn compare(&mut self, with: PathBuf, rows: &[Row], earlier: &Self, earlier_rows: &[Row]) {
+    pub fn compare(&mut self, with: PathBuf, rows: &[EngineRecord], earlier: &Self, earlier_rows: &[EngineRecord]) {
         if earlier.fingerprint.machine != self.fingerprint.machine {
             self.notes.push(format!("{} was measured on another machine", with.display()));
         }
@@ -94,7 +94,7 @@ impl Head {
     }
 
     /// The times, the scenarios, the machine with its engines, the comparison, the departures and the notes for the terminal.
-    pub fn texts(&self, rows: &[&Row], items: &str) -> Vec<String> {
+    pub fn texts(&self, rows: &[&EngineRecord], items: &str) -> Vec<String> {
         let mut texts = vec![timing_text::timing(&self.timing, self.settings.threads, items)];
         texts.extend(Some(timing_text::scenarios(&self.scenarios, items)).filter(|text| !text.is_empty()));
         texts.push(timing_text::machine(&self.fingerprint.machine, rows.iter().copied()));

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use terminal::plain::line;
 use terminal::table::{Table, figure, grouped};
 
-use crate::contender::{Contender, Row};
+use crate::contender::{Contender, EngineRecord};
 use crate::history::Epoch;
 use crate::line_up::LineUp;
-use crate::measured::Head;
+use crate::measured::RunRecord;
 use crate::onnx_file::about::About;
 use crate::task::{Agreement, Asked, Figure, Metric};
 use crate::verify::{OutputError, Rule, Verification};
@@ -20,7 +20,7 @@ use crate::verify::{OutputError, Rule, Verification};
 pub struct Report {
     /// What every report has.
     #[serde(flatten)]
-    pub head: Head,
+    pub head: RunRecord,
     /// The file, where nothing else is known of the network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<About>,
@@ -50,10 +50,10 @@ pub struct Report {
 pub struct EngineReport {
     /// Loading, placement, memory.
     #[serde(flatten)]
-    pub row: Row,
-    /// How far it strays from float64; `None` for the framework itself.
+    pub row: EngineRecord,
+    /// How far it deviates from float64; `None` for the framework itself.
     pub verification: Option<Verification>,
-    /// How far it strays from the outputs that the user knows to be right; `None` where none were given.
+    /// How far it deviates from the outputs that the user knows to be right; `None` where none were given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub given: Option<Verification>,
     /// How it compares with the framework, item by item; `None` for the framework itself, and where no item was given.
@@ -156,7 +156,7 @@ impl Report {
         self.engines.iter().find_map(|engine| engine.verification.as_ref()).map(|found| found.rule).unwrap_or_default()
     }
 
-    /// How far the framework's own float32 strays from float64; `None` where that was not found out.
+    /// How far the framework's own float32 deviates from float64; `None` where that was not found out.
     fn native_error(&self) -> Option<f64> {
         let found = self.engines.iter().find_map(|engine| engine.verification.as_ref())?;
         matches!(found.rule, Rule::Float32(_) | Rule::Share(_)).then_some(found.native_error)
@@ -187,7 +187,7 @@ impl Report {
         parts.push(self.validation_text());
         parts.extend(self.given_text());
         parts.extend(self.engines.iter().filter_map(|engine| self.differing_text(engine)));
-        let rows: Vec<&Row> = self.engines.iter().map(|engine| &engine.row).collect();
+        let rows: Vec<&EngineRecord> = self.engines.iter().map(|engine| &engine.row).collect();
         parts.extend(self.head.texts(&rows, &self.items));
         parts.push(self.verdict_text());
         parts.join("\n")

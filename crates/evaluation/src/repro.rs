@@ -7,7 +7,7 @@ use engines::engine_name::EngineName;
 use terminal::failure::sentence;
 
 use crate::command::named;
-use crate::contender::Row;
+use crate::contender::EngineRecord;
 use crate::measure::Measure;
 use crate::onnx_file::given::write;
 
@@ -26,7 +26,7 @@ pub struct ReproArguments<'a> {
 /// Writes the inputs at which each engine departs beside the report `out`, and puts the path into its row. The files of an
 /// earlier report of that name are removed, unless they were this evaluation's own inputs. Gives what a reader should know.
 pub fn hand_over<'a>(
-    rows: impl Iterator<Item = &'a mut Row>,
+    rows: impl Iterator<Item = &'a mut EngineRecord>,
     out: &Path,
     model: &Path,
     measure: &Measure,

@@ -21,12 +21,12 @@ use crate::starter::Starter;
 const LEAST: f64 = 16.0 * f32::EPSILON as f64 / 2.0;
 
 /// ONNX Runtime on the CPU with the graph as it is: what a file means.
-pub struct Plain {
+pub struct ReferenceSession {
     library: PathBuf,
     options: SessionOptions,
 }
 
-impl Plain {
+impl ReferenceSession {
     /// With as many threads as the engines that it judges.
     pub fn new(starter: &Starter) -> Result<Self> {
         let options = SessionOptions {
@@ -52,7 +52,7 @@ impl Plain {
 /// Two files whose nodes are compared: the one that engines run, and the one that is right. They may be the same.
 struct Search<'a> {
     starter: &'a Starter<'a>,
-    plain: Plain,
+    plain: ReferenceSession,
     model: Model,
     against: Model,
     /// What the models take.
@@ -68,7 +68,7 @@ impl<'a> Search<'a> {
             Ok::<_, anyhow::Error>(model)
         };
         let (model, against) = (load(starter.model)?, load(against)?);
-        Ok(Self { starter, plain: Plain::new(starter)?, model, against, signature })
+        Ok(Self { starter, plain: ReferenceSession::new(starter)?, model, against, signature })
     }
 
     /// The first node at which an engine departs on these inputs, which make it wrong at the output `worst`, by more than
@@ -100,7 +100,7 @@ impl<'a> Search<'a> {
 }
 
 /// A file with engines that were judged by the framework.
-pub struct Judged<'a> {
+pub struct Bisection<'a> {
     /// What starts them.
     pub starter: &'a Starter<'a>,
     /// Their names.
@@ -113,8 +113,8 @@ pub struct Judged<'a> {
     pub network: Option<&'a str>,
 }
 
-impl Judged<'_> {
-    /// Finds where each engine departs that strays too far from the framework, and writes it into its row. The reference is
+impl Bisection<'_> {
+    /// Finds where each engine departs that deviates too far from the framework, and writes it into its row. The reference is
     /// `against`, or the file itself, under ONNX Runtime with the graph as it is; it must be right itself. Gives what a
     /// reader should know where no node can be named: what was found out before stays, whatever becomes of the search.
     pub fn bisect(&self, subjects: &mut [Contender], against: Option<&Path>) -> Vec<String> {
@@ -124,14 +124,14 @@ impl Judged<'_> {
     }
 
     fn search(&self, subjects: &mut [Contender], against: Option<&Path>) -> Result<Vec<String>> {
-        let strays = |found: &Option<Verification>| found.as_ref().is_some_and(|found| !found.passed);
-        if !self.verifications.iter().any(strays) {
-            return Ok(vec!["no engine strays too far, so there is nothing to bisect".to_owned()]);
+        let deviates = |found: &Option<Verification>| found.as_ref().is_some_and(|found| !found.passed);
+        if !self.verifications.iter().any(deviates) {
+            return Ok(vec!["no engine deviates too far, so there is nothing to bisect".to_owned()]);
         }
         // The models are loaded once more, with more outputs; these engines have done their work.
         subjects.iter_mut().for_each(Contender::stop);
         let file = against.unwrap_or(self.starter.model);
-        let plain = Plain::new(self.starter)?;
+        let plain = ReferenceSession::new(self.starter)?;
         let mut reference = self.starter.launcher.engine(&plain.spec(file))?;
         let judged = self.expected.judge(&mut reference)?;
         let signature = reference.signature().clone();
@@ -148,7 +148,7 @@ impl Judged<'_> {
             match search.departure(name, inputs, worst, tolerance) {
                 Ok(Some(departure)) => subject.row.departure = Some(departure),
                 Ok(None) => notes.push(format!(
-                    "{name} strays, but no node by itself departs by more than {tolerance:.1e} of its largest value"
+                    "{name} deviates, but no node by itself departs by more than {tolerance:.1e} of its largest value"
                 )),
                 Err(error) => notes.push(format!("{name} cannot be bisected: {}", terminal::failure::sentence(&error))),
             }
@@ -158,11 +158,11 @@ impl Judged<'_> {
 
     fn no_reference(&self, file: &Path, given: bool, error: f64) -> String {
         let file = file.display();
-        let strays = format!("with its graph as it is, under ort:cpu, {file} strays by {error:.2e} itself");
+        let deviates = format!("with its graph as it is, under ort:cpu, {file} deviates by {error:.2e} itself");
         match self.network.filter(|_| !given) {
-            None => format!("{strays}: no reference for --bisect"),
+            None => format!("{deviates}: no reference for --bisect"),
             Some(network) => format!(
-                "{strays}, so the file differs from Burn's weights and not an engine from the file; to find its node: \
+                "{deviates}, so the file differs from Burn's weights and not an engine from the file; to find its node: \
                  `cargo xtask export {network}` with the same weights and --out OTHER, then --bisect --against OTHER"
             ),
         }

@@ -12,7 +12,7 @@ use engines::session::SessionOptions;
 use engines::worker::EngineSpec;
 use engines::worker::remote::{Launcher, RemoteEngine};
 
-use crate::contender::{Contender, Row};
+use crate::contender::{Contender, EngineRecord};
 use crate::measure::Measure;
 
 /// What starts engines on an ONNX file, each in a process of its own.
@@ -78,8 +78,8 @@ impl Starter<'_> {
 }
 
 /// What is said of libraries that no manifest declares, each once, and of workers that were not confined.
-pub fn trust<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Vec<String> {
-    let of_row = |row: &Row| {
+pub fn trust<'a>(rows: impl IntoIterator<Item = &'a EngineRecord>) -> Vec<String> {
+    let of_row = |row: &EngineRecord| {
         let own = row.library.as_ref().and_then(Library::own);
         let unconfined = row.sandbox.and_then(|sandbox| sandbox.warning(&row.engine));
         own.into_iter().chain(unconfined)
@@ -91,7 +91,7 @@ pub fn trust<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Vec<String> {
 }
 
 /// What may help engines that ran where they were asked to, and then failed: they may be right at one size alone.
-pub fn size_hint<'a>(session_per_size: bool, rows: impl IntoIterator<Item = &'a Row>) -> Option<String> {
+pub fn size_hint<'a>(session_per_size: bool, rows: impl IntoIterator<Item = &'a EngineRecord>) -> Option<String> {
     let names: Vec<&str> = rows
         .into_iter()
         .filter(|row| row.error.is_some() && !row.lost && is_placed(row))
@@ -106,7 +106,7 @@ pub fn size_hint<'a>(session_per_size: bool, rows: impl IntoIterator<Item = &'a 
 }
 
 /// Whether another provider than the CPU's ran a node.
-fn is_placed(row: &Row) -> bool {
+fn is_placed(row: &EngineRecord) -> bool {
     let provider = row.engine.strip_prefix("ort:").and_then(|name| Provider::try_from(name.to_owned()).ok());
     let Some(provider) = provider.filter(|provider| *provider != Provider::Cpu) else { return false };
     let mut parts = row.placement.iter().flat_map(|placement| &placement.parts);

@@ -1,6 +1,6 @@
 //! Timing, placement and the machine as text for the terminal, whatever the network.
 
-use crate::contender::{BatchTiming, EngineTiming, Row};
+use crate::contender::{BatchTiming, EngineRecord, EngineTiming};
 use crate::scenario::{self, ScenarioResult};
 use crate::statistics::{Median, Summary, enough};
 use engines::fingerprint::Machine;
@@ -70,7 +70,7 @@ pub fn scenarios(results: &[ScenarioResult], items: &str) -> String {
 }
 
 /// The machine in a line, and a line for each engine: library, placement, memory.
-pub fn machine<'a>(machine: &Machine, rows: impl IntoIterator<Item = &'a Row>) -> String {
+pub fn machine<'a>(machine: &Machine, rows: impl IntoIterator<Item = &'a EngineRecord>) -> String {
     let memory = machine.memory.map(|memory| format!(", {:.0} GiB of memory", memory as f64 / f64::from(1 << 30)));
     let mut text = line(machine.in_words() + &memory.unwrap_or_default());
     for row in rows {
@@ -83,7 +83,7 @@ pub fn machine<'a>(machine: &Machine, rows: impl IntoIterator<Item = &'a Row>) -
 }
 
 /// Library, placement and memory of an engine, and whether its process was confined.
-pub fn facts(row: &Row) -> Vec<String> {
+pub fn facts(row: &EngineRecord) -> Vec<String> {
     let mut facts = Vec::new();
     if let Some(library) = &row.library {
         facts.push(format!("{} {}", library.name, library.version));

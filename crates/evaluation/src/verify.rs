@@ -1,8 +1,8 @@
 //! Does an engine compute the same function as the framework that the network comes from?
 //!
 //! Two correct programs differ in float32, since they add in different orders. How much is lawful is not guessed: the
-//! network is also run in float64, whose own error is a billionth of float32's. How far the framework's float32 strays
-//! from it is the measure, and an engine passes if it strays at most a few times as far, or [`FLOOR_ULP`] units in the last
+//! network is also run in float64, whose own error is a billionth of float32's. How far the framework's float32 deviates
+//! from it is the measure, and an engine passes if it deviates at most a few times as far, or [`FLOOR_ULP`] units in the last
 //! place of the largest value, where the framework happens to be nearly exact. Every output is measured by
 //! itself in every case, since the outputs of a network may be of different magnitudes, and no case may widen the limit of another.
 //!
@@ -21,7 +21,7 @@ use engines::engine::{Engine, EngineError};
 use engines::tensor::{NamedTensor, Tensor};
 use output::{ExpectedOutput, State};
 
-/// How many times as far as the framework's float32 an engine may stray from the exact result.
+/// How many times as far as the framework's float32 an engine may deviate from the exact result.
 ///
 /// Rounding errors of sums of different order are samples from the same distribution, and the largest of some hundred
 /// samples varies by less than 2 from draw to draw; a wrong weight or operation is off by thousands.
@@ -30,10 +30,10 @@ pub const FACTOR: f64 = 4.0;
 /// The same where the framework is ONNX Runtime.
 ///
 /// It adds up in as many lanes as the processor's vectors have, 16 with AVX-512. The error of a sum grows as the root of the
-/// number of terms that are added one after the other, so an engine without lanes strays 4 times as far by that alone.
+/// number of terms that are added one after the other, so an engine without lanes deviates 4 times as far by that alone.
 pub const LANES_FACTOR: f64 = 4.0 * FACTOR;
 
-/// What every engine may stray, in units in the last place of the largest value of the output.
+/// What every engine may deviate, in units in the last place of the largest value of the output.
 pub const FLOOR_ULP: f64 = 4.0;
 
 /// A limit of a larger share of the largest value of its output proves nothing: half of the values could be gone.
@@ -53,6 +53,18 @@ struct ExpectedCase {
     label: String,
     inputs: Vec<NamedTensor>,
     outputs: Vec<ExpectedOutput>,
+}
+
+/// A network gives infinities or NaN by itself.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{what} itself gives values that are no finite numbers ({case}): its weights hold NaN or infinity, or it overflows"
+)]
+pub struct NotFinite {
+    /// The network, in a word with its article.
+    pub what: &'static str,
+    /// The first such case.
+    pub case: String,
 }
 
 /// Outputs of which something is to be said, with the labels of the cases that it is said of.
@@ -258,7 +270,7 @@ impl Expected {
         shares.filter(|widest| widest.share <= most).max_by(|a, b| a.share.total_cmp(&b.share))
     }
 
-    /// Judges by another multiple of what the framework's float32 strays, where there is a float64.
+    /// Judges by another multiple of what the framework's float32 deviates, where there is a float64.
     #[must_use]
     pub fn multiple(self, multiple: f64) -> Self {
         match self.rule {
@@ -267,7 +279,7 @@ impl Expected {
         }
     }
 
-    /// Judges by a share of the largest value that the user set, whatever float32 strays, whole numbers as well.
+    /// Judges by a share of the largest value that the user set, whatever float32 deviates, whole numbers as well.
     #[must_use]
     pub fn share(self, share: f64) -> Self {
         let rule = match self.rule {
@@ -284,16 +296,24 @@ impl Expected {
         Self { rule, ..self }
     }
 
-    /// What an output may stray in a case, as a share of its largest value there; zero if all of that are zero.
+    /// What an output may deviate in a case, as a share of its largest value there; zero if all of that are zero.
     pub fn share_of(&self, case: &str, output: &str) -> f64 {
         let found = self.outputs().find(|(of, found)| of.label == case && found.name == output);
         found.map_or(0.0, |(_, found)| found.share_of_largest())
     }
 
-    /// How far the framework's float32 strays from float64 at most; infinite if it gives what is no number, or of another
+    /// How far the framework's float32 deviates from float64 at most; infinite if it gives what is no number, or of another
     /// shape.
     fn native_error(&self) -> f64 {
         self.outputs().fold(0.0, |most, (_, output)| most.max(output.native_error))
+    }
+
+    /// Whether the network, which `what` names (`the network`), gives finite numbers by itself.
+    ///
+    /// # Errors
+    /// When it does not: nothing can be compared with them.
+    pub fn require_finite(&self, what: &'static str) -> Result<(), NotFinite> {
+        self.not_finite().map_or(Ok(()), |case| Err(NotFinite { what, case: case.to_owned() }))
     }
 
     /// The first case in which the framework itself gives a value that is no finite number, in either precision.
@@ -346,7 +366,7 @@ impl Expected {
                 Case { label: case.label.clone(), error: 0.0, native_error: 0.0, difference: 0.0, outputs: Vec::new() };
             for expected in &case.outputs {
                 let found = output(engine.name(), &found, &expected.name)?;
-                let output = expected.strays(found);
+                let output = expected.deviates(found);
                 judged.error = judged.error.max(output.absolute);
                 judged.native_error = judged.native_error.max(output.native);
                 judged.difference = judged.difference.max(expected.difference(found));

@@ -176,9 +176,9 @@ fn memory(bytes: u64) -> String {
 fn difference(left: &[f64], right: &[f64]) -> Result<f64> {
     ensure!(left.len() == right.len() && !left.is_empty(), "{} logits against {}", left.len(), right.len());
     let largest = left.iter().fold(f64::MIN_POSITIVE, |largest, value| largest.max(value.abs()));
-    let strays = left.iter().zip(right).map(|(left, right)| (left - right).abs());
+    let deviations = left.iter().zip(right).map(|(left, right)| (left - right).abs());
     // A NaN must not get lost, as `max` would lose it.
-    Ok(strays.fold(0.0, |worst: f64, stray| if stray <= worst { worst } else { stray }) / largest)
+    Ok(deviations.fold(0.0, |worst: f64, deviation| if deviation <= worst { worst } else { deviation }) / largest)
 }
 
 fn perform(part: Part, folder: &Path, arguments: &Arguments) -> Result<Told> {

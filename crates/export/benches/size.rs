@@ -152,9 +152,9 @@ fn difference(left: &[Vec<f64>], right: &[Vec<f64>]) -> Result<f64> {
     let (left, right): (Vec<f64>, Vec<f64>) = (left.concat(), right.concat());
     ensure!(left.len() == right.len() && !left.is_empty(), "{} answers against {}", left.len(), right.len());
     let largest = left.iter().fold(f64::MIN_POSITIVE, |largest, value| largest.max(value.abs()));
-    let strays = left.iter().zip(&right).map(|(left, right)| (left - right).abs());
+    let deviations = left.iter().zip(&right).map(|(left, right)| (left - right).abs());
     // A NaN must not get lost, as `max` would lose it.
-    Ok(strays.fold(0.0, |worst: f64, stray| if stray <= worst { worst } else { stray }) / largest)
+    Ok(deviations.fold(0.0, |worst: f64, deviation| if deviation <= worst { worst } else { deviation }) / largest)
 }
 
 /// Two questions of different length; the shorter one is padded.

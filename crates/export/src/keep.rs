@@ -10,7 +10,7 @@ use terminal::failure::sentence;
 /// Lets `verify` judge a model beside its place, `target`, and puts it there if it passed.
 ///
 /// # Errors
-/// When it cannot be read, or strays too far; what was in its place is then as it was.
+/// When it cannot be read, or deviates too far; what was in its place is then as it was.
 pub fn if_verified(
     staged: Staged,
     target: &Path,
@@ -111,8 +111,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("mnist.onnx");
         std::fs::write(&target, b"earlier").unwrap();
-        let strays = if_verified(staged(&target, 0), &target, |_| Ok(verification(2.0))).unwrap_err().to_string();
-        assert!(strays.contains("ort:cpu strays by 2.00e0 from float64 in `y` (batch 1)"), "{strays}");
+        let deviates = if_verified(staged(&target, 0), &target, |_| Ok(verification(2.0))).unwrap_err().to_string();
+        assert!(deviates.contains("ort:cpu deviates by 2.00e0 from float64 in `y` (batch 1)"), "{deviates}");
         let said = if_verified(staged(&target, 0), &target, |path| bail!("{} does not load", path.display()));
         assert_eq!(said.unwrap_err().to_string(), format!("{} does not load", target.display()));
         assert_eq!(std::fs::read(&target).unwrap(), b"earlier");

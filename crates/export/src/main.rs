@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     // SAFETY: no other thread has been started yet.
     unsafe { engines::runtime::forbid_telemetry() };
     let arguments = Arguments::parse();
-    interrupt::exit_at_once("interrupted: nothing was written; the same command starts anew");
+    interrupt::exit_at_once("nothing was written; the same command starts anew");
     end(execute(&arguments.export).map(|()| ExitCode::SUCCESS))
 }
 

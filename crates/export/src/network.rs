@@ -139,12 +139,7 @@ fn verify<N: Network>(
         let mut exact = BurnEngine::new(network, config.clone(), Device::flex()).exact();
         Expected::of(&mut native, &mut exact, N::cases(config)?, |share| progress.set(share))?
     };
-    if let Some(case) = expected.not_finite() {
-        bail!(
-            "the network itself gives values that are no finite numbers ({case}): its weights hold NaN or infinity, or it \
-             overflows; nothing is kept"
-        );
-    }
+    expected.require_finite("the network").map_err(|error| anyhow!("{error}; nothing is kept"))?;
     let mut session = Session::open(runtime, path, SessionOptions::default())?;
     require(&session, path, &N::signature(config), N::WHAT)?;
     check_metadata(&session, metadata)?;

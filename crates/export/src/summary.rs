@@ -31,7 +31,7 @@ pub struct Summary {
     pub notes: Vec<String>,
     /// The runtime that verified it: `ONNX Runtime 1.32.0`.
     pub runtime: String,
-    /// How far it strays from the network in float64.
+    /// How far it deviates from the network in float64.
     pub verification: Verification,
     /// How long it took.
     pub seconds: Seconds,

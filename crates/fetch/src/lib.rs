@@ -15,5 +15,6 @@ mod sources;
 mod store;
 
 pub use artifact::manifest::{FileEntry, Manifest, ManifestError, Source};
+pub use local::{Archive, unpack};
 pub use patience::Patience;
 pub use sources::{FetchError, Fetched, Observer, Options, fetch, is_intact};

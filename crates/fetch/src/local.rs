@@ -3,13 +3,51 @@
 use std::fs::File;
 use std::path::Path;
 
-use artifact::FileError;
+use artifact::{Digest, FileError};
 use flate2::read::GzDecoder;
 
 use crate::record::Record;
 use crate::sources::{Observer, SourceError};
 use crate::store::{keep_record, store};
 use artifact::manifest::FileEntry;
+
+/// What files come packed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Archive {
+    /// A packed tar archive, as npm brings them.
+    Tar,
+    /// A zip archive, as pip brings them.
+    Zip,
+    /// One packed file.
+    Gzip,
+}
+
+/// Takes the wanted files out of an archive: those that lie in its folder `inside`, and no others. Each is stored in `folder` only
+/// if it is what its entry says.
+///
+/// # Errors
+/// A sentence, when the archive is damaged or a file is missing, too long or another one.
+pub fn unpack(kind: Archive, archive: &Path, inside: &str, wanted: &[FileEntry], folder: &Path) -> Result<(), String> {
+    let unpacked = match kind {
+        Archive::Tar => from_tar(wanted, folder, archive, inside, &mut Unseen),
+        Archive::Zip => from_zip(wanted, folder, archive, inside, &mut Unseen),
+        Archive::Gzip => wanted.iter().try_for_each(|entry| {
+            let file = File::open(archive).map_err(FileError::new("open", archive))?;
+            store(entry, folder, GzDecoder::new(file), None, &mut Unseen).map(|_| ())
+        }),
+    };
+    unpacked.map_err(|error| error.to_string())
+}
+
+/// Nobody watches.
+struct Unseen;
+
+impl Observer for Unseen {
+    fn source(&mut self, _source: &str) {}
+    fn progress(&mut self, _name: &str, _bytes: u64, _total: Option<u64>) {}
+    fn recorded(&mut self, _name: &str, _sha256: Digest) {}
+    fn failed(&mut self, _source: &str, _reason: &str) {}
+}
 
 pub(crate) fn from_folder(
     wanted: &[FileEntry],

@@ -1,7 +1,7 @@
 //! The same function in float64.
 //!
 //! [`to_float64`] makes of a model one that computes with 64 bits wherever the model computes with `float`, `float16` or
-//! `bfloat16`. What comes out of it tells how far the model itself strays by rounding.
+//! `bfloat16`. What comes out of it tells how far the model itself deviates by rounding.
 //!
 //! ```
 //! use float64::to_float64;
@@ -58,7 +58,7 @@ const MOST_FALSE: usize = 64;
 /// The formulas need operators of this opset.
 const FIRST_OPSET: i64 = 11;
 
-/// A model has no form in float64.
+/// A model has no float64 rewrite.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Float64Error {
     /// The model breaks a rule of ONNX.
@@ -68,11 +68,11 @@ pub enum Float64Error {
     #[error(transparent)]
     Tensor(#[from] TensorError),
     /// Operators that have no form: all of those in the model.
-    #[error("there is no float64 form of {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; of "))]
+    #[error("there is no float64 rewrite of {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; of "))]
     Unsupported(Vec<Unsupported>),
 }
 
-/// An operator that has no form in float64.
+/// An operator that has no float64 rewrite.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unsupported {
     /// The operator set; empty for ONNX's own.
@@ -197,7 +197,7 @@ mod tests {
         let error = to_float64(&model).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "there is no float64 form of RandomNormalLike (2 nodes, the first of which is RandomNormalLike node \"noise\" of graph \
+            "there is no float64 rewrite of RandomNormalLike (2 nodes, the first of which is RandomNormalLike node \"noise\" of graph \
              \"net\": it draws random numbers); of com.microsoft.FusedGelu (FusedGelu node 1 of graph \"net\": operators of this \
              domain are not known)"
         );

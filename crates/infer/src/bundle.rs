@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use ::bundle::SIGNATURE;
+use ::bundle::key::{PrivateKey, PublicKey};
 use ::bundle::manifest::Manifest;
-use ::bundle::verify::{Findings, is_bundle, verify};
+use ::bundle::verify::{Findings, Origin, is_bundle, verify};
 use ::bundle::write::{Parts, write};
 use anyhow::{Context, Result, bail};
-use catalogue::{ARTIFACTS, Card, NetworkId, TaskKind};
+use catalogue::{ARTIFACTS, Card, NetworkId, TaskKind, WeightSource};
 use cli::bundle::{BundleArgs, BundleOptions};
 use cli::eval::EvalOnnxArgs;
 use cli::sandbox::SandboxArgs;
@@ -32,7 +34,7 @@ use crate::task::{Asked, shape, with_task};
 /// Writes a bundle or checks one.
 pub fn execute(arguments: &BundleArgs) -> Result<ExitCode> {
     match (&arguments.verify, arguments.network, arguments.file.kind) {
-        (Some(folder), _, _) => check(folder, arguments.folder.json, arguments.folder.sandbox),
+        (Some(folder), _, _) => check(folder, &arguments.folder),
         (None, Some(network), None) => bundle(network, arguments),
         (None, None, Some(FileTask::ImageClassification)) => file(arguments),
         (None, Some(network), Some(_)) => bail!("--task is for a file from anywhere, and {network} is a network"),
@@ -42,20 +44,36 @@ pub fn execute(arguments: &BundleArgs) -> Result<ExitCode> {
 
 /// Bundles an ONNX file from anywhere that says what a picture shows.
 fn file(arguments: &BundleArgs) -> Result<ExitCode> {
-    suit("the file", TaskKind::Pictures, arguments.task.given()).map_err(anyhow::Error::msg)?;
+    suit("the file", TaskKind::Pictures, arguments.task.given_with_answers(TaskKind::Pictures))
+        .map_err(anyhow::Error::msg)?;
     let options = &arguments.folder;
     let model = options.onnx.clone().context("--task is for a file, which --onnx names")?;
     let stem = model.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let plain = |letter: char| if letter.is_ascii_alphanumeric() || "-_.".contains(letter) { letter } else { '-' };
     let name: String = stem.chars().map(plain).collect();
     let again = format!("cargo xtask eval{}", named("--onnx", &model));
-    let evaluated_by = again + &words(&arguments.file, &arguments.task);
-    let subject = Subject { name: &name, model, evaluation: EvalOnnxArgs::OUT.into(), exported_by: None, evaluated_by };
+    // Without pictures the file is evaluated as any other.
+    let pictures = arguments.task.data.is_some() || !arguments.task.images.is_empty();
+    let evaluated_by = if pictures { again + &words(&arguments.file, &arguments.task) } else { again };
+    let subject = Subject {
+        name: &name,
+        model,
+        evaluation: EvalOnnxArgs::OUT.into(),
+        exported_by: None,
+        evaluated_by,
+        checked_by: XTASK_CHECK.to_owned(),
+    };
     ship(&subject, options, None, || {
         let file = PictureFile::read(&subject.model, &arguments.file, &arguments.task).context("--onnx")?;
         Ok(file.task(&arguments.task)?.shipped()?)
     })
 }
+
+/// The subcommand that checks a bundle.
+const CHECK: &str = "bundle --verify";
+
+/// The command that checks a bundle, but for the folder.
+const XTASK_CHECK: &str = "cargo xtask bundle --verify";
 
 /// What is bundled, with its files in their usual places.
 pub struct Subject<'a> {
@@ -69,6 +87,8 @@ pub struct Subject<'a> {
     pub exported_by: Option<String>,
     /// The command that makes the evaluation.
     pub evaluated_by: String,
+    /// The command that checks a bundle, but for the folder.
+    pub checked_by: String,
 }
 
 impl<'a> From<&'a Card> for Subject<'a> {
@@ -79,13 +99,17 @@ impl<'a> From<&'a Card> for Subject<'a> {
             evaluation: card.evaluation(),
             exported_by: Some(card.command("export")),
             evaluated_by: card.command("eval"),
+            checked_by: match card.weights {
+                WeightSource::Own { .. } => card.command(CHECK),
+                _ => XTASK_CHECK.to_owned(),
+            },
         }
     }
 }
 
 fn bundle(network: NetworkId, arguments: &BundleArgs) -> Result<ExitCode> {
     let card = network.card();
-    suit(card.name, network.task(), arguments.task.given()).map_err(anyhow::Error::msg)?;
+    suit(card.name, network.task(), arguments.task.given_with_answers(network.task())).map_err(anyhow::Error::msg)?;
     let weights = arguments.weights.clone().unwrap_or_else(|| card.weights());
     let asked = Asked {
         data: &arguments.task,
@@ -122,6 +146,7 @@ pub fn ship(
             .map_err(artifact::FileError::new("open", path))
             .with_context(|| format!("nothing to bundle{ways}"))?;
     }
+    let key = options.sign.as_deref().map(PrivateKey::read).transpose().context("--sign")?;
     let out = given(&options.out, Path::new(ARTIFACTS).join("bundle").join(subject.name));
     artifact::check_replaceable(&out, is_bundle)?;
     let Shipped { example, about, labels, files } = shipped()?;
@@ -134,17 +159,19 @@ pub fn ship(
         model: &onnx,
         evaluation: &evaluation,
         evaluated_by: &subject.evaluated_by,
+        checked_by: &subject.checked_by,
         example,
         about: &about,
         labels: labels.map(|names| names.iter().map(|name| format!("{name}\n")).collect()),
         files,
         max_batch: options.max_batch,
         revision: options.revision.clone(),
+        key,
     };
     let manifest = write(&parts, &mut engine, &out)?;
     match options.json {
         true => crate::print(serde_json::to_string_pretty(&manifest)? + "\n")?,
-        false => crate::print(summary(&manifest, &out))?,
+        false => crate::print(summary(&manifest, &out, &subject.checked_by, parts.key.as_ref()))?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -165,7 +192,7 @@ fn spec(library: PathBuf, model: &Path) -> EngineSpec {
     EngineSpec::Ort { library, model: model.to_owned(), options: SessionOptions::default() }
 }
 
-fn summary(manifest: &Manifest, out: &Path) -> String {
+fn summary(manifest: &Manifest, out: &Path, check: &str, key: Option<&PrivateKey>) -> String {
     let bytes: u64 = manifest.files.values().map(|file| file.bytes).sum();
     let random = manifest.model.metadata.get("weights.random_init");
     let random = random
@@ -173,26 +200,34 @@ fn summary(manifest: &Manifest, out: &Path) -> String {
     let bundled = line(format_args!(
         "Bundled {}: {} files, {:.1} MiB, batches of up to {}",
         manifest.name,
-        manifest.files.len() + 2,
+        // The manifest, the checksums and the signature list themselves nowhere.
+        manifest.files.len() + 2 + usize::from(key.is_some()),
         bytes as f64 / f64::from(1 << 20),
         manifest.max_batch_size.max(1),
     ));
     let example = line(format_args!("The example is {}.", manifest.example.about));
-    random + &bundled + &example + &line(format_args!("To check it: cargo xtask bundle --verify {}", out.display()))
+    let signed = key.map_or_else(String::new, |key| {
+        line(format_args!("Signed in {SIGNATURE} by the key with the SHA-256 {}.", key.public().hint()))
+    });
+    let how = if key.is_some() { " --key PUBLIC.pem" } else { "" };
+    random + &bundled + &example + &signed + &line(format_args!("To check it: {check} {}{how}", out.display()))
 }
 
-/// Checks a bundle whole, and prints what was found.
+/// Checks a bundle whole, with a key also whose it is, and prints what was found.
 ///
 /// # Errors
-/// When the folder cannot be read, or there is no runtime.
-pub fn check(folder: &Path, as_json: bool, sandbox: SandboxArgs) -> Result<ExitCode> {
-    let (launcher, library) = runtime(sandbox)?;
-    let findings = verify(folder, |model| launcher.engine(&spec(library, model)))?;
-    let Findings { name, files, problems, example } = &findings;
+/// When the folder or the key cannot be read, or there is no runtime.
+pub fn check(folder: &Path, options: &BundleOptions) -> Result<ExitCode> {
+    let key = options.key.as_deref().map(PublicKey::read).transpose().context("--key")?;
+    let (launcher, library) = runtime(options.sandbox)?;
+    let findings = verify(folder, key.as_ref(), |model| launcher.engine(&spec(library, model)))?;
+    let Findings { name, files, problems, origin, example } = &findings;
     let passed = problems.is_empty();
-    if as_json {
+    if options.json {
         let example = example.map(|(difference, limit)| json!({"difference": difference, "limit": limit}));
-        let value = json!({"passed": passed, "name": name, "files": files, "problems": problems, "example": example});
+        let value = json!({
+            "passed": passed, "name": name, "files": files, "problems": problems, "origin": origin, "example": example,
+        });
         crate::print(serde_json::to_string_pretty(&value)? + "\n")?;
     } else {
         let mut text: String = problems.iter().map(|problem| line(format_args!("FAILED: {problem}."))).collect();
@@ -201,6 +236,13 @@ pub fn check(folder: &Path, as_json: bool, sandbox: SandboxArgs) -> Result<ExitC
                 "{name}: {files} files are what the manifest says, the configuration agrees with the model, and the example \
                  gives its answer (difference {difference:.1e} of the largest value, limit {limit:.1e})."
             ));
+            text += &match (origin, &options.key) {
+                (Origin::Proven, Some(key)) => line(format_args!("{} signed exactly these files.", key.display())),
+                (Origin::Unchecked, _) => line(format_args!(
+                    "Whose it is was not checked: it is signed, and --key FILE with the signer's public key checks that."
+                )),
+                _ => line("Whose it is nobody can tell: it is not signed."),
+            };
         }
         crate::print(text)?;
     }

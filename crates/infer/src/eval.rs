@@ -191,13 +191,12 @@ fn file_command(model: &Path, arguments: &EvalArgs, measure: &Measure) -> String
     command + &picture_file::words(&arguments.file_task, &arguments.task) + &measure.words()
 }
 
-/// The options of the task that are given, with what they are for. `--limit` is for all with items of known answers, and `--data` is
-/// for pictures as well.
+/// The options of the task that are given, with what they are for. `--limit` is for all with items of known answers.
 fn given(arguments: &EvalArgs, task: TaskKind) -> Vec<(&'static str, TaskKind)> {
-    use TaskKind::{Pictures, Questions};
+    use TaskKind::Questions;
     let own = [(arguments.squad.is_some(), "--squad"), (arguments.sequence.is_some(), "--sequence")];
     let own = own.into_iter().filter(|(given, _)| *given).map(|(_, option)| (option, Questions));
-    own.chain(arguments.task.given()).filter(|(option, _)| *option != "--data" || task != Pictures).collect()
+    own.chain(arguments.task.given_with_answers(task)).collect()
 }
 
 /// The options that name the same files and data, each after a space.

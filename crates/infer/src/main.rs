@@ -46,7 +46,7 @@ fn main() -> ExitCode {
     unsafe { engines::runtime::forbid_telemetry() };
     let arguments = Arguments::parse();
     if !matches!(arguments.command, Command::Worker { .. }) {
-        interrupt::exit_at_once("interrupted: nothing was written; the same command starts anew");
+        interrupt::exit_at_once("nothing was written; the same command starts anew");
     }
     end(match arguments.command {
         Command::Eval(arguments) => eval::execute(&arguments),

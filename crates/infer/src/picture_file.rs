@@ -12,6 +12,9 @@ use onnx_model::{DataType, Dim, Graph, LoadOptions, Model, Survey, TensorType, V
 
 use crate::task::{pictures, pictures_in};
 
+/// The largest picture that is made for a network, in pixels of its height or width: 800 MB as floats.
+const LARGEST: usize = 8192;
+
 /// What is known of such a file.
 pub struct PictureFile {
     /// What it takes and gives.
@@ -39,6 +42,13 @@ impl PictureFile {
             }
             (size, asked) => size.or(asked).unwrap_or(CROP),
         };
+        let pixels = batch.unwrap_or(1).checked_mul(size).and_then(|row| row.checked_mul(size));
+        if size > LARGEST || pixels.is_none_or(|pixels| pixels > LARGEST * LARGEST) {
+            bail!(
+                "the file takes {} pictures of {size} x {size} pixels at once; {LARGEST} x {LARGEST} in all is the most",
+                batch.unwrap_or(1)
+            );
+        }
         let given = given(&model, data.labels.as_deref())?;
         let form = Form { input, output: given.output, channels_last, batch, probabilities: given.probabilities };
         let preprocessing = preprocessing(size, options);
@@ -181,13 +191,17 @@ fn given(model: &Model, labels: Option<&Path>) -> Result<Given> {
 }
 
 /// Whether a value comes out of a softmax or a sigmoid, whatever was done to its shape since.
-fn are_probabilities(graph: &Graph, value: &str) -> bool {
-    let maker = graph.nodes.iter().find(|node| node.outputs.iter().any(|output| output == value));
-    match maker.map(|node| (node.op_type.as_str(), node.inputs.first())) {
-        Some(("Softmax" | "Sigmoid", _)) => true,
-        Some(("Identity" | "Reshape" | "Flatten" | "Squeeze" | "Cast", Some(input))) => are_probabilities(graph, input),
-        _ => false,
+fn are_probabilities<'a>(graph: &'a Graph, mut value: &'a str) -> bool {
+    // As many steps as there are nodes: in a file that is none, values may be made of each other.
+    for _ in &graph.nodes {
+        let maker = graph.nodes.iter().find(|node| node.outputs.iter().any(|output| output == value));
+        match maker.map(|node| (node.op_type.as_str(), node.inputs.first())) {
+            Some(("Softmax" | "Sigmoid", _)) => return true,
+            Some(("Identity" | "Reshape" | "Flatten" | "Squeeze" | "Cast", Some(input))) => value = input,
+            _ => return false,
+        }
     }
+    false
 }
 
 fn fixed(dim: &Dim) -> Option<usize> {

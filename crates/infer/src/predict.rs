@@ -4,6 +4,7 @@ mod digits;
 pub mod engines;
 mod pictures;
 mod questions;
+mod sharded;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -26,6 +27,11 @@ use crate::task::{Asked, shape};
 
 /// Predicts and prints. The exit status says whether all engines give the same.
 pub fn execute(arguments: &PredictArgs) -> Result<ExitCode> {
+    if let Some(folder) = &arguments.merge {
+        return sharded::put_together(folder, arguments);
+    }
+    let options = arguments.shard.map(|_| sharded::options(arguments)).transpose()?;
+    let arguments = options.as_ref().unwrap_or(arguments);
     if let Some(model) = &arguments.onnx {
         return file(model, arguments);
     }
@@ -41,15 +47,25 @@ pub fn execute(arguments: &PredictArgs) -> Result<ExitCode> {
         weights,
     });
     match network.task() {
-        TaskKind::Digits => digits::execute(arguments, &known),
+        TaskKind::Digits => match arguments.shard {
+            Some(shard) => sharded::digits(arguments, &known, shard),
+            None => digits::execute(arguments, &known),
+        },
         TaskKind::Pictures => {
             let (images, path) = (known.images()?, arguments.task.labels());
             let labels = Labels::read(&path, images.classes)
                 .context("no usable names of the classes (`cargo xtask fetch imagenet-labels` gets them)")?;
             let file = PictureFile { images, preprocessing: known.preprocessing, labels: Some(labels) };
-            pictures::execute(arguments, &file, || known.open(arguments))
+            let open = || known.open(arguments);
+            match arguments.shard {
+                Some(shard) => sharded::label(arguments, &file, &known.model(arguments), open, shard),
+                None => pictures::execute(arguments, &file, open),
+            }
         }
-        TaskKind::Questions => questions::execute(arguments, &known),
+        TaskKind::Questions => match arguments.shard {
+            Some(shard) => sharded::answer(arguments, &known, shard),
+            None => questions::execute(arguments, &known),
+        },
     }
 }
 
@@ -63,7 +79,11 @@ fn file(model: &Path, arguments: &PredictArgs) -> Result<ExitCode> {
         false => wanted(&arguments.engines)?,
     };
     let source = Source { model, network: None, threads: threads(&arguments.engines) };
-    pictures::execute(arguments, &file, || Opened::each(&names, &source, arguments.engines.sandbox))
+    let open = || Opened::each(&names, &source, arguments.engines.sandbox);
+    match arguments.shard {
+        Some(shard) => sharded::label(arguments, &file, model, open, shard),
+        None => pictures::execute(arguments, &file, open),
+    }
 }
 
 /// What is known of a network without its type.
@@ -81,9 +101,14 @@ impl Known {
         Ok(Images::of(&self.signature, range(&self.preprocessing))?)
     }
 
+    /// The ONNX file.
+    fn model(&self, arguments: &PredictArgs) -> PathBuf {
+        arguments.model.clone().unwrap_or_else(|| self.card.model())
+    }
+
     /// The engines that are asked for.
     fn open(&self, arguments: &PredictArgs) -> Result<Opened> {
-        let model = arguments.model.clone().unwrap_or_else(|| self.card.model());
+        let model = self.model(arguments);
         let Self { card, signature, what, weights, .. } = self;
         let network = Network { card, signature, what, weights };
         let threads = threads(&arguments.engines);

@@ -20,7 +20,7 @@ use terminal::failure::advised;
 use crate::picture_file::PictureFile;
 
 /// The endings of the pictures that are taken out of a folder.
-const ENDINGS: [&str; 6] = ["bmp", "gif", "jpeg", "jpg", "png", "webp"];
+const ENDINGS: [&str; 8] = ["bmp", "gif", "jpeg", "jpg", "png", "tif", "tiff", "webp"];
 
 /// Tokens in each sequence that is timed, unless the user says otherwise.
 const SEQUENCE: usize = 128;

@@ -76,7 +76,7 @@ pub fn program<N: Network, T: Task>(
         Err(error) => error.exit(),
     };
     if !matches!(command, OwnCommand::Worker { .. }) {
-        interrupt::exit_at_once("interrupted: nothing was written; the same command starts anew");
+        interrupt::exit_at_once("nothing was written; the same command starts anew");
     }
     end(match command {
         OwnCommand::Export(options) => {
@@ -138,7 +138,7 @@ fn bundle<N: Network, T: Task>(
 ) -> anyhow::Result<ExitCode> {
     let options = &arguments.folder;
     if let Some(folder) = &arguments.verify {
-        return check(folder, options.json, options.sandbox);
+        return check(folder, options);
     }
     let weights = arguments.weights.clone().unwrap_or_else(|| card.weights());
     let shipped = || Ok(task(arguments.data.as_deref())?.shipped()?);

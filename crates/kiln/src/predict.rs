@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use catalogue::Card;
 use cli::own::OwnPredictArgs;
-use engines::engine::Signature;
+use engines::engine::{EngineError, Signature};
 use evaluation::task::Task;
 use infer::predict::engines::{Network, Opened, Source, Unopened, conclude, failures, threads, wanted, warning};
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ pub fn execute<T: Task>(
     let network = Some(Network { card, signature, what, weights: &weights });
     let names = wanted(&arguments.engines)?;
     let source = Source { model: &model, network, threads: threads(&arguments.engines) };
-    let Opened { engines, mut failed, seed } = Opened::each(&names, &source, arguments.engines.sandbox)?;
+    let Opened { engines, mut failed, seed, .. } = Opened::each(&names, &source, arguments.engines.sandbox)?;
     let count = arguments.first.min(task.count());
     let mut columns = Vec::new();
     for mut engine in engines {
@@ -44,9 +44,13 @@ pub fn execute<T: Task>(
         let asked = (0..count).step_by(T::AT_ONCE.max(1)).try_for_each(|first| {
             let found = task.ask(engine.as_mut(), &task.items(first..(first + T::AT_ONCE.max(1)).min(count))?)?;
             answers.extend(found.iter().map(|answer| task.words(answer)));
-            Ok::<(), engines::engine::EngineError>(())
+            Ok::<(), EngineError>(())
         });
         match asked {
+            Ok(()) if answers.len() != count => {
+                let error = format!("it gave {} answers to {count} {}", answers.len(), T::ITEMS);
+                failed.push(Unopened { engine: engine.name().to_owned(), error });
+            }
             Ok(()) => columns.push(Column { engine: engine.name().to_owned(), answers }),
             Err(error) => failed.push(Unopened { engine: engine.name().to_owned(), error: sentence(&error) }),
         }

@@ -1,7 +1,7 @@
 //! A network in Burn as an engine: the reference for its exported form.
 
-use burn::module::{ModuleMapper, Param};
 use burn::tensor::{DType, Device, Tensor as BurnTensor, TensorData};
+use burn_export::in_float64;
 use engines::engine::{Dimension, Engine, EngineError, Placement, PlacementPart, Signature, TensorInfo};
 use engines::tensor::{Elements, NamedTensor, Tensor};
 use engines::worker::{FrameworkSpec, Weights};
@@ -51,9 +51,7 @@ impl<N: Network> BurnEngine<N> {
     /// The same weights, with all arithmetic in float64.
     #[must_use]
     pub fn exact(self) -> Self {
-        // A clone of a module shares the running statistics of its batch normalisations, and a mapping changes them in place; the
-        // module in inference form has its own.
-        Self { network: self.network.valid().map(&mut ToF64), precision: DType::F64, ..self }
+        Self { network: in_float64(&self.network), precision: DType::F64, ..self }
     }
 }
 
@@ -84,15 +82,6 @@ impl<N: Network> Engine for BurnEngine<N> {
             node_names: Vec::new(),
         };
         Ok(Placement { parts: vec![part] })
-    }
-}
-
-/// Widens every parameter.
-struct ToF64;
-
-impl ModuleMapper for ToF64 {
-    fn map_float<const D: usize>(&mut self, param: Param<BurnTensor<D>>) -> Param<BurnTensor<D>> {
-        param.map(|tensor| tensor.cast(DType::F64))
     }
 }
 

@@ -19,9 +19,9 @@ use evaluation::contender::Contender;
 use evaluation::history::history;
 use evaluation::line_up::{LineUp, expect};
 use evaluation::measure::Measure;
-use evaluation::measured::Head;
+use evaluation::measured::RunRecord;
 use evaluation::report::{Report, reports};
-use evaluation::search::Judged;
+use evaluation::search::Bisection;
 use evaluation::starter::{Starter, size_hint, trust};
 use evaluation::task::{Task, ask_all};
 use terminal::progress::Progress;
@@ -150,7 +150,7 @@ pub fn evaluate<N: Network, T: Task>(request: &Request<'_>, task: &T) -> Result<
     notes.extend(other_weights(&line_up, &fingerprint));
     notes.extend(measure.notes());
     if let Some(expected) = expected.as_ref().filter(|_| measure.bisect) {
-        let judged = Judged {
+        let judged = Bisection {
             starter: &starter,
             names: &names,
             expected,
@@ -164,7 +164,7 @@ pub fn evaluate<N: Network, T: Task>(request: &Request<'_>, task: &T) -> Result<
     let history = fingerprint.files.get("weights").map(|mark| history(request.weights, &mark.sha256));
     let engines = reports(&mut line_up, verifications, asked);
     Ok(Report {
-        head: Head {
+        head: RunRecord {
             network: card.name.to_owned(),
             passed: false,
             notes,

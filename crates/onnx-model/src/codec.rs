@@ -45,4 +45,21 @@ impl Tensor {
     pub fn decode(bytes: impl Into<Bytes>) -> Result<Self, DecodeError> {
         proto::decode_tensor(bytes.into())
     }
+
+    /// Reads the bytes of a `.pb` file with a sequence of tensors, as the data of ONNX's own tests are kept. They share `bytes`.
+    ///
+    /// # Errors
+    /// When the bytes are no sequence, or one with parts that this crate does not read.
+    pub fn decode_sequence(bytes: impl Into<Bytes>) -> Result<Vec<Self>, DecodeError> {
+        proto::decode_sequence(bytes.into())
+    }
+
+    /// Reads the bytes of a `.pb` file with an optional tensor or sequence of tensors, as the data of ONNX's own tests are kept;
+    /// `None` if there is none. They share `bytes`.
+    ///
+    /// # Errors
+    /// When the bytes are no optional value, or one with parts that this crate does not read.
+    pub fn decode_optional(bytes: impl Into<Bytes>) -> Result<Option<Vec<Self>>, DecodeError> {
+        proto::decode_optional(bytes.into())
+    }
 }

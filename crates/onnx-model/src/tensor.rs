@@ -39,6 +39,12 @@ pub enum TensorError {
         /// The type of the tensor.
         found: DataType,
     },
+    /// A text is no UTF-8.
+    #[error("tensor {name:?} holds what is no UTF-8")]
+    NotText {
+        /// The tensor.
+        name: String,
+    },
     /// The values are no whole number of elements.
     #[error("{bytes} bytes are no whole number of {dtype} elements")]
     Ragged {
@@ -130,6 +136,32 @@ impl Tensor {
         elements: &[E],
     ) -> Result<Self, TensorError> {
         Self::new(name, E::DATA_TYPE, dims, little_endian(elements))
+    }
+
+    /// A tensor of the given shape over texts.
+    ///
+    /// # Errors
+    /// When the number of texts is not the product of `dims`.
+    pub fn text(
+        name: impl Into<String>,
+        dims: impl Into<Vec<u64>>,
+        texts: &[impl AsRef<str>],
+    ) -> Result<Self, TensorError> {
+        let strings = texts.iter().map(|text| Bytes::copy_from_slice(text.as_ref().as_bytes()));
+        let data = TensorData::Strings(strings.collect());
+        let tensor = Self { name: name.into(), dtype: DataType::String, dims: dims.into(), data, doc: String::new() };
+        tensor.validate()?;
+        Ok(tensor)
+    }
+
+    /// The elements of a tensor of texts, in row-major order.
+    ///
+    /// # Errors
+    /// When the tensor holds another type, or what is no UTF-8.
+    pub fn to_texts(&self) -> Result<Vec<String>, TensorError> {
+        let TensorData::Strings(strings) = &self.data else { return Err(self.type_error(DataType::String)) };
+        let text = |bytes: &Bytes| String::from_utf8(bytes.to_vec());
+        strings.iter().map(text).collect::<Result<_, _>>().map_err(|_| TensorError::NotText { name: self.name.clone() })
     }
 
     /// A tensor of rank 0.

@@ -134,7 +134,7 @@ pub fn read(path: &Path, signature: &Signature) -> Result<Sample, SampleError> {
     };
     let bytes = std::fs::read(path).map_err(FileError::new("read", path))?;
     let tensor = numpy(&bytes).map_err(wrong)?;
-    Ok(Sample { name, inputs: vec![fitting(path, input, &[NamedTensor::new(&input.name, tensor)])?], labels: None })
+    Ok(Sample { name, inputs: fitting(path, input, &[NamedTensor::new(&input.name, tensor)])?, labels: None })
 }
 
 /// A tensor out of a file of NumPy's format, version 1 to 3.

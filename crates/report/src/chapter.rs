@@ -6,7 +6,7 @@ use artifact::Digest;
 use serde::Serialize;
 
 use engines::fingerprint::Fingerprint;
-use evaluation::contender::{BatchTiming, EngineTiming, Row};
+use evaluation::contender::{BatchTiming, EngineRecord, EngineTiming};
 use evaluation::measured::Comparison;
 use evaluation::scenario::ScenarioResult;
 use evaluation::timing::ratio;
@@ -46,7 +46,7 @@ pub struct Chapter {
     /// What belongs to this network alone: headings and HTML.
     pub parts: Vec<(String, String)>,
     /// The engines: library, placement, memory.
-    pub rows: Vec<Row>,
+    pub rows: Vec<EngineRecord>,
     /// The times, one entry a batch size.
     pub timing: Vec<BatchTiming>,
     /// MLPerf's scenarios, if they were run.

@@ -30,7 +30,7 @@ pub enum CollectError {
     #[error(transparent)]
     File(#[from] FileError),
     /// Nothing was evaluated.
-    #[error("nothing to report: {} holds no evaluation (`cargo xtask run` or `cargo xtask eval mnist` makes one)", folder.display())]
+    #[error("nothing to report: {} holds no evaluation (`cargo xtask run`, or `eval`, makes one)", folder.display())]
     Nothing {
         /// Where they were looked for.
         folder: PathBuf,

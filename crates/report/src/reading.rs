@@ -62,7 +62,7 @@ fn recipes(report: &Report, parts: &[(String, String)]) -> Vec<Recipe> {
         recipes.push(Recipe::new("Training", command));
     }
     if report.file.is_none() {
-        recipes.push(Recipe::new("The ONNX file", format!("cargo xtask export {}", report.head.network)));
+        recipes.push(Recipe::new("The ONNX file", catalogue::command(&report.head.network, "export")));
     }
     let parts = parts
         .iter()
@@ -90,7 +90,7 @@ fn claims(report: &Report) -> Vec<Claim> {
     let used = verifications.filter_map(|found| Some(found.worst()?.1.used())).reduce(f64::max);
     if let Some(used) = used {
         let (what, limit) = match report.rule() {
-            Rule::Float32(_) => ("Farthest from float64", "what float32 may stray"),
+            Rule::Float32(_) => ("Farthest from float64", "what float32 may deviate"),
             Rule::Share(_) => ("Farthest from float64", "the limit"),
             Rule::Apart(_) => ("Farthest from the reference", "the limit"),
         };

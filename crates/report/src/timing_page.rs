@@ -3,7 +3,7 @@
 use crate::html::{Bar, bars, escape, facts, folded, paragraph, table};
 use engines::fingerprint::{Fingerprint, Library};
 use engines::provider::Provider;
-use evaluation::contender::{BatchTiming, Row};
+use evaluation::contender::{BatchTiming, EngineRecord};
 use evaluation::measured::Comparison;
 use evaluation::scenario::{self, ScenarioResult};
 use evaluation::statistics::enough;
@@ -104,13 +104,13 @@ fn spread(series: &Series) -> (f64, f64) {
 }
 
 /// Where engines depart from the reference, in sentences.
-pub fn departures<'a>(rows: impl IntoIterator<Item = &'a Row>) -> String {
-    let departed = rows.into_iter().filter_map(Row::departed);
+pub fn departures<'a>(rows: impl IntoIterator<Item = &'a EngineRecord>) -> String {
+    let departed = rows.into_iter().filter_map(EngineRecord::departed);
     departed.map(|departed| paragraph(&format!("{departed}."))).collect()
 }
 
 /// Where every engine ran, with what, how much memory it took, and whether its process was confined.
-pub fn placement<'a>(rows: impl IntoIterator<Item = &'a Row>) -> String {
+pub fn placement<'a>(rows: impl IntoIterator<Item = &'a EngineRecord>) -> String {
     let (mut cells, mut fallen) = (Vec::new(), Vec::new());
     for row in rows {
         fallen.extend(elsewhere(row));
@@ -145,7 +145,7 @@ pub fn placement<'a>(rows: impl IntoIterator<Item = &'a Row>) -> String {
 }
 
 /// The nodes of an engine that did not run where it was asked to, by name.
-fn elsewhere(row: &Row) -> Vec<String> {
+fn elsewhere(row: &EngineRecord) -> Vec<String> {
     let asked = row.engine.strip_prefix("ort:").and_then(|name| Provider::try_from(name.to_owned()).ok());
     let Some(asked) = asked else { return Vec::new() };
     row.placement
@@ -162,7 +162,7 @@ fn elsewhere(row: &Row) -> Vec<String> {
 }
 
 /// The libraries, where they lie, and their hashes.
-pub fn libraries<'a>(rows: impl IntoIterator<Item = &'a Row>) -> String {
+pub fn libraries<'a>(rows: impl IntoIterator<Item = &'a EngineRecord>) -> String {
     let mut found: Vec<&Library> = Vec::new();
     for library in rows.into_iter().filter_map(|row| row.library.as_ref()) {
         if !found.contains(&library) {

@@ -3,9 +3,10 @@
 use evaluation::report::{EngineReport, Report, out_of};
 use terminal::table::Grid;
 
-/// How far every engine strays from float64 at most, and the items whose results differ.
+/// How far every engine deviates from float64 at most, and the items whose results differ.
 pub fn validation(report: &Report) -> Vec<Grid> {
-    std::iter::once(worst(report)).chain(report.engines.iter().filter_map(|engine| differing(report, engine))).collect()
+    let differing = report.engines.iter().filter_map(|engine| differing(report, engine));
+    std::iter::once(worst(report)).chain(given(report)).chain(differing).collect()
 }
 
 /// How many items each engine agrees on, in sentences.
@@ -48,7 +49,22 @@ fn worst(report: &Report) -> Grid {
     Grid::new(format!("The worst of all outputs, against {exact}"), &headings, rows.collect())
 }
 
-/// How far every output of every case strays from float64.
+/// The worst of every engine by the outputs that the user knows to be right, if there are any.
+fn given(report: &Report) -> Option<Grid> {
+    let found = || report.engines.iter().filter_map(|engine| Some((&engine.row.engine, engine.given.as_ref()?)));
+    let rows = found().filter_map(|(engine, given)| {
+        let (case, worst) = given.worst()?;
+        let mut cells = vec![engine.clone(), worst.output.clone(), case.label.clone()];
+        cells.extend([worst.absolute, worst.limit, worst.relative].map(|value| format!("{value:.2e}")));
+        cells.push(if given.passed { "yes" } else { "no" }.to_owned());
+        Some(cells)
+    });
+    let (_, first) = found().next()?;
+    let headings = ["engine", "output", "inputs", "error", "limit", "relative", "within the limit"];
+    Some(Grid::new(format!("The worst of all outputs, against {}", first.framework), &headings, rows.collect()))
+}
+
+/// How far every output of every case deviates from float64.
 pub fn details(report: &Report) -> Grid {
     let mut rows = Vec::new();
     for engine in &report.engines {

@@ -1,6 +1,7 @@
 //! Tensors from here to tract and back.
 
 use half::f16;
+use tract_onnx::prelude::tract_ndarray::ArrayD;
 use tract_onnx::prelude::{Datum, DatumType, Tensor as TractTensor, TractError};
 
 use crate::engine::{NAME, reason};
@@ -24,6 +25,7 @@ pub fn to_tract(tensor: &Tensor) -> Result<TractTensor, TractError> {
         Elements::U16(elements) => TractTensor::from_shape(shape, elements),
         Elements::U8(elements) => TractTensor::from_shape(shape, elements),
         Elements::Bool(elements) => TractTensor::from_shape(shape, elements),
+        Elements::Text(elements) => Ok(ArrayD::from_shape_vec(shape, elements.clone())?.into()),
     }
 }
 
@@ -50,14 +52,15 @@ pub fn from_tract(declared: &TensorInfo, value: &TractTensor) -> Result<Tensor, 
         DatumType::U16 => elements::<u16>(&value),
         DatumType::U8 => elements::<u8>(&value),
         DatumType::Bool => elements::<bool>(&value),
+        DatumType::String => elements::<String>(&value),
         other => return Err(unsupported(format!("of type {other:?}"))),
     };
     Tensor::new(value.shape().to_vec(), elements.map_err(failed)?).map_err(|error| unsupported(error.to_string()))
 }
 
-fn elements<T: Datum + Copy>(value: &TractTensor) -> Result<Elements, TractError>
+fn elements<T: Datum + Clone>(value: &TractTensor) -> Result<Elements, TractError>
 where
     Elements: From<Vec<T>>,
 {
-    Ok(value.to_plain_array_view::<T>()?.iter().copied().collect::<Vec<T>>().into())
+    Ok(value.to_plain_array_view::<T>()?.iter().cloned().collect::<Vec<T>>().into())
 }

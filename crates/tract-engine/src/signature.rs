@@ -22,7 +22,7 @@ fn info(declared: &ValueInfoProto) -> TensorInfo {
     let kind = declared.r#type.as_ref().and_then(|kind| kind.value.as_ref());
     let Some(Kind::TensorType(tensor)) = kind else {
         let other = Some("no tensor".to_owned());
-        return TensorInfo { name: declared.name.clone(), element: None, other, shape: Vec::new() };
+        return TensorInfo { name: declared.name.clone(), element: None, other, container: None, shape: Vec::new() };
     };
     let element = DataType::try_from(tensor.elem_type).ok().and_then(|kind| match kind {
         DataType::Float => Some(ElementType::Float),
@@ -38,6 +38,7 @@ fn info(declared: &ValueInfoProto) -> TensorInfo {
         DataType::Uint16 => Some(ElementType::Uint16),
         DataType::Uint8 => Some(ElementType::Uint8),
         DataType::Bool => Some(ElementType::Bool),
+        DataType::String => Some(ElementType::String),
         _ => None,
     });
     let dimension = |size: &Option<Size>| match size {
@@ -49,7 +50,7 @@ fn info(declared: &ValueInfoProto) -> TensorInfo {
     let shape = dimensions.map(|dim| dimension(&dim.value)).collect();
     let kind = DataType::try_from(tensor.elem_type).map(|kind| kind.as_str_name().to_lowercase());
     let other = kind.ok().filter(|_| element.is_none());
-    TensorInfo { name: declared.name.clone(), element, other, shape }
+    TensorInfo { name: declared.name.clone(), element, other, container: None, shape }
 }
 
 /// What the file says about itself.

@@ -55,7 +55,7 @@ impl Fresh {
     }
 }
 
-/// A pool that rounds down.
+/// A pool whose windows are the same where its padding is part of the image.
 struct Pool<'a> {
     operation: &'a ModuleOperationIr,
     x: &'a TensorIr,
@@ -78,16 +78,37 @@ impl<'a> Pool<'a> {
         use ModuleOperationIr as M;
         let OperationIr::Module(operation) = operation else { return None };
         let mean = |counts: bool| if counts { Kind::Mean } else { Kind::MeanInside };
-        let (x, out, padding, ceil, kind) = match operation {
-            M::MaxPool1d(op) => (&op.x, &op.out, std::slice::from_ref(&op.padding), op.ceil_mode, Kind::Max),
-            M::MaxPool2d(op) => (&op.x, &op.out, op.padding.as_slice(), op.ceil_mode, Kind::Max),
-            M::AvgPool1d(op) => {
-                (&op.x, &op.out, std::slice::from_ref(&op.padding), op.ceil_mode, mean(op.count_include_pad))
-            }
-            M::AvgPool2d(op) => (&op.x, &op.out, op.padding.as_slice(), op.ceil_mode, mean(op.count_include_pad)),
+        let one = std::slice::from_ref;
+        let (x, out, padding, kind) = match operation {
+            M::MaxPool1d(op) => (&op.x, &op.out, one(&op.padding), Kind::Max),
+            M::MaxPool2d(op) => (&op.x, &op.out, op.padding.as_slice(), Kind::Max),
+            M::AvgPool1d(op) => (&op.x, &op.out, one(&op.padding), mean(op.count_include_pad)),
+            M::AvgPool2d(op) => (&op.x, &op.out, op.padding.as_slice(), mean(op.count_include_pad)),
             _ => return None,
         };
-        (!ceil).then_some(Self { operation, x, out, padding, kind })
+        let pool = Self { operation, x, out, padding, kind };
+        (!pool.ends_in_padding()).then_some(pool)
+    }
+
+    /// Whether it rounds up where that counts: the last window along an axis reaches beyond the padding, and whether there is such a
+    /// window depends on what is image and what is padding.
+    fn ends_in_padding(&self) -> bool {
+        use ModuleOperationIr as M;
+        let one = std::slice::from_ref;
+        let (ceil, kernel, stride, dilation) = match self.operation {
+            M::MaxPool1d(op) => (op.ceil_mode, one(&op.kernel_size), one(&op.stride), one(&op.dilation)),
+            M::MaxPool2d(op) => (op.ceil_mode, &op.kernel_size[..], &op.stride[..], &op.dilation[..]),
+            M::AvgPool1d(op) => (op.ceil_mode, one(&op.kernel_size), one(&op.stride), &[1][..]),
+            M::AvgPool2d(op) => (op.ceil_mode, &op.kernel_size[..], &op.stride[..], &[1; 2][..]),
+            _ => return false,
+        };
+        let even = |axis: usize| {
+            let (size, padding) = (self.x.shape[axis + 2], self.padding[axis]);
+            let extent = dilation[axis] * (kernel[axis] - 1) + 1;
+            let room = (size + 2 * padding).checked_sub(extent);
+            padding == 0 || padding < extent && room.is_some_and(|room| room.is_multiple_of(stride[axis]))
+        };
+        ceil && !(0..self.padding.len()).all(even)
     }
 
     fn fill(&self) -> f64 {

@@ -11,14 +11,12 @@ use crate::opset::Opset;
 /// `HardSigmoid` from opset 11, `HardSwish` from 14, `Mish` from 18.
 pub(super) fn name_activations(graph: &mut Graph) -> usize {
     let producers = graph.producers();
-    let mut count = 0;
-    for index in 0..graph.nodes.len() {
-        let Some((op, x, attributes)) = activation(graph, &producers, index) else { continue };
+    graph.change_backwards(|graph, index| {
+        let Some((op, x, attributes)) = activation(graph, &producers, index) else { return false };
         let node = &mut graph.nodes[index];
         (node.op, node.inputs, node.attributes) = (op, vec![Operand::Value(x)], attributes);
-        count += 1;
-    }
-    count
+        true
+    })
 }
 
 type Named = (&'static str, ValueId, BTreeMap<&'static str, Attribute>);

@@ -11,6 +11,9 @@ use crate::symbolic::Dim;
 /// initial states.
 const OF_DIRECTION: [usize; 5] = [1, 2, 3, 5, 6];
 
+/// The input of an `LSTM` by which its gates see the cell, which Burn's layers do not have.
+const PEEPHOLES: usize = 7;
+
 /// Joins every pair of directions whose sequences of states are put side by side.
 pub(super) fn join_directions(graph: &mut Graph) -> usize {
     let mut count = 0;
@@ -52,7 +55,6 @@ impl Pair {
         let same = first.op == second.op
             && first.attributes == attributes
             && batch_first == other_first
-            && first.inputs.first() == second.inputs.first()
             && alike(graph, first, second);
         let pair = Self { forward, backward, concat: index, batch_first };
         let (_, dependent) = pair.between(graph);
@@ -187,13 +189,20 @@ fn layer(graph: &Graph, producers: &[Option<usize>], value: ValueId) -> Option<(
     (fits && squeezed && directions.is(1)).then_some((at, batch_first))
 }
 
-/// Whether both have the same inputs of the same shapes.
+/// Whether both have inputs of the same shapes, where each direction has its own, and elsewhere the very same: the sequences,
+/// and their lengths. Peepholes are none of these.
 fn alike(graph: &Graph, first: &Node, second: &Node) -> bool {
-    first.inputs.len() == second.inputs.len()
-        && (1..first.inputs.len()).all(|position| match (first.inputs.get(position), second.inputs.get(position)) {
-            (Some(Operand::Value(left)), Some(Operand::Value(right))) => graph.shape(*left) == graph.shape(*right),
-            (left, right) => left == right,
-        })
+    let places = 0..first.inputs.len().max(second.inputs.len());
+    places.into_iter().all(|position| {
+        let inputs =
+            [first.inputs.get(position), second.inputs.get(position)].map(|input| input.unwrap_or(&Operand::Absent));
+        match inputs {
+            [Operand::Value(left), Operand::Value(right)] if OF_DIRECTION.contains(&position) => {
+                graph.shape(*left) == graph.shape(*right)
+            }
+            [left, right] => left == right && (position < PEEPHOLES || *left == Operand::Absent),
+        }
+    })
 }
 
 /// The module that both are in.

@@ -15,26 +15,14 @@ use crate::symbolic::Dim;
 /// long for it as for this.
 pub(super) fn name_norms(graph: &mut Graph) -> usize {
     let producers = graph.producers();
-    let mut count = 0;
-    for index in 0..graph.nodes.len() {
+    graph.change_backwards(|graph, index| {
         let found = match graph.nodes[index].op {
             "Add" => affine(graph, &producers, index),
+            "Div" => of_rows(graph, &producers, index),
             _ => None,
         };
-        if let Some(norm) = found {
-            norm.write(graph, index);
-            count += 1;
-        }
-    }
-    for index in 0..graph.nodes.len() {
-        if graph.nodes[index].op == "Div"
-            && let Some(norm) = of_rows(graph, &producers, index)
-        {
-            norm.write(graph, index);
-            count += 1;
-        }
-    }
-    count
+        found.map(|norm| norm.write(graph, index)).is_some()
+    })
 }
 
 /// What takes the place of a node.

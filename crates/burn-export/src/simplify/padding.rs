@@ -56,8 +56,10 @@ fn folded(graph: &Graph, pad: &Node, window: &Node) -> Option<(Operand, Vec<i64>
         |side: &[i64]| side.split_at_checked(2).filter(|(first, _)| *first == [0, 0]).map(|(_, rest)| rest.to_vec());
     let mut pads = [spatial(before)?, spatial(after)?].concat();
     pads.iter_mut().zip(own).for_each(|(pad, own)| *pad += own);
-    // A window of nothing but padding is legal for a convolution alone.
+    // A window of nothing but padding is legal for a convolution alone; one with gaps may have all of its places there, however
+    // small the padding is.
     let kernel = window.ints("kernel_shape")?;
-    let covered = window.op == "Conv" || pads.iter().zip(kernel.iter().cycle()).all(|(pad, kernel)| pad < kernel);
-    covered.then(|| (pad.inputs[0].clone(), pads))
+    let dense = window.ints("dilations").is_none_or(|dilations| dilations.iter().all(|dilation| *dilation == 1));
+    let covered = dense && pads.iter().zip(kernel.iter().cycle()).all(|(pad, kernel)| pad < kernel);
+    (covered || window.op == "Conv").then(|| (pad.inputs[0].clone(), pads))
 }

@@ -1,14 +1,16 @@
 //! The module as an engine, in float32 or float64.
 
 use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::{DType, Device, Tensor as BurnTensor, TensorData};
+use burn::tensor::{DType, Device, Element, Tensor as BurnTensor, TensorData};
 use engines::each;
-use engines::engine::{Engine, EngineError, Placement, Signature};
-use engines::tensor::{Elements, NamedTensor, Tensor};
+use engines::engine::{Engine, EngineError, Placement, Signature, TensorInfo};
+use engines::tensor::{ElementType, Elements, NamedTensor, Tensor};
+use half::{bf16, f16};
 
 use super::{VerifyError, sizes};
 use crate::capture::panic::caught;
 use crate::capture::{InputSource, ModelInputs, ModelOutputs, OutputSink};
+use crate::elements::data_type;
 use crate::error::ExportError;
 use crate::exported::ExportedModel;
 use crate::signature::InputSpec;
@@ -25,7 +27,19 @@ pub(super) struct Beside<'a, M, F> {
     pub(super) failure: Option<VerifyError>,
 }
 
-/// Widens every parameter of real numbers.
+/// The type of the integers that Burn makes by itself on the CPU.
+pub(super) fn own_integer() -> DType {
+    Device::flex().settings().int_dtype.into()
+}
+
+/// The module in inference form with every parameter of real numbers in float64.
+///
+/// A clone of a module shares the running statistics of its batch normalisations, and a mapping changes them in place; the module
+/// in inference form has its own.
+pub fn in_float64<M: Module>(module: &M) -> M {
+    module.valid().map(&mut ToF64)
+}
+
 struct ToF64;
 
 impl ModuleMapper for ToF64 {
@@ -63,19 +77,20 @@ impl<'a, M: Module, F> Beside<'a, M, F> {
         F: Fn(&M, I) -> O,
     {
         let native = Self::native(model, module, forward);
-        Self { module: native.module.map(&mut ToF64), exact: true, ..native }
+        Self { module: in_float64(&native.module), exact: true, ..native }
     }
 
     /// What `forward` makes of the inputs.
     pub(super) fn compute(&self, inputs: &[NamedTensor]) -> Result<Vec<NamedTensor>, VerifyError> {
-        let values: Vec<TensorData> = inputs.iter().map(|input| self.data(&input.tensor)).collect();
+        let specs = &self.model.signature.inputs;
+        let values: Vec<TensorData> = specs.iter().zip(inputs).map(|(spec, input)| self.data(spec, input)).collect();
         let device = Device::flex();
         let shape_of = |spec: &InputSpec| {
             let input = inputs.iter().find(|input| input.name == spec.name);
             input.map(|input| input.tensor.shape().to_vec()).unwrap_or_default()
         };
         let computed = caught(|| {
-            let source = InputSource::new(&self.model.signature.inputs, &device, &shape_of).with_values(values);
+            let source = InputSource::new(specs, &device, &shape_of).with_values(values);
             (self.run)(&self.module, self.forward, source)
         });
         let outputs = computed.map_err(|panic| VerifyError::Panicked {
@@ -83,38 +98,72 @@ impl<'a, M: Module, F> Beside<'a, M, F> {
             message: panic.message,
             place: panic.place,
         })??;
-        let names = self.model.model.graph.outputs.iter().map(|output| &output.name);
-        let (declared, returned) = (names.len(), outputs.len());
+        let infos = &self.signature.outputs;
+        let (declared, returned) = (infos.len(), outputs.len());
         if declared != returned {
             return Err(ExportError::OutputCount { declared, returned }.into());
         }
-        names.zip(outputs).map(|(name, data)| named(name, data)).collect()
+        infos.iter().zip(&outputs).map(|(info, data)| named(info, data)).collect()
     }
 
-    /// An input in the precision of this engine.
-    fn data(&self, tensor: &Tensor) -> TensorData {
-        let shape = tensor.shape().to_vec();
-        let data = each!(tensor.elements(), elements => TensorData::new(elements.clone(), shape));
-        if self.exact && data.dtype().is_float() { data.convert_dtype(DType::F64) } else { data }
+    /// An input in the precision of this engine. Integers whose type is not declared are of Burn's own type, as those are that
+    /// `forward` makes: Burn computes with no two types.
+    fn data(&self, spec: &InputSpec, input: &NamedTensor) -> TensorData {
+        let shape = input.tensor.shape().to_vec();
+        let data = each!(
+            input.tensor.elements(),
+            elements => TensorData::new(elements.clone(), shape),
+            // No module of Burn's takes text.
+            _texts => TensorData::new(input.tensor.to_f64(), shape)
+        );
+        match data.dtype() {
+            dtype if self.exact && dtype.is_float() => data.convert_dtype(DType::F64),
+            dtype if spec.dtype.is_none() && dtype.is_int() => data.convert_dtype(own_integer()),
+            _ => data,
+        }
     }
 }
 
 /// A result under the name of an output.
-fn named(name: &str, data: TensorData) -> Result<NamedTensor, VerifyError> {
-    let shape = data.shape().to_vec();
-    let elements: Elements = match data.dtype() {
-        DType::F32 | DType::Flex32 => data.iter::<f32>().collect::<Vec<_>>().into(),
-        DType::F64 => data.iter::<f64>().collect::<Vec<_>>().into(),
-        DType::F16 => data.iter::<half::f16>().collect::<Vec<_>>().into(),
+fn named(info: &TensorInfo, data: &TensorData) -> Result<NamedTensor, VerifyError> {
+    let unknown = || VerifyError::ElementType { name: info.name.clone(), dtype: format!("{:?}", data.dtype()) };
+    let dtype = data_type(data.dtype(), || info.name.clone()).ok();
+    let own = dtype.and_then(|dtype| ElementType::try_from(dtype).ok()).ok_or_else(unknown)?;
+    let element = match (own, info.element) {
         // Integers that Burn makes by itself are int64 in a file, and on the CPU backend int32.
-        DType::I64 | DType::I32 => data.iter::<i64>().collect::<Vec<_>>().into(),
-        DType::I8 => data.iter::<i8>().collect::<Vec<_>>().into(),
-        DType::U8 => data.iter::<u8>().collect::<Vec<_>>().into(),
-        DType::Bool(_) => data.iter::<bool>().collect::<Vec<_>>().into(),
-        other => return Err(VerifyError::ElementType { name: name.to_string(), dtype: format!("{other:?}") }),
+        (ElementType::Int32, Some(ElementType::Int64)) => ElementType::Int64,
+        // Truths that the CPU backend has selected or gathered call themselves bytes.
+        (ElementType::Uint8, Some(ElementType::Bool)) => ElementType::Bool,
+        (own, _) => own,
     };
-    let tensor = Tensor::new(shape, elements).map_err(|error| VerifyError::Inputs(error.into()))?;
-    Ok(NamedTensor::new(name, tensor))
+    let tensor = Tensor::new(data.shape().to_vec(), elements(data, element).ok_or_else(unknown)?);
+    Ok(NamedTensor::new(&info.name, tensor.map_err(|error| VerifyError::Inputs(error.into()))?))
+}
+
+/// The elements in this type; Burn has no text.
+fn elements(data: &TensorData, element: ElementType) -> Option<Elements> {
+    fn all<E: Element>(data: &TensorData) -> Elements
+    where
+        Elements: From<Vec<E>>,
+    {
+        data.iter::<E>().collect::<Vec<E>>().into()
+    }
+    Some(match element {
+        ElementType::Float => all::<f32>(data),
+        ElementType::Double => all::<f64>(data),
+        ElementType::Float16 => all::<f16>(data),
+        ElementType::Bfloat16 => all::<bf16>(data),
+        ElementType::Int64 => all::<i64>(data),
+        ElementType::Int32 => all::<i32>(data),
+        ElementType::Int16 => all::<i16>(data),
+        ElementType::Int8 => all::<i8>(data),
+        ElementType::Uint64 => all::<u64>(data),
+        ElementType::Uint32 => all::<u32>(data),
+        ElementType::Uint16 => all::<u16>(data),
+        ElementType::Uint8 => all::<u8>(data),
+        ElementType::Bool => all::<bool>(data),
+        ElementType::String => return None,
+    })
 }
 
 impl<M: Module, F> Engine for Beside<'_, M, F> {

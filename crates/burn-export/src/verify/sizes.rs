@@ -3,15 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use burn::tensor::DType;
 use engines::engine::{Dimension, Signature, TensorInfo};
 use engines::tensor::{ElementType, Elements, NamedTensor, Tensor};
 use evaluation::onnx_file::domains::Domains;
 use evaluation::onnx_file::inputs::{self, random_inputs};
 use evaluation::random::uniform;
-use onnx_model::{DataType, Dim, ValueInfo};
+use onnx_model::{Dim, ValueInfo};
 
 use super::VerifyError;
+use super::beside::own_integer;
 use crate::axis::DynamicAxis;
+use crate::elements::data_type;
 use crate::exported::ExportedModel;
 use crate::proof;
 
@@ -52,7 +55,7 @@ impl Sizes {
     }
 
     /// Draws the whole numbers of an input from a range: `0..30_522` for the tokens of a vocabulary, `1..2` for a mask that hides
-    /// nothing.
+    /// nothing. Verification refuses a range that is empty, that goes beyond the input's type, or of an input of other elements.
     #[must_use]
     pub fn within(mut self, input: impl Into<String>, range: Range<u32>) -> Self {
         self.within.insert(input.into(), range);
@@ -76,6 +79,11 @@ impl Sizes {
         if let Some(name) = self.within.keys().find(|name| signature.inputs.iter().all(|input| input.name != **name)) {
             return Err(VerifyError::Size { reason: format!("the model has no input {name:?}") });
         }
+        for (input, spec) in signature.inputs.iter().zip(&model.signature.inputs) {
+            if let Some(range) = self.within.get(&input.name) {
+                legal(input, spec.dtype, range).map_err(|reason| VerifyError::Size { reason })?;
+            }
+        }
         let domains = Domains::of(&model.model);
         let seeds = (0u64..).map(|number| self.seed.wrapping_mul(1_000_003).wrapping_add(1000 * number));
         let cases = points.iter().zip(seeds).map(|(point, seed)| {
@@ -98,8 +106,9 @@ pub(super) fn signature(model: &ExportedModel) -> Signature {
         let dims = ty.and_then(|ty| ty.shape.as_deref()).unwrap_or_default();
         TensorInfo {
             name: value.name.clone(),
-            element: ty.and_then(|ty| element(ty.dtype)),
+            element: ty.and_then(|ty| ElementType::try_from(ty.dtype).ok()),
             other: None,
+            container: None,
             shape: dims.iter().map(dimension).collect(),
         }
     };
@@ -113,20 +122,6 @@ fn dimension(dim: &Dim) -> Dimension {
         Dim::Symbol(name) => Dimension::Named(name.clone()),
         Dim::Unknown => Dimension::Unknown,
     }
-}
-
-fn element(dtype: DataType) -> Option<ElementType> {
-    Some(match dtype {
-        DataType::F32 => ElementType::Float,
-        DataType::F64 => ElementType::Double,
-        DataType::F16 => ElementType::Float16,
-        DataType::I64 => ElementType::Int64,
-        DataType::I32 => ElementType::Int32,
-        DataType::I8 => ElementType::Int8,
-        DataType::U8 => ElementType::Uint8,
-        DataType::Bool => ElementType::Bool,
-        _ => return None,
-    })
 }
 
 /// The sizes that were asked for, and the lowest of the other axes.
@@ -196,6 +191,39 @@ pub(super) fn label(inputs: &[NamedTensor]) -> String {
     text.collect::<Vec<String>>().join(", ")
 }
 
+/// Whether whole numbers of an input, of the declared type or Burn's own, can be drawn from a range; or why not.
+fn legal(input: &TensorInfo, declared: Option<DType>, range: &Range<u32>) -> Result<(), String> {
+    let name = &input.name;
+    let own = data_type(declared.unwrap_or(own_integer()), || name.clone()).ok();
+    let own = own.and_then(|dtype| ElementType::try_from(dtype).ok());
+    let ends = input.element.and_then(highest).and(own).and_then(|own| Some((own, highest(own)?)));
+    let Some((element, end)) = ends else {
+        let kind = input.element.map_or_else(|| "of another type".to_string(), |element| element.to_string());
+        return Err(format!("the input {name:?} is {kind}, and only whole numbers are drawn from a range"));
+    };
+    match range.end.checked_sub(1).filter(|last| range.start <= *last) {
+        None => Err(format!("the range of input {name:?}, {range:?}, is empty")),
+        Some(last) if last > end => {
+            Err(format!("the range of input {name:?} goes up to {last}, and {element} ends at {end}"))
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+/// The highest number of a range that a type of whole numbers holds.
+fn highest(element: ElementType) -> Option<u32> {
+    match element {
+        ElementType::Int64 | ElementType::Uint64 | ElementType::Uint32 => Some(u32::MAX),
+        ElementType::Int32 => Some(i32::MAX.unsigned_abs()),
+        ElementType::Int16 => Some(i16::MAX.unsigned_abs().into()),
+        ElementType::Int8 => Some(i8::MAX.unsigned_abs().into()),
+        ElementType::Uint16 => Some(u16::MAX.into()),
+        ElementType::Uint8 => Some(u8::MAX.into()),
+        ElementType::Float | ElementType::Double | ElementType::Float16 | ElementType::Bfloat16 => None,
+        ElementType::Bool | ElementType::String => None,
+    }
+}
+
 /// Whole numbers from a range; other types stay as they are.
 fn whole(tensor: &Tensor, range: &Range<u32>, seed: u64) -> Tensor {
     let count = tensor.elements().len();
@@ -211,9 +239,12 @@ fn whole(tensor: &Tensor, range: &Range<u32>, seed: u64) -> Tensor {
         Elements::U32(_) => drawn().collect::<Vec<_>>().into(),
         Elements::U16(_) => drawn().map(|number| number as u16).collect::<Vec<_>>().into(),
         Elements::U8(_) => drawn().map(|number| number as u8).collect::<Vec<_>>().into(),
-        Elements::F32(_) | Elements::F64(_) | Elements::F16(_) | Elements::BF16(_) | Elements::Bool(_) => {
-            return tensor.clone();
-        }
+        Elements::F32(_)
+        | Elements::F64(_)
+        | Elements::F16(_)
+        | Elements::BF16(_)
+        | Elements::Bool(_)
+        | Elements::Text(_) => return tensor.clone(),
     };
     Tensor::new(tensor.shape(), elements).unwrap_or_else(|_| tensor.clone())
 }

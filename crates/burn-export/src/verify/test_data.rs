@@ -39,6 +39,10 @@ pub(super) fn write(
 fn encoded(named: &NamedTensor) -> Result<Vec<u8>, ExportError> {
     let dims: Vec<u64> = named.tensor.shape().iter().map(|size| *size as u64).collect();
     let name = named.name.clone();
-    let tensor = each!(named.tensor.elements(), elements => Tensor::from_slice(name, dims, elements))?;
+    let tensor = each!(
+        named.tensor.elements(),
+        elements => Tensor::from_slice(name, dims, elements)?,
+        texts => Tensor::text(name, dims, texts)?
+    );
     Ok(tensor.encode()?)
 }

@@ -130,7 +130,10 @@ fn devices(names: &[&str]) -> Vec<PathBuf> {
 fn name_by_name(options: &ProviderOptions, needs: &mut Needs) {
     for path in options.values().map(PathBuf::from).filter(|path| path.exists()) {
         match path.is_dir() {
-            true => needs.write.push(path),
+            true => {
+                needs.write.push(path);
+                needs.large_files = true;
+            }
             false => needs.read.push(path),
         }
     }

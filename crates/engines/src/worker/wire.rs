@@ -1,7 +1,7 @@
 //! Messages between processes: JSON, and the elements of tensors as they are.
 //!
 //! A message is its length in bytes (32 bits, little-endian), that much JSON, and then the elements of each tensor that
-//! the JSON declares, little-endian and in order.
+//! the JSON declares, little-endian and in order. Of a text come its length in bytes (64 bits) and its UTF-8.
 
 use std::io::{self, Read, Write};
 
@@ -107,6 +107,9 @@ pub fn to_bytes(elements: &Elements) -> Vec<u8> {
         Elements::U16(elements) => elements.iter().flat_map(|x| x.to_le_bytes()).collect(),
         Elements::U8(elements) => elements.clone(),
         Elements::Bool(elements) => elements.iter().map(|&x| u8::from(x)).collect(),
+        Elements::Text(elements) => {
+            elements.iter().flat_map(|x| [&(x.len() as u64).to_le_bytes(), x.as_bytes()].concat()).collect()
+        }
     }
 }
 
@@ -130,7 +133,19 @@ fn from_bytes(element: ElementType, count: usize, input: impl Read) -> io::Resul
         ElementType::Uint16 => read(input, count, u16::from_le_bytes)?.into(),
         ElementType::Uint8 => exactly(input, count)?.into(),
         ElementType::Bool => read(input, count, |[byte]: [u8; 1]| byte != 0)?.into(),
+        ElementType::String => texts(input, count)?.into(),
     })
+}
+
+fn texts(mut input: impl Read, count: usize) -> io::Result<Vec<String>> {
+    let mut texts = Vec::new();
+    for _ in 0..count {
+        let mut length = [0; 8];
+        input.read_exact(&mut length)?;
+        let length = usize::try_from(u64::from_le_bytes(length)).map_err(|_| invalid("a text is too large"))?;
+        texts.push(String::from_utf8(exactly(&mut input, length)?).map_err(|_| invalid("a text is not UTF-8"))?);
+    }
+    Ok(texts)
 }
 
 #[cfg(test)]
@@ -153,6 +168,7 @@ mod tests {
             tensor("k", vec![u64::MAX, 7].into()),
             tensor("l", vec![u32::MAX, 7].into()),
             tensor("m", vec![u16::MAX, 7].into()),
+            tensor("n", vec![String::new(), "naïve\0".to_owned()].into()),
         ]
     }
 

@@ -86,7 +86,7 @@ const TRIES: u32 = 200;
 /// How long that may take: where a try is slow, there are fewer.
 const TIME: Duration = Duration::from_secs(20);
 
-/// How many times as far as it may an output must stray for simpler inputs to count, unless the failure was smaller to begin
+/// How many times as far as it may an output must deviate for simpler inputs to count, unless the failure was smaller to begin
 /// with. It keeps them from what is barely wrong, or only rounded.
 const MARGIN: f64 = 2.0;
 
@@ -120,7 +120,7 @@ struct Witness<'a> {
     /// The models with their own outputs; `None` where the nodes make no such output.
     outside: Option<Pair>,
     output: &'a String,
-    /// What the output must stray at least.
+    /// What the output must deviate at least.
     least: f64,
     /// The last inputs that showed it, and how the value differs there.
     shown: Option<(Vec<NamedTensor>, OutputDifference)>,
@@ -163,7 +163,7 @@ pub fn bisect(
         least: 0.0,
         shown: None,
     };
-    let whole = witness.strays(&trigger.inputs)?;
+    let whole = witness.deviates(&trigger.inputs)?;
     witness.least = whole.min((MARGIN * trigger.limit).max(f64::MIN_POSITIVE));
     let sizes = witness.shrink(trigger)?;
     let nodes = &suspect.model.graph.nodes;
@@ -190,8 +190,8 @@ pub fn bisect(
 }
 
 impl Witness<'_> {
-    /// How far the output strays; infinitely far where it is of another form or no number.
-    fn strays(&mut self, inputs: &[NamedTensor]) -> Result<f64, EngineError> {
+    /// How far the output deviates; infinitely far where it is of another form or no number.
+    fn deviates(&mut self, inputs: &[NamedTensor]) -> Result<f64, EngineError> {
         let Some(outside) = &mut self.outside else { return Ok(0.0) };
         let found = outside.differences(inputs, std::slice::from_ref(self.output))?;
         let far = |found: &OutputDifference| match found.same_form && found.not_finite == 0 {
@@ -205,7 +205,7 @@ impl Witness<'_> {
     fn shows(&mut self, inputs: Vec<NamedTensor>) -> bool {
         let found = self.inside.differences(&inputs, std::slice::from_ref(self.value)).unwrap_or_default();
         let Some(found) = found.into_iter().next().filter(|found| !found.within(self.tolerance)) else { return false };
-        let shown = self.strays(&inputs).is_ok_and(|strays| strays >= self.least);
+        let shown = self.deviates(&inputs).is_ok_and(|deviates| deviates >= self.least);
         if shown {
             self.shown = Some((inputs, found));
         }

@@ -48,6 +48,9 @@ pub fn difference(expected: &NamedTensor, found: Option<&Tensor>) -> OutputDiffe
     let whole = !reference.elements().element_type().is_float();
     let (a, b) = (found.to_f64(), reference.to_f64());
     let (mut dot, mut square_a, mut square_b, mut largest) = (0.0, 0.0, 0.0, 0.0_f64);
+    if found.is_other_text(reference) {
+        result.max_absolute = 1.0;
+    }
     for (&a, &b) in a.iter().zip(&b) {
         if !a.is_finite() || !b.is_finite() {
             result.not_finite += usize::from(a != b && !(a.is_nan() && b.is_nan()));
@@ -59,7 +62,7 @@ pub fn difference(expected: &NamedTensor, found: Option<&Tensor>) -> OutputDiffe
         square_a += a * a;
         square_b += b * b;
     }
-    // Whole numbers and truth values are the same or they are not.
+    // Whole numbers, truth values and texts are the same or they are not.
     result.max_relative = match result.max_absolute {
         0.0 => 0.0,
         _ if whole || largest == 0.0 => f64::MAX,
@@ -96,6 +99,8 @@ mod tests {
         assert!(!within(named(vec![1.0_f32]), named(vec![1.0_f64])));
         assert!(!within(named(vec![1.0_f32]), named(vec![1.0_f32, 1.0])));
         assert!(!within(named(vec![100_i64]), named(vec![101_i64])));
+        let text = |text: &str| named(vec!["a".to_owned(), text.to_owned()]);
+        assert!(!within(text("b"), text("c")) && within(text("b"), text("b")));
         assert!(!within(named(vec![1.0_f32]), named(vec![f32::NAN])));
         assert!(!within(named(vec![0.0_f32]), named(vec![0.5_f32])));
         assert!(within(named(vec![f32::NAN, f32::INFINITY]), named(vec![f32::NAN, f32::INFINITY])));

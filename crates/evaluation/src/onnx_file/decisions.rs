@@ -1,7 +1,7 @@
 //! Whole numbers and truth values that floats decide: what they are where those floats are a little different.
 //!
-//! `Cast`, `ArgMax` and `Greater` jump. Where a float lies nearer to such a jump than float32 strays, a right program may come out
-//! on either side. Each float that decides is found in the graph; how far float32 strays there is measured as everywhere else; and
+//! `Cast`, `ArgMax` and `Greater` jump. Where a float lies nearer to such a jump than float32 deviates, a right program may come out
+//! on either side. Each float that decides is found in the graph; how far float32 deviates there is measured as everywhere else; and
 //! the model is run in float64 with that much added and taken away.
 
 use std::collections::BTreeSet;
@@ -21,7 +21,7 @@ const DRAWS: usize = 24;
 /// How often they are shifted before, all alike: up, down, and against each other.
 const ORDERLY: usize = 4;
 
-/// So many values are not all exact by luck: where float32 strays in none, the operation makes no error.
+/// So many values are not all exact by luck: where float32 deviates in none, the operation makes no error.
 const MANY: usize = 4;
 
 /// A model in which the floats that decide can be shifted, by further inputs, and are given out as well.
@@ -93,7 +93,7 @@ impl Decisions {
         (!floats.is_empty()).then_some(Self { model, floats })
     }
 
-    /// The whole numbers and truth values that the model gives for these inputs where the floats that decide are shifted by as much as float32 strays there, in many
+    /// The whole numbers and truth values that the model gives for these inputs where the floats that decide are shifted by as much as float32 deviates there, in many
     /// ways. `native` runs the model in float32, `exact` in float64.
     ///
     /// # Errors
@@ -107,7 +107,7 @@ impl Decisions {
         let unshifted = |wide: bool| -> Vec<NamedTensor> {
             inputs.iter().cloned().chain(self.floats.iter().filter_map(|float| zero(float, wide))).collect()
         };
-        let (strayed, right) = (native.run(&unshifted(false))?, exact.run(&unshifted(true))?);
+        let (deviated, right) = (native.run(&unshifted(false))?, exact.run(&unshifted(true))?);
         let reaches: Vec<Option<Reach>> = self
             .floats
             .iter()
@@ -115,9 +115,9 @@ impl Decisions {
                 let found = |outputs: &[NamedTensor]| {
                     outputs.iter().find(|output| output.name == float.value).map(|output| output.tensor.clone())
                 };
-                let (strayed, right) = (found(&strayed)?, found(&right)?);
-                let reach = reach(&strayed.to_f64(), &right.to_f64());
-                (strayed.shape() == right.shape()).then(|| (right.shape().to_vec(), reach))
+                let (deviated, right) = (found(&deviated)?, found(&right)?);
+                let reach = reach(&deviated.to_f64(), &right.to_f64());
+                (deviated.shape() == right.shape()).then(|| (right.shape().to_vec(), reach))
             })
             .collect();
         // Floats are compared otherwise, and may be large.
@@ -157,16 +157,16 @@ fn signs(draw: usize, second: bool, seed: u64, count: usize) -> impl Iterator<It
 }
 
 /// How far a right program may be from each value.
-fn reach(strayed: &[f64], right: &[f64]) -> Vec<f64> {
-    let finite = strayed.iter().zip(right).map(|(a, b)| (a - b).abs()).filter(|error| error.is_finite());
+fn reach(deviated: &[f64], right: &[f64]) -> Vec<f64> {
+    let finite = deviated.iter().zip(right).map(|(a, b)| (a - b).abs()).filter(|error| error.is_finite());
     let error = finite.fold(0.0, f64::max);
     let exact = error == 0.0 && right.len() >= MANY;
-    let of = |(strayed, right): (&f64, &f64)| match *right {
+    let of = |(deviated, right): (&f64, &f64)| match *right {
         // What is zero in both, as behind a Relu, is so in every right program.
-        right if exact || !right.is_finite() || (right == 0.0 && *strayed == 0.0) => 0.0,
+        right if exact || !right.is_finite() || (right == 0.0 && *deviated == 0.0) => 0.0,
         right => (LANES_FACTOR * error).max(FLOOR_ULP * spacing(right.abs())),
     };
-    strayed.iter().zip(right).map(of).collect()
+    deviated.iter().zip(right).map(of).collect()
 }
 
 /// A single zero of this type, which shifts nothing.
@@ -212,8 +212,8 @@ mod tests {
     /// By hand: the largest error is 2^-22, 16 times which is 2^-18; four units of 64 are 4 * 2^-17.
     #[test]
     fn a_value_reaches_as_far_as_float32_strays() {
-        let strayed = [1.0 + 2.0_f64.powi(-22), 0.0, f64::INFINITY, 64.0];
-        let reaches = reach(&strayed, &[1.0, 0.0, f64::INFINITY, 64.0]);
+        let deviated = [1.0 + 2.0_f64.powi(-22), 0.0, f64::INFINITY, 64.0];
+        let reaches = reach(&deviated, &[1.0, 0.0, f64::INFINITY, 64.0]);
         assert_eq!(reaches, [2.0_f64.powi(-18), 0.0, 0.0, 2.0_f64.powi(-15)]);
         assert_eq!(reach(&[0.5; 4], &[0.5; 4]), [0.0; 4]);
         assert_eq!(reach(&[0.5], &[0.5]), [2.0_f64.powi(-22)]);

@@ -26,9 +26,9 @@ use super::standard::{Standard, expected};
 use crate::contender::Contender;
 use crate::line_up::{LineUp, unjudged};
 use crate::measure::Measure;
-use crate::measured::Head;
+use crate::measured::RunRecord;
 use crate::report::{Report, reports};
-use crate::search::{Judged, Plain};
+use crate::search::{Bisection, ReferenceSession};
 use crate::starter::{Starter, size_hint, trust};
 use crate::task::{Asked, Case, Task, ask_all};
 use crate::verify::Expected;
@@ -81,7 +81,7 @@ pub fn evaluate<T: Task>(request: &Request<'_>, task: Option<&T>) -> Result<Repo
     };
     let libraries = RefCell::new(libraries);
     let starter = Starter { launcher, libraries: &libraries, model: model.path(), measure };
-    let plain = Plain::new(&starter)?;
+    let plain = ReferenceSession::new(&starter)?;
     let compared = other.unwrap_or(model.path());
     let started = launcher.engine(&plain.spec(compared)).map_err(|error| no_reference(error, compared))?;
     let metadata = started.loaded().metadata.clone();
@@ -132,7 +132,7 @@ pub fn evaluate<T: Task>(request: &Request<'_>, task: Option<&T>) -> Result<Repo
     line_up.finish();
     if let Some(expected) = expected.as_ref().filter(|_| measure.bisect) {
         let (names, verifications) = (&names, verifications.as_slice());
-        let judged = Judged { starter: &starter, names, expected, verifications, network: None };
+        let judged = Bisection { starter: &starter, names, expected, verifications, network: None };
         told.notes.extend(judged.bisect(&mut line_up.candidates, other));
     }
     told.notes.extend(trust(line_up.everyone().iter().map(|one| &one.row)));
@@ -149,7 +149,7 @@ pub fn evaluate<T: Task>(request: &Request<'_>, task: Option<&T>) -> Result<Repo
     let Told { notes, undone, unproven } = told;
     let Runs { signature, sizes, axis, .. } = runs;
     Ok(Report {
-        head: Head {
+        head: RunRecord {
             network: NAME.to_owned(),
             passed: false,
             notes,
@@ -332,7 +332,7 @@ fn unhandled(signature: &Signature, notes: &mut Vec<String>) -> Option<String> {
     let others: Vec<String> = signature
         .outputs
         .iter()
-        .filter(|output| output.element.is_none())
+        .filter(|output| !output.is_handled())
         .map(|output| format!("`{}` ({})", output.name, output.kind()))
         .collect();
     if !others.is_empty() {

@@ -9,7 +9,7 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
 use super::narrow;
-use engines::engine::{Dimension, Signature, TensorInfo};
+use engines::engine::{Container, Dimension, Signature, TensorInfo};
 use engines::tensor::{ElementType, Elements, NamedTensor, Tensor};
 use engines::worker::wire::to_bytes;
 
@@ -54,13 +54,16 @@ pub enum GivenError {
 }
 
 /// Reads an input for each that the model takes: out of a `.safetensors` file by their names, or out of a folder with
-/// `input_0.pb`, `input_1.pb`, … in the order of the model, as ONNX's own test data has them.
+/// `input_0.pb`, `input_1.pb`, … in the order of the model, as ONNX's own test data has them. The tensors of a sequence or of an
+/// optional input `x` are called `x[0]`, `x[1]`, …; there may be none.
 ///
 /// # Errors
 /// When one is missing, or of another element type or shape than the model declares.
 pub fn inputs(path: &Path, signature: &Signature) -> Result<Vec<NamedTensor>, GivenError> {
     let given = if path.is_dir() { test_data(path, "input", &signature.inputs)? } else { safetensors(path, "inputs")? };
-    signature.inputs.iter().map(|info| fitting(path, info, &given)).collect()
+    let found: Vec<Vec<NamedTensor>> =
+        signature.inputs.iter().map(|info| fitting(path, info, &given)).collect::<Result<_, _>>()?;
+    Ok(found.concat())
 }
 
 /// Reads a tensor of this name out of a `.safetensors` file; `None` if it has none.
@@ -93,11 +96,24 @@ pub fn outputs(path: &Path, signature: &Signature) -> Result<Vec<NamedTensor>, G
         Err(GivenError::Unfit { path: path.to_owned(), what: "output", name: name.to_owned(), reason })
     };
     let names = || declared.iter().map(|info| info.name.as_str()).collect::<Vec<_>>().join(", ");
-    if let Some(other) = given.iter().find(|given| declared.iter().all(|info| info.name != given.name)) {
+    let is_of = |info: &TensorInfo, given: &NamedTensor| match info.container {
+        Some(_) => given.name == Container::length(&info.name) || given.name.starts_with(&format!("{}[", info.name)),
+        None => info.name == given.name,
+    };
+    if let Some(other) = given.iter().find(|given| !declared.iter().any(|info| is_of(info, given))) {
         return unfit(&other.name, format!("is none of the model, which gives {}", names()));
     }
     let mut right = Vec::new();
-    for info in declared.iter().filter(|info| info.element.is_some()) {
+    for info in declared.iter().filter(|info| info.is_handled()) {
+        if let Some(container) = info.container {
+            let absent = given.iter().any(|given| {
+                given.name == Container::length(&info.name)
+                    && given.tensor.to_whole().is_some_and(|length| length == [-1])
+            });
+            let tensors = tensors(path, "output", info, container, &given)?;
+            right.extend(container.named(&info.name, (!absent).then_some(tensors)));
+            continue;
+        }
         match given.iter().find(|given| given.name == info.name) {
             None => return unfit(&info.name, "is missing".to_owned()),
             Some(found) if Some(found.tensor.elements().element_type()) != info.element => {
@@ -115,7 +131,8 @@ pub fn outputs(path: &Path, signature: &Signature) -> Result<Vec<NamedTensor>, G
 /// # Errors
 /// When the file cannot be written.
 pub fn write(path: &Path, inputs: &[NamedTensor]) -> Result<(), FileError> {
-    let wrong = |error| FileError::new("write", path)(std::io::Error::other(error));
+    let wrong = |reason: String| FileError::new("write", path)(std::io::Error::other(reason));
+    let unfit = |error: safetensors::SafeTensorError| wrong(error.to_string());
     let bytes: Vec<Vec<u8>> = inputs.iter().map(|input| to_bytes(input.tensor.elements())).collect();
     let mut views = Vec::new();
     for (NamedTensor { name, tensor }, bytes) in inputs.iter().zip(&bytes) {
@@ -133,18 +150,26 @@ pub fn write(path: &Path, inputs: &[NamedTensor]) -> Result<(), FileError> {
             ElementType::Uint16 => Dtype::U16,
             ElementType::Uint8 => Dtype::U8,
             ElementType::Bool => Dtype::BOOL,
+            ElementType::String => return Err(wrong(format!("`{name}` is text, which no .safetensors file holds"))),
         };
-        views.push((name, TensorView::new(dtype, tensor.shape().to_vec(), bytes).map_err(wrong)?));
+        views.push((name, TensorView::new(dtype, tensor.shape().to_vec(), bytes).map_err(unfit)?));
     }
     let origin = HashMap::from([("generator".to_owned(), GENERATOR.to_owned())]);
-    write_atomic(path, safetensors::serialize(views, Some(origin)).map_err(wrong)?)
+    write_atomic(path, safetensors::serialize(views, Some(origin)).map_err(unfit)?)
 }
 
-/// The given input that the model declares as `info`.
+/// What is given of the input that the model declares as `info`: one tensor, or those of a sequence or optional input.
 ///
 /// # Errors
 /// When it is missing, or of another element type or shape.
-pub fn fitting(path: &Path, info: &TensorInfo, given: &[NamedTensor]) -> Result<NamedTensor, GivenError> {
+pub fn fitting(path: &Path, info: &TensorInfo, given: &[NamedTensor]) -> Result<Vec<NamedTensor>, GivenError> {
+    if let Some(container) = info.container {
+        let tensors = tensors(path, "input", info, container, given)?;
+        let places = tensors.into_iter().enumerate();
+        return Ok(places
+            .map(|(index, tensor)| NamedTensor::new(Container::place(&info.name, index), tensor))
+            .collect());
+    }
     let wrong =
         |reason: String| GivenError::Unfit { path: path.to_owned(), what: "input", name: info.name.clone(), reason };
     if info.element.is_none() {
@@ -163,8 +188,29 @@ pub fn fitting(path: &Path, info: &TensorInfo, given: &[NamedTensor]) -> Result<
             Dimension::Named(_) | Dimension::Unknown => true,
         });
     match info.element == Some(element) && fits {
-        true => Ok(found.clone()),
+        true => Ok(vec![found.clone()]),
         false => Err(wrong(format!("is {element} {shape:?}, and the model takes {info}"))),
+    }
+}
+
+/// The tensors that are given of a container, in order.
+fn tensors(
+    path: &Path,
+    what: &'static str,
+    info: &TensorInfo,
+    container: Container,
+    given: &[NamedTensor],
+) -> Result<Vec<Tensor>, GivenError> {
+    let at = |index: usize| given.iter().find(|given| given.name == Container::place(&info.name, index));
+    let found: Vec<Tensor> = (0..).map_while(at).map(|found| found.tensor.clone()).collect();
+    match found.iter().map(|found| found.elements().element_type()).find(|found| *found != container.element()) {
+        None => Ok(found),
+        Some(other) => Err(GivenError::Unfit {
+            path: path.to_owned(),
+            what,
+            name: info.name.clone(),
+            reason: format!("holds {other}, and the model has {}", info.kind()),
+        }),
     }
 }
 
@@ -202,16 +248,31 @@ fn safetensors(path: &Path, what: &'static str) -> Result<Vec<NamedTensor>, Give
 
 /// The tensors of `input_0.pb`, … or `output_0.pb`, …; those of types that are not handled are left out.
 fn test_data(folder: &Path, what: &'static str, declared: &[TensorInfo]) -> Result<Vec<NamedTensor>, GivenError> {
-    let one = |(index, info): (usize, &TensorInfo)| {
+    let mut found = Vec::new();
+    for (index, info) in declared.iter().enumerate().filter(|(_, info)| info.is_handled()) {
         let path = folder.join(format!("{what}_{index}.pb"));
         let bytes = std::fs::read(&path).map_err(FileError::new("read", &path))?;
-        let tensor =
-            onnx_model::Tensor::decode(bytes).map_err(|error| error.to_string()).and_then(|tensor| read(&tensor));
-        let tensor = tensor.map_err(|reason| GivenError::Content { path: path.clone(), what: "tensor", reason })?;
-        Ok(NamedTensor::new(&info.name, as_declared(tensor, info)))
+        let kind = if info.container.is_some() { "sequence or optional value" } else { "tensor" };
+        let wrong = |reason: String| GivenError::Content { path: path.clone(), what: kind, reason };
+        found.extend(of_test_data(bytes, info).map_err(wrong)?);
+    }
+    Ok(found)
+}
+
+/// What a file of ONNX's test data holds.
+fn of_test_data(bytes: Vec<u8>, info: &TensorInfo) -> Result<Vec<NamedTensor>, String> {
+    use onnx_model::Tensor as Stored;
+    let tensors = match info.container {
+        None => {
+            let tensor = Stored::decode(bytes).map_err(|error| error.to_string())?;
+            return Ok(vec![NamedTensor::new(&info.name, as_declared(read(&tensor)?, info))]);
+        }
+        Some(Container::Sequence(_)) => Stored::decode_sequence(bytes).map(Some),
+        Some(Container::Optional(_) | Container::OptionalSequence(_)) => Stored::decode_optional(bytes),
     };
-    let handled = declared.iter().enumerate().filter(|(_, info)| info.element.is_some());
-    handled.map(one).collect()
+    let tensors = tensors.map_err(|error| error.to_string())?;
+    let tensors = tensors.map(|tensors| tensors.iter().map(read).collect::<Result<Vec<_>, _>>()).transpose()?;
+    Ok(info.container.map(|container| container.named(&info.name, tensors)).unwrap_or_default())
 }
 
 /// The tensor as the model declares it: ONNX's own test data keep a bfloat16 as the whole number of its bits.
@@ -246,6 +307,7 @@ fn read(tensor: &onnx_model::Tensor) -> Result<Tensor, String> {
         DataType::U16 => values::<u16>(tensor)?,
         DataType::U8 => values::<u8>(tensor)?,
         DataType::Bool => values::<bool>(tensor)?,
+        DataType::String => tensor.to_texts().map_err(|error| error.to_string())?.into(),
         other => match narrow::values(tensor) {
             Some(values) => values.into(),
             None => return Err(format!("`{}` is of the type {}, which is not handled", tensor.name, other.name())),
@@ -264,6 +326,7 @@ mod tests {
             name: name.to_owned(),
             element,
             other: None,
+            container: None,
             shape,
         };
         let batch = || Dimension::Named("batch".to_owned());
@@ -319,6 +382,7 @@ mod tests {
             name: input.name.clone(),
             element: Some(input.tensor.elements().element_type()),
             other: None,
+            container: None,
             shape: input.tensor.shape().iter().map(|&size| Dimension::Fixed(size)).collect(),
         };
         let signature = Signature { inputs: given.iter().map(taken).collect(), outputs: Vec::new() };
@@ -355,6 +419,7 @@ mod tests {
             name: name.to_owned(),
             element,
             other: other.map(str::to_owned),
+            container: None,
             shape: vec![Dimension::Unknown; 2],
         };
         let outputs_of = |infos: Vec<TensorInfo>| Signature { inputs: Vec::new(), outputs: infos };

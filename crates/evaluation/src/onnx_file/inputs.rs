@@ -29,7 +29,9 @@ pub enum InputsError {
         axes: Vec<String>,
     },
     /// An input is of a type for which no values can be made up.
-    #[error("the input `{name}` is of the type {kind}, for which no values can be made up")]
+    #[error(
+        "the input `{name}` is of the type {kind}, for which no values can be made up; --inputs FILE --only-inputs runs on yours"
+    )]
     Unsupported {
         /// The input.
         name: String,
@@ -161,7 +163,10 @@ pub fn sizes_of(signature: &Signature, inputs: &[NamedTensor]) -> Sizes {
 /// The beginning of inputs: as much along every dynamic axis as `sizes` says. `None` if there is less.
 pub fn cut(signature: &Signature, inputs: &[NamedTensor], sizes: &Sizes) -> Option<Vec<NamedTensor>> {
     let kept = |given: &NamedTensor| {
-        let info = signature.inputs.iter().find(|info| info.name == given.name)?;
+        let Some(info) = signature.inputs.iter().find(|info| info.name == given.name) else {
+            // A tensor of a container has no axes that are declared.
+            return Some(given.clone());
+        };
         Some(NamedTensor::new(&given.name, given.tensor.beginning(&shape(info, sizes))?))
     };
     inputs.iter().map(kept).collect()
@@ -170,7 +175,9 @@ pub fn cut(signature: &Signature, inputs: &[NamedTensor], sizes: &Sizes) -> Opti
 /// Inputs of these sizes out of others, which come again where there are too few. `None` where there are none.
 pub fn cycled(signature: &Signature, inputs: &[NamedTensor], sizes: &Sizes) -> Option<Vec<NamedTensor>> {
     let one = |given: &NamedTensor| {
-        let info = signature.inputs.iter().find(|info| info.name == given.name)?;
+        let Some(info) = signature.inputs.iter().find(|info| info.name == given.name) else {
+            return Some(given.clone());
+        };
         Some(NamedTensor::new(&given.name, given.tensor.cycled(&shape(info, sizes))?))
     };
     inputs.iter().map(one).collect()
@@ -231,6 +238,7 @@ fn random_input(input: &TensorInfo, sizes: &Sizes, seed: u64, domain: Domain) ->
         ElementType::Uint16 => whole(u16::MAX.into()).map(|x| x as u16).collect::<Vec<_>>().into(),
         ElementType::Uint8 => whole(u8::MAX.into()).map(|x| x as u8).collect::<Vec<_>>().into(),
         ElementType::Bool => bits().collect::<Vec<_>>().into(),
+        ElementType::String => return Err(unsupported()),
     };
     Ok(NamedTensor::new(&input.name, Tensor::new(shape, elements)?))
 }
@@ -244,6 +252,7 @@ mod tests {
             name: name.to_owned(),
             element,
             other: None,
+            container: None,
             shape,
         };
         let named = |name: &str| Dimension::Named(name.to_owned());
@@ -259,7 +268,8 @@ mod tests {
     #[test]
     fn items_are_counted_along_the_axis_of_that_name_or_the_first() {
         let of = |axes: [Dimension; 2]| {
-            let input = TensorInfo { name: "x".to_owned(), element: None, other: None, shape: axes.to_vec() };
+            let input =
+                TensorInfo { name: "x".to_owned(), element: None, other: None, container: None, shape: axes.to_vec() };
             batch_axis(&Signature { inputs: vec![input], outputs: Vec::new() })
         };
         let named = |name: &str| Dimension::Named(name.to_owned());
@@ -307,7 +317,10 @@ mod tests {
         let mut text = signature();
         (text.inputs[0].element, text.inputs[0].other) = (None, Some("float8e4m3fn".to_owned()));
         let refused = random_inputs(&text, &Sizes::new(), 1, &Domains::default()).unwrap_err().to_string();
-        assert_eq!(refused, "the input `x` is of the type float8e4m3fn, for which no values can be made up");
+        assert_eq!(
+            refused,
+            "the input `x` is of the type float8e4m3fn, for which no values can be made up; --inputs FILE --only-inputs runs on yours"
+        );
         let huge = [("batch".to_owned(), usize::MAX)].into();
         assert!(
             random_inputs(&signature(), &huge, 1, &Domains::default()).unwrap_err().to_string().contains("too large")
@@ -322,6 +335,7 @@ mod tests {
             name: name.to_owned(),
             element: Some(ElementType::Float),
             other: None,
+            container: None,
             shape,
         };
         let declared = Signature {

@@ -109,7 +109,8 @@ mod tests {
     fn signature() -> Signature {
         let named = |name: &str| Dimension::Named(name.to_owned());
         let shape = vec![named("batch"), Dimension::Fixed(3), named("height"), Dimension::Unknown];
-        let input = TensorInfo { name: "x".to_owned(), element: Some(ElementType::Float), other: None, shape };
+        let input =
+            TensorInfo { name: "x".to_owned(), element: Some(ElementType::Float), other: None, container: None, shape };
         Signature { inputs: vec![input], outputs: Vec::new() }
     }
 

@@ -18,15 +18,15 @@ use onnx_model::{DataType, Model};
 use terminal::failure::sentence;
 use terminal::progress::Progress;
 
-use crate::search::Plain;
+use crate::search::ReferenceSession;
 
-/// The share of the largest value that engines may differ by where nothing says how far float32 strays.
+/// The share of the largest value that engines may differ by where nothing says how far float32 deviates.
 pub const SHARE: f64 = 1e-3;
 
 /// How many times as coarsely as float32 float16 rounds.
 const HALF_UNITS: f64 = 8192.0;
 
-/// The most that float16 may stray, as a share of the largest value, unless the reference itself strays further: 40 units in
+/// The most that float16 may deviate, as a share of the largest value, unless the reference itself deviates further: 40 units in
 /// its last place.
 const HALF_SHARE: f64 = 0.02;
 
@@ -38,7 +38,7 @@ pub struct Standard<'a> {
     /// Starts processes.
     pub launcher: &'a Launcher,
     /// What runs the file.
-    pub plain: &'a Plain,
+    pub plain: &'a ReferenceSession,
     /// The file that is right.
     pub file: &'a Path,
     /// The limit that the user sets, as a share of the largest value.
@@ -94,7 +94,7 @@ pub fn expected(
         Err(error) => {
             let apart = Expected::apart(share, reference.required()?, cases, |share| progress.set(share))?;
             let why = format!(
-                "float64 does not say how far this file may stray, so the limit is {share:.1e} of the largest value: {}",
+                "float64 does not say how far this file may deviate, so the limit is {share:.1e} of the largest value: {}",
                 sentence(error.as_ref())
             );
             // That there is no float64 is in the nature of the file; that it crashes or hangs is not.
@@ -120,7 +120,7 @@ pub fn expected(
 /// where no float that is computed decides.
 ///
 /// # Errors
-/// When there is no float64 form, or an engine fails.
+/// When there is no float64 rewrite, or an engine fails.
 pub fn alternatives(
     standard: &Standard<'_>,
     cases: &[(String, Vec<NamedTensor>)],
@@ -162,7 +162,7 @@ fn wide(expected: &Expected, is_proven: bool) -> Vec<String> {
     }
     if let Some(Widest { output, case, share }) = expected.widest(PROVING).filter(|widest| widest.share >= WIDE) {
         notes.push(format!(
-            "what float32 strays makes the limit of `{output}` {:.0} % of its largest value ({case}), within which much can go \
+            "what float32 deviates makes the limit of `{output}` {:.0} % of its largest value ({case}), within which much can go \
              wrong; --tolerance sets a limit of your own",
             100.0 * share
         ));

@@ -68,7 +68,8 @@ mod tests {
 
     fn labels(base: &[(&str, usize)], largest: Option<(&str, usize)>) -> (Vec<String>, Vec<String>) {
         let shape = ["batch", "sequence"].map(|name| Dimension::Named(name.to_owned())).to_vec();
-        let input = TensorInfo { name: "x".to_owned(), element: Some(ElementType::Float), other: None, shape };
+        let input =
+            TensorInfo { name: "x".to_owned(), element: Some(ElementType::Float), other: None, container: None, shape };
         let signature = Signature { inputs: vec![input], outputs: Vec::new() };
         let base = base.iter().map(|&(axis, size)| (axis.to_owned(), size)).collect();
         let (cases, unfit) = cases(&signature, &base, largest, &MadeFor::default()).unwrap();

@@ -1,11 +1,11 @@
-//! What an output should be in a case, and how far it may stray.
+//! What an output should be in a case, and how far it may deviate.
 
 use super::{FLOOR_ULP, OutputError, PROVING, Rule};
 use crate::compare::{cosine, spacing};
 use engines::tensor::{ElementType, Tensor};
 use half::{bf16, f16};
 
-/// How many times as far as the multiple says an output of a single value may stray.
+/// How many times as far as the multiple says an output of a single value may deviate.
 ///
 /// Where few values are compared, float32 may be nearly exact in all of them by luck. The largest of n errors falls below a k-th
 /// of its usual size with a probability of about k^-n, so the n-th root of this keeps that probability alike.
@@ -23,7 +23,7 @@ pub struct ExpectedOutput {
     exact: Option<Tensor>,
     /// The element type in float32.
     element: ElementType,
-    /// How far the framework's float32 strays; zero for whole numbers and truth values.
+    /// How far the framework's float32 deviates; zero for whole numbers and truth values.
     pub native_error: f64,
     /// The largest value.
     largest: f64,
@@ -68,7 +68,7 @@ impl ExpectedOutput {
         self.exact.is_none()
     }
 
-    /// Whether it is a whole number or a truth value.
+    /// Whether it is a whole number, a truth value or text.
     pub fn is_whole(&self) -> bool {
         !self.element.is_float()
     }
@@ -147,8 +147,8 @@ impl ExpectedOutput {
         distance(found, &self.native)
     }
 
-    /// How far an output strays.
-    pub fn strays(&self, found: &Tensor) -> OutputError {
+    /// How far an output deviates.
+    pub fn deviates(&self, found: &Tensor) -> OutputError {
         let (right, native) = (self.right(), &self.native);
         let right_values = right.to_f64();
         let values = found.to_f64();
@@ -177,8 +177,12 @@ impl ExpectedOutput {
 
 impl ExpectedOutput {
     /// The largest difference of whole numbers from the right ones, where they are not those of float32 either: a choice between two
-    /// values that are nearly the same may fall either way. Infinite if shapes or types differ.
+    /// values that are nearly the same may fall either way. Infinite if shapes or types differ; 1 for other text.
     fn unlike(&self, found: &Tensor) -> f64 {
+        if self.element == ElementType::String {
+            let other = found.shape() != self.native.shape() || found.is_other_text(&self.native);
+            return f64::from(u8::from(other));
+        }
         let whole = [found, &self.native, self.right()]
             .map(|tensor| tensor.to_whole().filter(|_| tensor.shape() == found.shape()));
         let [Some(found), Some(native), Some(right)] = whole else { return f64::INFINITY };
@@ -218,6 +222,7 @@ fn differs((a, b): (&f64, &f64)) -> bool {
 fn distance(a: &Tensor, b: &Tensor) -> f64 {
     let (values, others) = (a.to_f64(), b.to_f64());
     match a.shape() == b.shape() {
+        true if a.is_other_text(b) => 1.0,
         true => values.iter().zip(&others).fold(0.0, |most, pair| match pair {
             pair if differs(pair) => f64::INFINITY,
             (a, b) if a.is_finite() && b.is_finite() => most.max((a - b).abs()),

@@ -35,11 +35,11 @@ impl Rule {
     pub fn criterion(self, framework: &str) -> String {
         match self {
             Self::Float32(multiple) => {
-                format!("No engine strays more than {multiple} times as far from float64 as {framework} in float32")
+                format!("No engine deviates more than {multiple} times as far from float64 as {framework} in float32")
             }
             Self::Share(share) | Self::Apart(share) => {
                 let exact = self.exact(framework);
-                format!("No engine strays from {exact} by more than {share:.1e} of the largest value")
+                format!("No engine deviates from {exact} by more than {share:.1e} of the largest value")
             }
         }
     }

@@ -98,7 +98,7 @@ fn every_output_is_measured_by_itself() {
     assert!(judge(0.5 + 2.0_f32.powi(-18)).passed);
     let failed = judge(0.5 + 2.0_f32.powi(-17));
     let message = failed.failed("tract").unwrap();
-    assert_eq!(message, "tract strays by 7.63e-6 from float64 in `scores` (batch 2), and 3.81e-6 is the limit");
+    assert_eq!(message, "tract deviates by 7.63e-6 from float64 in `scores` (batch 2), and 3.81e-6 is the limit");
     assert_eq!(failed.worst().unwrap().1.used(), 2.0);
     let expected = Expected::of(&mut giving("native", &native), &mut giving("exact", &exact), cases(), |_| ());
     let mut found = giving("candidate", &[("boxes", vec![516.0_f32; 4].into()), ("scores", vec![0.5_f32; 4].into())]);
@@ -119,7 +119,7 @@ fn without_float64_a_share_of_the_largest_value_is_the_limit() {
     let infinite = f32::INFINITY;
     assert_eq!(judge(vec![-3.5, infinite].into(), vec![100_i64].into()), None);
     let far = judge(vec![-3.0, infinite].into(), vec![100_i64].into()).unwrap();
-    assert_eq!(far, "tract strays by 1.00e0 from ort:cpu in `y` (batch 2), and 5.00e-1 is the limit");
+    assert_eq!(far, "tract deviates by 1.00e0 from ort:cpu in `y` (batch 2), and 5.00e-1 is the limit");
     assert!(judge(vec![-4.0_f32, 3.0].into(), vec![100_i64].into()).unwrap().contains("1 values of `y`"));
     assert!(judge(vec![-4.0, infinite].into(), vec![101_i64].into()).unwrap().contains("in `class`"));
     let form = judge(vec![-4.0, infinite].into(), vec![100_i32].into()).unwrap();
@@ -182,7 +182,7 @@ fn a_share_can_take_the_place_of_what_float32_strays() {
     assert!(expected.judge(&mut off).unwrap().passed);
     assert_eq!(
         Rule::Share(0.125).criterion("burn"),
-        "No engine strays from burn in float64 by more than 1.2e-1 of the largest value"
+        "No engine deviates from burn in float64 by more than 1.2e-1 of the largest value"
     );
 }
 
@@ -197,7 +197,7 @@ fn a_limit_beyond_the_output_proves_nothing_unless_it_is_asked_for() {
     assert!(told.len() == 1 && told[0].starts_with("the limit of `y` is 200 % of its largest value"), "{told:?}");
     assert!(expected().multiple(16.0).unproven(true, 0).is_empty());
     assert!(expected().multiple(16.0).capped(0.05, 0.0).unproven(false, 0).is_empty());
-    // What the reference itself strays is lawful.
+    // What the reference itself deviates is lawful.
     assert_eq!(expected().multiple(16.0).capped(0.05, 1.0).share_of("batch 2", "y"), 0.125);
 }
 
@@ -233,7 +233,7 @@ fn two_cases() -> Vec<(String, Vec<NamedTensor>)> {
     ["own.safetensors", "batch=7"].map(|label| (label.to_owned(), Vec::new())).to_vec()
 }
 
-/// By hand: float32 strays by 0.125 in the first case and by 64 of 1 in the second, so the limits are 16 times that.
+/// By hand: float32 deviates by 0.125 in the first case and by 64 of 1 in the second, so the limits are 16 times that.
 #[test]
 fn a_case_with_a_wide_limit_widens_no_other() {
     let mut native = in_turn([vec![64.125_f32; 4].into(), vec![65.0_f32; 4].into()]);
@@ -244,7 +244,7 @@ fn a_case_with_a_wide_limit_widens_no_other() {
     };
     assert_eq!(judge(66.0), None);
     let message = judge(67.0).unwrap();
-    assert_eq!(message, "tract strays by 3.00e0 from float64 in `y` (own.safetensors), and 2.00e0 is the limit");
+    assert_eq!(message, "tract deviates by 3.00e0 from float64 in `y` (own.safetensors), and 2.00e0 is the limit");
     // What the second case lets pass is told, and the first proves something.
     assert_eq!(expected.wide(), [("y".to_owned(), vec!["batch=7".to_owned()])]);
     assert!(expected.unproven(false, 0).is_empty() && expected.unproven(false, 1).is_empty());
@@ -289,7 +289,7 @@ fn a_case_that_float64_refuses_leaves_the_others_their_standard() {
         expected.judge(&mut in_turn([vec![2.5_f32; 4].into(), vec![other; 4].into()])).unwrap().failed("tract")
     };
     assert_eq!(judge(10.0), None);
-    assert_eq!(judge(10.5).unwrap(), "tract strays by 2.50e0 from a in `y` (batch=7), and 2.00e0 is the limit");
+    assert_eq!(judge(10.5).unwrap(), "tract deviates by 2.50e0 from a in `y` (batch=7), and 2.00e0 is the limit");
     // A network whose own framework has a float64 must run in it.
     assert!(Expected::of(&mut native(), &mut exact(), two_cases(), |_| ()).is_err());
     // Where float64 runs nothing there is no standard.
@@ -302,11 +302,11 @@ fn a_case_that_float64_refuses_leaves_the_others_their_standard() {
 #[test]
 fn the_rounding_of_the_output_itself_is_not_multiplied() {
     let unit = 2.0_f64.powi(-10);
-    let share = |strays: f64| {
+    let share = |deviates: f64| {
         let mut native = giving("a", &[("y", vec![half::f16::from_f32(1.0); 4].into())]);
-        let mut exact = giving("b", &[("y", vec![1.0 - strays * unit; 4].into())]);
+        let mut exact = giving("b", &[("y", vec![1.0 - deviates * unit; 4].into())]);
         let expected = Expected::of(&mut native, &mut exact, cases(), |_| ()).unwrap().multiple(16.0);
-        expected.share_of("batch 2", "y") * (1.0 - strays * unit) / unit
+        expected.share_of("batch 2", "y") * (1.0 - deviates * unit) / unit
     };
     // Below 1 the units are half as large.
     assert!((share(0.25) - 2.0).abs() < 1e-9, "{}", share(0.25));

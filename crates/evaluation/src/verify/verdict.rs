@@ -19,7 +19,7 @@ pub struct Verification {
     pub rule: Rule,
     /// Whether every output of every case is within its limit.
     pub passed: bool,
-    /// How far the framework's float32 strays at most over all cases and outputs.
+    /// How far the framework's float32 deviates at most over all cases and outputs.
     #[serde(deserialize_with = "null_is_infinite")]
     pub native_error: f64,
     /// The cases in order.
@@ -31,10 +31,10 @@ pub struct Verification {
 pub struct Case {
     /// What the inputs are: `batch 7`.
     pub label: String,
-    /// How far the engine strays at most; infinite where it gives something that is no number, or of another form.
+    /// How far the engine deviates at most; infinite where it gives something that is no number, or of another form.
     #[serde(deserialize_with = "null_is_infinite")]
     pub error: f64,
-    /// How far the framework's float32 strays at most.
+    /// How far the framework's float32 deviates at most.
     #[serde(deserialize_with = "null_is_infinite")]
     pub native_error: f64,
     /// The largest difference between the engine and the framework's float32.
@@ -44,7 +44,7 @@ pub struct Case {
     pub outputs: Vec<OutputError>,
 }
 
-/// How far one output of a case strays from the exact result.
+/// How far one output of a case deviates from the exact result.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OutputError {
     /// The output.
@@ -160,7 +160,7 @@ impl Verification {
                 )
             }
             worst => format!(
-                "{engine} strays by {:.2e} from {exact} in `{output}` ({label}), and {:.2e} is the limit",
+                "{engine} deviates by {:.2e} from {exact} in `{output}` ({label}), and {:.2e} is the limit",
                 worst.absolute, worst.limit
             ),
         })

@@ -4,12 +4,14 @@
 //! cargo xtask bench export
 //! ```
 //!
-//! PyTorch's legacy exporter writes its files at opset 11, and the weights; the networks are loaded in Burn and exported
-//! at the same opset. Both files run in this process on one thread and take turns, so that whatever else the machine
-//! does falls on both alike.
+//! PyTorch writes its files with both of its exporters, as far as they can, and the weights; the networks are loaded in Burn and
+//! exported. All files run in this process on one thread and take turns, so that whatever else the machine does falls on all alike.
+//! The ratio is that to the faster file of PyTorch.
 
 mod graphs;
 mod networks;
+mod text;
+mod vision;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -40,9 +42,9 @@ struct Arguments {
     /// Take PyTorch's files and the weights from this folder instead of making them.
     #[arg(long, value_name = "FOLDER")]
     torch_files: Option<PathBuf>,
-    /// The opset of our files; PyTorch's are of opset 11.
-    #[arg(long, default_value_t = 11)]
-    opset: i64,
+    /// The opset of our files, otherwise 11 for the networks of the article and 18 for the others.
+    #[arg(long)]
+    opset: Option<i64>,
     /// Seconds of measuring for each network.
     #[arg(long, default_value_t = 60.0)]
     seconds: f64,
@@ -61,38 +63,57 @@ fn main() -> Result<()> {
     // SAFETY: no other thread has been started yet.
     unsafe { engines::runtime::forbid_telemetry() };
     let arguments = Arguments::parse();
-    let opset = Opset::try_from(arguments.opset)?;
+    let asked = arguments.opset.map(Opset::try_from).transpose()?;
     let runtime = Runtime::load(&arguments.runtime)?;
     let folder = tempfile::tempdir().context("no temporary folder can be made")?;
     let torch = match &arguments.torch_files {
         Some(folder) => folder.clone(),
         None => torch_files(&arguments, folder.path())?,
     };
-    let mut times = Table::new(["network", "ours ms", "torch ms", "ours / torch", "ours p90", "torch p90", "runs"]);
+    let headings = [
+        "network",
+        "opset",
+        "ours ms",
+        "torch ms",
+        "torch's exporter",
+        "ours / torch",
+        "ours p90",
+        "torch p90",
+        "runs",
+    ];
+    let mut times = Table::new(headings);
     let mut nodes = Table::left(["network", "file", "nodes", "after fusion", "of these"]);
     for network in &arguments.networks {
         let name = network.name();
-        let files = [folder.path().join(format!("ours-{name}.onnx")), torch.join(format!("{name}.onnx"))];
-        network.export(&torch, opset)?.save(&files[0])?;
+        let opset = asked.unwrap_or(network.opset());
+        let mut files = vec![Contender { who: OURS, path: folder.path().join(format!("ours-{name}.onnx")) }];
+        network.export(&torch, opset)?.save(&files[0].path)?;
+        let theirs = [("legacy", format!("{name}.onnx")), ("dynamo", format!("{name}-dynamo.onnx"))];
+        let theirs = theirs.map(|(who, file)| Contender { who, path: torch.join(file) });
+        files.extend(theirs.into_iter().filter(|file| file.path.is_file()));
+        ensure!(files.len() > 1, "PyTorch wrote no file of {name}");
         let inputs = network.inputs()?;
         agree(&runtime, &files, &inputs)?;
-        for (file, who) in files.iter().zip(["ours", "torch"]) {
-            let graph = graphs::Counts::of(&runtime, file)?;
-            nodes.row([name.to_owned(), who.to_owned(), graph.raw.to_string(), graph.fused.to_string(), graph.kinds]);
+        for file in &files {
+            let graph = graphs::Counts::of(&runtime, &file.path)?;
+            let (raw, fused) = (graph.raw.to_string(), graph.fused.to_string());
+            nodes.row([name.to_owned(), file.who.to_owned(), raw, fused, graph.kinds]);
         }
         let measured = measure(&runtime, &files, &inputs, &arguments)?;
         let figure = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), terminal::table::figure);
         times.row([
             name.to_owned(),
+            opset.to_string(),
             figure(Some(measured.ours.p50)),
             figure(Some(measured.torch.p50)),
+            measured.who.to_owned(),
             interval(&measured.ratio),
             figure(measured.ours.p90),
             figure(measured.torch.p90),
             measured.ours.samples.to_string(),
         ]);
     }
-    println!("ONNX Runtime {}, 1 thread, files of opset {opset} against PyTorch's of opset 11", runtime.version());
+    println!("ONNX Runtime {}, 1 thread", runtime.version());
     print!("{}\n{}", times.render(), nodes.render());
     Ok(())
 }
@@ -112,52 +133,80 @@ fn torch_files(arguments: &Arguments, folder: &Path) -> Result<PathBuf> {
 }
 
 /// Times mean nothing if the files do not compute the same.
-fn agree(runtime: &Runtime, files: &[PathBuf; 2], inputs: &[NamedTensor]) -> Result<()> {
-    let mut answers = Vec::new();
-    for file in files {
-        let outputs = Session::open(runtime, file, SessionOptions::default())?.run(inputs)?;
-        answers.push(outputs.iter().flat_map(|output| output.tensor.to_f64()).collect::<Vec<f64>>());
-    }
-    let (ours, theirs) = (&answers[0], &answers[1]);
-    ensure!(ours.len() == theirs.len(), "{} answers against {}", ours.len(), theirs.len());
-    let largest = theirs.iter().fold(0.0, |largest: f64, value| largest.max(value.abs()));
-    for (ours, theirs) in ours.iter().zip(theirs) {
-        ensure!((ours - theirs).abs() <= 1e-4 * largest, "the files disagree: {ours} against {theirs}");
+fn agree(runtime: &Runtime, files: &[Contender], inputs: &[NamedTensor]) -> Result<()> {
+    let answer = |file: &Contender| -> Result<Vec<f64>> {
+        let outputs = Session::open(runtime, &file.path, SessionOptions::default())?.run(inputs)?;
+        Ok(outputs.iter().flat_map(|output| output.tensor.to_f64()).collect())
+    };
+    let ours = answer(&files[0])?;
+    for file in &files[1..] {
+        let theirs = answer(file)?;
+        ensure!(ours.len() == theirs.len(), "{} answers against {}", ours.len(), theirs.len());
+        let largest = theirs.iter().fold(0.0, |largest: f64, value| largest.max(value.abs()));
+        for (ours, theirs) in ours.iter().zip(theirs) {
+            ensure!(
+                (ours - theirs).abs() <= 1e-4 * largest,
+                "the files disagree ({}): {ours} against {theirs}",
+                file.who
+            );
+        }
     }
     Ok(())
+}
+
+/// Who wrote our file.
+const OURS: &str = "ours";
+
+/// A file, and who wrote it.
+struct Contender {
+    who: &'static str,
+    path: PathBuf,
 }
 
 /// What the sittings come to.
 struct Measured {
     ours: Summary,
+    /// The faster of PyTorch's files, and which exporter wrote it.
     torch: Summary,
+    who: &'static str,
     ratio: Option<Median>,
 }
 
-/// Times both files in several sittings. Each loads them anew, in the other order: where a session's memory happens to lie
+/// Times all files in several sittings. Each loads them anew, in another order: where a session's memory happens to lie
 /// makes one of two equal files a per cent faster for as long as it lives. The ratio is the median over the sittings.
-fn measure(runtime: &Runtime, files: &[PathBuf; 2], inputs: &[NamedTensor], arguments: &Arguments) -> Result<Measured> {
+fn measure(runtime: &Runtime, files: &[Contender], inputs: &[NamedTensor], arguments: &Arguments) -> Result<Measured> {
     let sittings = arguments.sittings.max(1);
     let plan = Plan::new(Duration::from_secs_f64(arguments.seconds / sittings as f64));
     let progress = terminal::progress::Progress::new("timing");
-    let (mut ours, mut torch, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    // In the order of the files, over all sittings.
+    let (mut samples, mut ratios) = (vec![Vec::new(); files.len()], vec![Vec::new(); files.len()]);
     for sitting in 0..sittings {
-        let mut order = [(&files[0], "ours"), (&files[1], "torch")];
-        order.rotate_left(sitting % 2);
+        let mut order: Vec<usize> = (0..files.len()).collect();
+        order.rotate_left(sitting % files.len());
         let mut contenders = Vec::new();
-        for (file, who) in order {
-            contenders.push(contender(Session::open(runtime, file, SessionOptions::default())?, who, inputs));
+        for file in order.iter().map(|place| &files[*place]) {
+            contenders.push(contender(
+                Session::open(runtime, &file.path, SessionOptions::default())?,
+                file.who,
+                inputs,
+            ));
         }
         let told = |share: f64| progress.set((sitting as f64 + share) / sittings as f64);
-        let mut series = interleave(&mut contenders, &plan, told).into_iter().collect::<Result<Vec<Series>, _>>()?;
-        series.sort_by_key(|series| series.engine != "ours");
-        let [mine, theirs] = series.as_slice() else { bail!("a contender is missing") };
-        ratios.extend(ratio(mine, theirs).map(|ratio| ratio.value));
-        ours.extend_from_slice(&mine.samples_ms);
-        torch.extend_from_slice(&theirs.samples_ms);
+        let series = interleave(&mut contenders, &plan, told).into_iter().collect::<Result<Vec<Series>, _>>()?;
+        let of = |who: &str| series.iter().find(|series| series.engine == who).context("a contender is missing");
+        let mine = of(OURS)?;
+        for (place, file) in files.iter().enumerate() {
+            let theirs = of(file.who)?;
+            samples[place].extend_from_slice(&theirs.samples_ms);
+            ratios[place].extend(ratio(mine, theirs).map(|ratio| ratio.value));
+        }
     }
-    let summary = |samples: &[f64]| Summary::of(samples).context("nothing was timed");
-    Ok(Measured { ours: summary(&ours)?, torch: summary(&torch)?, ratio: median(&ratios) })
+    let summaries = samples.iter().map(|samples| Summary::of(samples).context("nothing was timed"));
+    let mut summaries = summaries.collect::<Result<Vec<Summary>>>()?;
+    let best = (1..files.len()).min_by(|left, right| summaries[*left].p50.total_cmp(&summaries[*right].p50));
+    let best = best.context("PyTorch wrote no file")?;
+    let (torch, ours) = (summaries.swap_remove(best), summaries.swap_remove(0));
+    Ok(Measured { ours, torch, who: files[best].who, ratio: median(&ratios[best]) })
 }
 
 fn contender<'a>(mut session: Session, who: &str, inputs: &'a [NamedTensor]) -> Runner<'a> {

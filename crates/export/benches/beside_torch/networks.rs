@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
+use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 use burn_export::{Axis, ExportedModel, OnnxExporter, Opset};
+use burn_store::{ModuleSnapshot, SafetensorsStore};
 use clap::ValueEnum;
 use engines::tensor::{NamedTensor, Tensor as Values};
 use evaluation::random::uniform;
@@ -12,6 +14,9 @@ use models::alexnet::AlexNet;
 use models::bert::{BertConfig, BertForQuestionAnswering, Sequence, TokenBatch};
 use models::mnist_cnn::MnistCnn;
 use models::weights::Checkpoint;
+
+use crate::text::{Gpt2, Tagger};
+use crate::vision::{MobileNetV3Small, Resnet50};
 
 /// Tokens of the question and its context, as in ordinary use.
 const TOKENS: usize = 128;
@@ -25,11 +30,28 @@ pub enum Network {
     Alexnet,
     /// A BERT for question answering of 6 layers, 384 wide, with 12 heads.
     BertQa,
+    /// torchvision's ResNet-50.
+    Resnet50,
+    /// torchvision's MobileNetV3-small.
+    Mobilenet,
+    /// transformers' GPT-2, of two layers.
+    Gpt2,
+    /// Words, an LSTM of both directions, tags.
+    Tagger,
 }
 
 impl Network {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Mnist, Self::Alexnet, Self::BertQa];
+    pub const ALL: [Self; 7] =
+        [Self::Mnist, Self::Alexnet, Self::BertQa, Self::Resnet50, Self::Mobilenet, Self::Gpt2, Self::Tagger];
+
+    /// The opset of our file, where the user names none: the networks of the article have that of the article.
+    pub fn opset(self) -> Opset {
+        match self {
+            Self::Mnist | Self::Alexnet | Self::BertQa => Opset::V11,
+            Self::Resnet50 | Self::Mobilenet | Self::Gpt2 | Self::Tagger => Opset::V18,
+        }
+    }
 
     /// The name of its files.
     pub fn name(self) -> &'static str {
@@ -37,6 +59,10 @@ impl Network {
             Self::Mnist => "mnist",
             Self::Alexnet => "alexnet",
             Self::BertQa => "bert-qa",
+            Self::Resnet50 => "resnet50",
+            Self::Mobilenet => "mobilenet",
+            Self::Gpt2 => "gpt2",
+            Self::Tagger => "tagger",
         }
     }
 
@@ -46,7 +72,28 @@ impl Network {
         let image =
             |channels, size| [Axis::dynamic("batch"), Axis::fixed(channels), Axis::fixed(size), Axis::fixed(size)];
         let exporter = OnnxExporter::new().opset(opset);
+        let text = |longest: usize| [Axis::dynamic("batch"), Axis::dynamic("length").range(1..=longest)];
         Ok(match self {
+            Self::Resnet50 => {
+                let network = loaded(Resnet50::new(&device), folder, self)?;
+                let exporter = exporter.input("input", image(3, 224)).output("output");
+                exporter.export(&network, |network, images: Tensor<4>| network.forward(images))?
+            }
+            Self::Mobilenet => {
+                let network = loaded(MobileNetV3Small::new(&device), folder, self)?;
+                let exporter = exporter.input("input", image(3, 224)).output("output");
+                exporter.export(&network, |network, images: Tensor<4>| network.forward(images))?
+            }
+            Self::Gpt2 => {
+                let network = loaded(Gpt2::new(&device), folder, self)?;
+                let exporter = exporter.input("ids", text(Gpt2::LONGEST)).output("logits");
+                exporter.export(&network, |network, ids: Tensor<2, Int>| network.forward(ids))?
+            }
+            Self::Tagger => {
+                let network = loaded(Tagger::new(&device), folder, self)?;
+                let exporter = exporter.input("ids", text(4096)).output("tags");
+                exporter.export(&network, |network, ids: Tensor<2, Int>| network.forward(ids))?
+            }
             Self::Mnist => {
                 let (network, _) = MnistCnn::load(&Checkpoint::open(folder.join("mnist.safetensors"))?, &device)?;
                 let exporter = exporter.input("input", image(1, 28)).output("output");
@@ -86,7 +133,11 @@ impl Network {
         };
         match self {
             Self::Mnist => image(1, 28),
-            Self::Alexnet => image(3, 224),
+            Self::Alexnet | Self::Resnet50 | Self::Mobilenet => image(3, 224),
+            Self::Gpt2 | Self::Tagger => {
+                let ids: Vec<i64> = uniform(1, TOKENS, 0.0, 10_000.0).into_iter().map(|id| id as i64).collect();
+                Ok(vec![NamedTensor::new("ids", Values::new([1, TOKENS], ids)?)])
+            }
             Self::BertQa => {
                 let ids: Vec<i64> = uniform(1, TOKENS, 1000.0, 30_000.0).into_iter().map(|id| id as i64).collect();
                 let kinds: Vec<i64> = (0..TOKENS).map(|token| i64::from(token > 12)).collect();
@@ -95,4 +146,16 @@ impl Network {
             }
         }
     }
+}
+
+/// The network with the weights that PyTorch wrote under the names of the module here.
+fn loaded<M: Module + ModuleSnapshot>(mut network: M, folder: &Path, of: Network) -> Result<M> {
+    let path = folder.join(format!("{}.safetensors", of.name()));
+    let result = network.load_from(&mut SafetensorsStore::from_file(&path))?;
+    ensure!(
+        result.is_success() && result.missing.is_empty() && result.unused.is_empty(),
+        "{}: {result}",
+        path.display()
+    );
+    Ok(network)
 }

@@ -1,6 +1,7 @@
-"""PyTorch's own files of three networks, and their weights, for the benchmark `beside_torch`.
+"""PyTorch's own files of several networks, and their weights, for the benchmark `beside_torch`.
 
-The legacy exporter (`dynamo=False`) still writes opset 11. Weights are random, from a seed: times do not depend on them.
+The legacy exporter (`dynamo=False`) still writes opset 11, which the networks of the article have; the others are written by both
+exporters, as far as they can, at opset 17 and 18. Weights are random, from a seed: times do not depend on them.
 """
 
 import argparse
@@ -70,6 +71,41 @@ def write(name, network, inputs, dynamic):
     )
 
 
+def write_both(name, network, inputs, dynamic):
+    """As `write`, by each exporter that can: NAME.onnx by the legacy one, NAME-dynamo.onnx by the other."""
+    names = list(dynamic)
+    known = {"input_names": names[: len(inputs)], "output_names": names[len(inputs) :]}
+    axes = [dict(enumerate(axes)) for axes in dynamic.values()]
+    try:
+        legacy = str(arguments.out / f"{name}.onnx")
+        torch.onnx.export(network, inputs, legacy, opset_version=17, dynamo=False, dynamic_axes=dict(zip(names, axes)), **known)
+    except Exception as error:
+        print(f"the legacy exporter did not write {name}: {type(error).__name__}: {error}")
+    try:
+        made = {axis: torch.export.Dim(axis) for axes in dynamic.values() for axis in axes}
+        shapes = tuple({place: made[axis] for place, axis in of.items()} for of in axes[: len(inputs)])
+        path = str(arguments.out / f"{name}-dynamo.onnx")
+        torch.onnx.export(network, inputs, path, opset_version=18, dynamo=True, dynamic_shapes=shapes, external_data=False, **known)
+    except Exception as error:
+        print(f"the dynamo exporter did not write {name}: {type(error).__name__}: {error}")
+
+
+def save_vision(name, network):
+    """The layers in the order in which they are defined, under the names and in the layouts of vision.rs."""
+    kept = {}
+    kinds = {"convs": nn.Conv2d, "norms": nn.BatchNorm2d, "linears": nn.Linear}
+    for kind, of in kinds.items():
+        for place, layer in enumerate(layer for layer in network.modules() if isinstance(layer, of)):
+            for key, value in layer.state_dict().items():
+                if kind == "norms":
+                    key = {"weight": "gamma", "bias": "beta"}.get(key, key)
+                if kind == "linears" and key == "weight":
+                    value = value.T
+                if key != "num_batches_tracked":
+                    kept[f"{kind}.{place}.{key}"] = value.contiguous()
+    save_file(kept, arguments.out / f"{name}.safetensors")
+
+
 def prepared(network):
     """Fresh norms and biases are ones and zeros, which a runtime might remove."""
     with torch.no_grad():
@@ -103,3 +139,61 @@ if "bert-qa" in arguments.networks:
     inputs = (ids, torch.ones_like(ids), torch.zeros_like(ids))
     names = ["input_ids", "attention_mask", "token_type_ids", "start_logits", "end_logits"]
     write("bert-qa", QuestionAnswering(network), inputs, {name: ["batch", "sequence"] for name in names})
+for name, make in {"resnet50": torchvision.models.resnet50, "mobilenet": torchvision.models.mobilenet_v3_small}.items():
+    if name in arguments.networks:
+        network = prepared(make())
+        save_vision(name, network)
+        write_both(name, network, (torch.randn(2, 3, 224, 224),), {"input": ["batch"], "output": ["batch"]})
+if "gpt2" in arguments.networks:
+
+    class Logits(nn.Module):
+        """A GPT-2 that takes and gives one tensor."""
+
+        def __init__(self, network):
+            super().__init__()
+            self.network = network
+
+        def forward(self, ids):
+            return self.network(input_ids=ids, use_cache=False).logits
+
+    config = transformers.GPT2Config(n_layer=2, activation_function="gelu", attn_implementation="eager")
+    network = prepared(transformers.GPT2LMHeadModel(config))
+    kept = {"words.weight": network.transformer.wte.weight, "places.weight": network.transformer.wpe.weight}
+    norms, linears = [], []
+    for block in network.transformer.h:
+        norms += [block.ln_1, block.ln_2]
+        linears += [block.attn.c_attn, block.attn.c_proj, block.mlp.c_fc, block.mlp.c_proj]
+    for place, norm in enumerate([*norms, network.transformer.ln_f]):
+        kept |= {f"norms.{place}.gamma": norm.weight, f"norms.{place}.beta": norm.bias}
+    for place, linear in enumerate(linears):
+        # As in Burn, its weights are [from, to].
+        kept |= {f"linears.{place}.weight": linear.weight, f"linears.{place}.bias": linear.bias}
+    save_file({key: value.detach().contiguous() for key, value in kept.items()}, arguments.out / "gpt2.safetensors")
+    ids = torch.randint(0, 10000, (2, 16))
+    write_both("gpt2", Logits(network), (ids,), {"ids": ["batch", "length"], "logits": ["batch", "length"]})
+if "tagger" in arguments.networks:
+
+    class Tagger(nn.Module):
+        """Words, a layer of both directions, and a tag for each word."""
+
+        def __init__(self):
+            super().__init__()
+            self.words = nn.Embedding(10000, 128)
+            self.states = nn.LSTM(128, 128, batch_first=True, bidirectional=True)
+            self.tags = nn.Linear(256, 20)
+
+        def forward(self, ids):
+            return self.tags(self.states(self.words(ids))[0])
+
+    network = prepared(Tagger())
+    kept = {"words.weight": network.words.weight, "tags.weight": network.tags.weight.T, "tags.bias": network.tags.bias}
+    for direction, suffix in {"forward": "", "reverse": "_reverse"}.items():
+        for side, short in {"input_transform": "ih", "hidden_transform": "hh"}.items():
+            weights = getattr(network.states, f"weight_{short}_l0{suffix}").chunk(4)
+            biases = getattr(network.states, f"bias_{short}_l0{suffix}").chunk(4)
+            for gate, weight, bias in zip(["input", "forget", "cell", "output"], weights, biases):
+                path = f"states.{direction}.{gate}_gate.{side}"
+                kept |= {f"{path}.weight": weight.T, f"{path}.bias": bias}
+    save_file({key: value.detach().contiguous() for key, value in kept.items()}, arguments.out / "tagger.safetensors")
+    ids = torch.randint(0, 10000, (2, 16))
+    write_both("tagger", network, (ids,), {"ids": ["batch", "length"], "tags": ["batch", "length"]})

@@ -9,7 +9,7 @@ use std::time::Duration;
 use artifact::{Digest, sha256_bytes};
 use clap::Parser;
 use cli::fetch::FetchArgs;
-use fetch::{Fetched, FileEntry, Manifest, Observer, Options, Patience, Source, fetch};
+use fetch::{Archive, Fetched, FileEntry, Manifest, Observer, Options, Patience, Source, fetch, unpack};
 
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
@@ -209,4 +209,29 @@ fn a_package_that_stops_on_its_way_is_left() {
     assert_eq!(fetched, Fetched::From(good.base));
     assert_eq!(log.failures.len(), 1);
     assert!(log.failures[0].ends_with("`pip` failed: it brought nothing for 3 s"), "{:?}", log.failures);
+}
+
+/// The seeds of the fuzzer: archives with a member above their folder, and a packed file.
+#[test]
+fn only_what_is_wanted_comes_out_of_an_archive_and_never_beside_the_folder() {
+    let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/archive");
+    for (name, kind, content) in [
+        ("outside.tar", Archive::Tar, "bytes".to_owned()),
+        ("stored.zip", Archive::Zip, "bytes".repeat(20)),
+        ("gzip", Archive::Gzip, "bytes".repeat(50)),
+    ] {
+        let place = tempfile::tempdir().unwrap();
+        let (archive, folder) = (place.path().join("archive"), place.path().join("folder"));
+        fs::create_dir(&folder).unwrap();
+        // The first byte of a seed is the kind.
+        fs::write(&archive, &fs::read(seeds.join(name)).unwrap()[1..]).unwrap();
+        let wanted = crate::sources::entry("images", content.as_bytes());
+        unpack(kind, &archive, "package/data", &[wanted], &folder).unwrap();
+        assert_eq!(fs::read_to_string(folder.join("images")).unwrap(), content, "{name}");
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "{name}");
+        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 2, "{name}");
+        let other = crate::sources::entry("images", b"others");
+        let error = unpack(kind, &archive, "package/data", &[other], &folder).unwrap_err();
+        assert!(error.contains("images has "), "{name}: {error}");
+    }
 }

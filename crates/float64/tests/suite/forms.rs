@@ -1,4 +1,4 @@
-//! The form in float64 of every model that ONNX accepts.
+//! The float64 rewrite of every model that ONNX accepts.
 
 use std::collections::BTreeSet;
 

@@ -42,7 +42,11 @@ fn image(arguments: &PredictArgs, known: &Known, images: &Images) -> Result<Imag
         [path] => {
             // The data set says what the classes are called, if it is there.
             let numbers = || (0..images.classes).map(|class| class.to_string()).collect();
-            let names = task.map_or_else(|_| numbers(), |task| task.names().to_owned());
+            let names = match task {
+                Ok(task) => task.names().to_owned(),
+                Err(error) if arguments.task.data.is_some() => return Err(error).context("--data"),
+                Err(_) => numbers(),
+            };
             return Ok(Image { pixels: digit_from_file(path)?, name: path.display().to_string(), label: None, names });
         }
         _ => bail!("a digit is one --image"),

@@ -9,6 +9,7 @@ use cli::predict::Engines as EngineOptions;
 use cli::sandbox::SandboxArgs;
 use engines::engine::{Engine, Engines, Signature};
 use engines::engine_name::{EngineName, Framework};
+use engines::fingerprint::Library;
 use engines::libraries::Libraries;
 use engines::provider::Provider;
 use engines::session::SessionOptions;
@@ -110,6 +111,8 @@ pub struct Opened {
     pub engines: Engines,
     /// The others.
     pub failed: Vec<Unopened>,
+    /// The library of the first of them.
+    pub library: Option<Library>,
     /// The seed of the weights, if those are random.
     pub seed: Option<u64>,
 }
@@ -149,7 +152,9 @@ impl Opened {
             }
         }
         started.sort_by_key(|(place, _)| *place);
-        let mut opened = Self { engines: Vec::new(), failed: Vec::new(), seed };
+        let first = started.iter().find_map(|(_, engine)| engine.as_ref().ok());
+        let library = first.and_then(|engine| engine.loaded().library.clone());
+        let mut opened = Self { engines: Vec::new(), failed: Vec::new(), library, seed };
         for (name, (_, engine)) in names.iter().zip(started) {
             match engine {
                 Ok(engine) => opened.engines.push(Box::new(engine) as Box<dyn Engine>),
@@ -181,7 +186,7 @@ pub fn conclude(failed: &[Unopened], agree: bool, otherwise: &str) -> Result<Exi
     match names.is_empty() {
         true if agree => Ok(ExitCode::SUCCESS),
         true => bail!("{otherwise}"),
-        false => bail!("{} could not be opened; the other results are above", names.join(", ")),
+        false => bail!("{} gave no answers; the other results are above", names.join(", ")),
     }
 }
 

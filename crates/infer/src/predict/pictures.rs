@@ -21,7 +21,7 @@ use crate::task::pictures;
 const BATCH: usize = 16;
 
 /// Labels that are shown for a picture, unless the user says otherwise.
-const TOP: usize = 5;
+pub const TOP: usize = 5;
 
 #[derive(Serialize)]
 struct Report {
@@ -66,7 +66,7 @@ pub fn execute(arguments: &PredictArgs, file: &PictureFile, open: impl FnOnce() 
     if paths.is_empty() {
         bail!("name a picture or a folder of pictures with --image");
     }
-    let Opened { mut engines, failed, seed } = open()?;
+    let Opened { mut engines, failed, seed, .. } = open()?;
     let mut report = Report { random_init: seed, agree: true, failed, pictures: Vec::new() };
     let progress = Progress::new("pictures");
     for chunk in paths.chunks(BATCH) {

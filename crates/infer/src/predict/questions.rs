@@ -18,17 +18,19 @@ use super::engines::{Opened, Unopened, conclude, failures, warning};
 use super::{Known, asked};
 
 /// What is asked, and where it comes from.
-struct Question {
+pub struct Question {
     /// The line of --jsonl, from 1.
     line: Option<usize>,
-    question: String,
+    /// What is asked.
+    pub question: String,
     context: String,
 }
 
 /// A line of --jsonl that is no question.
-struct Unreadable {
+pub struct Unreadable {
     line: usize,
-    reason: String,
+    /// What is wrong with it.
+    pub reason: String,
 }
 
 /// A line of --jsonl.
@@ -70,10 +72,13 @@ struct EngineAnswers {
     found: Found,
 }
 
+/// What an engine makes of a question.
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Found {
+pub enum Found {
+    /// The best answers.
     Answers(Vec<Answer>),
+    /// The article's way of picking.
     AsArticle(ArticleAnswer),
     /// Why the engine gave none.
     Error(String),
@@ -87,7 +92,7 @@ const CONTEXT: &str = "Jim Henson was a puppeteer";
 const LONGEST_CELL: usize = 120;
 
 /// What some editors put before a text.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+pub const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Answers and prints. A question that cannot be asked, or an engine that fails, costs its own answers only. The exit status
 /// says whether every question was answered, and by all engines in the same way.
@@ -96,7 +101,7 @@ pub fn execute(arguments: &PredictArgs, known: &Known) -> Result<ExitCode> {
     let task = asked(arguments, &known.weights).questions(known.card)?;
     task.tokenizer.warnings().iter().for_each(|warning| terminal::program::note(format_args!("warning: {warning}")));
     let reader = task.reader();
-    let Opened { mut engines, failed, seed } = known.open(arguments)?;
+    let Opened { mut engines, failed, seed, .. } = known.open(arguments)?;
     let mut report = Report { random_init: seed, agree: true, failed, questions: Vec::new() };
     let progress = Progress::new("questions");
     let total = questions.len() as f64;
@@ -149,7 +154,11 @@ fn ask_all(
     asked
 }
 
-fn ask(
+/// The answers of an engine to a question. `progress` is told which share of its windows has run.
+///
+/// # Errors
+/// When the question cannot be asked, or the engine fails.
+pub fn ask(
     reader: &Reader,
     engine: &mut dyn Engine,
     Question { question, context, .. }: &Question,
@@ -188,7 +197,8 @@ fn questions(arguments: &PredictArgs) -> Result<Vec<Result<Question, Unreadable>
     Ok(vec![Ok(Question { line: None, question, context })])
 }
 
-fn parse(line: usize, bytes: &[u8]) -> Result<Question, Unreadable> {
+/// The question in a line of --jsonl.
+pub fn parse(line: usize, bytes: &[u8]) -> Result<Question, Unreadable> {
     let parsed = text(bytes).and_then(|text| {
         serde_json::from_str(text).map_err(|error| format!("is not {{\"question\": …, \"context\": …}}: {error}"))
     });

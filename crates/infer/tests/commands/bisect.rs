@@ -263,7 +263,7 @@ fn a_file_that_is_not_of_these_weights_is_told_and_bisected_against_one_that_is(
     std::fs::write(&path, model.encode().unwrap()).unwrap();
     let (report, shown) = evaluate_mnist(&setting, &path, &[]);
     assert_eq!(report["engines"][1]["departure"], Value::Null);
-    assert!(shown.contains("changed.onnx strays by ") && shown.contains("--bisect --against OTHER"), "{shown}");
+    assert!(shown.contains("changed.onnx deviates by ") && shown.contains("--bisect --against OTHER"), "{shown}");
     let good = setting.model();
     let (report, shown) = evaluate_mnist(&setting, &path, &["--against", good.to_str().unwrap()]);
     let departure = &report["engines"][1]["departure"];

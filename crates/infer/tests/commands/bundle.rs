@@ -26,7 +26,7 @@ impl Shipped {
     }
 
     /// A copy to be tampered with.
-    fn copy(&self) -> PathBuf {
+    pub fn copy(&self) -> PathBuf {
         let copy = self.setting.path("copy");
         let _ = fs::remove_dir_all(&copy);
         assert!(Command::new("cp").arg("-R").arg(&self.bundle).arg(&copy).status().unwrap().success());
@@ -41,24 +41,30 @@ impl Shipped {
     }
 }
 
-fn command(setting: &Setting) -> Command {
+pub fn command(setting: &Setting) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_infer"));
     command.current_dir(setting.workspace()).arg("bundle");
     command
 }
 
 fn write(setting: &Setting, out: &Path) -> Output {
+    writing(setting, out).output().unwrap()
+}
+
+/// The command that writes a bundle.
+pub fn writing(setting: &Setting, out: &Path) -> Command {
     let mut command = command(setting);
     command.args(["mnist", "--max-batch", "8", "--revision", "abc"]).arg("--out").arg(out);
     command.arg("--onnx").arg(setting.model()).arg("--evaluation").arg(setting.path("eval.json"));
-    command.arg("--data").arg(setting.folder.path()).output().unwrap()
+    command.arg("--data").arg(setting.folder.path());
+    command
 }
 
 fn verify(setting: &Setting, folder: &Path) -> Output {
     command(setting).arg("--verify").arg(folder).output().unwrap()
 }
 
-fn read(path: impl AsRef<Path>) -> Value {
+pub fn read(path: impl AsRef<Path>) -> Value {
     serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
 }
 

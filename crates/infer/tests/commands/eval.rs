@@ -157,7 +157,7 @@ fn digits_that_differ_are_shown_and_fail() {
     assert!(table.contains("FAILED: ort:cpu differs for "), "{table}");
     let report = report(&setting);
     assert_eq!(report["passed"], false);
-    assert!(table.contains("FAILED: ort:cpu strays by "), "{table}");
+    assert!(table.contains("FAILED: ort:cpu deviates by "), "{table}");
     let agreement = &report["engines"][1]["agreement"];
     let differing = agreement["differing"].as_array().unwrap();
     assert!(!differing.is_empty());

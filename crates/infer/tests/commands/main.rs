@@ -1,8 +1,8 @@
 //! The commands as a user runs them, on a small set of digits and random weights.
 
-mod any_model;
 mod bisect;
 mod bundle;
+mod containers;
 mod doctor;
 mod eval;
 mod float64;
@@ -11,6 +11,8 @@ mod inspect;
 mod library;
 mod mortal;
 mod names;
+mod onnx_file;
+mod origin;
 mod outputs;
 mod page;
 mod picture_file;
@@ -18,5 +20,6 @@ mod predict;
 mod report;
 mod sandbox;
 mod setting;
+mod sharded;
 mod verdicts;
 mod worker;

@@ -181,6 +181,7 @@ fn what_does_not_suit_is_refused_with_what_to_do() {
         ("predict", vec![task[0], task[1], "--image", image, "--question", "Who?"], "--question is for questions"),
         ("eval", vec![task[0], task[1]], "--data"),
         ("eval", vec!["--image", image], "--task"),
+        ("eval", vec!["--limit", "3"], "--limit"),
         (
             "eval",
             vec![task[0], task[1], "--data", pictures, "--labels", labels.to_str().unwrap()],
@@ -191,6 +192,27 @@ fn what_does_not_suit_is_refused_with_what_to_do() {
         let output = infer(&setting, command, &options);
         let complaint = text(&output.stderr);
         assert!(!output.status.success() && complaint.contains(expected), "{command} {options:?}: {complaint}");
+    }
+    // What no picture can be made for.
+    for (batch, size) in [(1, 1 << 20), (1, 1 << 32), (1_u64 << 40, 8)] {
+        let shape = [Dim::Known(batch), Dim::from(3), Dim::Known(size), Dim::Known(size)];
+        let graph = Graph::new("huge")
+            .input(ValueInfo::new("x", DataType::F32, shape))
+            .node(
+                Node::new("ReduceMean")
+                    .input("x")
+                    .output("y")
+                    .attribute("axes", vec![2i64, 3])
+                    .attribute("keepdims", 0i64),
+            )
+            .output(ValueInfo::new("y", DataType::F32, [Dim::Known(batch), Dim::from(3)]));
+        Model::new(11, graph).save(setting.path("colours.onnx")).unwrap();
+        let output = infer(&setting, "predict", &[task[0], task[1], "--image", image]);
+        assert!(text(&output.stderr).contains("8192 x 8192 in all is the most"), "{}", text(&output.stderr));
+    }
+    for resize in ["central:18446744073709551615", "70000"] {
+        let output = infer(&setting, "predict", &[task[0], task[1], "--image", image, "--resize", resize]);
+        assert!(text(&output.stderr).contains("it must be at most 65536"), "{}", text(&output.stderr));
     }
     // A file that takes something else.
     let graph = Graph::new("rows")

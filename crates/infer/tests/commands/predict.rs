@@ -101,7 +101,7 @@ fn a_missing_library_is_one_sentence() {
             .output()
             .unwrap();
         assert_eq!(output.status.code(), Some(1));
-        assert_eq!(text(&output.stderr), "error: ort:cpu could not be opened; the other results are above\n");
+        assert_eq!(text(&output.stderr), "error: ort:cpu gave no answers; the other results are above\n");
         text(&output.stdout)
     };
     let message = run("no/such.so", setting.folder.path());

@@ -40,6 +40,9 @@ impl Labels {
         let malformed = |reason: String| LabelsError::Malformed { path: path.to_owned(), reason };
         let text = text_file::read(path).map_err(|source| LabelsError::Io { path: path.to_owned(), source })?;
         let names = names(&text, classes).map_err(malformed)?;
+        if let Some(class) = names.iter().position(|name| name.trim().is_empty()) {
+            return Err(malformed(format!("class {class} has no label")));
+        }
         match names.len() == classes {
             true => Ok(Self(names)),
             false => Err(malformed(format!("{} labels, not {classes}", names.len()))),
@@ -49,7 +52,7 @@ impl Labels {
     /// How many names a file holds; `None` if it cannot be read as one.
     pub fn count(path: &Path) -> Option<usize> {
         let text = text_file::read(path).ok()?;
-        Some(names(&text, usize::MAX).ok()?.len())
+        Some(names(&text, usize::MAX).ok()?.len()).filter(|count| *count > 0)
     }
 
     /// The class of a name, whatever the case of its letters and whether spaces or underscores part its words; `None` if there is

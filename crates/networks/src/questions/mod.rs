@@ -21,6 +21,7 @@ pub fn signature() -> Signature {
         name: name.to_owned(),
         element: Some(element),
         other: None,
+        container: None,
         shape: ["batch", "sequence"].map(|axis| Dimension::Named(axis.to_owned())).to_vec(),
     };
     Signature {

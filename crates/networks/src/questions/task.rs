@@ -38,6 +38,11 @@ pub struct QuestionTask {
 }
 
 impl QuestionTask {
+    /// Tokenizer and configuration; some of the files may not be there.
+    pub fn files(&self) -> impl Iterator<Item = PathBuf> {
+        QaTokenizer::files(&self.folder).into_iter().chain([self.folder.join("config.json")])
+    }
+
     /// What finds answers to questions of this tokenizer and network.
     pub fn reader(&self) -> Reader<'_> {
         Reader { tokenizer: &self.tokenizer, config: &self.config, windows: WindowOptions::default() }
@@ -167,8 +172,7 @@ impl Task for QuestionTask {
         let windows = self.reader().windows(question, context).map_err(|error| refused(error.to_string()))?;
         let window = windows.first().ok_or_else(|| refused("the question has no tokens".to_owned()))?;
         let batch = TokenBatch::padded(&[window.sequence()], &self.config).map_err(unsuitable)?;
-        let text_side = QaTokenizer::files(&self.folder).into_iter().chain([self.folder.join("config.json")]);
-        let files = text_side.filter_map(|path| {
+        let files = self.files().filter_map(|path| {
             let name = path.file_name()?.to_str()?;
             Some((format!("tokenizer/{name}"), path.clone()))
         });

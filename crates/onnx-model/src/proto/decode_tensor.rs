@@ -12,6 +12,29 @@ pub fn decode_tensor(bytes: Bytes) -> Result<Tensor, DecodeError> {
     tensor(proto::Tensor::decode(bytes)?)
 }
 
+/// Reads a sequence of tensors by itself; they share `bytes`.
+pub fn decode_sequence(bytes: Bytes) -> Result<Vec<Tensor>, DecodeError> {
+    let message = proto::Sequence::decode(bytes)?;
+    let others = [&message.sparse_tensors, &message.sequences, &message.maps, &message.optionals];
+    if others.iter().any(|others| !others.is_empty()) {
+        return Err(DecodeError::Unsupported { place: "a sequence".to_owned(), what: "what is no tensor".to_owned() });
+    }
+    message.tensors.into_iter().map(decode_tensor).collect()
+}
+
+/// Reads an optional tensor or sequence of tensors by itself; `None` if there is none. They share `bytes`.
+pub fn decode_optional(bytes: Bytes) -> Result<Option<Vec<Tensor>>, DecodeError> {
+    let message = proto::Optional::decode(bytes)?;
+    if [message.sparse_tensor, message.map, message.optional].iter().any(Option::is_some) {
+        let what = "what is neither a tensor nor a sequence".to_owned();
+        return Err(DecodeError::Unsupported { place: "an optional value".to_owned(), what });
+    }
+    match (message.tensor, message.sequence) {
+        (Some(tensor), _) => Ok(Some(vec![decode_tensor(tensor)?])),
+        (None, sequence) => sequence.map(decode_sequence).transpose(),
+    }
+}
+
 pub fn tensor(message: proto::Tensor) -> Result<Tensor, DecodeError> {
     let place = format!("tensor {:?}", message.name);
     if message.segment.is_some() {

@@ -198,6 +198,36 @@ pub struct Tensor {
     pub data_location: Option<i32>,
 }
 
+/// `SequenceProto`, of which only tensors are read.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Sequence {
+    #[prost(bytes = "bytes", repeated, tag = "3")]
+    pub tensors: Vec<Bytes>,
+    #[prost(message, repeated, tag = "4")]
+    pub sparse_tensors: Vec<Present>,
+    #[prost(message, repeated, tag = "5")]
+    pub sequences: Vec<Present>,
+    #[prost(message, repeated, tag = "6")]
+    pub maps: Vec<Present>,
+    #[prost(message, repeated, tag = "7")]
+    pub optionals: Vec<Present>,
+}
+
+/// `OptionalProto`, of which only a tensor and a sequence are read.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Optional {
+    #[prost(bytes = "bytes", optional, tag = "3")]
+    pub tensor: Option<Bytes>,
+    #[prost(message, optional, tag = "4")]
+    pub sparse_tensor: Option<Present>,
+    #[prost(bytes = "bytes", optional, tag = "5")]
+    pub sequence: Option<Bytes>,
+    #[prost(message, optional, tag = "6")]
+    pub map: Option<Present>,
+    #[prost(message, optional, tag = "7")]
+    pub optional: Option<Present>,
+}
+
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct ValueInfo {
     #[prost(string, tag = "1")]

@@ -14,7 +14,7 @@ mod stream;
 
 pub(crate) use decode::{decode_model, describe_value};
 pub use decode_error::DecodeError;
-pub(crate) use decode_tensor::{decode_tensor, external_data};
+pub(crate) use decode_tensor::{decode_optional, decode_sequence, decode_tensor, external_data};
 pub use encode::EncodeError;
 pub(crate) use encode::encode_tensor;
 pub(crate) use stream::{Layout, MAX_PROTOBUF_BYTES};

@@ -103,16 +103,21 @@ fn padding_that_keeps_the_size() {
 #[test]
 fn pools_of_a_stride_whose_padding_follows_the_image() {
     let shapes = [[1, 2, 1, 1], [2, 2, 2, 3], [1, 2, 13, 17], [1, 2, 19, 15], [3, 2, 60, 61], [1, 2, 62, 64]];
-    for (kernel, stride) in [(3, 2), (2, 2), (5, 2), (2, 3), (4, 3), (7, 4)] {
-        let max =
-            MaxPool2dConfig::new([kernel; 2]).with_strides([stride; 2]).with_padding(PaddingConfig2d::Same).init();
-        let name = format!("kernel {kernel}, stride {stride}");
+    let pools = [(3, 2), (2, 2), (5, 2), (2, 3), (4, 3), (7, 4)].map(|pool| (pool, false));
+    for ((kernel, stride), ceil) in pools.into_iter().chain([((3, 2), true), ((2, 3), true), ((1, 4), true)]) {
+        let max = MaxPool2dConfig::new([kernel; 2])
+            .with_strides([stride; 2])
+            .with_padding(PaddingConfig2d::Same)
+            .with_ceil_mode(ceil)
+            .init();
+        let name = format!("kernel {kernel}, stride {stride}, ceil {ceil}");
         Case::new(&name, image(1), |x: Tensor<4>| max.forward(x)).right(&shapes);
         for counts in [false, true] {
             let mean = AvgPool2dConfig::new([kernel; 2])
                 .with_strides([stride; 2])
                 .with_padding(PaddingConfig2d::Same)
                 .with_count_include_pad(counts)
+                .with_ceil_mode(ceil)
                 .init();
             let name = format!("{name}, mean, padding counts {counts}");
             Case::new(&name, image(1), |x: Tensor<4>| mean.forward(x)).right(&shapes);

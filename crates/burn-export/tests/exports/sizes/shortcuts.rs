@@ -1,6 +1,7 @@
 //! Sizes that follow from the operation itself, and base sizes at which Burn takes a shortcut.
 
 use burn::nn::conv::{Conv1dConfig, Conv2dConfig};
+use burn::nn::pool::MaxPool1dConfig;
 use burn::nn::{PaddingConfig1d, PaddingConfig2d, Unfold4dConfig};
 use burn::tensor::{DType, Device, Int, Tensor, s};
 use burn_export::{Axis, OnnxExporter};
@@ -31,6 +32,18 @@ fn base_sizes_at_which_nothing_is_repeated() {
         x.slice(0..1).repeat(&[n / 3, 1])
     })
     .right(&[[3, 1], [4, 2], [6, 1], [11, 3], [100, 2]]);
+}
+
+/// Two reasons for recordings to differ, in one network.
+#[test]
+fn base_sizes_at_which_nothing_is_repeated_beside_a_pool_whose_padding_follows_the_image() {
+    let pool = MaxPool1dConfig::new(3).with_stride(2).with_padding(PaddingConfig1d::Same).init();
+    let axes = [Axis::dynamic("batch").range(3..), Axis::fixed(2), Axis::dynamic("length")];
+    Case::new("thirds, pooled", axes, |x: Tensor<3>| {
+        let [batch, _, _] = x.dims();
+        pool.forward(x.slice(0..1).repeat(&[batch / 3, 1, 1]))
+    })
+    .right(&[[3, 2, 1], [4, 2, 2], [6, 2, 11], [11, 2, 100]]);
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn a_network_is_compared_at_every_size_and_timed() {
     for part in [
         "input: float [batch, 1, 28, 28]",
         "ort:cpu (graph as it is)",
-        "Passed. No engine strays more than 16 times as far",
+        "Passed. No engine deviates more than 16 times as far",
     ] {
         assert!(shown.contains(part), "{part} is missing in\n{shown}");
     }
@@ -45,7 +45,7 @@ fn a_network_is_compared_at_every_size_and_timed() {
     let cases = optimized["verification"]["cases"].as_array().unwrap();
     let labels: Vec<&str> = cases.iter().map(|case| case["label"].as_str().unwrap()).collect();
     assert_eq!(labels, ["batch=3", "batch=1", "batch=2", "batch=7"]);
-    // The limit of each case is what float32 itself strays from float64 in it, sixteen times.
+    // The limit of each case is what float32 itself deviates from float64 in it, sixteen times.
     assert_eq!(optimized["verification"]["rule"], serde_json::json!({"float32": 16.0}));
     for case in cases {
         let native = case["native_error"].as_f64().unwrap();
@@ -185,7 +185,7 @@ fn a_file_is_measured_as_a_network_is() {
     assert_eq!(changes, 4);
 }
 
-/// A share that the user names takes the place of what float32 strays.
+/// A share that the user names takes the place of what float32 deviates.
 #[test]
 fn a_tolerance_of_the_users_own_is_the_limit() {
     let setting = Setting::new();
@@ -194,11 +194,11 @@ fn a_tolerance_of_the_users_own_is_the_limit() {
     let output = evaluate(&setting, &options);
     let shown = text(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{shown}{}", text(&output.stderr));
-    assert!(shown.contains("FAILED: ort:cpu strays by ") && shown.contains("from float64 in `output`"), "{shown}");
+    assert!(shown.contains("FAILED: ort:cpu deviates by ") && shown.contains("from float64 in `output`"), "{shown}");
     assert_eq!(report(&setting)["engines"][1]["verification"]["rule"], serde_json::json!({"share": 1e-12}));
 }
 
-/// Without a form in float64 there is a limit all the same, and it is told why.
+/// Without a float64 rewrite there is a limit all the same, and it is told why.
 #[test]
 fn an_operator_without_float64_is_named() {
     let setting = Setting::new();
@@ -276,24 +276,70 @@ fn a_model_that_draws_random_numbers_is_refused_as_a_reference() {
     assert!(shown.contains("float64 does not say how far") && shown.contains("RandomUniformLike"), "{shown}");
 }
 
+/// A list of maps from classes to their values, as scikit-learn's classifiers give it.
+fn with_maps(graph: Graph) -> Model {
+    let maps = Node::new("ZipMap").domain("ai.onnx.ml").input("x").output("maps");
+    let output = ValueInfo { name: "maps".to_owned(), ty: None, doc: String::new() };
+    let mut model = Model::new(13, graph.output(output).node(maps.attribute("classlabels_int64s", [0, 1])));
+    model.opset_imports.insert("ai.onnx.ml".to_owned(), 1);
+    model
+}
+
 /// What cannot be compared is told and leaves the rest.
 #[test]
 fn an_output_of_another_type_is_left_out() {
     let setting = Setting::new();
-    let graph = Graph::new("counts")
-        .input(ValueInfo::new("x", DataType::F32, [Dim::symbol("batch")]))
-        .output(ValueInfo::new("y", DataType::F32, [Dim::symbol("batch")]))
-        .output(ValueInfo::new("n", DataType::String, [Dim::symbol("batch")]))
-        .node(Node::new("Neg").input("x").output("y"))
-        .node(Node::new("Cast").input("x").output("n").attribute("to", DataType::String));
-    let path = setting.path("counts.onnx");
-    std::fs::write(&path, Model::new(11, graph).encode().unwrap()).unwrap();
-    let output = evaluate(&setting, &["--onnx", path.to_str().unwrap(), "--engines", "ort:cpu,tract"]);
+    let shape = [Dim::symbol("batch"), Dim::Known(2)];
+    let graph = Graph::new("scores")
+        .input(ValueInfo::new("x", DataType::F32, shape.clone()))
+        .output(ValueInfo::new("y", DataType::F32, shape))
+        .node(Node::new("Neg").input("x").output("y"));
+    let path = setting.path("scores.onnx");
+    std::fs::write(&path, with_maps(graph).encode().unwrap()).unwrap();
+    let output = evaluate(&setting, &["--onnx", path.to_str().unwrap(), "--engines", "ort:cpu"]);
     let shown = text(&output.stdout);
     assert!(output.status.success(), "{shown}{}", text(&output.stderr));
-    assert!(shown.contains("Note: left out, since outputs of their types are not compared: `n` (string)."), "{shown}");
+    let note =
+        "Note: left out, since outputs of their types are not compared: `maps` (sequence(map(int64, tensor(float)))).";
+    assert!(shown.contains(note), "{shown}");
     let report = report(&setting);
     for engine in &report["engines"].as_array().unwrap()[1..] {
         assert_eq!(engine["verification"]["cases"][0]["outputs"].as_array().unwrap().len(), 1, "{engine}");
     }
+    // With nothing else to compare nothing fails, and nothing is proven.
+    let graph = Graph::new("maps").input(ValueInfo::new("x", DataType::F32, [Dim::symbol("batch"), Dim::Known(2)]));
+    std::fs::write(&path, with_maps(graph).encode().unwrap()).unwrap();
+    let evaluate = |options: &[&str]| {
+        evaluate(&setting, &[&["--onnx", path.to_str().unwrap(), "--engines", "ort:cpu"], options].concat())
+    };
+    let output = evaluate(&[]);
+    let shown = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{shown}{}", text(&output.stderr));
+    assert!(shown.contains("NOT PROVEN: the model has no output of a type that can be compared.\n"), "{shown}");
+    assert!(!shown.contains("FAILED") && evaluate(&["--accept-unproven"]).status.success(), "{shown}");
+}
+
+/// Text that an engine makes of numbers is that of float32.
+#[test]
+fn an_output_of_text_is_compared() {
+    let setting = Setting::new();
+    let counts = |numbers: &str| {
+        let graph = Graph::new("counts")
+            .input(ValueInfo::new("n", DataType::I64, [Dim::symbol("batch")]))
+            .output(ValueInfo::new("text", DataType::String, [Dim::symbol("batch")]))
+            .node(Node::new(numbers).input("n").output("m"))
+            .node(Node::new("Cast").input("m").output("text").attribute("to", DataType::String));
+        let path = setting.path(&format!("{numbers}.onnx"));
+        std::fs::write(&path, Model::new(13, graph).encode().unwrap()).unwrap();
+        path
+    };
+    let [right, wrong] = ["Identity", "Neg"].map(counts);
+    let evaluate = |file: &std::path::Path| {
+        let [file, right] = [file, &right].map(|path| path.to_str().unwrap());
+        evaluate(&setting, &["--onnx", file, "--against", right, "--engines", "ort:cpu"])
+    };
+    let output = evaluate(&right);
+    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+    let shown = text(&evaluate(&wrong).stdout);
+    assert!(shown.contains("FAILED: ort:cpu deviates by 1.00e0") && shown.contains("in `text`"), "{shown}");
 }

@@ -1,0 +1,179 @@
+//! `scale`: jobs for engines that run many programs on many machines.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use artifact::write_atomic;
+use clap::{Args, Parser, ValueEnum};
+use cli::path::{STANDS_IN, writing};
+use cli::predict::PredictArgs;
+use terminal::program::{print, print_line};
+
+use crate::programs::{Program, Programs};
+use crate::workspace;
+
+/// Write a job that predicts in parts on several machines.
+///
+/// The job is a short script to be read and edited. It runs the program that this workspace builds, in this folder, which all machines
+/// must see.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  cargo xtask scale slurm --parts 8 -- predict bert-qa --jsonl questions.jsonl --out parts > questions.sbatch
+  cargo xtask scale ray --parts 8 --to pictures.py -- predict efficientnet-lite0 --list pictures.txt --out parts
+  cargo xtask scale kubernetes --parts 100 --to job.yaml -- predict mnist --out parts")]
+pub struct ScaleArgs {
+    /// What runs the parts.
+    #[arg(value_enum)]
+    engine: Scheduler,
+    /// How many parts.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=99_999))]
+    parts: u32,
+    /// Where the job is written [default: standard output]
+    #[arg(long, value_name = "FILE", value_parser = writing())]
+    to: Option<PathBuf>,
+    /// The command of a prediction, with --out for the folder of the parts.
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+/// What runs the parts.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Scheduler {
+    /// A job array.
+    Slurm,
+    /// A driver in Python.
+    Ray,
+    /// An indexed job.
+    Kubernetes,
+}
+
+/// The command, to know what it does.
+#[derive(Parser)]
+enum Words {
+    /// A prediction.
+    Predict(Box<PredictArgs>),
+}
+
+/// Writes the job.
+///
+/// # Errors
+/// When the command is no prediction, or its paths begin elsewhere than the job runs.
+pub fn scale(arguments: &ScaleArgs) -> Result<ExitCode> {
+    if std::env::var_os(STANDS_IN).is_some_and(|folder| Path::new(&folder) != workspace::root()) {
+        bail!("a job runs at the workspace's root, {}; write it there", workspace::root().display());
+    }
+    // A part makes `--out` a folder; the number does not matter here.
+    let part = ["--shard".into(), format!("0/{}", arguments.parts).into()];
+    let words = std::iter::once("scale".into()).chain(arguments.command.iter().cloned()).chain(part);
+    let Words::Predict(predict) =
+        Words::try_parse_from(words).context("behind `--` stands a prediction without --shard")?;
+    let folder = predict.out.as_deref().context("--out names the folder of the parts")?;
+    let program = Programs::for_program(Program::Predict)?.path(Program::Predict)?;
+    let mut words = vec![text(&program)?];
+    for word in &arguments.command {
+        words.push(text(Path::new(word))?);
+    }
+    let merge = [text(&program)?, "predict".to_owned(), "--merge".to_owned(), text(folder)?];
+    let root = text(&workspace::root())?;
+    let job = Job {
+        count: arguments.parts,
+        threads: predict.engines.threads.unwrap_or(1),
+        script: arguments.to.as_deref().unwrap_or(Path::new("FILE")).display().to_string(),
+    };
+    let job = match arguments.engine {
+        Scheduler::Slurm => job.fill(include_str!("scale/slurm.sh"), &shell(&words), &shell(&merge), &quoted(&root)),
+        Scheduler::Ray => job.fill(include_str!("scale/ray.py"), &json(&words)?, &json(&merge)?, &json(&root)?),
+        Scheduler::Kubernetes => {
+            let words: Vec<String> =
+                words.into_iter().chain(["--shard".to_owned(), format!("/{}", arguments.parts)]).collect();
+            job.fill(include_str!("scale/kubernetes.yaml"), &json(&words)?, &shell(&merge), &json(&root)?)
+        }
+    };
+    match &arguments.to {
+        None => print(job)?,
+        Some(path) => {
+            write_atomic(path, &job)?;
+            print_line(format_args!("{} is written; read it, edit it, and submit it", path.display()))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What is the same in every job.
+struct Job {
+    count: u32,
+    threads: usize,
+    script: String,
+}
+
+impl Job {
+    fn fill(&self, template: &str, command: &str, merge: &str, root: &str) -> String {
+        let values = [
+            ("{count}", self.count.to_string()),
+            ("{last}", (self.count - 1).to_string()),
+            ("{threads}", self.threads.to_string()),
+            ("{script}", self.script.clone()),
+            ("{merge}", merge.to_owned()),
+            ("{root}", root.to_owned()),
+            ("{command}", command.to_owned()),
+        ];
+        values.iter().fold(template.to_owned(), |text, (name, value)| text.replace(name, value))
+    }
+}
+
+fn text(path: &Path) -> Result<String> {
+    match path.to_str() {
+        Some(text) => Ok(text.to_owned()),
+        None => bail!("`{}` is no text that a script can hold", path.display()),
+    }
+}
+
+/// Words as a shell reads them.
+fn shell(words: &[String]) -> String {
+    words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+}
+
+fn quoted(word: &str) -> String {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:=,@%+".contains(letter);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
+/// As Python and YAML read it as well.
+fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<String> {
+    Ok(serde_json::to_string(value)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_what_a_shell_makes_of_them() {
+        let words = ["predict", "--list", "my pictures.txt", "it's", "", "$HOME", "a\nb"].map(str::to_owned);
+        let script = format!("printf '%s\\0' {}", shell(&words));
+        let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+        let read: Vec<String> =
+            String::from_utf8(output.stdout).unwrap().split_terminator('\0').map(str::to_owned).collect();
+        assert_eq!(read, words);
+    }
+
+    #[test]
+    fn every_place_of_a_job_is_filled() {
+        let job = Job { count: 8, threads: 2, script: "job".to_owned() };
+        for template in
+            [include_str!("scale/slurm.sh"), include_str!("scale/ray.py"), include_str!("scale/kubernetes.yaml")]
+        {
+            let text = job.fill(template, "COMMAND", "MERGE", "ROOT");
+            for name in ["{count}", "{last}", "{threads}", "{script}", "{merge}", "{root}", "{command}"] {
+                assert!(!text.contains(name), "{name}: {text}");
+            }
+            assert!(text.contains("COMMAND") && text.contains("MERGE") && text.contains("ROOT"), "{text}");
+        }
+    }
+}
