@@ -27,6 +27,7 @@ Examples:
   cargo xtask bench harness                    what the harness of `eval` costs beside a bare loop and Python
   cargo xtask bench size                       the export of networks of 1.3 and 3 GB: seconds and memory
   cargo xtask bench backend-tests              ONNX's own tests of operators, each through `eval --onnx`: counts by outcome
+  cargo xtask bench int8                       files of `quantize` beside those of Python's onnxruntime.quantization
   cargo xtask bench consumers                  our files in other programs: OpenVINO, OpenCV, rten and others
   cargo xtask bench consumers -- --programs openvino,rten
   cargo xtask bench bert-large                 BERT-large loaded, exported and asked in three engines: seconds and memory
@@ -68,6 +69,8 @@ enum Benchmark {
     Size,
     /// BERT-large from its weights to an answer, in Burn, candle and ONNX Runtime.
     BertLarge,
+    /// Quantised files beside those of Python's onnxruntime.quantization, and both tools.
+    Int8,
     /// Our files in other programs, each installed in an environment of its own; writes docs/consumers.md.
     Consumers,
     /// The node tests of ONNX's backend tests, evaluated one by one.
@@ -110,6 +113,11 @@ pub fn bench(arguments: &BenchArgs) -> Result<ExitCode> {
         Benchmark::BertLarge => {
             need("onnxruntime")?;
             run("bert_large", None, &arguments.options)
+        }
+        Benchmark::Int8 => {
+            need("onnxruntime")?;
+            need("mnist")?;
+            run("int8", python(arguments, "crates/quantize/benches/requirements.txt")?, &arguments.options)
         }
         Benchmark::Consumers => {
             need("onnxruntime")?;

@@ -31,6 +31,7 @@ use cli::export::ExportArgs;
 use cli::fetch::FetchArgs;
 use cli::inspect::InspectArgs;
 use cli::predict::PredictArgs;
+use cli::quantize::QuantizeArgs;
 use cli::report::ReportArgs;
 use cli::train::TrainArgs;
 use terminal::program::{note, print_line};
@@ -65,6 +66,7 @@ enum Command {
     Report(ReportArgs),
     Bundle(BundleArgs),
     Inspect(InspectArgs),
+    Quantize(Box<QuantizeArgs>),
     Test(test::TestArgs),
     Bench(bench::BenchArgs),
     Chaos(chaos::ChaosArgs),
@@ -117,6 +119,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Report(_) => programs::forward(Program::Report),
         Command::Bundle(_) => programs::forward(Program::Bundle),
         Command::Inspect(_) => programs::forward(Program::Inspect),
+        Command::Quantize(_) => programs::forward(Program::Quantize),
     }
 }
 

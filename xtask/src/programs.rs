@@ -45,6 +45,8 @@ pub enum Program {
     Bundle,
     /// Shows what a file is.
     Inspect,
+    /// Writes a model of 8-bit integers.
+    Quantize,
 }
 
 impl Program {
@@ -56,6 +58,7 @@ impl Program {
             Self::Export => "export",
             Self::Eval | Self::Predict | Self::Doctor | Self::Bundle | Self::Inspect => "infer",
             Self::Report => "report",
+            Self::Quantize => "quantize",
         }
     }
 
@@ -68,6 +71,7 @@ impl Program {
             Self::Doctor => Some("doctor"),
             Self::Bundle => Some("bundle"),
             Self::Inspect => Some("inspect"),
+            Self::Quantize => Some("quantize"),
         }
     }
 
@@ -77,7 +81,9 @@ impl Program {
             Self::Train | Self::Export | Self::Bundle => {
                 workspace::revision().map(|revision| format!("--revision={revision}").into()).into_iter().collect()
             }
-            Self::Fetch | Self::Eval | Self::Predict | Self::Doctor | Self::Report | Self::Inspect => Vec::new(),
+            Self::Fetch | Self::Eval | Self::Predict | Self::Doctor | Self::Report | Self::Inspect | Self::Quantize => {
+                Vec::new()
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod inspect;
 pub mod own;
 pub mod path;
 pub mod predict;
+pub mod quantize;
 pub mod report;
 pub mod sandbox;
 pub mod task;

@@ -66,6 +66,14 @@ pub fn inputs(path: &Path, signature: &Signature) -> Result<Vec<NamedTensor>, Gi
     Ok(found.concat())
 }
 
+/// Reads a tensor of this name out of a `.safetensors` file; `None` if it has none.
+///
+/// # Errors
+/// When it is no such file.
+pub fn named(path: &Path, name: &str) -> Result<Option<NamedTensor>, GivenError> {
+    Ok(safetensors(path, "tensors")?.into_iter().find(|tensor| tensor.name == name))
+}
+
 /// Reads the outputs of a model: out of a `.safetensors` file by their names, or out of a folder with `output_0.pb`,
 /// `output_1.pb`, … in the order of the model. Those of types that are not handled are left out.
 ///
@@ -150,8 +158,11 @@ pub fn write(path: &Path, inputs: &[NamedTensor]) -> Result<(), FileError> {
     write_atomic(path, safetensors::serialize(views, Some(origin)).map_err(unfit)?)
 }
 
-/// What is given of the input that the model declares as `info`.
-fn fitting(path: &Path, info: &TensorInfo, given: &[NamedTensor]) -> Result<Vec<NamedTensor>, GivenError> {
+/// What is given of the input that the model declares as `info`: one tensor, or those of a sequence or optional input.
+///
+/// # Errors
+/// When it is missing, or of another element type or shape.
+pub fn fitting(path: &Path, info: &TensorInfo, given: &[NamedTensor]) -> Result<Vec<NamedTensor>, GivenError> {
     if let Some(container) = info.container {
         let tensors = tensors(path, "input", info, container, given)?;
         let places = tensors.into_iter().enumerate();

@@ -1,0 +1,133 @@
+//! Products whose inputs become integers while the model runs: `DynamicQuantizeLinear` takes the range of each input as it comes.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use onnx_model::{DataType, Graph, Model, Node, Tensor};
+
+use crate::arithmetic::weight;
+use crate::error::QuantizeError;
+use crate::graph::{captured, constants, drop_unused, float_input, id};
+use crate::writer::{WeightOptions, finite};
+
+/// The nodes that can be quantised so, by their ids in the order of the graph: products with a constant matrix.
+pub fn sites(model: &Model, skip: &BTreeSet<String>) -> Vec<(usize, String)> {
+    let constants = constants(&model.graph);
+    let nodes = model.graph.nodes.iter().enumerate();
+    nodes
+        .filter(|(_, node)| node.is_own() && fits(node, &constants) && !skip.contains(id(node)))
+        .map(|(index, node)| (index, id(node).to_owned()))
+        .collect()
+}
+
+fn fits(node: &Node, constants: &HashMap<&str, &Tensor>) -> bool {
+    let matrix = float_input(constants, node, 1).is_some_and(|weight| weight.dims.len() == 2);
+    let varies = node.inputs.first().is_some_and(|input| !constants.contains_key(input.as_str()));
+    let plain = |name| node.float(name).unwrap_or(1.0) == 1.0;
+    let suits = match node.op_type.as_str() {
+        "MatMul" => true,
+        "Gemm" => plain("alpha") && plain("beta") && node.int("transA").unwrap_or(0) == 0,
+        _ => false,
+    };
+    matrix && varies && suits
+}
+
+/// The model with these products in integers. Each is written as ONNX Runtime's fusions expect it, so that it runs as one kernel.
+///
+/// # Errors
+/// When a weight is not finite.
+pub fn write(model: &Model, skip: &BTreeSet<String>, options: WeightOptions) -> Result<Model, QuantizeError> {
+    let chosen: HashSet<usize> = sites(model, skip).into_iter().map(|(index, _)| index).collect();
+    let constants = constants(&model.graph);
+    let mut taken: HashSet<String> = captured(&model.graph);
+    taken.extend(model.graph.nodes.iter().flat_map(|node| &node.outputs).cloned());
+    taken.extend(model.graph.initializers.iter().map(|tensor| tensor.name.clone()));
+    let mut fresh = |wanted: String| {
+        let mut name = wanted.clone();
+        let mut number = 1;
+        while !taken.insert(name.clone()) {
+            name = format!("{wanted}_{number}");
+            number += 1;
+        }
+        name
+    };
+    // What was made of an input or a weight serves every product that takes it.
+    let mut inputs: HashMap<&str, [String; 3]> = HashMap::new();
+    let mut matrices: HashMap<(&str, bool), [String; 2]> = HashMap::new();
+    let (mut nodes, mut made) = (Vec::new(), Vec::new());
+    for (index, node) in model.graph.nodes.iter().enumerate() {
+        let Some(tensor) = float_input(&constants, node, 1).filter(|_| chosen.contains(&index)) else {
+            nodes.push(node.clone());
+            continue;
+        };
+        let (Some(x), output) = (node.inputs.first(), id(node)) else { continue };
+        let [bytes, x_scale, x_zero_point] = match inputs.get(x.as_str()) {
+            Some(names) => names.clone(),
+            None => {
+                let names = ["quantized", "scale", "zero_point"].map(|ending| fresh(format!("{x}_{ending}")));
+                nodes.push(
+                    Node::new("DynamicQuantizeLinear")
+                        .named(format!("{x}_quantize"))
+                        .input(x.clone())
+                        .outputs(names.clone()),
+                );
+                inputs.insert(x, names.clone());
+                names
+            }
+        };
+        let turned = node.op_type == "Gemm" && node.int("transB").unwrap_or(0) != 0;
+        let [matrix, w_scale] = match matrices.get(&(tensor.name.as_str(), turned)) {
+            Some(names) => names.clone(),
+            None => {
+                let (values, dims) = matrix(tensor, turned)?;
+                let quantised = weight(&values, dims[1] as usize, 1, options.per_channel, options.bits, &[]);
+                let names = ["quantized", "scale"].map(|ending| fresh(format!("{}_{ending}", tensor.name)));
+                made.push(Tensor::from_slice(names[0].clone(), dims, &quantised.steps)?);
+                made.push(match (options.per_channel, quantised.scales.first()) {
+                    (false, Some(only)) => Tensor::scalar(names[1].clone(), *only),
+                    _ => Tensor::vector(names[1].clone(), &quantised.scales),
+                });
+                matrices.insert((tensor.name.as_str(), turned), names.clone());
+                names
+            }
+        };
+        let bias = node.inputs.get(2).filter(|name| !name.is_empty() && node.op_type == "Gemm");
+        let [integers, floats, scale, product] =
+            ["integers", "floats", "scales", "product"].map(|ending| fresh(format!("{output}_{ending}")));
+        let product = if bias.is_some() { product } else { output.to_owned() };
+        nodes.push(
+            Node::new("MatMulInteger")
+                .named(integers.clone())
+                .inputs([&bytes, &matrix, &x_zero_point])
+                .output(integers.clone()),
+        );
+        nodes.push(
+            Node::new("Cast")
+                .named(floats.clone())
+                .input(integers)
+                .attribute("to", DataType::F32)
+                .output(floats.clone()),
+        );
+        nodes.push(Node::new("Mul").named(scale.clone()).inputs([&x_scale, &w_scale]).output(scale.clone()));
+        nodes
+            .push(Node::new("Mul").named(format!("{output}_scaled")).inputs([&floats, &scale]).output(product.clone()));
+        if let Some(bias) = bias {
+            nodes.push(Node::new("Add").named(format!("{output}_bias")).inputs([&product, bias]).output(output));
+        }
+    }
+    let mut written = Model { graph: Graph { nodes, ..model.graph.clone() }, ..model.clone() };
+    written.graph.initializers.extend(made);
+    drop_unused(&mut written.graph);
+    Ok(written)
+}
+
+/// The values of a constant matrix as `[inputs, outputs]`.
+fn matrix(tensor: &Tensor, turned: bool) -> Result<(Vec<f32>, Vec<u64>), QuantizeError> {
+    let values = finite(tensor)?;
+    let [rows, columns] = [0, 1].map(|axis| tensor.dims.get(axis).copied().unwrap_or(1) as usize);
+    if !turned {
+        return Ok((values, tensor.dims.clone()));
+    }
+    let places = (0..columns).flat_map(|column| (0..rows).map(move |row| row * columns + column));
+    let values = places.filter_map(|place| values.get(place).copied()).collect();
+    Ok((values, vec![columns as u64, rows as u64]))
+}
