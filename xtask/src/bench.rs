@@ -5,6 +5,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
+use cli::path::reading;
 use terminal::program::note;
 
 use crate::native::{self, BertShape};
@@ -39,7 +40,7 @@ pub struct BenchArgs {
     #[arg(value_enum)]
     benchmark: Benchmark,
     /// A Python that has PyTorch; by default an environment is made below `target`, once, with pip (several gigabytes).
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = reading())]
     python: Option<PathBuf>,
     /// Leave out what needs Python.
     #[arg(long, conflicts_with = "python")]

@@ -13,6 +13,7 @@ use artifact::{FileError, claim, interrupt, runtime};
 use catalogue::{NetworkId, WeightSource};
 use clap::Args;
 use cli::eval::{EvalTarget, seconds};
+use cli::path::writing_or;
 use cli::train::Recipe;
 use terminal::program::{CLOSED, note, print_line};
 
@@ -57,7 +58,7 @@ pub struct Pipeline {
     #[arg(value_enum, default_value = NetworkId::ALL[0].card().name)]
     pub network: EvalTarget,
     /// The folder for results and for the lock of hashes.
-    #[arg(long, value_name = "FOLDER", default_value = "artifacts")]
+    #[arg(long, value_name = "FOLDER", default_value = "artifacts", value_parser = writing_or("artifacts"))]
     pub artifacts: PathBuf,
     /// The least time that the evaluation spends on each measurement, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 3.0, value_parser = seconds)]

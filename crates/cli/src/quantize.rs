@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 
+use crate::path::{reading, writing};
 use crate::sandbox::SandboxArgs;
 
 /// Write a model that computes with 8-bit integers, and measure what that costs and saves.
@@ -26,13 +27,13 @@ input_0.pb, input_1.pb, ... as ONNX's own tests have them. The exit status is 0 
 --max-drop. Otherwise it is 1, and the best file stands beside it under a name that says so.")]
 pub struct QuantizeArgs {
     /// The float model: an ONNX file of opset 11 or more.
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", value_parser = reading())]
     pub model: PathBuf,
     /// Where the quantised model goes.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = writing())]
     pub out: PathBuf,
     /// Samples: files, or folders that hold them. They give the ranges, and the result is judged on them.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = reading())]
     pub inputs: Vec<PathBuf>,
     /// Take so many of the samples only, evenly spread.
     #[arg(long, value_name = "N")]
@@ -56,7 +57,7 @@ pub struct QuantizeArgs {
     #[arg(long, value_name = "PERCENT", default_value_t = 99.99)]
     pub percentile: f64,
     /// A file of ranges, which may be edited: read if it is there, and written otherwise.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = writing())]
     pub ranges: Option<PathBuf>,
     /// The input of zeros and ones that says which positions are padding, which then counts for nothing [default: attention_mask, if
     /// there is an input of that name]
@@ -75,7 +76,7 @@ pub struct QuantizeArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
     pub seconds: f64,
     /// Where the report goes [default: the name of --out with the ending .json]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = writing())]
     pub report: Option<PathBuf>,
     /// Print the report as JSON instead of text.
     #[arg(long)]
