@@ -68,8 +68,13 @@ pub fn scale(arguments: &ScaleArgs) -> Result<ExitCode> {
     // A part makes `--out` a folder; the number does not matter here.
     let part = ["--shard".into(), format!("0/{}", arguments.parts).into()];
     let words = std::iter::once("scale".into()).chain(arguments.command.iter().cloned()).chain(part);
-    let Words::Predict(predict) =
-        Words::try_parse_from(words).context("behind `--` stands a prediction without --shard")?;
+    let Words::Predict(predict) = Words::try_parse_from(words).map_err(|error| {
+        let text = error.to_string();
+        // The usage follows behind an empty line.
+        let words = text.lines().take_while(|line| !line.is_empty()).flat_map(str::split_whitespace);
+        let reason = words.skip_while(|word| *word == "error:").collect::<Vec<_>>().join(" ");
+        anyhow::anyhow!("behind `--` stands a prediction without --shard: {reason}")
+    })?;
     let folder = predict.out.as_deref().context("--out names the folder of the parts")?;
     let program = Programs::for_program(Program::Predict)?.path(Program::Predict)?;
     let mut words = vec![text(&program)?];

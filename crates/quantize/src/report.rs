@@ -167,12 +167,11 @@ impl Report {
             ));
         }
         let [own, engine] = self.peak_memory;
-        say(format!(
-            "Took {:.1} s and {} MiB of memory; the largest process of an engine took {} MiB",
-            self.seconds,
-            mebibytes(own),
-            mebibytes(engine)
-        ));
+        let engine = match engine {
+            0 => "no engine ran".to_owned(),
+            engine => format!("the largest process of an engine took {} MiB", mebibytes(engine)),
+        };
+        say(format!("Took {:.1} s and {} MiB of memory; {engine}", self.seconds, mebibytes(own)));
         text
     }
 }

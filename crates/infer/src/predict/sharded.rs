@@ -291,8 +291,8 @@ impl<'a> Part<'a> {
         inputs: &[PathBuf],
     ) -> Result<Self> {
         let folder = arguments.out.as_deref().context("--shard writes to the folder of --out")?;
-        let data = Survey::of(&model).map(|survey| survey.data_files).unwrap_or_default();
-        let data: Vec<PathBuf> = data.into_iter().map(|file| file.path).collect();
+        let survey = Survey::of(&model).with_context(|| model.display().to_string())?;
+        let data: Vec<PathBuf> = survey.data_files.into_iter().map(|file| file.path).collect();
         let program = std::env::current_exe().context("the program does not know where it lies")?;
         let engine = opened.engines.first().map_or("", |engine| engine.name());
         let library =
