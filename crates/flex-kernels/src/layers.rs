@@ -3,14 +3,18 @@
 //! Each function is defined by the composition of Burn's operations in its body. On the flex backend one kernel computes
 //! the same, up to rounding, forward and backward; on every other device, and in a captured graph, the composition runs.
 
+mod transformer;
+
 use burn::nn::Linear;
 use burn::nn::conv::Conv2d;
-use burn::tensor::activation::{log_softmax, relu};
+use burn::tensor::activation::{gelu, gelu_approximate, log_softmax, relu, silu};
 use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Int, Tensor};
 
-use crate::linear::Activation;
+pub use self::transformer::{embeddings, layer_norm, packed_attention, residual_norm};
+pub use crate::dropout::Dropout;
+pub use crate::linear::Activation;
 use crate::operations;
 
 /// `relu(conv(images))`.
@@ -28,9 +32,24 @@ pub fn conv_relu_pool(conv: &Conv2d, images: Tensor<4>, pool: usize, scale: Opti
     })
 }
 
-/// `layer(input)`.
-pub fn linear(layer: &Linear, input: Tensor<2>) -> Tensor<2> {
-    operations::linear(layer, Activation::Identity, &input, None).unwrap_or_else(|| layer.forward(input))
+/// `activation(layer(input))`, over the last axis.
+pub fn linear<const D: usize>(layer: &Linear, activation: Activation, input: Tensor<D>) -> Tensor<D> {
+    let ([rows, inputs], shape) = (rows(&input), input.shape());
+    if matches!(activation, Activation::Identity | Activation::Relu)
+        && let Some(out) = operations::linear(layer, activation, &input.clone().reshape([rows, inputs]), None)
+    {
+        let mut shape = shape;
+        shape[D - 1] = out.dims()[1];
+        return out.reshape(shape);
+    }
+    let x = layer.forward(input);
+    match activation {
+        Activation::Identity => x,
+        Activation::Relu => relu(x),
+        Activation::Gelu => gelu(x),
+        Activation::GeluTanh => gelu_approximate(x),
+        Activation::Silu => silu(x),
+    }
 }
 
 /// `relu(layer(input)) * scale`. `scale`, like the output, is for dropout; it gets no gradient on the kernels.
@@ -43,6 +62,13 @@ pub fn linear_relu(layer: &Linear, input: Tensor<2>, scale: Option<Tensor<2>>) -
 pub fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
     operations::cross_entropy(&logits, &labels)
         .unwrap_or_else(|| log_softmax(logits, 1).gather(1, labels.unsqueeze_dim(1)).mean().neg())
+}
+
+/// The rows of a tensor, over all axes but the last, and the values in each.
+fn rows<const D: usize>(tensor: &Tensor<D>) -> [usize; 2] {
+    let dims = tensor.dims();
+    let (width, before) = dims.split_last().expect("a linear layer has an axis");
+    [before.iter().product(), *width]
 }
 
 fn scaled<const D: usize>(x: Tensor<D>, scale: Option<Tensor<D>>) -> Tensor<D> {

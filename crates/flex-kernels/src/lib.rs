@@ -6,6 +6,7 @@
 pub mod adadelta;
 pub mod buffer;
 pub mod convolution;
+pub mod dropout;
 pub mod layers;
 pub mod linear;
 pub mod loss;

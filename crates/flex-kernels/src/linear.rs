@@ -26,6 +26,12 @@ pub enum Activation {
     Identity,
     /// Zero in place of what is negative.
     Relu,
+    /// `x/2 (1 + erf(x/sqrt 2))`.
+    Gelu,
+    /// GELU with the hyperbolic tangent in place of the error function.
+    GeluTanh,
+    /// `x / (1 + exp(-x))`.
+    Silu,
 }
 
 /// Terms that are summed up in one part; the parts are then added in their order. A function of nothing, so that the sums

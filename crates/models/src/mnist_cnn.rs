@@ -5,7 +5,7 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor};
-use flex_kernels::layers::{conv_relu, conv_relu_pool, cross_entropy, linear, linear_relu};
+use flex_kernels::layers::{Activation, conv_relu, conv_relu_pool, cross_entropy, linear, linear_relu};
 
 use crate::weights::{Checkpoint, Initialization, LoadReport, WeightsError, identity_name, load, randomize};
 
@@ -107,6 +107,6 @@ impl MnistCnn {
         let x = conv_relu_pool(&self.conv2, x, 2, channels);
         let x: Tensor<2> = x.flatten(1, 3);
         let x = linear_relu(&self.fc1, x, hidden);
-        linear(&self.fc2, x)
+        linear(&self.fc2, Activation::Identity, x)
     }
 }
