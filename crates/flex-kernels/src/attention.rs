@@ -133,7 +133,7 @@ pub fn forward(
                 let count = BLOCK.min(head.length - first);
                 scores.resize(count * head.length);
                 let scores = &mut scores[..count * head.length];
-                let query = shape.of(head, operands.query).from_row(first, count);
+                let query = shape.of(head, operands.query).part(first, count);
                 let identity = Activation::Identity;
                 multiply(isa, query, &keys, 0, Start::Zero, identity, &mut rows(scores, head.length));
                 let logarithms = &mut logarithms[first..first + count];
@@ -201,7 +201,8 @@ pub fn backward(
     let parts: Vec<[Buffer; 3]> = tasks
         .into_par_iter()
         .map_init(Scratch::default, |scratch, (head, logarithms)| {
-            head_gradients(isa, shape, operands, dropout, head, logarithms, out, gradient, scratch)
+            let whole = Whole { shape, operands, dropout, out, gradient };
+            head_gradients(isa, whole, head, logarithms, scratch)
         })
         .collect();
     for (index, to) in [gradients.query, gradients.key, gradients.value].into_iter().enumerate() {
@@ -218,17 +219,18 @@ struct Scratch {
     factors: Vec<f32>,
 }
 
-fn head_gradients(
-    isa: Isa,
-    shape: AttentionShape<'_>,
-    operands: Operands<'_>,
+/// What the heads' backward passes share.
+struct Whole<'a> {
+    shape: AttentionShape<'a>,
+    operands: Operands<'a>,
     dropout: Option<Dropout>,
-    head: Head,
-    logarithms: &[f32],
-    out: &[f32],
-    gradient: &[f32],
-    scratch: &mut Scratch,
-) -> [Buffer; 3] {
+    out: &'a [f32],
+    gradient: &'a [f32],
+}
+
+/// The gradients of a head's queries, keys and values, each `[length, head width]`.
+fn head_gradients(isa: Isa, whole: Whole<'_>, head: Head, logarithms: &[f32], scratch: &mut Scratch) -> [Buffer; 3] {
+    let Whole { shape, operands, dropout, out, gradient } = whole;
     let (width, length, identity) = (shape.head_width(), head.length, Activation::Identity);
     let [mut d_query, mut d_key, mut d_value] = [(); 3].map(|()| Buffer::zeros(length * width));
     let [query, key, value, out, gradient] =
@@ -243,7 +245,7 @@ fn head_gradients(
         scratch.gradients.resize(size);
         let probabilities = &mut scratch.probabilities[..size];
         let slopes = &mut scratch.gradients[..size];
-        let [query, out, gradient] = [query, out, gradient].map(|matrix| matrix.from_row(first, count));
+        let [query, out, gradient] = [query, out, gradient].map(|matrix| matrix.part(first, count));
         multiply(isa, query, &transposed_keys, 0, Start::Zero, identity, &mut rows(probabilities, length));
         let logarithms = &logarithms[first..first + count];
         isa.run(Probabilities { scale: shape.scale(), scores: probabilities, logarithms });

@@ -54,7 +54,8 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    pub(crate) fn from_row(self, first: usize, count: usize) -> Self {
+    /// `count` rows from `first`.
+    pub(crate) fn part(self, first: usize, count: usize) -> Self {
         let start = (first * self.steps[0]).min(self.values.len());
         Self { values: &self.values[start..], rows: count, ..self }
     }
@@ -158,7 +159,7 @@ pub(crate) fn product(isa: Isa, a: Matrix<'_>, b: &Packed, start: Start<'_>, act
         tasks.extend(parts.into_iter().enumerate().map(|(share, out)| (block_index * block, share * width, out)));
     }
     tasks.into_par_iter().for_each(|(row, column, mut out)| {
-        let a = a.from_row(row, out.len());
+        let a = a.part(row, out.len());
         multiply(isa, a, b, column, start, activation, &mut out);
     });
 }

@@ -81,7 +81,7 @@ unsafe fn normal_tail<V: Vector>(size: V) -> (V, V) {
 /// The argument of the sigmoid in GELU's approximation, and its derivative.
 #[inline(always)]
 unsafe fn gelu_argument<V: Vector>(x: V) -> (V, V) {
-    const FACTOR: f32 = 1.595_769_1; // 2 sqrt(2 / pi)
+    const FACTOR: f32 = 1.595_769; // 2 sqrt(2 / pi)
     const CUBIC: f32 = 0.044_715;
     // SAFETY: the caller has the instructions of `V`.
     unsafe {

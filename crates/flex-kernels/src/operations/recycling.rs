@@ -13,7 +13,7 @@ use crate::buffer::Line;
 use crate::simd::LANES;
 
 /// The most pieces that are kept.
-const KEPT: usize = 16;
+const KEPT: usize = 24;
 
 /// Only pieces of at least this many bytes are worth keeping.
 const WORTH: usize = 1 << 16;
@@ -35,7 +35,15 @@ impl Memory {
     pub(super) fn arbitrary(count: usize) -> Self {
         let size = (count + LANES) * size_of::<f32>();
         let mut pieces = PIECES.lock().unwrap_or_else(PoisonError::into_inner);
-        let free = pieces.iter_mut().position(|piece| piece.len() == size && Arc::get_mut(piece).is_some());
+        // A little more than what is needed serves too: the tensors of a network have many sizes.
+        let fits = |piece: &Arc<Bytes>| (size..=size + size / 4).contains(&piece.len());
+        let mut free: Option<usize> = None;
+        for index in 0..pieces.len() {
+            let smaller = free.is_none_or(|best| pieces[index].len() < pieces[best].len());
+            if smaller && fits(&pieces[index]) && Arc::get_mut(&mut pieces[index]).is_some() {
+                free = Some(index);
+            }
+        }
         let bytes = match free {
             Some(index) => pieces.remove(index),
             None => Arc::new(Bytes::from_elems(vec![0.0_f32; count + LANES])),

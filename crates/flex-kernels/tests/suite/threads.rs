@@ -1,8 +1,10 @@
 //! The same bits for any number of threads.
 
+use flex_kernels::attention::{self, AttentionGradients, AttentionShape, Operands};
 use flex_kernels::convolution::{
     ConvShape, Pooled, PooledGradients, UnpooledGradients, backward, backward_pooled, forward, forward_pooled,
 };
+use flex_kernels::dropout::Dropout;
 use flex_kernels::linear::{self, Activation, LinearGradients, LinearShape};
 use flex_kernels::simd::Isa;
 
@@ -62,9 +64,25 @@ fn everything() -> Vec<Vec<f32>> {
         bias: &mut d_bias,
     };
     backward_pooled(isa, &SHAPE, 2, &images, &weights, gradients);
-    let forward = vec![wide, pooled, out];
+    let (attended, attention_gradients) = attend(isa, &mut numbers);
+    let forward = vec![wide, pooled, out, attended];
     let backward = vec![d_pooled, d_layer_weights, d_layer_bias, d_images, d_weights, d_bias];
-    [forward, backward, vec![narrow_weights, narrow_bias]].concat()
+    [forward, backward, vec![narrow_weights, narrow_bias], attention_gradients].concat()
+}
+
+/// The output of an attention over three sequences, and the gradients of its operands.
+fn attend(isa: Isa, numbers: &mut Numbers) -> (Vec<f32>, Vec<Vec<f32>>) {
+    let (lengths, heads, width) = ([50, 3, 120], 3, 48);
+    let shape = AttentionShape { lengths: &lengths, heads, width };
+    let [query, key, value, cotangent] = [(); 4].map(|()| numbers.vector(shape.tokens() * width));
+    let operands = Operands { query: &query, key: &key, value: &value };
+    let dropout = Some(Dropout::new(0.1, 1));
+    let (mut out, mut logarithms) = (vec![0.0; query.len()], vec![0.0; heads * shape.tokens()]);
+    attention::forward(isa, shape, operands, None, dropout, Some(&mut logarithms), &mut out);
+    let [mut query, mut key, mut value] = [(); 3].map(|()| vec![0.0; out.len()]);
+    let gradients = AttentionGradients { query: &mut query, key: &mut key, value: &mut value };
+    attention::backward(isa, shape, operands, dropout, &logarithms, &out, &cotangent, gradients);
+    (out, vec![query, key, value])
 }
 
 #[test]

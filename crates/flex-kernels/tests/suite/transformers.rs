@@ -221,11 +221,11 @@ fn embeddings_are_those_of_burn_on_every_device() {
         let norm = layer_norm(&mut numbers, widths, 1e-12, &device);
         let ids = |values: [i32; 5]| Tensor::<1, Int>::from_data(values, &device);
         let ids = [ids([3, 49, 3, 0, 7]), ids([0, 0, 1, 1, 0]), ids([0, 1, 2, 15, 0])];
-        let dropout = Some(Dropout::new(0.2, 1));
-        let found = layers::embeddings(tables.each_ref(), ids.clone(), &norm, 1e-12, dropout);
+        let dropout = Dropout::new(0.2, 1);
+        let found = layers::embeddings(tables.each_ref(), ids.clone(), &norm, 1e-12, Some(dropout));
         let rows = |index: usize| tables[index].weight.val().select(0, ids[index].clone());
         let sum = norm.forward(rows(0) + rows(1) + rows(2));
-        let factors = TensorData::new(dropout.unwrap().factors(5 * widths), [5, widths]);
+        let factors = TensorData::new(dropout.factors(5 * widths), [5, widths]);
         let expected = sum * Tensor::from_data(factors, &device);
         compare(&[values(found)], &[values(expected)]);
     }
