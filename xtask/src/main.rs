@@ -100,7 +100,10 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Sanitize(arguments) => sanitize::sanitize(&arguments),
         Command::Scale(arguments) => scale::scale(&arguments),
         Command::Fetch(_) => programs::forward(Program::Fetch),
-        Command::Train(arguments) => programs::forward_to(&Programs::for_training(&arguments.recipe)?, Program::Train),
+        Command::Train(arguments) => {
+            let trained = arguments.trained();
+            programs::forward_to(&Programs::for_training(trained.common())?, Program::Train)
+        }
         Command::Export(arguments) => {
             if !public::before_export(&arguments)? {
                 return Ok(ExitCode::FAILURE);

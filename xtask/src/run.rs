@@ -14,7 +14,7 @@ use catalogue::{NetworkId, WeightSource};
 use clap::Args;
 use cli::eval::{EvalTarget, seconds};
 use cli::path::writing_or;
-use cli::train::Recipe;
+use cli::train::DigitRecipe;
 use terminal::program::{CLOSED, note, print_line};
 
 use crate::programs::{self, Program, Programs, exit_code};
@@ -64,7 +64,7 @@ pub struct Pipeline {
     #[arg(long, value_name = "SECONDS", default_value_t = 3.0, value_parser = seconds)]
     pub seconds: f64,
     #[command(flatten)]
-    pub recipe: Recipe,
+    pub recipe: DigitRecipe,
 }
 
 /// Runs what is stale. Where the weights of a network cannot be fetched, another one for the same task is run instead; the exit status
@@ -137,7 +137,7 @@ fn stages(arguments: &RunArgs, network: EvalTarget) -> Result<(ExitCode, Vec<Str
         let programs = match built.entry(task.program.package()) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => place.insert(match task.program {
-                Program::Train => Programs::for_training(&arguments.pipeline.recipe)?,
+                Program::Train => Programs::for_training(&arguments.pipeline.recipe.common)?,
                 program => Programs::for_program(program)?,
             }),
         };
@@ -200,9 +200,9 @@ fn written(plan: &Plan, network: EvalTarget, index: usize, task: &Task) -> Stage
 }
 
 fn start(task: &Task, programs: &Programs) -> Result<ExitCode> {
-    let mut command = programs.command(task.program)?;
+    let mut command = programs.told(task.program, &task.arguments)?;
     // This run says how to go on.
-    command.args(&task.arguments).env(interrupt::SILENT_VARIABLE, "1");
+    command.env(interrupt::SILENT_VARIABLE, "1");
     programs::run(&mut command).map(exit_code)
 }
 

@@ -11,7 +11,7 @@ use artifact::runtime::{self, DYLIB_VARIABLE};
 use catalogue::{Card, DATASETS, NetworkId, TaskKind, WeightSource};
 use clap::ValueEnum;
 use cli::eval::EvalTarget;
-use cli::train::{Device, Recipe};
+use cli::train::{CommonRecipe, DigitRecipe};
 use serde_json::{Value, json};
 
 use crate::code::Code;
@@ -309,33 +309,21 @@ fn library() -> PathBuf {
 }
 
 /// What decides the trained weights, by option. The number of threads does not.
-fn parameters(recipe: &Recipe) -> BTreeMap<String, Value> {
-    let Recipe {
-        recipe: practice,
-        batch_size,
-        test_batch_size,
-        epochs,
-        lr,
-        gamma,
-        seed,
-        dry_run,
-        device: _,
-        no_cuda: _,
-        threads: _,
-        limit,
-    } = recipe;
+fn parameters(recipe: &DigitRecipe) -> BTreeMap<String, Value> {
+    let DigitRecipe { recipe: practice, test_batch_size, gamma, common } = recipe;
+    let CommonRecipe { batch_size: _, epochs: _, lr: _, seed, dry_run, device: _, no_cuda: _, threads: _, limit } =
+        common;
     let name = |value: Option<clap::builder::PossibleValue>| json!(value.map(|value| value.get_name().to_owned()));
-    let device = if recipe.on_cuda() { Device::Cuda } else { Device::Flex };
     [
         ("--recipe", name(practice.to_possible_value())),
-        ("--batch-size", json!(batch_size)),
+        ("--batch-size", json!(recipe.batch_size())),
         ("--test-batch-size", json!(test_batch_size)),
-        ("--epochs", json!(epochs)),
-        ("--lr", json!(lr)),
+        ("--epochs", json!(recipe.epochs())),
+        ("--lr", json!(recipe.learning_rate())),
         ("--gamma", json!(gamma)),
         ("--seed", json!(seed)),
         ("--dry-run", if *dry_run { json!(true) } else { Value::Null }),
-        ("--device", name(device.to_possible_value())),
+        ("--device", name(common.device().to_possible_value())),
         ("--limit", json!(limit)),
     ]
     .into_iter()
@@ -345,8 +333,8 @@ fn parameters(recipe: &Recipe) -> BTreeMap<String, Value> {
 }
 
 /// The words that tell `train` the recipe.
-fn options(recipe: &Recipe) -> Vec<String> {
-    let threads = recipe.threads.map(|threads| ("--threads".to_owned(), json!(threads)));
+fn options(recipe: &DigitRecipe) -> Vec<String> {
+    let threads = recipe.common.threads.map(|threads| ("--threads".to_owned(), json!(threads)));
     parameters(recipe)
         .into_iter()
         .chain(threads)
@@ -366,10 +354,10 @@ mod tests {
     #[derive(Parser)]
     struct Arguments {
         #[command(flatten)]
-        recipe: Recipe,
+        recipe: DigitRecipe,
     }
 
-    fn recipe(words: &[&str]) -> Recipe {
+    fn recipe(words: &[&str]) -> DigitRecipe {
         Arguments::try_parse_from(["train"].iter().chain(words)).unwrap().recipe
     }
 

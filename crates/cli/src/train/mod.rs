@@ -1,12 +1,22 @@
-//! `train`: the options of PyTorch's MNIST example, and where the results go.
+//! `train`: how a network is trained, and where the results go.
+
+mod bert_qa;
+mod mnist;
 
 use std::path::PathBuf;
 
-use crate::path::{reading_or, writing_or};
-use clap::{ArgAction, Args, ValueEnum};
+use clap::{ArgAction, Args, Subcommand, ValueEnum};
 
-/// Train the MNIST CNN with the recipe of PyTorch's MNIST example.
+pub use self::bert_qa::{QuestionArgs, QuestionRecipe};
+pub use self::mnist::{DigitArgs, DigitRecipe, Practice};
+
+/// Train a network; without a name, the MNIST CNN with the recipe of PyTorch's MNIST example.
 #[derive(Debug, Clone, Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_value_name = "NETWORK",
+    subcommand_help_heading = "Networks"
+)]
 #[command(after_help = "\
 Examples:
   cargo xtask train                        14 epochs, seed 1, into artifacts/mnist
@@ -15,11 +25,56 @@ Examples:
   cargo xtask train --resume               go on after an interruption
   cargo xtask train --data fashion --out artifacts/fashion   another data set in MNIST's format
   cargo xtask train --device cuda          on an NVIDIA GPU, with a program built for it
-  cargo xtask train --limit 1000 --epochs 1 --no-save-model")]
+  cargo xtask train --limit 1000 --epochs 1 --no-save-model
+  cargo xtask train bert-qa --squad FILE   a BERT that answers questions; its options: train bert-qa --help")]
 pub struct TrainArgs {
-    /// What is trained, and how.
+    /// The network.
+    #[command(subcommand)]
+    pub network: Option<Trained>,
+    /// The options of the MNIST CNN, which need no name.
     #[command(flatten)]
-    pub recipe: Recipe,
+    pub digits: Box<DigitArgs>,
+}
+
+/// What is trained, and how.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Trained {
+    /// The MNIST CNN.
+    #[command(name = "mnist")]
+    Digits(Box<DigitArgs>),
+    /// BERT for question answering.
+    #[command(name = "bert-qa")]
+    Questions(Box<QuestionArgs>),
+}
+
+impl TrainArgs {
+    /// What is trained.
+    pub fn trained(self) -> Trained {
+        self.network.unwrap_or(Trained::Digits(self.digits))
+    }
+}
+
+impl Trained {
+    /// How the program runs.
+    pub fn run(&self) -> &RunArgs {
+        match self {
+            Self::Digits(arguments) => &arguments.run,
+            Self::Questions(arguments) => &arguments.run,
+        }
+    }
+
+    /// What all trainings have.
+    pub fn common(&self) -> &CommonRecipe {
+        match self {
+            Self::Digits(arguments) => &arguments.recipe.common,
+            Self::Questions(arguments) => &arguments.recipe.common,
+        }
+    }
+}
+
+/// How the program runs; the trained weights do not depend on it.
+#[derive(Debug, Clone, Args)]
+pub struct RunArgs {
     /// Steps between two reports of the loss.
     #[arg(long, default_value_t = 10, value_name = "STEPS", value_parser = positive)]
     pub log_interval: usize,
@@ -39,43 +94,34 @@ pub struct TrainArgs {
     /// Seconds between two checkpoints, 0 for one after each step. There is one after each epoch in any case.
     #[arg(long, default_value_t = 30, value_name = "SECONDS")]
     pub checkpoint_interval: u64,
-    /// The folder for model, metrics and configuration.
-    #[arg(long, value_name = "FOLDER", default_value = "artifacts/mnist", value_parser = writing_or("artifacts/mnist"))]
-    pub out: PathBuf,
-    /// Replace files in that folder that no training left, such as another program's config.json.
+    /// Replace files in the output folder that no training left, such as another program's config.json.
     #[arg(long)]
     pub force: bool,
-    /// The folder with the four files of MNIST, or of another data set in its format: Fashion-MNIST, KMNIST, EMNIST, plain or as
-    /// .gz. In a folder with several data sets, as that of EMNIST, the path goes on with the name of one: gzip/emnist-letters.
-    #[arg(long, value_name = "FOLDER", default_value = "datasets/mnist", value_parser = reading_or("datasets/mnist"))]
-    pub data: PathBuf,
     /// The code's revision, for the record.
     #[arg(long, hide = true)]
     pub revision: Option<String>,
 }
 
-/// What the trained weights depend on, and the number of threads, on which they do not.
+impl RunArgs {
+    /// The folder for results, if they are kept.
+    pub fn kept<'a>(&self, out: &'a PathBuf) -> Option<&'a PathBuf> {
+        (!self.no_save_model).then_some(out)
+    }
+}
+
+/// What every training has: all that its weights depend on, and the number of threads, on which they do not.
 #[derive(Debug, Clone, Args)]
-pub struct Recipe {
-    /// The article's recipe, or a modern one for the same network: distorted digits, a smooth schedule, averaged weights.
-    #[arg(long, value_enum, default_value_t = Practice::Article)]
-    pub recipe: Practice,
-    /// Training images in one step.
-    #[arg(long, default_value_t = 64, value_name = "N", value_parser = positive)]
-    pub batch_size: usize,
-    /// Test images evaluated at once.
-    #[arg(long, default_value_t = 1000, value_name = "N", value_parser = positive)]
-    pub test_batch_size: usize,
-    /// Passes over the training images.
-    #[arg(long, default_value_t = 14, value_name = "N", value_parser = positive)]
-    pub epochs: usize,
-    /// The learning rate of the first epoch.
-    #[arg(long, default_value_t = 1.0, value_name = "RATE", value_parser = rate)]
-    pub lr: f64,
-    /// What the learning rate is multiplied by after each epoch of the article's recipe [default: 0.7]
-    #[arg(long, value_name = "FACTOR", value_parser = rate)]
-    pub gamma: Option<f64>,
-    /// Decides the initial weights, the order of the images and what dropout silences.
+pub struct CommonRecipe {
+    /// Items in one step: training images, or windows of text [default: mnist 64, bert-qa 16]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub batch_size: Option<usize>,
+    /// Passes over the training data [default: mnist 14, bert-qa 2]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub epochs: Option<usize>,
+    /// The learning rate: of the first epoch, or the highest [default: mnist 1, bert-qa 1e-4]
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub lr: Option<f64>,
+    /// Decides the initial weights, the order of the data and what dropout silences.
     #[arg(long, default_value_t = 1, value_name = "SEED")]
     pub seed: u64,
     /// Run one step in each epoch, to see that everything works.
@@ -90,25 +136,19 @@ pub struct Recipe {
     /// Worker threads; all cores by default. The weights do not depend on it.
     #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
-    /// Use only the first N training images.
+    /// Use only the first N training images, or the first N questions of each part.
     #[arg(long, value_name = "N", value_parser = positive)]
     pub limit: Option<usize>,
 }
 
-impl Recipe {
-    /// Whether an NVIDIA GPU does the arithmetic.
-    pub fn on_cuda(&self) -> bool {
-        self.device == Device::Cuda && !self.no_cuda
+impl CommonRecipe {
+    /// Where the arithmetic is done, in the end.
+    pub fn device(&self) -> Device {
+        match self.device {
+            Device::Cuda if self.no_cuda => Device::Flex,
+            device => device,
+        }
     }
-}
-
-/// How a network is trained.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Practice {
-    /// As in PyTorch's MNIST example.
-    Article,
-    /// As is usual today.
-    Modern,
 }
 
 /// Where a network is trained.
@@ -146,6 +186,24 @@ fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
         Ok(_) => Err("it must be a number above 0".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// A number from 0 up to, but not including, 1.
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if (0.0..1.0).contains(&number) => Ok(number),
+        Ok(_) => Err("it must be at least 0 and less than 1".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// A finite number from zero on.
+fn penalty(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() && number >= 0.0 => Ok(number),
+        Ok(_) => Err("it must be a number of at least 0".to_owned()),
         Err(error) => Err(error.to_string()),
     }
 }

@@ -15,10 +15,10 @@ use models::digits::{Digits, Split};
 use models::mnist_cnn::{CLASSES, DropoutMasks, MnistCnn};
 use models::weights::contiguous;
 use serde_json::{Value, json};
-use train::adadelta::{Adadelta, ModuleAdadelta};
-use train::batch::Batcher;
-use train::config::Config;
-use train::dropout::dropout_masks;
+use train::mnist::adadelta::{Adadelta, ModuleAdadelta};
+use train::mnist::batch::Batcher;
+use train::mnist::config::Config;
+use train::mnist::dropout::dropout_masks;
 use train::random::{Generator, Purpose};
 
 use crate::Arguments;

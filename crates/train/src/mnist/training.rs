@@ -88,6 +88,7 @@ impl Training for DigitTraining<'_> {
     type Evaluation = Evaluation;
 
     const ITEMS: &'static str = "images";
+    const TELLS_SPEED: bool = false;
 
     fn config(&self) -> &Config {
         self.config
@@ -120,7 +121,7 @@ impl Training for DigitTraining<'_> {
         Ok(Model { network, optimizer, average })
     }
 
-    fn step(&mut self, model: Model, epoch: usize, step: usize) -> (Model, Tensor<1>) {
+    fn step(&mut self, model: Model, epoch: usize, step: usize) -> Result<(Model, Tensor<1>), TrainError> {
         let Model { network, mut optimizer, mut average } = model;
         let indices = self.indices(epoch, step);
         let count = indices.len();
@@ -140,10 +141,10 @@ impl Training for DigitTraining<'_> {
         {
             average = average.map(|average| approach(average, &network.valid(), share));
         }
-        (Model { network, optimizer, average }, loss)
+        Ok((Model { network, optimizer, average }, loss))
     }
 
-    fn evaluate(&self, model: &Model) -> Result<Evaluation, TrainError> {
+    fn evaluate(&self, model: &Model, _progress: &dyn Fn(f64)) -> Result<Evaluation, TrainError> {
         evaluate(&model.result(), &self.data.test, self.config.test_batch_size, &self.device.clone().inner())
     }
 
