@@ -23,7 +23,11 @@ pub fn before_export(arguments: &ExportArgs) -> Result<bool> {
     match network.card().weights {
         WeightSource::Trained | WeightSource::Own { .. } => Ok(true),
         WeightSource::File { dataset, .. } => fetch(&[dataset]),
-        WeightSource::Folder { dataset } => Ok(is_own(network.card()) || fetch(&[dataset])?),
+        WeightSource::Folder { dataset, .. } => {
+            // A folder that was trained here is only taken where there is none of another origin.
+            let is_trained = network.card().trained().is_some_and(|trained| network.card().weights() == trained);
+            Ok(is_trained || is_own(network.card()) || fetch(&[dataset])?)
+        }
     }
 }
 

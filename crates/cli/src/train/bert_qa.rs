@@ -13,6 +13,13 @@ const OUT: &str = "artifacts/bert-qa/trained";
 /// The encoder that training starts from.
 const ENCODER: &str = "datasets/minilm";
 
+const WARM_UP: f64 = 0.1;
+const WEIGHT_DECAY: f64 = 0.01;
+const CLIP: f64 = 1.0;
+const DROPOUT: f64 = 0.1;
+const LENGTH: usize = 384;
+const STRIDE: usize = 128;
+
 /// Train BERT for question answering: fine-tune an encoder on SQuAD with the recipe of transformers.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
@@ -55,26 +62,43 @@ pub struct QuestionRecipe {
     #[command(flatten)]
     pub common: CommonRecipe,
     /// The share of all steps in which the learning rate rises from 0; from then on it falls to 0.
-    #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = share)]
+    #[arg(long, value_name = "SHARE", default_value_t = WARM_UP, value_parser = share)]
     pub warm_up: f64,
     /// AdamW's weight decay, from which biases and layer norms are exempt.
-    #[arg(long, value_name = "FACTOR", default_value_t = 0.01, value_parser = penalty)]
+    #[arg(long, value_name = "FACTOR", default_value_t = WEIGHT_DECAY, value_parser = penalty)]
     pub weight_decay: f64,
     /// The longest gradient, by the norm over all parameters; longer ones are shortened to it. 0 for no bound.
-    #[arg(long, value_name = "NORM", default_value_t = 1.0, value_parser = penalty)]
+    #[arg(long, value_name = "NORM", default_value_t = CLIP, value_parser = penalty)]
     pub clip: f64,
     /// The share of values that each dropout silences.
-    #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = share)]
+    #[arg(long, value_name = "SHARE", default_value_t = DROPOUT, value_parser = share)]
     pub dropout: f64,
     /// The longest window of question and context, in tokens; the encoder's position table bounds it.
-    #[arg(long, value_name = "TOKENS", default_value_t = 384, value_parser = positive)]
+    #[arg(long, value_name = "TOKENS", default_value_t = LENGTH, value_parser = positive)]
     pub length: usize,
     /// Tokens that neighbouring windows of a long context share.
-    #[arg(long, value_name = "TOKENS", default_value_t = 128)]
+    #[arg(long, value_name = "TOKENS", default_value_t = STRIDE)]
     pub stride: usize,
 }
 
 impl QuestionRecipe {
+    /// The recipe of those who say no more: to learn from `squad`, or from what is fetched.
+    pub fn new(common: CommonRecipe, squad: Option<PathBuf>) -> Self {
+        Self {
+            squad,
+            dev: None,
+            hold_out: None,
+            encoder: ENCODER.into(),
+            common,
+            warm_up: WARM_UP,
+            weight_decay: WEIGHT_DECAY,
+            clip: CLIP,
+            dropout: DROPOUT,
+            length: LENGTH,
+            stride: STRIDE,
+        }
+    }
+
     /// Windows in one step.
     pub fn batch_size(&self) -> usize {
         self.common.batch_size.unwrap_or(16)
