@@ -12,7 +12,7 @@ use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Int, Tensor};
 
-pub use self::transformer::{embeddings, layer_norm, packed_attention, residual_norm};
+pub use self::transformer::{attention, embeddings, layer_norm, packed_attention, residual_norm};
 pub use crate::dropout::Dropout;
 pub use crate::linear::Activation;
 use crate::operations;
@@ -34,22 +34,7 @@ pub fn conv_relu_pool(conv: &Conv2d, images: Tensor<4>, pool: usize, scale: Opti
 
 /// `activation(layer(input))`, over the last axis.
 pub fn linear<const D: usize>(layer: &Linear, activation: Activation, input: Tensor<D>) -> Tensor<D> {
-    let ([rows, inputs], shape) = (rows(&input), input.shape());
-    if matches!(activation, Activation::Identity | Activation::Relu)
-        && let Some(out) = operations::linear(layer, activation, &input.clone().reshape([rows, inputs]), None)
-    {
-        let mut shape = shape;
-        shape[D - 1] = out.dims()[1];
-        return out.reshape(shape);
-    }
-    let x = layer.forward(input);
-    match activation {
-        Activation::Identity => x,
-        Activation::Relu => relu(x),
-        Activation::Gelu => gelu(x),
-        Activation::GeluTanh => gelu_approximate(x),
-        Activation::Silu => silu(x),
-    }
+    operations::linear(layer, activation, &input, None).unwrap_or_else(|| activated(activation, layer.forward(input)))
 }
 
 /// `relu(layer(input)) * scale`. `scale`, like the output, is for dropout; it gets no gradient on the kernels.
@@ -64,11 +49,14 @@ pub fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
         .unwrap_or_else(|| log_softmax(logits, 1).gather(1, labels.unsqueeze_dim(1)).mean().neg())
 }
 
-/// The rows of a tensor, over all axes but the last, and the values in each.
-fn rows<const D: usize>(tensor: &Tensor<D>) -> [usize; 2] {
-    let dims = tensor.dims();
-    let (width, before) = dims.split_last().expect("a linear layer has an axis");
-    [before.iter().product(), *width]
+fn activated<const D: usize>(activation: Activation, x: Tensor<D>) -> Tensor<D> {
+    match activation {
+        Activation::Identity => x,
+        Activation::Relu => relu(x),
+        Activation::Gelu => gelu(x),
+        Activation::GeluTanh => gelu_approximate(x),
+        Activation::Silu => silu(x),
+    }
 }
 
 fn scaled<const D: usize>(x: Tensor<D>, scale: Option<Tensor<D>>) -> Tensor<D> {

@@ -1,12 +1,12 @@
-//! A linear layer, with ReLU and dropout where asked for: forward and backward.
+//! A linear layer, with an activation and dropout where asked for: forward and backward.
 
 use std::borrow::Cow;
 
 use rayon::prelude::*;
 
-use crate::buffer::Buffer;
-use crate::product::Product;
-use crate::simd::{Isa, LANES};
+use crate::gemm::{Matrix, Packed, Start, are_few, few_rows, product};
+use crate::math::{Activate, Chain};
+use crate::simd::Isa;
 
 /// The sizes of a linear layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,34 +34,38 @@ pub enum Activation {
     Silu,
 }
 
-/// Terms that are summed up in one part; the parts are then added in their order. A function of nothing, so that the sums
-/// do not depend on the number of threads.
-const DEPTH: usize = 512;
+/// The weights of a linear layer.
+#[derive(Debug, Clone, Copy)]
+pub enum Weights<'a> {
+    /// `[inputs, outputs]`
+    Plain(&'a [f32]),
+    /// Made ready for many rows.
+    Packed(&'a PackedWeights),
+}
 
-/// Input columns of the backward pass that are taken together.
-const PANEL: usize = 96;
+/// Weights as the product of matrices reads them.
+#[derive(Debug)]
+pub struct PackedWeights(Packed);
 
-impl LinearShape {
-    fn columns(&self) -> usize {
-        self.outputs.next_multiple_of(LANES)
+impl PackedWeights {
+    /// `weights` are `[inputs, outputs]`.
+    ///
+    /// # Panics
+    /// When there are not as many.
+    pub fn new(isa: Isa, inputs: usize, outputs: usize, weights: &[f32]) -> Self {
+        Self(Packed::new(isa, Matrix::new(weights, inputs, outputs)))
     }
 
-    /// `[_, outputs]` with rows filled up to whole vectors.
-    fn filled<'a>(&self, values: &'a [f32]) -> Cow<'a, [f32]> {
-        if self.columns() == self.outputs {
-            return Cow::Borrowed(values);
-        }
-        let mut filled = vec![0.0; values.len() / self.outputs * self.columns()];
-        for (to, from) in filled.chunks_exact_mut(self.columns()).zip(values.chunks_exact(self.outputs)) {
-            to[..self.outputs].copy_from_slice(from);
-        }
-        Cow::Owned(filled)
+    /// Whether they are of use for an input of so many rows; fewer are faster with the weights as they are.
+    pub fn pay_for(rows: usize) -> bool {
+        !are_few(rows)
     }
 }
 
 /// Writes `activation(input * weights + bias) * scale` to `out` `[rows, outputs]`.
 ///
-/// `input` is `[rows, inputs]`, `weights` are `[inputs, outputs]`, `bias` is `[outputs]`, `scale` is like `out`.
+/// `input` is `[rows, inputs]`, `bias` is `[outputs]`, `scale` is like `out`. The bits are the same for any weights and any
+/// number of threads.
 ///
 /// # Panics
 /// When the lengths do not fit the shape.
@@ -70,48 +74,47 @@ pub fn forward(
     shape: LinearShape,
     activation: Activation,
     input: &[f32],
-    weights: &[f32],
-    bias: &[f32],
+    weights: Weights<'_>,
+    bias: Option<&[f32]>,
     scale: Option<&[f32]>,
     out: &mut [f32],
 ) {
     let LinearShape { rows, inputs, outputs } = shape;
-    assert_eq!((input.len(), weights.len(), bias.len()), (rows * inputs, inputs * outputs, outputs));
-    assert_eq!((out.len(), scale.map_or(rows * outputs, <[f32]>::len)), (rows * outputs, rows * outputs));
-    let (columns, weights) = (shape.columns(), shape.filled(weights));
-    let part = |first: usize| {
-        let mut part = Buffer::zeros(rows * columns);
-        isa.run(Product {
-            rows,
-            columns,
-            depth: DEPTH.min(inputs - first),
-            a: &input[first.min(input.len())..],
-            a_steps: [inputs, 1],
-            b: &weights[first * columns..],
-            b_step: columns,
-            c: &mut part,
-            c_step: columns,
-        });
-        part
-    };
-    let parts: Vec<Buffer> = (0..inputs.div_ceil(DEPTH)).into_par_iter().map(|index| part(index * DEPTH)).collect();
-    for (row, out) in out.chunks_exact_mut(outputs).enumerate() {
-        out.copy_from_slice(bias);
-        for part in &parts {
-            for (out, value) in out.iter_mut().zip(&part[row * columns..]) {
-                *out += value;
+    assert_eq!(out.len(), rows * outputs);
+    assert!(bias.is_none_or(|bias| bias.len() == outputs));
+    let input = Matrix::new(input, rows, inputs);
+    let start = bias.map_or(Start::Zero, Start::Bias);
+    match weights {
+        Weights::Packed(PackedWeights(weights)) => product(isa, input, weights, start, activation, out),
+        Weights::Plain(weights) => {
+            let weights = Matrix::new(weights, inputs, outputs);
+            match are_few(rows) {
+                true => few_rows(isa, input, weights, bias, activation, out),
+                false => product(isa, input, &Packed::new(isa, weights), start, activation, out),
             }
         }
-        if activation == Activation::Relu {
-            for out in out.iter_mut() {
-                *out = if *out <= 0.0 { 0.0 } else { *out };
-            }
-        }
-        if let Some(scale) = scale {
-            for (out, scale) in out.iter_mut().zip(&scale[row * outputs..]) {
-                *out *= scale;
-            }
-        }
+    }
+    scaled(out, scale);
+}
+
+/// Writes `activation(input) * scale` to `out`, elementwise.
+///
+/// # Panics
+/// When the lengths differ.
+pub fn activate(isa: Isa, activation: Activation, input: &[f32], scale: Option<&[f32]>, out: &mut [f32]) {
+    assert_eq!(input.len(), out.len());
+    out.par_chunks_mut(CHUNK).zip(input.par_chunks(CHUNK)).for_each(|(values, input)| {
+        values.copy_from_slice(input);
+        isa.run(Activate { activation, values });
+    });
+    scaled(out, scale);
+}
+
+fn scaled(values: &mut [f32], scale: Option<&[f32]>) {
+    let Some(scale) = scale else { return };
+    assert_eq!(values.len(), scale.len());
+    for (value, scale) in values.iter_mut().zip(scale) {
+        *value *= scale;
     }
 }
 
@@ -128,7 +131,10 @@ pub struct LinearGradients<'a> {
     pub bias: &'a mut [f32],
 }
 
-/// The backward pass of [`forward`], which wrote `out`. The sums are the same for any number of threads.
+/// The backward pass of [`forward`]. The sums are the same for any number of threads.
+///
+/// `control` is what the activation was applied to; for ReLU its result serves as well, and without an activation nothing is
+/// read from it.
 ///
 /// # Panics
 /// When the lengths do not fit the shape.
@@ -139,96 +145,61 @@ pub fn backward(
     input: &[f32],
     weights: &[f32],
     scale: Option<&[f32]>,
-    out: &[f32],
+    control: &[f32],
     gradients: LinearGradients<'_>,
 ) {
     let LinearShape { rows, inputs, outputs } = shape;
     let LinearGradients { output, input: d_input, weights: d_weights, bias: d_bias } = gradients;
-    assert_eq!((input.len(), weights.len(), d_weights.len()), (rows * inputs, inputs * outputs, inputs * outputs));
-    assert_eq!((out.len(), output.len(), d_bias.len()), (rows * outputs, rows * outputs, outputs));
-    let columns = shape.columns();
-    let mut active = Buffer::zeros(rows * columns);
-    d_bias.fill(0.0);
-    for (row, active) in active.chunks_exact_mut(columns).take(rows).enumerate() {
-        for column in 0..outputs {
-            let at = row * outputs + column;
-            let silent = activation == Activation::Relu && out[at] <= 0.0;
-            active[column] = if silent { 0.0 } else { output[at] * scale.map_or(1.0, |scale| scale[at]) };
-            d_bias[column] += active[column];
-        }
-    }
-
-    let panels = d_weights.par_chunks_mut((PANEL * outputs).max(1)).enumerate();
-    panels.for_each_init(Buffer::default, |scratch, (panel, d_weights)| {
-        let count = d_weights.len() / outputs;
-        let direct = columns == outputs;
-        if !direct {
-            scratch.resize(count * columns);
-        }
-        isa.run(Product {
-            rows: count,
-            columns,
-            depth: rows,
-            a: &input[(panel * PANEL).min(input.len())..],
-            a_steps: [1, inputs],
-            b: &active,
-            b_step: columns,
-            c: if direct { d_weights } else { scratch },
-            c_step: columns,
-        });
-        if !direct {
-            for (to, from) in d_weights.chunks_exact_mut(outputs).zip(scratch.chunks_exact(columns)) {
-                to.copy_from_slice(&from[..outputs]);
-            }
-        }
-    });
-
+    assert_eq!((output.len(), d_bias.len()), (rows * outputs, outputs));
+    let active = before_activation(isa, activation, scale, control, output);
+    sum_rows(&active, d_bias);
+    let active = Matrix::new(&active, rows, outputs);
+    let by_row = Packed::new(isa, active);
+    let columns = Matrix::new(input, rows, inputs).transposed();
+    product(isa, columns, &by_row, Start::Zero, Activation::Identity, d_weights);
     if let Some(d_input) = d_input {
-        assert_eq!(d_input.len(), input.len());
-        input_gradient(isa, shape, &active, weights, d_input);
+        let weights = Packed::new(isa, Matrix::new(weights, inputs, outputs).transposed());
+        product(isa, active, &weights, Start::Zero, Activation::Identity, d_input);
     }
 }
 
-/// `d_input = active * transposed(weights)`, computed transposed, so that `weights` are read as they lie in memory.
-fn input_gradient(isa: Isa, shape: LinearShape, active: &[f32], weights: &[f32], d_input: &mut [f32]) {
-    let LinearShape { rows, inputs, outputs } = shape;
-    let (columns, lanes) = (shape.columns(), rows.next_multiple_of(LANES));
-    let mut transposed = Buffer::zeros(outputs * lanes);
-    for (output, transposed) in transposed.chunks_exact_mut(lanes.max(1)).take(outputs).enumerate() {
-        for (row, to) in transposed[..rows].iter_mut().enumerate() {
-            *to = active[row * columns + output];
-        }
+/// Values of one task.
+const CHUNK: usize = 1 << 14;
+
+/// The gradient of what the activation is applied to.
+fn before_activation<'a>(
+    isa: Isa,
+    activation: Activation,
+    scale: Option<&[f32]>,
+    control: &[f32],
+    output: &'a [f32],
+) -> Cow<'a, [f32]> {
+    if activation == Activation::Identity && scale.is_none() {
+        return Cow::Borrowed(output);
     }
-    let panels: Vec<Vec<&mut [f32]>> = by_panel(d_input, inputs);
-    panels.into_par_iter().enumerate().for_each_init(Buffer::default, |scratch, (panel, mut to)| {
-        let count = PANEL.min(inputs - panel * PANEL);
-        scratch.resize(count * lanes);
-        isa.run(Product {
-            rows: count,
-            columns: lanes,
-            depth: outputs,
-            a: &weights[(panel * PANEL * outputs).min(weights.len())..],
-            a_steps: [outputs, 1],
-            b: &transposed,
-            b_step: lanes,
-            c: scratch,
-            c_step: lanes,
+    let mut active = output.to_vec();
+    scaled(&mut active, scale);
+    if activation != Activation::Identity {
+        assert_eq!(control.len(), active.len());
+        active.par_chunks_mut(CHUNK).zip(control.par_chunks(CHUNK)).for_each(|(gradient, control)| {
+            isa.run(Chain { activation, control, gradient });
         });
-        for (row, to) in to.iter_mut().enumerate() {
-            for (to, from) in to.iter_mut().zip(scratch[row..].iter().step_by(lanes)) {
-                *to = *from;
+    }
+    Cow::Owned(active)
+}
+
+/// Columns that are summed up together.
+const COLUMNS: usize = 64;
+
+/// The sums over the rows, one row after another.
+pub(crate) fn sum_rows(values: &[f32], sums: &mut [f32]) {
+    let width = sums.len();
+    sums.par_chunks_mut(COLUMNS).enumerate().for_each(|(index, sums)| {
+        sums.fill(0.0);
+        for row in values.chunks_exact(width) {
+            for (sum, value) in sums.iter_mut().zip(&row[index * COLUMNS..]) {
+                *sum += value;
             }
         }
     });
-}
-
-/// The rows of `values` cut into panels: for each panel, its part of every row.
-fn by_panel(values: &mut [f32], inputs: usize) -> Vec<Vec<&mut [f32]>> {
-    let mut panels: Vec<Vec<&mut [f32]>> = (0..inputs.div_ceil(PANEL)).map(|_| Vec::new()).collect();
-    for row in values.chunks_exact_mut(inputs.max(1)) {
-        for (panel, part) in panels.iter_mut().zip(row.chunks_mut(PANEL)) {
-            panel.push(part);
-        }
-    }
-    panels
 }

@@ -3,7 +3,7 @@
 use crate::simd::{LANES, Vector};
 
 /// The most rows of a tile.
-const ROWS: usize = 6;
+pub(crate) const ROWS: usize = 6;
 
 /// How a tile walks through its operands: `outer` times `inner` products for each sum, with the distance in values that
 /// each step takes in the operand `a` of scalars and the operand `b` of vectors.

@@ -3,13 +3,18 @@
 //! Each operation answers `None` when a tensor is not float32 on the flex backend, or when the sizes are none that the
 //! kernels handle; [`layers`](crate::layers) then takes Burn's own operations.
 
+mod attention;
 mod convolution;
 mod linear;
 mod loss;
+mod norm;
+mod packing;
 mod recycling;
 mod values;
 
+pub use attention::{attention, packed_attention};
 pub use convolution::{conv_relu, conv_relu_pool};
 pub use linear::linear;
 pub use loss::cross_entropy;
-pub use values::{adadelta, fits};
+pub use norm::residual_norm;
+pub use values::{adadelta, adamw, fits, sum_of_squares};

@@ -5,8 +5,8 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{DType, Device, Shape, Tensor};
 
-use crate::adadelta::{Rule, step};
 use crate::simd::Isa;
+use crate::{adadelta, adamw};
 
 /// The flex backend that records operations.
 pub(super) type Taped = Autodiff<Flex>;
@@ -82,23 +82,58 @@ pub fn fits<const D: usize>(tensor: &Tensor<D>) -> bool {
 /// # Panics
 /// When a tensor does not fit, or the shapes differ.
 pub fn adadelta<const D: usize>(
-    rule: Rule,
+    rule: adadelta::Rule,
     parameters: Tensor<D>,
     gradients: Tensor<D>,
     square_averages: Tensor<D>,
     update_averages: Tensor<D>,
 ) -> (Tensor<D>, Tensor<D>, Tensor<D>) {
-    let own = |tensor: Tensor<D>| {
-        let tensor = tensor.try_into_primitive::<Flex>().expect("the tensors are on the flex backend");
-        if tensor.bytes().len() == tensor.layout().num_elements() * size_of::<f32>() && tensor.is_contiguous() {
-            tensor
-        } else {
-            FlexTensor::from_data(tensor.to_contiguous().into_data())
-        }
-    };
-    let gradients = Row::of(gradients.try_into_primitive::<Flex>().expect("the tensors are on the flex backend"));
+    let gradients = row(gradients);
     let [mut parameters, mut squares, mut updates] = [parameters, square_averages, update_averages].map(own);
-    step(Isa::best(), rule, parameters.storage_mut(), gradients.values(), squares.storage_mut(), updates.storage_mut());
+    let (squares_to, updates_to) = (squares.storage_mut(), updates.storage_mut());
+    adadelta::step(Isa::best(), rule, parameters.storage_mut(), gradients.values(), squares_to, updates_to);
     let [parameters, squares, updates] = [parameters, squares, updates].map(Tensor::from_primitive::<Flex>);
     (parameters, squares, updates)
+}
+
+/// One step of AdamW on tensors of equal shape that [`fits`]: the parameters, their gradient, and the averages of gradients and of
+/// their squares. Gives the new parameters and averages, in the memory of the old where nothing else uses it.
+///
+/// # Panics
+/// When a tensor does not fit, or the shapes differ.
+pub fn adamw<const D: usize>(
+    rule: adamw::Rule,
+    parameters: Tensor<D>,
+    gradients: Tensor<D>,
+    averages: Tensor<D>,
+    square_averages: Tensor<D>,
+) -> (Tensor<D>, Tensor<D>, Tensor<D>) {
+    let gradients = row(gradients);
+    let [mut parameters, mut averages, mut squares] = [parameters, averages, square_averages].map(own);
+    let (averages_to, squares_to) = (averages.storage_mut(), squares.storage_mut());
+    adamw::step(Isa::best(), rule, parameters.storage_mut(), gradients.values(), averages_to, squares_to);
+    let [parameters, averages, squares] = [parameters, averages, squares].map(Tensor::from_primitive::<Flex>);
+    (parameters, averages, squares)
+}
+
+/// The sum of the squares of all values, the same for any number of threads.
+///
+/// # Panics
+/// When the tensor does not [`fits`].
+pub fn sum_of_squares<const D: usize>(tensor: Tensor<D>) -> f64 {
+    adamw::sum_of_squares(Isa::best(), row(tensor).values())
+}
+
+fn row<const D: usize>(tensor: Tensor<D>) -> Row {
+    Row::of(tensor.try_into_primitive::<Flex>().expect("the tensor is on the flex backend"))
+}
+
+/// The tensor with memory that holds its values in their order, and no others.
+fn own<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
+    let tensor = tensor.try_into_primitive::<Flex>().expect("the tensor is on the flex backend");
+    if tensor.bytes().len() == tensor.layout().num_elements() * size_of::<f32>() && tensor.is_contiguous() {
+        tensor
+    } else {
+        FlexTensor::from_data(tensor.to_contiguous().into_data())
+    }
 }

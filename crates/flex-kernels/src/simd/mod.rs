@@ -121,6 +121,14 @@ pub(crate) trait Vector: Copy {
     unsafe fn sqrt(self) -> Self;
     /// `self + a * b`, rounded once.
     unsafe fn mul_add(self, a: Self, b: Self) -> Self;
+    /// The greater value; `other` where one is no number.
+    unsafe fn max(self, other: Self) -> Self;
+    /// The lesser value; `other` where one is no number.
+    unsafe fn min(self, other: Self) -> Self;
+    /// The nearest whole number, the even one of two.
+    unsafe fn round(self) -> Self;
+    /// Two to the power of a whole number between -126 and 127.
+    unsafe fn power_of_two(self) -> Self;
     /// The value where it is positive or no number, zero elsewhere.
     unsafe fn relu(self) -> Self;
     /// The value where `control` is positive or no number, zero elsewhere.

@@ -76,6 +76,29 @@ impl Vector for F32x16 {
     }
 
     #[inline(always)]
+    unsafe fn max(self, other: Self) -> Self {
+        quarters!(q => vbslq_f32(vcgtq_f32(self.0[q], other.0[q]), self.0[q], other.0[q]))
+    }
+
+    #[inline(always)]
+    unsafe fn min(self, other: Self) -> Self {
+        quarters!(q => vbslq_f32(vcltq_f32(self.0[q], other.0[q]), self.0[q], other.0[q]))
+    }
+
+    #[inline(always)]
+    unsafe fn round(self) -> Self {
+        quarters!(q => vrndnq_f32(self.0[q]))
+    }
+
+    #[inline(always)]
+    unsafe fn power_of_two(self) -> Self {
+        quarters!(q => {
+            let biased = vaddq_s32(vcvtnq_s32_f32(self.0[q]), vdupq_n_s32(127));
+            vreinterpretq_f32_s32(vshlq_n_s32::<23>(biased))
+        })
+    }
+
+    #[inline(always)]
     unsafe fn relu(self) -> Self {
         unsafe { self.where_active(self) }
     }

@@ -71,6 +71,26 @@ impl Vector for F32x16 {
     }
 
     #[inline(always)]
+    unsafe fn max(self, other: Self) -> Self {
+        self.zip(other, |a, b| if a > b { a } else { b })
+    }
+
+    #[inline(always)]
+    unsafe fn min(self, other: Self) -> Self {
+        self.zip(other, |a, b| if a < b { a } else { b })
+    }
+
+    #[inline(always)]
+    unsafe fn round(self) -> Self {
+        self.map(f32::round_ties_even)
+    }
+
+    #[inline(always)]
+    unsafe fn power_of_two(self) -> Self {
+        self.map(|exponent| f32::from_bits(((exponent as i32 + 127) as u32) << 23))
+    }
+
+    #[inline(always)]
     unsafe fn relu(self) -> Self {
         self.map(|value| if value <= 0.0 { 0.0 } else { value })
     }

@@ -1,10 +1,12 @@
 //! Linear layers against their definition in float64 and its finite differences.
 
-use flex_kernels::linear::{Activation, LinearGradients, LinearShape, backward, forward};
+use flex_kernels::linear::{Activation, LinearGradients, LinearShape, PackedWeights, Weights, backward, forward};
 use proptest::prelude::*;
 
 use crate::reference;
-use crate::support::{Numbers, assert_close, cases, differences, double, on_every_instruction_set, positions, take};
+use crate::support::{
+    Numbers, assert_close, assert_same_bits, cases, differences, double, on_every_instruction_set, positions, take,
+};
 
 /// Sums of up to 1,100 products of float32: a wrong term is off by 1e-2 and more.
 const TOLERANCE: f64 = 2e-5;
@@ -20,7 +22,10 @@ proptest! {
         rows in prop_oneof![1..=7_usize, 8..=130_usize],
         inputs in prop_oneof![1..=20_usize, 90..=100_usize, 500..=520_usize, 1000..=1100_usize],
         outputs in prop_oneof![1..=18_usize, 31..=70_usize],
-        activation in prop_oneof![Just(Activation::Identity), Just(Activation::Relu)],
+        activation in prop_oneof![
+            Just(Activation::Identity), Just(Activation::Relu), Just(Activation::Gelu), Just(Activation::GeluTanh),
+            Just(Activation::Silu),
+        ],
         dropout in any::<bool>(),
         seed in any::<u64>(),
     ) {
@@ -34,8 +39,11 @@ proptest! {
         let output = |arguments: &[Vec<f64>]| {
             let sums = reference::linear(inputs, &arguments[0], &arguments[1], &arguments[2]);
             let mut result = match activation {
-                Activation::Identity => reference::Decided { decided: vec![true; sums.len()], out: sums },
                 Activation::Relu => reference::relu(sums),
+                _ => {
+                    let out: Vec<f64> = sums.into_iter().map(|sum| reference::activation(activation, sum)).collect();
+                    reference::Decided { decided: vec![true; out.len()], out }
+                }
             };
             for (index, value) in result.out.iter_mut().enumerate() {
                 *value *= factor(index);
@@ -47,7 +55,15 @@ proptest! {
 
         let results = on_every_instruction_set(|isa| {
             let mut out = vec![f32::NAN; rows * outputs];
-            forward(isa, shape, activation, &input, &weights, &bias, scale.as_deref(), &mut out);
+            forward(isa, shape, activation, &input, Weights::Plain(&weights), Some(&bias), scale.as_deref(), &mut out);
+            let packed = PackedWeights::new(isa, inputs, outputs, &weights);
+            let mut out_packed = vec![f32::NAN; rows * outputs];
+            let packed = Weights::Packed(&packed);
+            forward(isa, shape, activation, &input, packed, Some(&bias), scale.as_deref(), &mut out_packed);
+            assert_same_bits(&[out_packed], std::slice::from_ref(&out), "packed weights");
+            let mut control = vec![f32::NAN; rows * outputs];
+            let plain = Weights::Plain(&weights);
+            forward(isa, shape, Activation::Identity, &input, plain, Some(&bias), None, &mut control);
             let mut d_input = vec![f32::NAN; input.len()];
             let (mut d_weights, mut d_bias) = (vec![f32::NAN; weights.len()], vec![f32::NAN; bias.len()]);
             let gradients = LinearGradients {
@@ -56,7 +72,7 @@ proptest! {
                 weights: &mut d_weights,
                 bias: &mut d_bias,
             };
-            backward(isa, shape, activation, &input, &weights, scale.as_deref(), &out, gradients);
+            backward(isa, shape, activation, &input, &weights, scale.as_deref(), &control, gradients);
             vec![out, d_input, d_weights, d_bias]
         });
         assert_close(&results[0], &expected.out, TOLERANCE, "output");

@@ -1,6 +1,7 @@
 //! Tests of the kernels on every instruction set of the machine.
 
 mod adadelta;
+mod adamw;
 mod burn_operations;
 mod convolutions;
 mod linear_layers;
@@ -8,3 +9,4 @@ mod losses;
 mod reference;
 mod support;
 mod threads;
+mod transformers;

@@ -1,6 +1,7 @@
 //! The definitions in float64, loop by loop.
 
 use flex_kernels::convolution::ConvShape;
+use flex_kernels::linear::Activation;
 
 /// Closer to zero, or to each other, than this, values may be on another side after rounding to float32.
 const MARGIN: f64 = 1e-4;
@@ -97,6 +98,32 @@ pub fn linear(inputs: usize, input: &[f64], weights: &[f64], bias: &[f64]) -> Ve
         }
     }
     out
+}
+
+/// The activation by its definition.
+pub fn activation(activation: Activation, x: f64) -> f64 {
+    match activation {
+        Activation::Identity => x,
+        Activation::Relu => x.max(0.0),
+        Activation::Gelu => x * normal(x),
+        Activation::GeluTanh => {
+            0.5 * x * (1.0 + ((2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x.powi(3))).tanh())
+        }
+        Activation::Silu => x / (1.0 + (-x).exp()),
+    }
+}
+
+/// The normal distribution, from its density and `x + x^3/3 + x^5/15 + ...`; beyond 6 it is 0 or 1, within 1e-9.
+fn normal(x: f64) -> f64 {
+    if x.abs() > 6.0 {
+        return if x > 0.0 { 1.0 } else { 0.0 };
+    }
+    let (mut term, mut sum) = (x, x);
+    for index in 1..200 {
+        term *= x * x / f64::from(2 * index + 1);
+        sum += term;
+    }
+    0.5 + (-x * x / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt() * sum
 }
 
 pub fn relu(sums: Vec<f64>) -> Decided {

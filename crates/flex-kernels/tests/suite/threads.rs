@@ -39,7 +39,8 @@ fn everything() -> Vec<Vec<f32>> {
     let to = Pooled { out: &mut pooled, winners: Some(&mut winners) };
     forward_pooled(isa, &SHAPE, 2, &images, &weights, &bias, Some(&scale), to);
     let mut out = vec![0.0; COUNT * LAYER.outputs];
-    linear::forward(isa, LAYER, Activation::Relu, &pooled, &layer_weights, &layer_bias, None, &mut out);
+    let plain = linear::Weights::Plain(&layer_weights);
+    linear::forward(isa, LAYER, Activation::Relu, &pooled, plain, Some(&layer_bias), None, &mut out);
 
     let mut d_pooled = vec![0.0; pooled.len()];
     let (mut d_layer_weights, mut d_layer_bias) = (vec![0.0; layer_weights.len()], vec![0.0; layer_bias.len()]);

@@ -2,10 +2,9 @@
 
 use burn::module::Module;
 use burn::nn::{Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
-use burn::tensor::activation::{gelu, gelu_approximate, relu, sigmoid, silu, tanh};
-use burn::tensor::module::attention;
-use burn::tensor::ops::AttentionModuleOptions;
+use burn::tensor::activation::{sigmoid, tanh};
 use burn::tensor::{DType, Device, Int, Tensor};
+use flex_kernels::layers::{self, Activation, Dropout};
 
 use super::{BertConfig, HiddenAct};
 use crate::weights::names::behind;
@@ -31,6 +30,8 @@ pub(super) struct BertEmbeddings {
     pub(super) position_embeddings: Embedding,
     pub(super) token_type_embeddings: Embedding,
     pub(super) layer_norm: LayerNorm,
+    #[module(skip)]
+    pub(super) epsilon: f64,
 }
 
 #[derive(Module, Debug)]
@@ -71,6 +72,8 @@ pub(super) struct BertIntermediate {
 pub(super) struct BertOutput {
     pub(super) dense: Linear,
     pub(super) layer_norm: LayerNorm,
+    #[module(skip)]
+    pub(super) epsilon: f64,
 }
 
 /// The `state_dict` name of a parameter of [`BertForQuestionAnswering`], from its path in the Burn module.
@@ -187,7 +190,7 @@ impl BertForQuestionAnswering {
         token_type_ids: Tensor<2, Int>,
     ) -> (Tensor<2>, Tensor<2>) {
         let hidden = self.bert.forward(input_ids, attention_mask, token_type_ids);
-        let logits = project(&self.qa_outputs, hidden);
+        let logits = project(&self.qa_outputs, Activation::Identity, hidden);
         let start = logits.clone().narrow(2, 0, 1).squeeze_dim(2);
         let end = logits.narrow(2, 1, 1).squeeze_dim(2);
         (start, end)
@@ -205,6 +208,7 @@ impl BertModel {
                 position_embeddings: embedding(config.max_position_embeddings, hidden),
                 token_type_embeddings: embedding(config.type_vocab_size, hidden),
                 layer_norm: layer_norm(config, device),
+                epsilon: config.layer_norm_eps,
             },
             encoder: BertEncoder {
                 layer: (0..config.num_hidden_layers).map(|_| BertLayer::new(config, device)).collect(),
@@ -265,11 +269,12 @@ fn attention_bias(attention_mask: Tensor<2, Int>, dtype: DType) -> Tensor<4> {
 
 /// A linear layer on every token. Burn folds the batch into the rows by itself, but at some sizes only, and a recorded graph
 /// must not depend on them.
-fn project(linear: &Linear, x: Tensor<3>) -> Tensor<3> {
-    let [batch, sequence, width] = x.dims();
-    let rows: Tensor<2> = linear.forward(x.reshape([batch * sequence, width]));
-    let [_, outputs] = rows.dims();
-    rows.reshape([batch, sequence, outputs])
+fn project<const D: usize>(linear: &Linear, activation: Activation, x: Tensor<D>) -> Tensor<D> {
+    let mut sizes = x.dims();
+    let rows: usize = sizes.iter().rev().skip(1).product();
+    let rows: Tensor<2> = layers::linear(linear, activation, x.reshape([rows, sizes[D - 1]]));
+    [_, sizes[D - 1]] = rows.dims();
+    rows.reshape(sizes)
 }
 
 fn layer_norm(config: &BertConfig, device: &Device) -> LayerNorm {
@@ -283,7 +288,7 @@ impl BertEmbeddings {
         let words = self.word_embeddings.forward(input_ids);
         let types = self.token_type_embeddings.forward(token_type_ids);
         // The order of `transformers`' additions, so that roundings agree.
-        self.layer_norm.forward(words + types + positions.unsqueeze())
+        layers::layer_norm(&self.layer_norm, self.epsilon, words + types + positions.unsqueeze())
     }
 }
 
@@ -291,7 +296,11 @@ impl BertLayer {
     fn new(config: &BertConfig, device: &Device) -> Self {
         let hidden = config.hidden_size;
         let linear = |inputs, outputs| LinearConfig::new(inputs, outputs).init(device);
-        let output = |inputs| BertOutput { dense: linear(inputs, hidden), layer_norm: layer_norm(config, device) };
+        let output = |inputs| BertOutput {
+            dense: linear(inputs, hidden),
+            layer_norm: layer_norm(config, device),
+            epsilon: config.layer_norm_eps,
+        };
         Self {
             attention: BertAttention {
                 self_attention: BertSelfAttention {
@@ -312,48 +321,46 @@ impl BertLayer {
 
     fn forward(&self, hidden: Tensor<3>, bias: &Tensor<4>) -> Tensor<3> {
         let context = self.attention.self_attention.forward(&hidden, bias);
-        let attended = self.attention.output.forward(context, hidden);
+        let attended = self.attention.output.forward(context, hidden, None);
         let expanded = self.intermediate.forward(attended.clone());
-        self.output.forward(expanded, attended)
+        self.output.forward(expanded, attended, None)
     }
 }
 
 impl BertSelfAttention {
     fn forward(&self, hidden: &Tensor<3>, bias: &Tensor<4>) -> Tensor<3> {
-        let [batch, sequence, width] = hidden.dims();
-        let split = |projection: &Linear| {
-            project(projection, hidden.clone())
-                .reshape([batch, sequence, self.heads, width / self.heads])
-                .swap_dims(1, 2)
-        };
-        let context = attention(
-            split(&self.query),
-            split(&self.key),
-            split(&self.value),
-            None,
-            Some(bias.clone()),
-            AttentionModuleOptions::default(),
-        );
-        context.swap_dims(1, 2).reshape([batch, sequence, width])
+        let projected = [&self.query, &self.key, &self.value]
+            .map(|projection| project(projection, Activation::Identity, hidden.clone()));
+        layers::attention(projected, self.heads, Some(bias.clone()))
     }
 }
 
 impl BertIntermediate {
-    fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
-        let x = project(&self.dense, hidden);
+    pub(super) fn forward<const D: usize>(&self, hidden: Tensor<D>) -> Tensor<D> {
+        let activation = match self.activation {
+            HiddenAct::Gelu => Activation::Gelu,
+            HiddenAct::GeluTanh => Activation::GeluTanh,
+            HiddenAct::Relu => Activation::Relu,
+            HiddenAct::Silu => Activation::Silu,
+            HiddenAct::QuickGelu | HiddenAct::Tanh => Activation::Identity,
+        };
+        let x = project(&self.dense, activation, hidden);
         match self.activation {
-            HiddenAct::Gelu => gelu(x),
-            HiddenAct::GeluTanh => gelu_approximate(x),
             HiddenAct::QuickGelu => x.clone() * sigmoid(x * 1.702),
-            HiddenAct::Relu => relu(x),
-            HiddenAct::Silu => silu(x),
             HiddenAct::Tanh => tanh(x),
+            _ => x,
         }
     }
 }
 
 impl BertOutput {
-    fn forward(&self, x: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
-        self.layer_norm.forward(project(&self.dense, x) + residual)
+    pub(super) fn forward<const D: usize>(
+        &self,
+        x: Tensor<D>,
+        residual: Tensor<D>,
+        dropout: Option<Dropout>,
+    ) -> Tensor<D> {
+        let x = project(&self.dense, Activation::Identity, x);
+        layers::residual_norm(&self.layer_norm, self.epsilon, x, residual, dropout)
     }
 }

@@ -1,12 +1,11 @@
 //! The way of training through the network: the tokens of several sequences lie one after another, and no padding is
 //! computed. On the CPU it runs on the fused kernels.
 
-use burn::tensor::activation::{sigmoid, tanh};
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use flex_kernels::layers::{self, Activation, Dropout, cross_entropy, packed_attention, residual_norm};
+use flex_kernels::layers::{self, Activation, Dropout, cross_entropy, packed_attention};
 
-use super::model::{BertEmbeddings, BertForQuestionAnswering, BertIntermediate, BertLayer, BertOutput};
-use super::{BertConfig, HiddenAct, InputError, Sequence, TokenBatch};
+use super::model::{BertEmbeddings, BertForQuestionAnswering, BertLayer};
+use super::{BertConfig, InputError, Sequence, TokenBatch};
 use crate::weights::{Checkpoint, Initialization, WeightsError, contiguous, load, randomize};
 
 /// Sequences one after another, checked against a configuration.
@@ -80,20 +79,13 @@ impl BertForQuestionAnswering {
     }
 
     /// Start and end logits of each token, `[tokens, 2]`.
-    pub fn packed_logits(
-        &self,
-        config: &BertConfig,
-        tokens: &PackedTokens,
-        dropout: DropoutPlaces,
-        device: &Device,
-    ) -> Tensor<2> {
-        let (epsilon, lengths) = (config.layer_norm_eps, tokens.lengths());
+    pub fn packed_logits(&self, tokens: &PackedTokens, dropout: DropoutPlaces, device: &Device) -> Tensor<2> {
         let at = |place: usize| dropout.map(|dropout| dropout(place));
-        let embedded = self.bert.embeddings.packed(tokens.to_tensors(device), epsilon, at(0));
+        let embedded = self.bert.embeddings.packed(tokens.to_tensors(device), at(0));
         let layers = self.bert.encoder.layer.iter().enumerate();
         let hidden = layers.fold(embedded, |hidden, (index, layer)| {
             let places = [1, 2, 3].map(|place| at(3 * index + place));
-            layer.packed(hidden, lengths, epsilon, places)
+            layer.packed(hidden, tokens.lengths(), places)
         });
         layers::linear(&self.qa_outputs, Activation::Identity, hidden)
     }
@@ -105,13 +97,12 @@ impl BertForQuestionAnswering {
     /// When there is not one answer for each sequence, or one lies outside.
     pub fn packed_loss(
         &self,
-        config: &BertConfig,
         tokens: &PackedTokens,
         answers: &[(usize, usize)],
         dropout: DropoutPlaces,
         device: &Device,
     ) -> Tensor<1> {
-        let logits = self.packed_logits(config, tokens, dropout, device);
+        let logits = self.packed_logits(tokens, dropout, device);
         assert_eq!(answers.len(), tokens.lengths().len(), "an answer for each sequence");
         let (mut first, mut losses) = (0, Vec::with_capacity(answers.len()));
         for (&length, &(start, end)) in tokens.lengths().iter().zip(answers) {
@@ -126,14 +117,9 @@ impl BertForQuestionAnswering {
 }
 
 impl BertEmbeddings {
-    fn packed(
-        &self,
-        [ids, type_ids, position_ids]: [Tensor<1, Int>; 3],
-        epsilon: f64,
-        dropout: Option<Dropout>,
-    ) -> Tensor<2> {
+    fn packed(&self, [ids, type_ids, position_ids]: [Tensor<1, Int>; 3], dropout: Option<Dropout>) -> Tensor<2> {
         let tables = [&self.word_embeddings, &self.token_type_embeddings, &self.position_embeddings];
-        layers::embeddings(tables, [ids, type_ids, position_ids], &self.layer_norm, epsilon, dropout)
+        layers::embeddings(tables, [ids, type_ids, position_ids], &self.layer_norm, self.epsilon, dropout)
     }
 }
 
@@ -142,40 +128,14 @@ impl BertLayer {
         &self,
         hidden: Tensor<2>,
         lengths: &[usize],
-        epsilon: f64,
         [probabilities, attended, output]: [Option<Dropout>; 3],
     ) -> Tensor<2> {
         let attention = &self.attention.self_attention;
         let heads = [&attention.query, &attention.key, &attention.value]
             .map(|projection| layers::linear(projection, Activation::Identity, hidden.clone()));
         let context = packed_attention(heads, lengths, attention.heads, probabilities);
-        let attended = self.attention.output.packed(context, hidden, epsilon, attended);
-        let expanded = self.intermediate.packed(attended.clone());
-        self.output.packed(expanded, attended, epsilon, output)
-    }
-}
-
-impl BertIntermediate {
-    fn packed(&self, hidden: Tensor<2>) -> Tensor<2> {
-        let plain = |hidden| layers::linear(&self.dense, Activation::Identity, hidden);
-        let activation = match self.activation {
-            HiddenAct::Gelu => Activation::Gelu,
-            HiddenAct::GeluTanh => Activation::GeluTanh,
-            HiddenAct::Relu => Activation::Relu,
-            HiddenAct::Silu => Activation::Silu,
-            HiddenAct::QuickGelu => {
-                let x = plain(hidden);
-                return x.clone() * sigmoid(x * 1.702);
-            }
-            HiddenAct::Tanh => return tanh(plain(hidden)),
-        };
-        layers::linear(&self.dense, activation, hidden)
-    }
-}
-
-impl BertOutput {
-    fn packed(&self, x: Tensor<2>, residual: Tensor<2>, epsilon: f64, dropout: Option<Dropout>) -> Tensor<2> {
-        let projected = layers::linear(&self.dense, Activation::Identity, x);
-        residual_norm(&self.layer_norm, epsilon, projected, residual, dropout)
+        let attended = self.attention.output.forward(context, hidden, attended);
+        let expanded = self.intermediate.forward(attended.clone());
+        self.output.forward(expanded, attended, output)
     }
 }

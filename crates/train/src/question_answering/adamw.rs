@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::{GradientsParams, LearningRate};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorReadError};
+use flex_kernels::adamw::Rule;
+use flex_kernels::operations;
 use serde::{Deserialize, Serialize};
 
 use crate::stored::{Stored, sizes};
@@ -87,65 +89,62 @@ impl ModuleAdamW {
         }
     }
 
-    /// Moves every parameter that has a gradient, in step `number` of the whole run from one.
-    pub fn step<M: Module>(
-        &mut self,
-        learning_rate: LearningRate,
-        number: usize,
-        module: M,
-        gradients: GradientsParams,
-    ) -> M {
-        module.map(&mut Step { optimizer: self, learning_rate, number, gradients, path: Vec::new() })
+    /// Moves every parameter that has a gradient.
+    pub fn step<M: Module>(&mut self, now: Now, module: M, gradients: GradientsParams) -> M {
+        module.map(&mut Step { optimizer: self, now, gradients, path: Vec::new() })
     }
 }
 
-/// Shortens the gradients of `module` to the norm `longest` over all of them, if they are longer:
-/// PyTorch's `clip_grad_norm_`. Nothing is done for a bound of 0.
-pub fn clip<M: Module>(module: &M, gradients: &mut GradientsParams, longest: f64) {
+/// What differs from step to step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Now {
+    /// The step of the whole run, from one.
+    pub number: usize,
+    /// Its learning rate.
+    pub learning_rate: LearningRate,
+    /// What its gradients are multiplied by ([`clip`]).
+    pub clip: f64,
+}
+
+/// What the gradients of `module` are to be multiplied by, so that their norm over all parameters is at most `longest`:
+/// PyTorch's `clip_grad_norm_`. It is 1 for a bound of 0.
+///
+/// # Errors
+/// When the device fails.
+pub fn clip<M: Module>(module: &M, gradients: &GradientsParams, longest: f64) -> Result<f64, TensorReadError> {
     if longest == 0.0 {
-        return;
+        return Ok(1.0);
     }
-    let mut norm = Norm { gradients, squares: Vec::new() };
+    let mut norm = Norm { gradients, squares: 0.0, failure: None };
     module.visit(&mut norm);
-    let squares = norm.squares;
-    if squares.is_empty() {
-        return;
-    }
-    // As PyTorch does: never more than 1, and a little less than the bound. It stays on the device.
-    let norm = Tensor::cat(squares, 0).sum().sqrt();
-    let factor = (norm + 1e-6).recip().mul_scalar(longest).clamp_max(1.0);
-    module.visit(&mut Shorten { gradients, factor });
+    let Norm { squares, failure, .. } = norm;
+    // As PyTorch does: a little less than the bound.
+    failure.map_or_else(|| Ok((longest / (squares.sqrt() + 1e-6)).min(1.0)), Err)
 }
 
 struct Norm<'a> {
     gradients: &'a GradientsParams,
-    squares: Vec<Tensor<1>>,
+    squares: f64,
+    failure: Option<TensorReadError>,
 }
 
 impl ModuleVisitor for Norm<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.squares.extend(self.gradients.get::<D>(param.id).map(|gradient| gradient.square().sum()));
-    }
-}
-
-struct Shorten<'a> {
-    gradients: &'a mut GradientsParams,
-    factor: Tensor<1>,
-}
-
-impl ModuleVisitor for Shorten<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(gradient) = self.gradients.remove::<D>(param.id) {
-            let shortened = gradient * self.factor.clone().reshape([1; D]);
-            self.gradients.register(param.id, shortened);
+        let Some(gradient) = self.gradients.get::<D>(param.id) else { return };
+        if operations::fits(&gradient) {
+            self.squares += operations::sum_of_squares(gradient);
+            return;
+        }
+        match gradient.square().sum().try_into_scalar::<f32>() {
+            Ok(squares) => self.squares += f64::from(squares),
+            Err(error) => self.failure = Some(error),
         }
     }
 }
 
 struct Step<'a> {
     optimizer: &'a mut ModuleAdamW,
-    learning_rate: LearningRate,
-    number: usize,
+    now: Now,
     gradients: GradientsParams,
     path: Vec<String>,
 }
@@ -157,13 +156,20 @@ impl Step<'_> {
             let zeros = flat.zeros_like();
             Moments { first: zeros.clone(), second: zeros }
         });
-        let number = i32::try_from(self.number).unwrap_or(i32::MAX);
-        let (rest1, rest2) = (1.0 - beta1.powi(number), 1.0 - beta2.powi(number));
-        let first = first * beta1 + gradient.clone() * (1.0 - beta1);
-        let second = second * beta2 + gradient.square() * (1.0 - beta2);
-        let decay = if decays(&path) { 1.0 - self.learning_rate * weight_decay } else { 1.0 };
-        let update = first.clone() / (second.clone().sqrt() / rest2.sqrt() + epsilon);
-        let flat = flat * decay - update * (self.learning_rate / rest1);
+        let Now { number, learning_rate, clip } = self.now;
+        let decay = if decays(&path) { weight_decay } else { 0.0 };
+        let rule = Rule::new(learning_rate, [beta1, beta2], epsilon, decay, number as u32, clip);
+        let fits = [&flat, &gradient, &first, &second].into_iter().all(operations::fits);
+        let (flat, first, second) = match fits {
+            true => operations::adamw(rule, flat, gradient, first, second),
+            false => {
+                let gradient = gradient * rule.clip;
+                let first = first * rule.keep + gradient.clone() * rule.take;
+                let second = second * rule.keep_square + gradient.square() * rule.take_square;
+                let update = first.clone() / (second.clone().sqrt() / rule.correction + rule.epsilon);
+                (flat * rule.decay - update * rule.rate, first, second)
+            }
+        };
         self.optimizer.moments.insert(path, Moments { first, second });
         flat
     }

@@ -104,7 +104,7 @@ impl Examinee<'_> {
             interrupt::check()?;
             let sequences: Vec<_> = chunk.iter().map(|window| window.sequence()).collect();
             let tokens = PackedTokens::new(&sequences, self.config)?;
-            let values = self.network.packed_logits(self.config, &tokens, None, self.device);
+            let values = self.network.packed_logits(&tokens, None, self.device);
             let values: Vec<f32> = values.try_into_vec_as()?;
             let mut rows = values.chunks_exact(2).map(|row| (row[0], row[1]));
             logits.extend(tokens.lengths().iter().map(|&length| rows.by_ref().take(length).unzip()));

@@ -8,7 +8,7 @@ use models::bert::{BertConfig, BertForQuestionAnswering, PackedTokens};
 use models::weights::Checkpoint;
 
 use crate::TrainError;
-use crate::question_answering::adamw::{ModuleAdamW, clip};
+use crate::question_answering::adamw::{ModuleAdamW, Now, clip};
 use crate::question_answering::config::Config;
 use crate::question_answering::data::{Data, batches};
 use crate::question_answering::evaluation::{Evaluation, Examinee};
@@ -137,11 +137,14 @@ impl Training for QuestionTraining<'_> {
         let dropout = dropout(self.config, epoch, step);
         let places: Option<&dyn Fn(usize) -> Dropout> = if self.config.dropout > 0.0 { Some(&dropout) } else { None };
 
-        let loss = network.packed_loss(&self.encoder.config, &tokens, &answers, places, &self.device);
-        let mut gradients = GradientsParams::from_grads(loss.backward(), &network);
-        clip(&network, &mut gradients, self.config.clip);
-        let number = epoch * self.steps() + step + 1;
-        let network = optimizer.step(self.learning_rate(epoch, step), number, network, gradients);
+        let loss = network.packed_loss(&tokens, &answers, places, &self.device);
+        let gradients = GradientsParams::from_grads(loss.backward(), &network);
+        let now = Now {
+            number: epoch * self.steps() + step + 1,
+            learning_rate: self.learning_rate(epoch, step),
+            clip: clip(&network, &gradients, self.config.clip)?,
+        };
+        let network = optimizer.step(now, network, gradients);
         Ok((Model { network, optimizer }, loss))
     }
 
