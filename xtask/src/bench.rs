@@ -24,6 +24,8 @@ Examples:
   cargo xtask bench export                     our files beside PyTorch's own under ONNX Runtime (needs Python)
   cargo xtask bench pytorch                    the article's table: PyTorch and Burn against ONNX, from Rust and Python
   cargo xtask bench pytorch --bert large -- --threads 1 --seconds 30
+  cargo xtask bench native                     Burn's native inference beside ONNX Runtime, several sizes and threads
+  cargo xtask bench native -- --cases minilm-128,alexnet --threads 1
   cargo xtask bench roundtrip                  AlexNet to ONNX and back into Burn: the same code, answers, and time
   cargo xtask bench harness                    what the harness of `eval` costs beside a bare loop and Python
   cargo xtask bench size                       the export of networks of 1.3 and 3 GB: seconds and memory
@@ -62,6 +64,8 @@ enum Benchmark {
     Export,
     /// The article's table: each network in its native framework and under ONNX Runtime, one item at a time.
     Pytorch,
+    /// Burn's native inference beside ONNX Runtime.
+    Native,
     /// AlexNet to ONNX and back into Burn, as code that burn-onnx generates.
     Roundtrip,
     /// One image through the harness of `eval`, through a bare loop, and through Python's onnxruntime.
@@ -101,6 +105,12 @@ pub fn bench(arguments: &BenchArgs) -> Result<ExitCode> {
             let mut options = vec![format!("--folder={}", folder.display())];
             options.extend(arguments.options.iter().cloned());
             run("native", Some(python), &options)
+        }
+        Benchmark::Native => {
+            need("onnxruntime")?;
+            let mut options = vec![format!("--folder={}", native::prepare_random()?.display())];
+            options.extend(arguments.options.iter().cloned());
+            run("inference", None, &options)
         }
         Benchmark::Roundtrip => run("roundtrip", None, &arguments.options),
         Benchmark::Harness => {

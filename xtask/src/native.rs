@@ -1,4 +1,4 @@
-//! The networks of `bench pytorch`: made in PyTorch, exported by this workspace.
+//! The networks of `bench pytorch`, made in PyTorch, and those of `bench native`, with random weights.
 
 use std::path::{Path, PathBuf};
 
@@ -25,6 +25,7 @@ impl BertShape {
             Self::Large => (24, 1024, 16),
         };
         json!({
+            "model_type": "bert",
             "vocab_size": 30_522,
             "hidden_size": width,
             "num_hidden_layers": layers,
@@ -32,6 +33,40 @@ impl BertShape {
             "intermediate_size": 4 * width,
         })
     }
+}
+
+/// Exports the networks of `bench native` with random weights. Gives the folder with all of it.
+pub fn prepare_random() -> Result<PathBuf> {
+    let folder = workspace::root().join("target/inference");
+    let minilm = json!({
+        "model_type": "bert",
+        "vocab_size": 30_522,
+        "hidden_size": 384,
+        "num_hidden_layers": 6,
+        "num_attention_heads": 12,
+        "intermediate_size": 1536,
+    });
+    let programs = Programs::for_program(Program::Export)?;
+    let bert_base = BertShape::Base.config();
+    for (name, network, config) in [
+        ("alexnet", "alexnet", None),
+        ("efficientnet-lite0", "efficientnet-lite0", None),
+        ("minilm", "bert-qa", Some(minilm)),
+        ("bert-base", "bert-qa", Some(bert_base)),
+    ] {
+        let folder = folder.join(name);
+        let mut export = programs.command(Program::Export)?;
+        export.args([network, "--random-init", "1", "--out"]).arg(folder.join("model.onnx"));
+        if let Some(config) = config {
+            let file = folder.join("config.json");
+            artifact::write_atomic(&file, config.to_string())?;
+            export.arg("--config").arg(file);
+        }
+        if !succeeds(&mut export)? {
+            bail!("`export {network}` failed; the message above says why");
+        }
+    }
+    Ok(folder)
 }
 
 /// The networks, in the order of the article.

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::norm::total;
+use crate::math::{Term, total};
 use crate::simd::{Isa, Kernel, LANES, Vector};
 
 /// The rule of one step, as `torch.optim.AdamW` defines it.
@@ -84,7 +84,7 @@ impl Kernel for Squares<'_> {
     #[inline(always)]
     unsafe fn run<V: Vector>(self) -> f32 {
         // SAFETY: the instructions are those of the caller.
-        unsafe { total(self.0, self.0, |sum: V, a, b| sum.mul_add(a, b)) }
+        unsafe { total::<V>(self.0, self.0, Term::Product) }
     }
 }
 

@@ -8,8 +8,7 @@ use crate::buffer::Buffer;
 use crate::dropout::Dropout;
 use crate::gemm::{Matrix, Packed, Start, multiply, rows};
 use crate::linear::Activation;
-use crate::math::{each, exp};
-use crate::norm::total;
+use crate::math::{Exponential, Term, each, total};
 use crate::simd::{Isa, Kernel, LANES, Vector};
 
 /// The sizes of an attention.
@@ -313,12 +312,13 @@ impl Kernel for Softmax<'_> {
             // SAFETY: the instructions are those of the caller.
             unsafe {
                 let largest = largest::<V>(scores) * scale;
-                let (factor, offset) = (V::splat(scale), V::splat(-largest));
-                each(scores, |score: V| exp(offset.mul_add(score, factor)));
-                let sum = total(scores, scores, |sum: V, value, _| sum.add(value));
+                each::<V>(scores, &Exponential { scale, offset: -largest });
+                let sum = total::<V>(scores, scores, Term::First);
                 *logarithm = largest + sum.ln();
-                let factor = V::splat(1.0 / sum);
-                each(scores, |value: V| value.mul(factor));
+                let factor = 1.0 / sum;
+                for score in scores.iter_mut() {
+                    *score *= factor;
+                }
             }
         }
     }
@@ -359,10 +359,7 @@ impl Kernel for Probabilities<'_> {
         let length = scores.len() / logarithms.len();
         for (scores, logarithm) in scores.chunks_exact_mut(length).zip(logarithms) {
             // SAFETY: the instructions are those of the caller.
-            unsafe {
-                let (factor, offset) = (V::splat(scale), V::splat(-logarithm));
-                each(scores, |score: V| exp(offset.mul_add(score, factor)));
-            }
+            unsafe { each::<V>(scores, &Exponential { scale, offset: -logarithm }) };
         }
     }
 }
@@ -392,7 +389,7 @@ impl Kernel for ScoreGradients<'_> {
             };
             let (out, gradient) = (&out.values[of(out)], &gradient.values[of(gradient)]);
             // SAFETY: the instructions are those of the caller.
-            let mean = unsafe { total(out, gradient, |sum: V, a, b| sum.mul_add(a, b)) };
+            let mean = unsafe { total::<V>(out, gradient, Term::Product) };
             for (slope, probability) in slopes.iter_mut().zip(probabilities) {
                 *slope = (*slope - mean) * probability * scale;
             }

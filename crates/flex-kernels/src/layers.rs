@@ -34,7 +34,15 @@ pub fn conv_relu_pool(conv: &Conv2d, images: Tensor<4>, pool: usize, scale: Opti
 
 /// `activation(layer(input))`, over the last axis.
 pub fn linear<const D: usize>(layer: &Linear, activation: Activation, input: Tensor<D>) -> Tensor<D> {
-    operations::linear(layer, activation, &input, None).unwrap_or_else(|| activated(activation, layer.forward(input)))
+    operations::linear(layer, activation, &input, None).unwrap_or_else(|| {
+        // Burn folds all axes but the last into rows by itself, but at some sizes only, and a recorded graph must not depend
+        // on them.
+        let mut sizes = input.dims();
+        let (width, before) = sizes.split_last_mut().expect("a linear layer has an axis");
+        let rows: Tensor<2> = layer.forward(input.reshape([before.iter().product(), *width]));
+        [_, *width] = rows.dims();
+        activated(activation, rows.reshape(sizes))
+    })
 }
 
 /// `relu(layer(input)) * scale`. `scale`, like the output, is for dropout; it gets no gradient on the kernels.

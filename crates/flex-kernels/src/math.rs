@@ -15,7 +15,13 @@ const MOST: f32 = 88.0;
 unsafe fn horner<V: Vector>(x: V, coefficients: &[f32]) -> V {
     let (first, rest) = coefficients.split_first().expect("a polynomial has a coefficient");
     // SAFETY: the caller has the instructions of `V`.
-    unsafe { rest.iter().fold(V::splat(*first), |sum, &coefficient| V::splat(coefficient).mul_add(sum, x)) }
+    unsafe {
+        let mut sum = V::splat(*first);
+        for &coefficient in rest {
+            sum = V::splat(coefficient).mul_add(sum, x);
+        }
+        sum
+    }
 }
 
 /// `exp(x)`, within 2 units in the last place; zero below -87.3, bounded above.
@@ -147,15 +153,15 @@ impl Kernel for Activate<'_> {
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
         // SAFETY: the instructions are those of the caller.
-        unsafe {
-            match self.activation {
-                Activation::Identity => {}
-                Activation::Relu => each(self.values, |x: V| Activation::Relu.apply(x)),
-                Activation::Gelu => each(self.values, |x: V| Activation::Gelu.apply(x)),
-                Activation::GeluTanh => each(self.values, |x: V| Activation::GeluTanh.apply(x)),
-                Activation::Silu => each(self.values, |x: V| Activation::Silu.apply(x)),
-            }
-        }
+        unsafe { each::<V>(self.values, &self.activation) }
+    }
+}
+
+impl Map for Activation {
+    #[inline(always)]
+    unsafe fn map<V: Vector>(&self, x: V) -> V {
+        // SAFETY: the caller has the instructions of `V`.
+        unsafe { self.apply(x) }
     }
 }
 
@@ -172,42 +178,47 @@ impl Kernel for Chain<'_> {
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
         let Self { activation, control, gradient } = self;
-        // SAFETY: the instructions are those of the caller.
+        assert_eq!(control.len(), gradient.len());
+        let mut gradients = gradient.chunks_exact_mut(LANES);
+        let mut controls = control.chunks_exact(LANES);
+        // SAFETY: the instructions are those of the caller; slices and arrays have 16 values.
         unsafe {
-            match activation {
-                Activation::Identity => {}
-                Activation::Relu => both(gradient, control, |g: V, x| Activation::Relu.chain(x, g)),
-                Activation::Gelu => both(gradient, control, |g: V, x| Activation::Gelu.chain(x, g)),
-                Activation::GeluTanh => both(gradient, control, |g: V, x| Activation::GeluTanh.chain(x, g)),
-                Activation::Silu => both(gradient, control, |g: V, x| Activation::Silu.chain(x, g)),
+            for (gradient, control) in (&mut gradients).zip(&mut controls) {
+                let value = activation.chain(V::load(control.as_ptr()), V::load(gradient.as_ptr()));
+                value.store(gradient.as_mut_ptr());
             }
+            let (rest, control) = (gradients.into_remainder(), controls.remainder());
+            let (mut lanes, mut control_lanes) = ([0.0; LANES], [0.0; LANES]);
+            lanes[..rest.len()].copy_from_slice(rest);
+            control_lanes[..rest.len()].copy_from_slice(control);
+            let value = activation.chain(V::load(control_lanes.as_ptr()), V::load(lanes.as_ptr()));
+            value.store(lanes.as_mut_ptr());
+            rest.copy_from_slice(&lanes[..rest.len()]);
         }
     }
 }
 
-/// Replaces every value by a function of it and the value of `others` at its place, sixteen at a time.
+/// A function of each value.
 ///
-/// # Panics
-/// When the lengths differ.
-///
-/// # Safety
-/// The machine has the instructions of `V`.
-#[inline(always)]
-pub(crate) unsafe fn both<V: Vector>(values: &mut [f32], others: &[f32], function: impl Fn(V, V) -> V) {
-    assert_eq!(values.len(), others.len());
-    let mut vectors = values.chunks_exact_mut(LANES);
-    let mut other_vectors = others.chunks_exact(LANES);
-    for (values, others) in (&mut vectors).zip(&mut other_vectors) {
-        // SAFETY: the caller's promise, and slices of 16 values.
-        unsafe { function(V::load(values.as_ptr()), V::load(others.as_ptr())).store(values.as_mut_ptr()) };
+/// It is a trait, since a closure is not compiled for the instruction set of its caller.
+pub(crate) trait Map {
+    /// # Safety
+    /// The machine has the instructions of `V`.
+    unsafe fn map<V: Vector>(&self, x: V) -> V;
+}
+
+/// `exp(scale x + offset)`
+pub(crate) struct Exponential {
+    pub(crate) scale: f32,
+    pub(crate) offset: f32,
+}
+
+impl Map for Exponential {
+    #[inline(always)]
+    unsafe fn map<V: Vector>(&self, x: V) -> V {
+        // SAFETY: the caller has the instructions of `V`.
+        unsafe { exp(V::splat(self.offset).mul_add(x, V::splat(self.scale))) }
     }
-    let (rest, others) = (vectors.into_remainder(), other_vectors.remainder());
-    let (mut lanes, mut other_lanes) = ([0.0; LANES], [0.0; LANES]);
-    lanes[..rest.len()].copy_from_slice(rest);
-    other_lanes[..rest.len()].copy_from_slice(others);
-    // SAFETY: the caller's promise, and arrays of 16 values.
-    unsafe { function(V::load(lanes.as_ptr()), V::load(other_lanes.as_ptr())).store(lanes.as_mut_ptr()) };
-    rest.copy_from_slice(&lanes[..rest.len()]);
 }
 
 /// Replaces every value, sixteen at a time.
@@ -215,18 +226,79 @@ pub(crate) unsafe fn both<V: Vector>(values: &mut [f32], others: &[f32], functio
 /// # Safety
 /// The machine has the instructions of `V`.
 #[inline(always)]
-pub(crate) unsafe fn each<V: Vector>(values: &mut [f32], function: impl Fn(V) -> V) {
+pub(crate) unsafe fn each<V: Vector>(values: &mut [f32], function: &impl Map) {
     let mut vectors = values.chunks_exact_mut(LANES);
-    for values in &mut vectors {
-        // SAFETY: the caller's promise, and a slice of 16 values.
-        unsafe { function(V::load(values.as_ptr())).store(values.as_mut_ptr()) };
+    // SAFETY: the caller's promise; slices and arrays have 16 values.
+    unsafe {
+        for values in &mut vectors {
+            function.map(V::load(values.as_ptr())).store(values.as_mut_ptr());
+        }
+        let rest = vectors.into_remainder();
+        if rest.is_empty() {
+            return;
+        }
+        let mut lanes = [0.0; LANES];
+        lanes[..rest.len()].copy_from_slice(rest);
+        function.map(V::load(lanes.as_ptr())).store(lanes.as_mut_ptr());
+        rest.copy_from_slice(&lanes[..rest.len()]);
     }
-    let rest = vectors.into_remainder();
-    let mut lanes = [0.0; LANES];
-    lanes[..rest.len()].copy_from_slice(rest);
-    // SAFETY: the caller's promise, and an array of 16 values.
-    unsafe { function(V::load(lanes.as_ptr())).store(lanes.as_mut_ptr()) };
-    rest.copy_from_slice(&lanes[..rest.len()]);
+}
+
+/// What is added up of two slices.
+#[derive(Clone, Copy)]
+pub(crate) enum Term {
+    /// The values of the first.
+    First,
+    /// Their products.
+    Product,
+    /// The squares of the differences of the first from a value.
+    SquareFrom(f32),
+}
+
+/// The sum over two slices of one length, sixteen lanes at a time, which are then added in their order.
+///
+/// # Safety
+/// The machine has the instructions of `V`.
+#[inline(always)]
+pub(crate) unsafe fn total<V: Vector>(a: &[f32], b: &[f32], term: Term) -> f32 {
+    assert_eq!(a.len(), b.len());
+    let filler = match term {
+        Term::SquareFrom(centre) => centre,
+        _ => 0.0,
+    };
+    let (mut vectors, mut others) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    // SAFETY: the caller's promise; slices and arrays have 16 values.
+    unsafe {
+        let mut sum = V::splat(0.0);
+        for (a, b) in (&mut vectors).zip(&mut others) {
+            sum = add_term(sum, V::load(a.as_ptr()), V::load(b.as_ptr()), term);
+        }
+        let (rest, other_rest) = (vectors.remainder(), others.remainder());
+        if !rest.is_empty() {
+            let (mut a, mut b) = ([filler; LANES], [0.0; LANES]);
+            a[..rest.len()].copy_from_slice(rest);
+            b[..rest.len()].copy_from_slice(other_rest);
+            sum = add_term(sum, V::load(a.as_ptr()), V::load(b.as_ptr()), term);
+        }
+        let mut lanes = [0.0; LANES];
+        sum.store(lanes.as_mut_ptr());
+        lanes.iter().sum()
+    }
+}
+
+#[inline(always)]
+unsafe fn add_term<V: Vector>(sum: V, a: V, b: V, term: Term) -> V {
+    // SAFETY: the caller has the instructions of `V`.
+    unsafe {
+        match term {
+            Term::First => sum.add(a),
+            Term::Product => sum.mul_add(a, b),
+            Term::SquareFrom(centre) => {
+                let off = a.sub(V::splat(centre));
+                sum.mul_add(off, off)
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -234,15 +306,15 @@ mod tests {
     use super::*;
     use crate::simd::Isa;
 
-    struct Exponential<'a>(&'a mut [f32]);
+    struct Exponentials<'a>(&'a mut [f32]);
 
-    impl Kernel for Exponential<'_> {
+    impl Kernel for Exponentials<'_> {
         type Output = ();
 
         #[inline(always)]
         unsafe fn run<V: Vector>(self) {
             // SAFETY: the instructions are those of the caller.
-            unsafe { each(self.0, |x: V| exp(x)) }
+            unsafe { each::<V>(self.0, &Exponential { scale: 1.0, offset: 0.0 }) }
         }
     }
 
@@ -271,13 +343,13 @@ mod tests {
     fn the_exponential_is_that_of_the_standard_library() {
         let mut arguments = grid(86.0, 100_000);
         arguments.extend([0.0, -0.0, 1e-30, 87.9]);
-        let found = on_all(&arguments, |isa, values| isa.run(Exponential(values)));
+        let found = on_all(&arguments, |isa, values| isa.run(Exponentials(values)));
         for (&x, found) in arguments.iter().zip(found) {
             let expected = f64::from(x).exp();
             assert!((f64::from(found) / expected - 1.0).abs() < 2.4e-7, "exp({x}) is {found}, not {expected}");
         }
         let edges = [f32::NEG_INFINITY, f32::MIN, -1000.0, f32::NAN, f32::INFINITY];
-        let found = on_all(&edges, |isa, values| isa.run(Exponential(values)));
+        let found = on_all(&edges, |isa, values| isa.run(Exponentials(values)));
         assert_eq!(found[..3], [0.0; 3]);
         assert!(found[4] > 1.6e38);
     }

@@ -4,7 +4,8 @@ use rayon::prelude::*;
 
 use crate::dropout::Dropout;
 use crate::linear::sum_rows;
-use crate::simd::{Isa, Kernel, LANES, Vector};
+use crate::math::{Term, total};
+use crate::simd::{Isa, Kernel, Vector};
 
 /// What a normalisation is told.
 #[derive(Debug, Clone, Copy)]
@@ -125,14 +126,8 @@ impl Kernel for Forward<'_> {
         for ((values, out), deviation) in rows {
             // SAFETY: the instructions are those of the caller.
             unsafe {
-                let mean = total(values, values, |sum: V, value, _| sum.add(value)) / width as f32;
-                let centre = V::splat(mean);
-                let square = |sum: V, value: V, _| {
-                    let off = value.sub(centre);
-                    sum.mul_add(off, off)
-                };
-                // The lanes beyond the end are taken for the mean.
-                let variance = total_around(values, mean, square) / width as f32;
+                let mean = total::<V>(values, values, Term::First) / width as f32;
+                let variance = total::<V>(values, values, Term::SquareFrom(mean)) / width as f32;
                 *deviation = 1.0 / (variance + epsilon).sqrt();
                 for ((value, out), (gamma, beta)) in values.iter_mut().zip(out).zip(gamma.iter().zip(beta)) {
                     *value = (*value - mean) * *deviation;
@@ -164,63 +159,13 @@ impl Kernel for Backward<'_> {
             }
             // SAFETY: the instructions are those of the caller.
             let (mean, slope) = unsafe {
-                let mean = total(gradient, gradient, |sum: V, value, _| sum.add(value)) / width as f32;
-                let slope = total(gradient, normalised, |sum: V, a, b| sum.mul_add(a, b)) / width as f32;
+                let mean = total::<V>(gradient, gradient, Term::First) / width as f32;
+                let slope = total::<V>(gradient, normalised, Term::Product) / width as f32;
                 (mean, slope)
             };
             for (gradient, normalised) in gradient.iter_mut().zip(normalised) {
                 *gradient = (*gradient - mean - normalised * slope) * deviation;
             }
         }
-    }
-}
-
-/// Folds two slices of one length sixteen at a time, with zeros beyond the end, and adds up the lanes in their order.
-///
-/// # Safety
-/// The machine has the instructions of `V`.
-#[inline(always)]
-pub(crate) unsafe fn total<V: Vector>(a: &[f32], b: &[f32], fold: impl Fn(V, V, V) -> V) -> f32 {
-    assert_eq!(a.len(), b.len());
-    let (mut vectors, mut others) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    // SAFETY: the caller's promise, and slices of 16 values.
-    unsafe {
-        let mut sum = V::splat(0.0);
-        for (a, b) in (&mut vectors).zip(&mut others) {
-            sum = fold(sum, V::load(a.as_ptr()), V::load(b.as_ptr()));
-        }
-        if !vectors.remainder().is_empty() {
-            let (mut a, mut b) = ([0.0; LANES], [0.0; LANES]);
-            a[..vectors.remainder().len()].copy_from_slice(vectors.remainder());
-            b[..others.remainder().len()].copy_from_slice(others.remainder());
-            sum = fold(sum, V::load(a.as_ptr()), V::load(b.as_ptr()));
-        }
-        let mut lanes = [0.0; LANES];
-        sum.store(lanes.as_mut_ptr());
-        lanes.iter().sum()
-    }
-}
-
-/// [`total`] of one slice, with `filler` beyond its end.
-///
-/// # Safety
-/// The machine has the instructions of `V`.
-#[inline(always)]
-unsafe fn total_around<V: Vector>(values: &[f32], filler: f32, fold: impl Fn(V, V, V) -> V) -> f32 {
-    let whole = values.len() / LANES * LANES;
-    let mut tail = [filler; LANES];
-    tail[..values.len() - whole].copy_from_slice(&values[whole..]);
-    // SAFETY: the caller's promise, and an array of 16 values.
-    unsafe {
-        let mut sum = V::splat(0.0);
-        for values in values[..whole].chunks_exact(LANES) {
-            let values = V::load(values.as_ptr());
-            sum = fold(sum, values, values);
-        }
-        let tail = V::load(tail.as_ptr());
-        sum = fold(sum, tail, tail);
-        let mut lanes = [0.0; LANES];
-        sum.store(lanes.as_mut_ptr());
-        lanes.iter().sum()
     }
 }

@@ -190,7 +190,7 @@ impl BertForQuestionAnswering {
         token_type_ids: Tensor<2, Int>,
     ) -> (Tensor<2>, Tensor<2>) {
         let hidden = self.bert.forward(input_ids, attention_mask, token_type_ids);
-        let logits = project(&self.qa_outputs, Activation::Identity, hidden);
+        let logits = layers::linear(&self.qa_outputs, Activation::Identity, hidden);
         let start = logits.clone().narrow(2, 0, 1).squeeze_dim(2);
         let end = logits.narrow(2, 1, 1).squeeze_dim(2);
         (start, end)
@@ -267,16 +267,6 @@ fn attention_bias(attention_mask: Tensor<2, Int>, dtype: DType) -> Tensor<4> {
     (mask - 1.0) * f32::MAX
 }
 
-/// A linear layer on every token. Burn folds the batch into the rows by itself, but at some sizes only, and a recorded graph
-/// must not depend on them.
-fn project<const D: usize>(linear: &Linear, activation: Activation, x: Tensor<D>) -> Tensor<D> {
-    let mut sizes = x.dims();
-    let rows: usize = sizes.iter().rev().skip(1).product();
-    let rows: Tensor<2> = layers::linear(linear, activation, x.reshape([rows, sizes[D - 1]]));
-    [_, sizes[D - 1]] = rows.dims();
-    rows.reshape(sizes)
-}
-
 fn layer_norm(config: &BertConfig, device: &Device) -> LayerNorm {
     LayerNormConfig::new(config.hidden_size).with_epsilon(config.layer_norm_eps).init(device)
 }
@@ -330,7 +320,7 @@ impl BertLayer {
 impl BertSelfAttention {
     fn forward(&self, hidden: &Tensor<3>, bias: &Tensor<4>) -> Tensor<3> {
         let projected = [&self.query, &self.key, &self.value]
-            .map(|projection| project(projection, Activation::Identity, hidden.clone()));
+            .map(|projection| layers::linear(projection, Activation::Identity, hidden.clone()));
         layers::attention(projected, self.heads, Some(bias.clone()))
     }
 }
@@ -344,7 +334,7 @@ impl BertIntermediate {
             HiddenAct::Silu => Activation::Silu,
             HiddenAct::QuickGelu | HiddenAct::Tanh => Activation::Identity,
         };
-        let x = project(&self.dense, activation, hidden);
+        let x = layers::linear(&self.dense, activation, hidden);
         match self.activation {
             HiddenAct::QuickGelu => x.clone() * sigmoid(x * 1.702),
             HiddenAct::Tanh => tanh(x),
@@ -360,7 +350,7 @@ impl BertOutput {
         residual: Tensor<D>,
         dropout: Option<Dropout>,
     ) -> Tensor<D> {
-        let x = project(&self.dense, Activation::Identity, x);
+        let x = layers::linear(&self.dense, Activation::Identity, x);
         layers::residual_norm(&self.layer_norm, self.epsilon, x, residual, dropout)
     }
 }
