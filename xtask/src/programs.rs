@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use artifact::interrupt::{self, Interrupted};
 use artifact::process::{self, end_with_this};
 use cli::path::{STANDS_IN, stands_in};
-use cli::train::{CommonRecipe, Device};
+use cli::train::CommonRecipe;
 
 use crate::workspace;
 
@@ -108,12 +108,11 @@ impl Programs {
     }
 
     /// Builds what training by `recipe` needs. For a GPU that is a program of its own in a folder of its own: Burn has other
-    /// features there, and its build brings LLVM along.
+    /// features there, and that for CUDA brings LLVM along.
     pub fn for_training(recipe: &CommonRecipe) -> Result<Self> {
-        match recipe.device() {
-            Device::Cuda => Self::build(&["--package", "train", "--features", "cuda", "--target-dir", "target/cuda"]),
-            Device::Flex => Self::for_program(Program::Train),
-        }
+        let Some(feature) = recipe.device().feature() else { return Self::for_program(Program::Train) };
+        let folder = format!("target/{feature}");
+        Self::build(&["--package", "train", "--features", feature, "--target-dir", &folder])
     }
 
     fn build(selection: &[&str]) -> Result<Self> {

@@ -108,7 +108,7 @@ impl<'a> Plan<'a> {
     /// Fetch, train where the weights are trained here, export, evaluate.
     fn of_network(&self, network: NetworkId) -> Vec<Task> {
         let card = network.card();
-        let Weights { path, files, mut tasks } = self.weights(card);
+        let Weights { path, files, mut tasks, asked } = self.weights(card);
         let folder = self.pipeline.artifacts.join(card.name);
         let file = |name: String| (format!("{}/{name}", card.name), folder.join(name));
         let (model, evaluation) = (file(format!("{}.onnx", card.name)), file(EVALUATION.to_owned()));
@@ -139,6 +139,15 @@ impl<'a> Plan<'a> {
         let mut inputs = files;
         inputs.extend(data);
         inputs.extend([model.clone(), (RUNTIME.to_owned(), library())]);
+        inputs.extend(asked.clone().map(entry));
+        let mut told = words(&[
+            card.name,
+            &format!("--model={}", model.1.display()),
+            &format!("--weights={}", path.display()),
+            &format!("--out={}", evaluation.1.display()),
+            &format!("--seconds={seconds}"),
+        ]);
+        told.extend(asked.map(|path| format!("--squad={}", path.display())));
         tasks.push(Task {
             stage: Stage {
                 name: format!("{}/eval", card.name),
@@ -150,13 +159,7 @@ impl<'a> Plan<'a> {
                 declared: false,
             },
             program: Program::Eval,
-            arguments: words(&[
-                card.name,
-                &format!("--model={}", model.1.display()),
-                &format!("--weights={}", path.display()),
-                &format!("--out={}", evaluation.1.display()),
-                &format!("--seconds={seconds}"),
-            ]),
+            arguments: told,
         });
         tasks
     }
@@ -167,10 +170,12 @@ impl<'a> Plan<'a> {
         match card.weights {
             WeightSource::Folder { fine_tuning: Some(tuning), .. } if self.fine_tunes => self.fine_tuned(card, tuning),
             WeightSource::Trained => self.trained(card),
-            WeightSource::Own { .. } => Weights { files: [entry(path.clone())].into(), path, tasks: Vec::new() },
+            WeightSource::Own { .. } => {
+                Weights { files: [entry(path.clone())].into(), path, tasks: Vec::new(), asked: None }
+            }
             WeightSource::File { dataset, .. } => {
                 let files = Files::from([entry(path.clone())]);
-                Weights { path, files: files.clone(), tasks: vec![fetch(dataset, files)] }
+                Weights { path, files: files.clone(), tasks: vec![fetch(dataset, files)], asked: None }
             }
             WeightSource::Folder { dataset, .. } => {
                 let path = Path::new(DATASETS).join(dataset);
@@ -188,7 +193,7 @@ impl<'a> Plan<'a> {
                     known && !file.ends_with(FIRST_FETCH)
                 });
                 files.extend(parts.map(entry));
-                Weights { path, files, tasks }
+                Weights { path, files, tasks, asked: None }
             }
         }
     }
@@ -215,6 +220,8 @@ struct Weights {
     files: Files,
     /// The stages that bring or make them.
     tasks: Vec<Task>,
+    /// The questions that their evaluation asks, where training did not learn from them.
+    asked: Option<PathBuf>,
 }
 
 /// The data that an evaluation reads.

@@ -16,6 +16,12 @@ use crate::run::Pipeline;
 /// What decides the trained weights, by option.
 type Parameters = BTreeMap<String, Value>;
 
+/// What a fine-tuning held out of the user's file, for the evaluation.
+const HELD_OUT: &str = "held-out.json";
+
+/// What a fine-tuning on published questions is judged by.
+const DEVELOPMENT: &str = "dev-v1.1.json";
+
 /// The files that a fine-tuning leaves beside those that it takes over from its encoder.
 const FINE_TUNED: [&str; 4] = ["config.json", "metrics.jsonl", "model.safetensors", "training.json"];
 
@@ -31,7 +37,7 @@ impl Plan<'_> {
         let mut told = words(&[card.name, "--in-pipeline", &format!("--out={}", folder.display())]);
         told.extend(options(parameters(recipe), &recipe.common));
         let train = self.training(card, parameters(recipe), vec![&data], outputs.clone(), told);
-        Weights { path: folder.join("model.safetensors"), files: outputs, tasks: vec![data, train] }
+        Weights { path: folder.join("model.safetensors"), files: outputs, tasks: vec![data, train], asked: None }
     }
 
     /// A network that is made of an encoder and what it learns from: a Hugging Face folder.
@@ -46,6 +52,7 @@ impl Plan<'_> {
         let outputs: Files = FINE_TUNED
             .into_iter()
             .chain(tokenizer.into_iter().filter(has))
+            .chain(squad.is_some().then_some(HELD_OUT))
             .map(|name| (format!("{}/trained/{name}", card.name), folder.join(name)))
             .collect();
         let mut told = words(&[card.name, "--in-pipeline", &format!("--out={}", folder.display())]);
@@ -56,8 +63,12 @@ impl Plan<'_> {
         let before: Vec<&Task> = [&bring].into_iter().chain(&public).collect();
         let mut train = self.training(card, question_parameters(&recipe), before, outputs.clone(), told);
         train.stage.inputs.extend(squad.clone().map(entry));
+        let asked = match squad {
+            Some(_) => folder.join(HELD_OUT),
+            None => file_of(lessons, DEVELOPMENT),
+        };
         let tasks = [bring].into_iter().chain(public).chain([train]).collect();
-        Weights { path: folder, files: outputs, tasks }
+        Weights { path: folder, files: outputs, tasks, asked: Some(asked) }
     }
 
     fn training(

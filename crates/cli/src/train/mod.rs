@@ -25,6 +25,7 @@ Examples:
   cargo xtask train --resume               go on after an interruption
   cargo xtask train --data fashion --out artifacts/fashion   another data set in MNIST's format
   cargo xtask train --device cuda          on an NVIDIA GPU, with a program built for it
+  cargo xtask train --device wgpu          on a GPU of AMD, Intel or Apple, likewise
   cargo xtask train --limit 1000 --epochs 1 --no-save-model
   cargo xtask train bert-qa --squad FILE   a BERT that answers questions; its options: train bert-qa --help")]
 pub struct TrainArgs {
@@ -144,10 +145,7 @@ pub struct CommonRecipe {
 impl CommonRecipe {
     /// Where the arithmetic is done, in the end.
     pub fn device(&self) -> Device {
-        match self.device {
-            Device::Cuda if self.no_cuda => Device::Flex,
-            device => device,
-        }
+        if self.no_cuda { Device::Flex } else { self.device }
     }
 }
 
@@ -159,6 +157,19 @@ pub enum Device {
     Flex,
     /// An NVIDIA GPU; xtask builds the program with the Cargo feature `cuda` for it.
     Cuda,
+    /// Any GPU through Vulkan, Metal or DirectX 12: AMD, Intel, Apple; xtask builds the program with the Cargo feature `wgpu` for it.
+    Wgpu,
+}
+
+impl Device {
+    /// The Cargo feature of the program that trains there; `None` for what every build can.
+    pub fn feature(self) -> Option<&'static str> {
+        match self {
+            Self::Flex => None,
+            Self::Cuda => Some("cuda"),
+            Self::Wgpu => Some("wgpu"),
+        }
+    }
 }
 
 /// More than any machine's cores.

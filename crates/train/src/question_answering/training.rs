@@ -47,7 +47,7 @@ pub struct Encoder {
 pub struct QuestionTraining<'a> {
     pub(super) config: &'a Config,
     pub(super) encoder: &'a Encoder,
-    data: &'a Data,
+    pub(super) data: &'a Data,
     device: Device,
     /// The windows of each step of one epoch, and which epoch it is.
     batches: Option<(usize, Vec<Vec<usize>>)>,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use models::bert::{BertConfig, BertForQuestionAnswering, state_dict_name};
+use models::question_answering::squad;
 use models::weights::{Checkpoint, state_dict, to_safetensors};
 use serde_json::{Value, json};
 
@@ -12,10 +13,18 @@ use crate::interruption::{Training, assert_same_files};
 use crate::support::{Place, json_lines, splitmix, tensors};
 
 /// The files that a finished training leaves, sorted.
-const RESULTS: [&str; 6] =
-    ["config.json", "metrics.jsonl", "model.safetensors", "timings.jsonl", "training.json", "vocab.txt"];
+const RESULTS: [&str; 7] = [
+    "config.json",
+    "held-out.json",
+    "metrics.jsonl",
+    "model.safetensors",
+    "timings.jsonl",
+    "training.json",
+    "vocab.txt",
+];
 
-const SAME_BYTES: [&str; 5] = ["config.json", "metrics.jsonl", "model.safetensors", "training.json", "vocab.txt"];
+const SAME_BYTES: [&str; 6] =
+    ["config.json", "held-out.json", "metrics.jsonl", "model.safetensors", "training.json", "vocab.txt"];
 
 /// Words without a meaning, of which contexts are made.
 const WORDS: u64 = 40;
@@ -43,7 +52,7 @@ fn write_encoder(folder: &Path) {
 }
 
 /// Questions in SQuAD's format: the answer is the one word of its kind in the context. A third of the contexts takes two windows.
-fn squad(articles: u64, questions: u64) -> Value {
+fn file(articles: u64, questions: u64) -> Value {
     let paragraph = |article: u64, number: u64| {
         let seed = splitmix(article * 1000 + number);
         let length = if number.is_multiple_of(3) { 50 } else { 12 };
@@ -70,7 +79,7 @@ fn squad(articles: u64, questions: u64) -> Value {
 fn place(articles: u64, questions: u64) -> Place {
     let place = Place::new(1, 1);
     write_encoder(&place.path("encoder"));
-    std::fs::write(place.path("squad.json"), squad(articles, questions).to_string()).unwrap();
+    std::fs::write(place.path("squad.json"), file(articles, questions).to_string()).unwrap();
     place
 }
 
@@ -115,6 +124,10 @@ fn it_learns_and_leaves_a_folder_as_hugging_face_lays_it_out() {
     let weights = Checkpoint::open(place.path("out")).unwrap();
     let (_, report) = BertForQuestionAnswering::load(&config, weights, &Device::flex()).unwrap();
     assert_eq!(report, models::weights::LoadReport::default());
+    // Every fifth article is what an evaluation can ask.
+    let all = squad::read_labelled(&place.path("squad.json")).unwrap();
+    let expected: Vec<_> = all.into_iter().filter(|one| one.article % 5 == 4).map(|one| one.question).collect();
+    assert_eq!(squad::read(&place.path("out/held-out.json")).unwrap(), expected);
     // What was trained can be trained further, with its head.
     let more = place.train_well(
         "bert-qa --squad squad.json --encoder out --length 40 --stride 8 --epochs 1 --lr 1e-6 --no-save-model",
@@ -148,7 +161,7 @@ fn killed_again_and_again_it_ends_with_the_same_bytes() {
 fn what_cannot_be_learnt_from_is_refused_in_a_sentence() {
     let place = place(3, 3);
     let write = |name: &str, value: &Value| std::fs::write(place.path(name), value.to_string()).unwrap();
-    let mut unlabelled = squad(1, 2);
+    let mut unlabelled = file(1, 2);
     for paragraph in unlabelled["data"][0]["paragraphs"].as_array_mut().unwrap() {
         paragraph["qas"][0]["answers"][0].as_object_mut().unwrap().remove("answer_start");
     }
@@ -173,7 +186,7 @@ fn what_cannot_be_learnt_from_is_refused_in_a_sentence() {
 #[test]
 fn a_dry_run_a_limit_and_a_file_to_judge_by() {
     let place = place(5, 6);
-    std::fs::write(place.path("dev.json"), squad(2, 3).to_string()).unwrap();
+    std::fs::write(place.path("dev.json"), file(2, 3).to_string()).unwrap();
     let said = place.train_well(&format!("{ASKED} --dev dev.json --limit 4 --dry-run --out dry"));
     assert!(said.starts_with("To learn from: 4 questions in 6 windows; to judge by: 4 questions\n"), "{said}");
     let metrics = json_lines(&place.read("dry/metrics.jsonl"));
