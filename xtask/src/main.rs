@@ -6,6 +6,7 @@
 mod bench;
 mod chaos;
 mod code;
+mod doctor;
 mod fuzz;
 mod native;
 mod programs;
@@ -118,7 +119,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
             let engines = programs::foreign(&arguments.engines.names, false);
             programs::forward_to(&Programs::for_programs(&[Program::Predict], &engines)?, Program::Predict)
         }
-        Command::Doctor(_) => programs::forward(Program::Doctor),
+        Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Report(_) => programs::forward(Program::Report),
         Command::Bundle(_) => programs::forward(Program::Bundle),
         Command::Inspect(_) => programs::forward(Program::Inspect),

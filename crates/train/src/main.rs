@@ -7,6 +7,7 @@ use artifact::interrupt;
 use clap::Parser;
 use cli::train::{TrainArgs, Trained};
 use terminal::program::print_line;
+use train::device::DeviceKind;
 use train::{mnist, question_answering};
 
 #[derive(Parser)]
@@ -25,6 +26,11 @@ fn execute(trained: &Trained) -> Result<()> {
         true => "nothing was kept",
         false => "the same command with --resume goes on from the last checkpoint",
     });
+    if trained.run().probe {
+        let kind = DeviceKind::from(trained.common().device());
+        kind.open()?;
+        return Ok(print_line(format_args!("{kind} works"))?);
+    }
     if let Some(threads) = trained.common().threads {
         rayon::ThreadPoolBuilder::new()
             .num_threads(threads)

@@ -95,6 +95,9 @@ pub struct RunArgs {
     /// Seconds between two checkpoints, 0 for one after each step. There is one after each epoch in any case.
     #[arg(long, default_value_t = 30, value_name = "SECONDS")]
     pub checkpoint_interval: u64,
+    /// Only see whether --device works on this machine.
+    #[arg(long)]
+    pub probe: bool,
     /// Replace files in the output folder that no training left, such as another program's config.json.
     #[arg(long)]
     pub force: bool,
