@@ -3,15 +3,17 @@
 //! Each function is defined by the composition of Burn's operations in its body. On the flex backend one kernel computes
 //! the same, up to rounding, forward and backward; on every other device, and in a captured graph, the composition runs.
 
+mod convolution;
 mod transformer;
 
 use burn::nn::Linear;
 use burn::nn::conv::Conv2d;
 use burn::tensor::activation::{gelu, gelu_approximate, log_softmax, relu, silu};
-use burn::tensor::module::max_pool2d;
+
 use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Int, Tensor};
 
+pub use self::convolution::{conv2d, global_avg_pool2d, max_pool2d};
 pub use self::transformer::{attention, embeddings, layer_norm, packed_attention, residual_norm};
 pub use crate::dropout::Dropout;
 pub use crate::linear::Activation;
@@ -27,7 +29,7 @@ pub fn conv_relu(conv: &Conv2d, images: Tensor<4>) -> Tensor<4> {
 /// `scale` `[image, channel, 1, 1]` is for dropout; it gets no gradient on the kernels.
 pub fn conv_relu_pool(conv: &Conv2d, images: Tensor<4>, pool: usize, scale: Option<Tensor<4>>) -> Tensor<4> {
     operations::conv_relu_pool(conv, &images, pool, scale.as_ref()).unwrap_or_else(|| {
-        let x = max_pool2d(relu(conv.forward(images)), MaxPoolOptions::new([pool, pool]));
+        let x = burn::tensor::module::max_pool2d(relu(conv.forward(images)), MaxPoolOptions::new([pool, pool]));
         scaled(x, scale)
     })
 }
@@ -61,6 +63,7 @@ fn activated<const D: usize>(activation: Activation, x: Tensor<D>) -> Tensor<D> 
     match activation {
         Activation::Identity => x,
         Activation::Relu => relu(x),
+        Activation::Relu6 => x.clamp(0.0, 6.0),
         Activation::Gelu => gelu(x),
         Activation::GeluTanh => gelu_approximate(x),
         Activation::Silu => silu(x),

@@ -17,5 +17,6 @@ mod math;
 pub mod norm;
 pub mod operations;
 mod parallel;
+pub mod pool;
 pub mod simd;
 mod tile;

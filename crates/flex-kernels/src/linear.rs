@@ -26,6 +26,8 @@ pub enum Activation {
     Identity,
     /// Zero in place of what is negative.
     Relu,
+    /// ReLU, and 6 in place of what is more.
+    Relu6,
     /// `x/2 (1 + erf(x/sqrt 2))`.
     Gelu,
     /// GELU with the hyperbolic tangent in place of the error function.

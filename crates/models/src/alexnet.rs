@@ -3,10 +3,9 @@
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Linear, LinearConfig, PaddingConfig2d};
-use burn::tensor::activation::relu;
-use burn::tensor::module::{adaptive_avg_pool2d, max_pool2d};
-use burn::tensor::ops::MaxPoolOptions;
+use burn::tensor::module::adaptive_avg_pool2d;
 use burn::tensor::{Device, Tensor};
+use flex_kernels::layers::{Activation, conv2d, linear, max_pool2d};
 
 use crate::weights::{Checkpoint, Initialization, LoadReport, WeightsError, identity_name, load, randomize};
 
@@ -82,9 +81,9 @@ impl AlexNet {
             let Some(convolution) = convolution else {
                 continue;
             };
-            x = relu(convolution.forward(x));
+            x = conv2d(convolution, None, Activation::Relu, x, None);
             if matches!(index, 0 | 3 | 10) {
-                x = max_pool2d(x, MaxPoolOptions::new([3, 3]).with_stride([2, 2]));
+                x = max_pool2d(x, [3, 3], [2, 2]);
             }
         }
         // At 224x224 the feature map has this size already, and pooling it would be a copy.
@@ -94,12 +93,10 @@ impl AlexNet {
         }
         let mut x: Tensor<2> = x.flatten(1, 3);
         let last = self.classifier.len() - 1;
-        for (index, linear) in self.classifier.iter().enumerate() {
-            let Some(linear) = linear else { continue };
-            x = linear.forward(x);
-            if index != last {
-                x = relu(x);
-            }
+        for (index, layer) in self.classifier.iter().enumerate() {
+            let Some(layer) = layer else { continue };
+            let activation = if index == last { Activation::Identity } else { Activation::Relu };
+            x = linear(layer, activation, x);
         }
         x
     }

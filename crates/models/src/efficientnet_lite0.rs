@@ -4,8 +4,8 @@
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
-use burn::tensor::module::adaptive_avg_pool2d;
 use burn::tensor::{Device, Tensor};
+use flex_kernels::layers::{Activation, conv2d, global_avg_pool2d, linear};
 
 use crate::imagenet::{Crop, Preprocessing};
 use crate::weights::{Checkpoint, Initialization, LoadReport, WeightsError, load, randomize};
@@ -131,12 +131,12 @@ impl EfficientNetLite0 {
     /// Logits `[batch, 1000]` for normalised pictures `[batch, 3, height, width]`. Paddings are those of 224x224 pixels, as in
     /// the package; both sides must be multiples of 32 for them to be TensorFlow's at another size.
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        let mut x = relu6(self.bn0.forward(self.conv_stem.forward(images)));
+        let mut x = conv2d(&self.conv_stem, Some(&self.bn0), Activation::Relu6, images, None);
         for block in &self.blocks {
             x = block.forward(x);
         }
-        let x = relu6(self.bn1.forward(self.conv_head.forward(x)));
-        self.fc.forward(adaptive_avg_pool2d(x, [1, 1]).flatten(1, 3))
+        let x = conv2d(&self.conv_head, Some(&self.bn1), Activation::Relu6, x, None);
+        linear(&self.fc, Activation::Identity, global_avg_pool2d(x).flatten::<2>(1, 3))
     }
 }
 
@@ -158,11 +158,10 @@ impl Block {
     fn forward(&self, inputs: Tensor<4>) -> Tensor<4> {
         let mut x = inputs.clone();
         if let (Some(convolution), Some(normalization)) = (&self.expand_conv, &self.bn0) {
-            x = relu6(normalization.forward(convolution.forward(x)));
+            x = conv2d(convolution, Some(normalization), Activation::Relu6, x, None);
         }
-        x = relu6(self.bn1.forward(self.depthwise_conv.forward(x)));
-        x = self.bn2.forward(self.project_conv.forward(x));
-        if self.skip { x + inputs } else { x }
+        x = conv2d(&self.depthwise_conv, Some(&self.bn1), Activation::Relu6, x, None);
+        conv2d(&self.project_conv, Some(&self.bn2), Activation::Identity, x, self.skip.then_some(inputs))
     }
 }
 
@@ -180,8 +179,4 @@ fn convolution(channels: [usize; 2], kernel: usize, stride: usize, groups: usize
 
 fn normalization(channels: usize, device: &Device) -> BatchNorm {
     BatchNormConfig::new(channels).with_epsilon(EPSILON).with_momentum(MOMENTUM).init(device)
-}
-
-fn relu6(x: Tensor<4>) -> Tensor<4> {
-    x.clamp(0.0, 6.0)
 }

@@ -46,7 +46,7 @@ pub fn linear<const D: usize>(
         let (bias, scale) = (bias.as_ref().map(Row::values), scale.as_ref().map(Row::values));
         let packed;
         let weights = if PackedWeights::pay_for(rows) {
-            packed = ready(&weights, || PackedWeights::new(Isa::best(), inputs, outputs, weights_by_row.values()));
+            packed = ready(&[&weights], || PackedWeights::new(Isa::best(), inputs, outputs, weights_by_row.values()));
             Weights::Packed(&packed)
         } else {
             Weights::Plain(weights_by_row.values())

@@ -5,6 +5,7 @@
 
 mod attention;
 mod convolution;
+mod inference;
 mod linear;
 mod loss;
 mod norm;
@@ -14,6 +15,7 @@ mod values;
 
 pub use attention::{attention, packed_attention};
 pub use convolution::{conv_relu, conv_relu_pool};
+pub use inference::{conv2d, pool2d};
 pub use linear::linear;
 pub use loss::cross_entropy;
 pub use norm::residual_norm;

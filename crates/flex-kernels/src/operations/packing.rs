@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::backend::flex::FlexTensor;
 
-/// What is ready, for a tensor as long as somebody else holds it.
+/// What is ready, for tensors as long as somebody else holds them.
 ///
 /// A tensor that is held here is shared, so Burn never changes its values in place, and its memory is nobody else's: where they
 /// lie says which they are.
@@ -14,25 +14,31 @@ static READY: Mutex<Option<HashMap<Key, Ready>>> = Mutex::new(None);
 
 #[derive(PartialEq, Eq, Hash)]
 struct Key {
-    memory: usize,
-    offset: usize,
-    shape: Vec<usize>,
+    tensors: Vec<Place>,
     kind: TypeId,
 }
 
+/// Where the values of a tensor lie.
+#[derive(PartialEq, Eq, Hash)]
+struct Place {
+    memory: usize,
+    offset: usize,
+    shape: Vec<usize>,
+}
+
 struct Ready {
-    tensor: FlexTensor,
+    tensors: Vec<FlexTensor>,
     value: Arc<dyn Any + Send + Sync>,
 }
 
-/// What `make` makes of `tensor`: now, or when it was first asked for. A tensor and a type have one way of being made ready.
-pub(super) fn ready<T: Send + Sync + 'static>(tensor: &FlexTensor, make: impl FnOnce() -> T) -> Arc<T> {
-    let key = Key {
+/// What `make` makes of `tensors`: now, or when it was first asked for. Tensors and a type have one way of being made ready.
+pub(super) fn ready<T: Send + Sync + 'static>(tensors: &[&FlexTensor], make: impl FnOnce() -> T) -> Arc<T> {
+    let place = |tensor: &&FlexTensor| Place {
         memory: tensor.bytes().as_ptr() as usize,
         offset: tensor.layout().start_offset(),
         shape: tensor.layout().shape().to_vec(),
-        kind: TypeId::of::<T>(),
     };
+    let key = Key { tensors: tensors.iter().map(place).collect(), kind: TypeId::of::<T>() };
     let found = |all: &HashMap<Key, Ready>| Arc::clone(&all.get(&key)?.value).downcast().ok();
     let lock = || READY.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(value) = lock().as_ref().and_then(found) {
@@ -41,8 +47,8 @@ pub(super) fn ready<T: Send + Sync + 'static>(tensor: &FlexTensor, make: impl Fn
     let value = Arc::new(make());
     let mut all = lock();
     let all = all.get_or_insert_with(HashMap::new);
-    all.retain(|_, ready| !ready.tensor.is_unique());
-    all.insert(key, Ready { tensor: tensor.clone(), value: value.clone() });
+    all.retain(|_, ready| !ready.tensors.iter().any(FlexTensor::is_unique));
+    all.insert(key, Ready { tensors: tensors.iter().map(|&tensor| tensor.clone()).collect(), value: value.clone() });
     value
 }
 
@@ -57,14 +63,14 @@ mod tests {
     }
 
     fn sum(tensor: &FlexTensor) -> f32 {
-        *ready(tensor, || tensor.as_slice::<f32>().unwrap().iter().sum::<f32>())
+        *ready(&[tensor], || tensor.as_slice::<f32>().unwrap().iter().sum::<f32>())
     }
 
     #[test]
     fn a_tensor_is_made_ready_once_and_forgotten_with_it() {
         let first = tensor(&[1.0, 2.0, 3.0]);
         assert_eq!(sum(&first), 6.0);
-        assert_eq!(*ready::<f32>(&first.clone(), || unreachable!("it is ready")), 6.0);
+        assert_eq!(*ready::<f32>(&[&first.clone()], || unreachable!("it is ready")), 6.0);
         let mut changed = first.clone();
         changed.storage_mut::<f32>()[0] = 10.0;
         assert_eq!((sum(&changed), sum(&first)), (15.0, 6.0));
@@ -72,6 +78,6 @@ mod tests {
         drop(first);
         sum(&tensor(&[4.0]));
         let all = READY.lock().unwrap();
-        assert!(all.as_ref().unwrap().keys().all(|key| key.memory != memory));
+        assert!(all.as_ref().unwrap().keys().all(|key| key.tensors[0].memory != memory));
     }
 }

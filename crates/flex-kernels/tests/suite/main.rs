@@ -4,6 +4,7 @@ mod adadelta;
 mod adamw;
 mod burn_operations;
 mod convolutions;
+mod inference;
 mod linear_layers;
 mod losses;
 mod reference;
