@@ -183,6 +183,20 @@ fn what_cannot_be_learnt_from_is_refused_in_a_sentence() {
     }
 }
 
+/// Without a name, the network is the MNIST CNN.
+#[test]
+fn a_network_has_its_name_and_the_first_one_needs_none() {
+    let place = Place::new(24, 10);
+    place.train_well("--epochs 1 --out plain");
+    place.train_well("mnist --epochs 1 --out named");
+    assert!(place.read("plain/model.safetensors") == place.read("named/model.safetensors"));
+    assert_eq!(place.train_well("--probe"), "flex works\n");
+    let said = place.train_badly("--device wgpu --probe");
+    assert!(said.contains("this program was built without wgpu: `cargo xtask train --device wgpu`"), "{said}");
+    let said = place.train_badly("--epochs 1 bert-qa");
+    assert!(said.contains("cannot be used with"), "{said}");
+}
+
 #[test]
 fn a_dry_run_a_limit_and_a_file_to_judge_by() {
     let place = place(5, 6);
