@@ -42,15 +42,16 @@ impl From<cli::train::Device> for DeviceKind {
 pub enum DeviceError {
     /// This program was built without the backend.
     #[error(
-        "this program was built without {kind}: `cargo xtask train --device {kind}` builds one with it and trains on the GPU, \
-         --device flex trains on the CPU"
+        "this program was built without {}: `cargo xtask train --device {kind}` builds one with it and trains on the GPU, \
+         --device flex trains on the CPU",
+        kind.backend()
     )]
     NotBuilt {
         /// What was asked for.
         kind: DeviceKind,
     },
     /// The backend does not work on this machine.
-    #[error("{kind} cannot be used: {}, or train with --device flex ({reason})", kind.needs())]
+    #[error("{} cannot be used: {}, or train with --device flex ({reason})", kind.backend(), kind.needs())]
     Unusable {
         /// What was asked for.
         kind: DeviceKind,
@@ -73,6 +74,15 @@ impl DeviceKind {
             Self::Wgpu => self.tried(|| Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
             #[allow(unreachable_patterns, reason = "a build may have all backends")]
             kind => Err(DeviceError::NotBuilt { kind }),
+        }
+    }
+
+    /// What people call it.
+    fn backend(self) -> &'static str {
+        match self {
+            Self::Flex => "the CPU",
+            Self::Cuda => "CUDA",
+            Self::Wgpu => "wgpu",
         }
     }
 
