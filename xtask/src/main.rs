@@ -103,6 +103,9 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Fetch(_) => programs::forward(Program::Fetch),
         Command::Train(arguments) => {
             let trained = arguments.trained();
+            if !public::before_train(&trained)? {
+                return Ok(ExitCode::FAILURE);
+            }
             programs::forward_to(&Programs::for_training(trained.common())?, Program::Train)
         }
         Command::Export(arguments) => {
