@@ -8,7 +8,8 @@ use burn::tensor::Device;
 use libfuzzer_sys::fuzz_target;
 use models::mnist_cnn::MnistCnn;
 use train::checkpoint::{Identity, is_checkpoint, load};
-use train::config::Config;
+use train::mnist::config::Config;
+use train::mnist::evaluation::Evaluation;
 
 fuzz_target!(init: fuzz::contain(), |data: &[u8]| {
     let Some((kind, rest)) = data.split_first() else { return };
@@ -24,6 +25,8 @@ fuzz_target!(init: fuzz::contain(), |data: &[u8]| {
     let path = fuzz::file("checkpoint.safetensors", &bytes);
     let _ = is_checkpoint(&path);
     let identity = Identity { config: Config::article(), data: BTreeMap::new() };
-    let state = load(&path, &identity, MnistCnn::new(&Device::flex().autodiff()));
-    assert!(state.is_err(), "a checkpoint without tensors was taken");
+    if let Ok(Some((_, mut tensors))) = load::<Config, Evaluation>(&path, &identity) {
+        let network = tensors.take_module("network.", MnistCnn::new(&Device::flex().autodiff()));
+        assert!(network.is_err(), "a checkpoint without tensors was taken");
+    }
 });

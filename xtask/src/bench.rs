@@ -19,6 +19,7 @@ Examples:
   cargo xtask bench train                      a training step beside Burn's own operations and PyTorch
   cargo xtask bench train --without-python     and without PyTorch
   cargo xtask bench train -- --rounds 30       options of the benchmark itself
+  cargo xtask bench train -- --network bert-qa --squad FILE   the same of BERT for question answering
   cargo xtask bench train -- --time-to 0.99    how long until 99 % of the test digits are recognised
   cargo xtask bench train -- --forward 1,64    the forward pass without gradients, at two batch sizes
   cargo xtask bench export                     our files beside PyTorch's own under ONNX Runtime (needs Python)
@@ -58,7 +59,7 @@ pub struct BenchArgs {
 /// A benchmark that stays in the repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Benchmark {
-    /// The training of the MNIST CNN: a step by its phases, the time to an accuracy, the forward pass.
+    /// A training step by its phases; of the MNIST CNN also the time to an accuracy and the forward pass.
     Train,
     /// Our files beside PyTorch's own of the same networks, under ONNX Runtime.
     Export,
@@ -86,7 +87,8 @@ enum Benchmark {
 pub fn bench(arguments: &BenchArgs) -> Result<ExitCode> {
     match arguments.benchmark {
         Benchmark::Train => {
-            need("mnist")?;
+            let questions = arguments.options.iter().any(|option| option.contains("bert-qa"));
+            need(if questions { "minilm" } else { "mnist" })?;
             run("step", python(arguments, "crates/train/benches/requirements.txt")?, &arguments.options)
         }
         Benchmark::Export => {

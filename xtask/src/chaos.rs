@@ -134,7 +134,7 @@ impl<'a> Run<'a> {
         let mut words: Vec<String> = vec!["run".to_owned(), format!("--artifacts={}", folder.display())];
         words.extend(options.iter().cloned());
         let Words { pipeline } = Words::try_parse_from(words)?;
-        let plan = Plan::new(&pipeline)?;
+        let plan = Plan::new(&pipeline, pipeline.fine_tunes()?)?;
         let certain = |program| matches!(program, Program::Train | Program::Export);
         let tasks = plan.tasks(pipeline.network).into_iter().filter(|task| certain(task.program));
         let outputs = tasks.flat_map(|task| task.stage.outputs.into_values()).map(|path| workspace::root().join(path));

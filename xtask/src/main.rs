@@ -6,6 +6,7 @@
 mod bench;
 mod chaos;
 mod code;
+mod doctor;
 mod fuzz;
 mod native;
 mod programs;
@@ -100,7 +101,13 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Sanitize(arguments) => sanitize::sanitize(&arguments),
         Command::Scale(arguments) => scale::scale(&arguments),
         Command::Fetch(_) => programs::forward(Program::Fetch),
-        Command::Train(arguments) => programs::forward_to(&Programs::for_training(&arguments.recipe)?, Program::Train),
+        Command::Train(arguments) => {
+            let trained = arguments.trained();
+            if !public::before_train(&trained)? {
+                return Ok(ExitCode::FAILURE);
+            }
+            programs::forward_to(&Programs::for_training(trained.common())?, Program::Train)
+        }
         Command::Export(arguments) => {
             if !public::before_export(&arguments)? {
                 return Ok(ExitCode::FAILURE);
@@ -115,7 +122,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
             let engines = programs::foreign(&arguments.engines.names, false);
             programs::forward_to(&Programs::for_programs(&[Program::Predict], &engines)?, Program::Predict)
         }
-        Command::Doctor(_) => programs::forward(Program::Doctor),
+        Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Report(_) => programs::forward(Program::Report),
         Command::Bundle(_) => programs::forward(Program::Bundle),
         Command::Inspect(_) => programs::forward(Program::Inspect),

@@ -1,7 +1,7 @@
 //! The release programs that do the work: building and starting them.
 
 use std::collections::HashMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use std::thread;
@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use artifact::interrupt::{self, Interrupted};
 use artifact::process::{self, end_with_this};
 use cli::path::{STANDS_IN, stands_in};
-use cli::train::Recipe;
+use cli::train::CommonRecipe;
 
 use crate::workspace;
 
@@ -108,12 +108,11 @@ impl Programs {
     }
 
     /// Builds what training by `recipe` needs. For a GPU that is a program of its own in a folder of its own: Burn has other
-    /// features there, and its build brings LLVM along.
-    pub fn for_training(recipe: &Recipe) -> Result<Self> {
-        match recipe.on_cuda() {
-            true => Self::build(&["--package", "train", "--features", "cuda", "--target-dir", "target/cuda"]),
-            false => Self::for_program(Program::Train),
-        }
+    /// features there, and that for CUDA brings LLVM along.
+    pub fn for_training(recipe: &CommonRecipe) -> Result<Self> {
+        let Some(feature) = recipe.device().feature() else { return Self::for_program(Program::Train) };
+        let folder = format!("target/{feature}");
+        Self::build(&["--package", "train", "--features", feature, "--target-dir", &folder])
     }
 
     fn build(selection: &[&str]) -> Result<Self> {
@@ -147,8 +146,14 @@ impl Programs {
     pub fn command(&self, program: Program) -> Result<Command> {
         let mut command = Command::new(self.path(program)?);
         command.args(program.subcommand()).current_dir(workspace::root());
-        command.args(program.provenance());
         command.envs(stands_in().map(|folder| (STANDS_IN, folder)));
+        Ok(command)
+    }
+
+    /// A command that runs `program` with these words and, behind them, what is for the record.
+    pub fn told(&self, program: Program, words: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Result<Command> {
+        let mut command = self.command(program)?;
+        command.args(words).args(program.provenance());
         Ok(command)
     }
 }
@@ -170,8 +175,7 @@ pub fn foreign<'a>(names: &[String], any: bool) -> Vec<&'a str> {
 
 /// Runs `program`, one of those that were built, with the words that follow the subcommand of xtask.
 pub fn forward_to(programs: &Programs, program: Program) -> Result<ExitCode> {
-    let mut command = programs.command(program)?;
-    command.args(std::env::args_os().skip(2));
+    let mut command = programs.told(program, std::env::args_os().skip(2))?;
     become_program(&mut command).with_context(|| format!("`{}` cannot be started", program.package()))
 }
 

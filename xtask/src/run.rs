@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use artifact::pipeline::{Lock, Reason, Stage};
 use artifact::{FileError, claim, interrupt, runtime};
 use catalogue::{NetworkId, WeightSource};
 use clap::Args;
 use cli::eval::{EvalTarget, seconds};
-use cli::path::writing_or;
-use cli::train::Recipe;
+use cli::path::{reading, writing_or};
+use cli::train::DigitRecipe;
 use terminal::program::{CLOSED, note, print_line};
 
 use crate::programs::{self, Program, Programs, exit_code};
@@ -38,6 +38,7 @@ Examples:
   cargo xtask run --epochs 1 --limit 6400  a quick look at the whole way
   cargo xtask run --force                  every stage, stale or not
   cargo xtask run alexnet                  torchvision's weights, fetched if they can be had
+  cargo xtask run bert-qa --squad FILE     a network for questions, trained here on yours
   cargo xtask run all                      every network
   cargo xtask status                       what would run, and why
 
@@ -63,21 +64,53 @@ pub struct Pipeline {
     /// The least time that the evaluation spends on each measurement, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 3.0, value_parser = seconds)]
     pub seconds: f64,
+    /// Questions in a format of SQuAD: train the network for questions on them, in place of fetching one.
+    #[arg(long, value_name = "FILE", value_parser = reading())]
+    pub squad: Option<PathBuf>,
     #[command(flatten)]
-    pub recipe: Recipe,
+    pub recipe: DigitRecipe,
 }
 
-/// Runs what is stale. Where the weights of a network cannot be fetched, another one for the same task is run instead; the exit status
-/// says that it was not what was asked for.
+impl Pipeline {
+    /// Whether the user asks for networks to be fine-tuned here.
+    ///
+    /// # Errors
+    /// When none of those that are run can be.
+    pub fn fine_tunes(&self) -> Result<bool> {
+        let fits = match self.network {
+            EvalTarget::One(network) => network.card().trained().is_some(),
+            EvalTarget::All => true,
+        };
+        if self.squad.is_some() && !fits {
+            bail!("--squad is for a network that answers questions, and {} does not", self.network.name());
+        }
+        Ok(self.squad.is_some())
+    }
+}
+
+/// Runs what is stale. Where the weights of a network cannot be fetched, it is trained here if that can be; else another one for the same
+/// task is run instead, and the exit status says that it was not what was asked for.
 pub fn run(arguments: &RunArgs) -> Result<ExitCode> {
     interrupt::exit_in_turn("what was done is kept, and the same command goes on from there");
     let network = arguments.pipeline.network;
-    let (code, lost) = stages(arguments, network)?;
+    let fine_tunes = arguments.pipeline.fine_tunes()?;
+    let (code, lost) = stages(arguments, network, fine_tunes)?;
+    if !fine_tunes && is_fine_tuned_instead(network, &lost) {
+        note(format_args!("warning: the weights of {} cannot be fetched, so it is trained here", network.name()));
+        return Ok(stages(arguments, network, true)?.0);
+    }
     let Some(other) = substitute(network, &lost) else { return Ok(code) };
     note(format_args!("warning: the weights of {} cannot be fetched, so {other} is run instead", network.name()));
-    stages(arguments, EvalTarget::One(other))?;
+    stages(arguments, EvalTarget::One(other), false)?;
     // What was asked for was not done.
     Ok(code)
+}
+
+/// Whether a network whose weights could not be fetched is one that can be trained here.
+fn is_fine_tuned_instead(target: EvalTarget, lost: &[String]) -> bool {
+    let EvalTarget::One(network) = target else { return false };
+    let WeightSource::Folder { dataset, fine_tuning: Some(_) } = network.card().weights else { return false };
+    lost.contains(&format!("fetch/{dataset}"))
 }
 
 /// The network that takes the place of one whose weights could not be fetched.
@@ -88,14 +121,14 @@ fn substitute(target: EvalTarget, lost: &[String]) -> Option<NetworkId> {
 }
 
 /// Runs the stages that are stale. The exit status, and what failed or was left out.
-fn stages(arguments: &RunArgs, network: EvalTarget) -> Result<(ExitCode, Vec<String>)> {
+fn stages(arguments: &RunArgs, network: EvalTarget, fine_tunes: bool) -> Result<(ExitCode, Vec<String>)> {
     let started = Instant::now();
     let Pipeline { artifacts, .. } = &arguments.pipeline;
     let root = workspace::root();
     let _guard = exclusive(&root.join(artifacts))?;
     let path = root.join(artifacts).join(LOCK_FILE);
     let mut lock = Lock::read(&path)?;
-    let plan = Plan::new(&arguments.pipeline)?;
+    let plan = Plan::new(&arguments.pipeline, fine_tunes)?;
     let planned = assess(&lock, &root, &plan.tasks(network))?;
     if planned.iter().all(Vec::is_empty) && !arguments.force {
         print_line(format_args!(
@@ -137,7 +170,7 @@ fn stages(arguments: &RunArgs, network: EvalTarget) -> Result<(ExitCode, Vec<Str
         let programs = match built.entry(task.program.package()) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => place.insert(match task.program {
-                Program::Train => Programs::for_training(&arguments.pipeline.recipe)?,
+                Program::Train => Programs::for_training(&arguments.pipeline.recipe.common)?,
                 program => Programs::for_program(program)?,
             }),
         };
@@ -200,9 +233,9 @@ fn written(plan: &Plan, network: EvalTarget, index: usize, task: &Task) -> Stage
 }
 
 fn start(task: &Task, programs: &Programs) -> Result<ExitCode> {
-    let mut command = programs.command(task.program)?;
+    let mut command = programs.told(task.program, &task.arguments)?;
     // This run says how to go on.
-    command.args(&task.arguments).env(interrupt::SILENT_VARIABLE, "1");
+    command.env(interrupt::SILENT_VARIABLE, "1");
     programs::run(&mut command).map(exit_code)
 }
 

@@ -1,5 +1,7 @@
 //! The stages of the pipeline: what each reads, is told and writes.
 
+mod training;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -9,10 +11,8 @@ use artifact::manifest::Manifest;
 use artifact::pipeline::Stage;
 use artifact::runtime::{self, DYLIB_VARIABLE};
 use catalogue::{Card, DATASETS, NetworkId, TaskKind, WeightSource};
-use clap::ValueEnum;
 use cli::eval::EvalTarget;
-use cli::train::{Device, Recipe};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::code::Code;
 use crate::programs::Program;
@@ -38,6 +38,8 @@ pub struct Task {
 /// Everything that the stages depend on and that stays as it is while they run.
 pub struct Plan<'a> {
     pipeline: &'a Pipeline,
+    /// Whether networks that can be fine-tuned here are, in place of fetching them.
+    fine_tunes: bool,
     train: Digest,
     export: Digest,
     eval: Digest,
@@ -45,14 +47,15 @@ pub struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    /// A plan for the code as it is now.
+    /// A plan for the code as it is now. `fine_tunes` says whether networks that can be fine-tuned here are, in place of fetching them.
     ///
     /// # Errors
     /// When the code cannot be read.
-    pub fn new(pipeline: &'a Pipeline) -> Result<Self> {
+    pub fn new(pipeline: &'a Pipeline, fine_tunes: bool) -> Result<Self> {
         let code = Code::of(&[Program::Train, Program::Export, Program::Eval, Program::Report])?;
         Ok(Self {
             pipeline,
+            fine_tunes,
             train: code.digest(Program::Train)?,
             export: code.digest(Program::Export)?,
             eval: code.digest(Program::Eval)?,
@@ -105,7 +108,7 @@ impl<'a> Plan<'a> {
     /// Fetch, train where the weights are trained here, export, evaluate.
     fn of_network(&self, network: NetworkId) -> Vec<Task> {
         let card = network.card();
-        let Weights { path, files, mut tasks } = self.weights(card);
+        let Weights { path, files, mut tasks, asked } = self.weights(card);
         let folder = self.pipeline.artifacts.join(card.name);
         let file = |name: String| (format!("{}/{name}", card.name), folder.join(name));
         let (model, evaluation) = (file(format!("{}.onnx", card.name)), file(EVALUATION.to_owned()));
@@ -136,6 +139,15 @@ impl<'a> Plan<'a> {
         let mut inputs = files;
         inputs.extend(data);
         inputs.extend([model.clone(), (RUNTIME.to_owned(), library())]);
+        inputs.extend(asked.clone().map(entry));
+        let mut told = words(&[
+            card.name,
+            &format!("--model={}", model.1.display()),
+            &format!("--weights={}", path.display()),
+            &format!("--out={}", evaluation.1.display()),
+            &format!("--seconds={seconds}"),
+        ]);
+        told.extend(asked.map(|path| format!("--squad={}", path.display())));
         tasks.push(Task {
             stage: Stage {
                 name: format!("{}/eval", card.name),
@@ -147,13 +159,7 @@ impl<'a> Plan<'a> {
                 declared: false,
             },
             program: Program::Eval,
-            arguments: words(&[
-                card.name,
-                &format!("--model={}", model.1.display()),
-                &format!("--weights={}", path.display()),
-                &format!("--out={}", evaluation.1.display()),
-                &format!("--seconds={seconds}"),
-            ]),
+            arguments: told,
         });
         tasks
     }
@@ -162,13 +168,17 @@ impl<'a> Plan<'a> {
     fn weights(&self, card: &Card) -> Weights {
         let path = card.weights();
         match card.weights {
+            WeightSource::Folder { fine_tuning: Some(tuning), .. } if self.fine_tunes => self.fine_tuned(card, tuning),
             WeightSource::Trained => self.trained(card),
-            WeightSource::Own { .. } => Weights { files: [entry(path.clone())].into(), path, tasks: Vec::new() },
+            WeightSource::Own { .. } => {
+                Weights { files: [entry(path.clone())].into(), path, tasks: Vec::new(), asked: None }
+            }
             WeightSource::File { dataset, .. } => {
                 let files = Files::from([entry(path.clone())]);
-                Weights { path, files: files.clone(), tasks: vec![fetch(dataset, files)] }
+                Weights { path, files: files.clone(), tasks: vec![fetch(dataset, files)], asked: None }
             }
-            WeightSource::Folder { dataset } => {
+            WeightSource::Folder { dataset, .. } => {
+                let path = Path::new(DATASETS).join(dataset);
                 // What the user put there is read as it is.
                 let own = is_own(card);
                 let mut files: Files = match own {
@@ -183,34 +193,9 @@ impl<'a> Plan<'a> {
                     known && !file.ends_with(FIRST_FETCH)
                 });
                 files.extend(parts.map(entry));
-                Weights { path, files, tasks }
+                Weights { path, files, tasks, asked: None }
             }
         }
-    }
-
-    fn trained(&self, card: &Card) -> Weights {
-        let Pipeline { artifacts, recipe, .. } = self.pipeline;
-        let folder = artifacts.join(card.name);
-        let outputs: Files = ["model.safetensors", "metrics.jsonl", "config.json"]
-            .map(|name| (format!("{}/{name}", card.name), folder.join(name)))
-            .into();
-        let mut arguments = words(&["--in-pipeline", &format!("--out={}", folder.display())]);
-        arguments.extend(options(recipe));
-        let data = fetch(card.name, declared(card.name));
-        let train = Task {
-            stage: Stage {
-                name: format!("{}/train", card.name),
-                parameters: parameters(recipe),
-                inputs: data.stage.outputs.clone(),
-                code: Some(self.train),
-                outputs: outputs.clone(),
-                after: vec![data.stage.name.clone()],
-                declared: false,
-            },
-            program: Program::Train,
-            arguments,
-        };
-        Weights { path: folder.join("model.safetensors"), files: outputs, tasks: vec![data, train] }
     }
 }
 
@@ -235,6 +220,8 @@ struct Weights {
     files: Files,
     /// The stages that bring or make them.
     tasks: Vec<Task>,
+    /// The questions that their evaluation asks, where training did not learn from them.
+    asked: Option<PathBuf>,
 }
 
 /// The data that an evaluation reads.
@@ -258,8 +245,9 @@ const FIRST_FETCH: &str = "first-fetch.json";
 
 /// Whether the folder of a network's weights holds what the user put there, and not what `fetch` brought or began to bring.
 pub fn is_own(card: &Card) -> bool {
-    let folder = workspace::root().join(card.weights());
-    card.has_folder() && folder.join("config.json").is_file() && !folder.join(FIRST_FETCH).is_file()
+    let WeightSource::Folder { dataset, .. } = card.weights else { return false };
+    let folder = workspace::root().join(DATASETS).join(dataset);
+    folder.join("config.json").is_file() && !folder.join(FIRST_FETCH).is_file()
 }
 
 /// A file under its path from the workspace's root.
@@ -308,84 +296,12 @@ fn library() -> PathBuf {
     runtime::locate(&folder).map_or_else(|_| fetched_library(), |library| library.path)
 }
 
-/// What decides the trained weights, by option. The number of threads does not.
-fn parameters(recipe: &Recipe) -> BTreeMap<String, Value> {
-    let Recipe {
-        recipe: practice,
-        batch_size,
-        test_batch_size,
-        epochs,
-        lr,
-        gamma,
-        seed,
-        dry_run,
-        device: _,
-        no_cuda: _,
-        threads: _,
-        limit,
-    } = recipe;
-    let name = |value: Option<clap::builder::PossibleValue>| json!(value.map(|value| value.get_name().to_owned()));
-    let device = if recipe.on_cuda() { Device::Cuda } else { Device::Flex };
-    [
-        ("--recipe", name(practice.to_possible_value())),
-        ("--batch-size", json!(batch_size)),
-        ("--test-batch-size", json!(test_batch_size)),
-        ("--epochs", json!(epochs)),
-        ("--lr", json!(lr)),
-        ("--gamma", json!(gamma)),
-        ("--seed", json!(seed)),
-        ("--dry-run", if *dry_run { json!(true) } else { Value::Null }),
-        ("--device", name(device.to_possible_value())),
-        ("--limit", json!(limit)),
-    ]
-    .into_iter()
-    .filter(|(_, value)| !value.is_null())
-    .map(|(name, value)| (name.to_owned(), value))
-    .collect()
-}
-
-/// The words that tell `train` the recipe.
-fn options(recipe: &Recipe) -> Vec<String> {
-    let threads = recipe.threads.map(|threads| ("--threads".to_owned(), json!(threads)));
-    parameters(recipe)
-        .into_iter()
-        .chain(threads)
-        .map(|(name, value)| match value {
-            Value::Bool(_) => name,
-            Value::String(text) => format!("{name}={text}"),
-            other => format!("{name}={other}"),
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use clap::Parser;
 
-    #[derive(Parser)]
-    struct Arguments {
-        #[command(flatten)]
-        recipe: Recipe,
-    }
-
-    fn recipe(words: &[&str]) -> Recipe {
-        Arguments::try_parse_from(["train"].iter().chain(words)).unwrap().recipe
-    }
-
-    #[test]
-    fn the_program_is_told_the_same_recipe() {
-        let words =
-            ["--epochs=3", "--lr=0.1", "--dry-run", "--limit=640", "--threads=2", "--seed=18446744073709551615"];
-        for words in [&words[..], &["--gamma=0.9"], &["--recipe=modern"], &[]] {
-            let told = recipe(words);
-            let options = options(&told);
-            let heard = recipe(&options.iter().map(String::as_str).collect::<Vec<_>>());
-            assert_eq!(format!("{told:?}"), format!("{heard:?}"));
-        }
-    }
-
-    fn names(words: &[&str]) -> Vec<String> {
+    fn names(words: &[&str], fine_tunes: bool) -> Vec<String> {
         #[derive(Parser)]
         struct Line {
             #[command(flatten)]
@@ -393,19 +309,20 @@ mod tests {
         }
         let pipeline = Line::try_parse_from(["run"].iter().chain(words)).unwrap().pipeline;
         let digest = artifact::sha256_bytes(b"code");
-        let plan = Plan { pipeline: &pipeline, train: digest, export: digest, eval: digest, report: digest };
+        let plan =
+            Plan { pipeline: &pipeline, fine_tunes, train: digest, export: digest, eval: digest, report: digest };
         plan.tasks(pipeline.network).into_iter().map(|task| task.stage.name).collect()
     }
 
     #[test]
     fn each_network_has_its_stages_and_all_share_the_library() {
-        let alexnet = names(&["alexnet"]);
+        let alexnet = names(&["alexnet"], false);
         assert_eq!(alexnet.first().map(String::as_str), Some("fetch/alexnet"));
         assert!(alexnet.ends_with(&["alexnet/export", "alexnet/eval", "report"].map(str::to_owned)));
-        assert!(names(&["bert-qa"]).ends_with(&["bert-qa/export", "bert-qa/eval", "report"].map(str::to_owned)));
-        let all = names(&["all"]);
+        assert!(names(&["bert-qa"], false).ends_with(&["bert-qa/export", "bert-qa/eval", "report"].map(str::to_owned)));
+        let all = names(&["all"], false);
         for network in ["mnist", "alexnet", "bert-qa"] {
-            assert!(names(&[network]).iter().all(|name| all.contains(name)), "{all:?}");
+            assert!(names(&[network], false).iter().all(|name| all.contains(name)), "{all:?}");
         }
         let mut once = all.clone();
         once.sort();
@@ -414,10 +331,13 @@ mod tests {
     }
 
     #[test]
-    fn threads_do_not_make_another_recipe_and_no_cuda_is_the_cpu() {
-        let plain = parameters(&recipe(&[]));
-        assert_eq!(parameters(&recipe(&["--threads=3"])), plain);
-        assert_eq!(parameters(&recipe(&["--device=cuda", "--no-cuda"])), plain);
-        assert_ne!(parameters(&recipe(&["--device=cuda"])), plain);
+    fn a_network_that_is_fine_tuned_here_is_trained_first() {
+        let own = names(&["bert-qa", "--squad=squad.json"], true);
+        let stages = ["bert-qa/train", "bert-qa/export", "bert-qa/eval", "report"];
+        assert_eq!(own[..1], ["fetch/minilm"]);
+        assert!(own.ends_with(&stages.map(str::to_owned)) && !own.contains(&"fetch/squad".to_owned()), "{own:?}");
+        let public = names(&["bert-qa"], true);
+        assert_eq!(public[..2], ["fetch/minilm", "fetch/squad"]);
+        assert!(public.contains(&"bert-qa/train".to_owned()) && !public.contains(&"fetch/bert-qa".to_owned()));
     }
 }

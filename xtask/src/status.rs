@@ -34,7 +34,7 @@ pub fn status(arguments: &StatusArgs) -> Result<ExitCode> {
     let Pipeline { network, artifacts, .. } = &arguments.pipeline;
     let root = workspace::root();
     let lock = Lock::read(root.join(artifacts).join(LOCK_FILE))?;
-    let tasks = Plan::new(&arguments.pipeline)?.tasks(*network);
+    let tasks = Plan::new(&arguments.pipeline, arguments.pipeline.fine_tunes()?)?.tasks(*network);
     let all = assess(&lock, &root, &tasks)?;
     if arguments.json {
         let rows: Vec<_> = tasks

@@ -64,6 +64,8 @@ pub enum WeightSource {
     Folder {
         /// The data set.
         dataset: &'static str,
+        /// How such a folder is made here where it cannot be had.
+        fine_tuning: Option<FineTuning>,
     },
     /// The user's own, for a network that is not of this workspace.
     Own {
@@ -72,6 +74,15 @@ pub enum WeightSource {
         /// What to do where it is missing, in a clause: `` `cargo run --bin learn` makes them``.
         ways: &'static str,
     },
+}
+
+/// What `cargo xtask train` makes a network of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FineTuning {
+    /// The data set that holds the encoder.
+    pub encoder: &'static str,
+    /// The data set to learn from.
+    pub lessons: &'static str,
 }
 
 /// Where results lie unless the user says otherwise.
@@ -131,7 +142,10 @@ const NETWORKS: [(NetworkId, TaskKind, Card); 4] = [
             name: "bert-qa",
             title: "BERT for question answering",
             about: "BERT for question answering: BERT-large from its public home, or what you put into datasets/bert-qa",
-            weights: WeightSource::Folder { dataset: "bert-qa" },
+            weights: WeightSource::Folder {
+                dataset: "bert-qa",
+                fine_tuning: Some(FineTuning { encoder: "minilm", lessons: "squad" }),
+            },
             batches: &[1, 4],
         },
     ),
@@ -211,14 +225,27 @@ impl Card {
         self.folder().join("eval.json")
     }
 
-    /// Where its weights lie unless the user says otherwise: a file, or a Hugging Face folder.
+    /// Where its weights lie unless the user says otherwise: a file, or a Hugging Face folder, which is that of a training here where
+    /// there is no other.
     pub fn weights(&self) -> PathBuf {
         match self.weights {
             WeightSource::Trained => self.folder().join("model.safetensors"),
             WeightSource::File { dataset, file } => Path::new(DATASETS).join(dataset).join(file),
-            WeightSource::Folder { dataset } => Path::new(DATASETS).join(dataset),
+            WeightSource::Folder { dataset, .. } => {
+                let (public, trained) = (Path::new(DATASETS).join(dataset), self.trained());
+                match trained {
+                    Some(trained) if has_network(&trained) && !has_network(&public) => trained,
+                    _ => public,
+                }
+            }
             WeightSource::Own { file, .. } => file.into(),
         }
+    }
+
+    /// The Hugging Face folder that `cargo xtask train` makes of it; `None` if it makes none.
+    pub fn trained(&self) -> Option<PathBuf> {
+        let WeightSource::Folder { fine_tuning: Some(_), .. } = self.weights else { return None };
+        Some(self.folder().join("trained"))
     }
 
     /// The command that does something with it: `cargo xtask export bert-qa`, or `cargo run -- export` in the user's own project.
@@ -243,12 +270,21 @@ impl Card {
                 "`cargo xtask fetch {dataset}` gets them from their public home; otherwise name a file with --weights FILE, or \
                  take --random-init SEED where that is an option"
             ),
-            WeightSource::Folder { dataset } => format!(
-                "`cargo xtask fetch {dataset}` gets some from their public home; otherwise name a Hugging Face folder with \
-                 --hf-dir FOLDER or its weights with --weights PATH, or take --random-init SEED where that is an option"
+            WeightSource::Folder { dataset, fine_tuning } => format!(
+                "`cargo xtask fetch {dataset}` gets some from their public home{}; otherwise name a Hugging Face folder with \
+                 --hf-dir FOLDER or its weights with --weights PATH, or take --random-init SEED where that is an option",
+                match fine_tuning {
+                    Some(_) => format!(", and `cargo xtask train {}` makes some", self.name),
+                    None => String::new(),
+                }
             ),
         }
     }
+}
+
+/// Whether a folder holds a network.
+fn has_network(folder: &Path) -> bool {
+    folder.join("config.json").is_file()
 }
 
 impl fmt::Display for TaskKind {

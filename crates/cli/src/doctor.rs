@@ -1,13 +1,14 @@
-//! `doctor`: which execution providers work on this machine.
+//! `doctor`: which execution providers and which devices of training work on this machine.
 
 use std::path::PathBuf;
 
 use crate::path::reading_or;
 use clap::Args;
 
-/// Show ONNX Runtime's libraries on this machine and which execution providers work.
+/// Show ONNX Runtime's libraries on this machine, which execution providers work, and where `train` can train.
 ///
-/// Each provider runs a small model on this machine; what does not work is told in the runtime's own words.
+/// Each provider runs a small model on this machine; what does not work is told in the runtime's own words. A GPU's trainer is asked
+/// only if it was built before, as compiling one takes minutes.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Examples:

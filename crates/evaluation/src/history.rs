@@ -11,15 +11,42 @@ use serde_json::Value;
 pub struct Epoch {
     /// Which, from one.
     pub epoch: usize,
-    /// The mean loss over the training images.
+    /// The mean loss over what was learnt from.
     pub train_loss: f64,
-    /// The mean loss over the test images.
-    pub test_loss: f64,
-    /// Test images recognised.
-    pub test_correct: usize,
-    /// How many there were.
-    pub test_total: usize,
+    /// The same for each part of the epoch, if that is known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub losses: Vec<f64>,
+    /// What was found after it.
+    #[serde(flatten)]
+    pub found: Found,
 }
+
+/// What was found after an epoch, by what was not learnt from.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Found {
+    /// Classes.
+    Recognised {
+        /// The mean loss.
+        test_loss: f64,
+        /// Items recognised.
+        test_correct: usize,
+        /// How many there were.
+        test_total: usize,
+    },
+    /// Answers.
+    Answered {
+        /// Answers that are exactly right, in percent.
+        exact_match: f64,
+        /// The mean F1, in percent.
+        f1: f64,
+        /// How many questions there were.
+        questions: usize,
+    },
+}
+
+/// The records of a run, the first that is one: a Hugging Face folder has the network's own configuration under the second name.
+const RECORDS: [&str; 2] = ["training.json", "config.json"];
 
 #[derive(Deserialize)]
 struct Run {
@@ -43,15 +70,19 @@ pub fn history(weights: &Path, sha256: &Digest) -> Vec<Epoch> {
     metrics.lines().map(serde_json::from_str).collect::<Result<_, _>>().unwrap_or_default()
 }
 
-/// The command that made these weights; `None` if there is no record of them.
-pub fn command(weights: &Path, sha256: &Digest) -> Option<String> {
+/// The command that made these weights of the network `name`; `None` if there is no record of them.
+pub fn command(name: &str, weights: &Path, sha256: &Digest) -> Option<String> {
     let config = run(weights, sha256)?.config;
-    let modern = config.get("augmentation").is_some_and(|augmentation| !augmentation.is_null());
-    let mut text = "cargo xtask train".to_owned();
-    if modern {
+    let is = |place: &str| config.pointer(place).is_some_and(|value| !value.is_null());
+    let fine_tuned = is("/warm_up");
+    let mut text = match fine_tuned {
+        true => format!("cargo xtask train {name} --squad FILE"),
+        false => "cargo xtask train".to_owned(),
+    };
+    if is("/augmentation") {
         text += " --recipe modern";
     }
-    let options = [
+    let all = [
         ("--epochs", "/epochs"),
         ("--batch-size", "/batch_size"),
         ("--lr", "/learning_rate"),
@@ -59,7 +90,16 @@ pub fn command(weights: &Path, sha256: &Digest) -> Option<String> {
         ("--seed", "/seed"),
         ("--limit", "/limit"),
     ];
-    for (option, place) in options {
+    let own = [
+        ("--hold-out", "/hold_out"),
+        ("--warm-up", "/warm_up"),
+        ("--weight-decay", "/optimizer/weight_decay"),
+        ("--clip", "/clip"),
+        ("--dropout", "/dropout"),
+        ("--length", "/length"),
+        ("--stride", "/stride"),
+    ];
+    for (option, place) in all.into_iter().chain(own.into_iter().filter(|_| fine_tuned)) {
         if let Some(value) = config.pointer(place).filter(|value| value.is_number()) {
             text += &format!(" {option} {value}");
         }
@@ -72,8 +112,8 @@ pub fn command(weights: &Path, sha256: &Digest) -> Option<String> {
 
 /// The record of the training, if it is of these weights.
 fn run(weights: &Path, sha256: &Digest) -> Option<Run> {
-    let bytes = std::fs::read(weights.with_file_name("config.json")).ok()?;
-    serde_json::from_slice(&bytes).ok().filter(|run: &Run| run.weights.sha256 == *sha256)
+    let read = |name: &str| serde_json::from_slice(&std::fs::read(weights.with_file_name(name)).ok()?).ok();
+    RECORDS.into_iter().find_map(read).filter(|run: &Run| run.weights.sha256 == *sha256)
 }
 
 #[cfg(test)]
@@ -94,10 +134,20 @@ mod tests {
             r#"{"epoch":1,"learning_rate":1.0,"train_loss":0.5,"test_loss":0.25,"test_correct":9,"test_total":10}"#;
         std::fs::write(folder.path().join("metrics.jsonl"), format!("{line}\n{line}\n")).unwrap();
         let epochs = history(&weights, &this);
-        assert_eq!((epochs.len(), epochs[0].test_loss, epochs[0].test_correct), (2, 0.25, 9));
+        let found = Found::Recognised { test_loss: 0.25, test_correct: 9, test_total: 10 };
+        assert_eq!((epochs.len(), epochs[0].found), (2, found));
         assert!(history(&weights, &other).is_empty());
-        assert_eq!(command(&weights, &this).as_deref(), Some("cargo xtask train --epochs 2 --lr 1.0"));
-        assert_eq!(command(&weights, &other), None);
+        assert_eq!(command("net", &weights, &this).as_deref(), Some("cargo xtask train --epochs 2 --lr 1.0"));
+        assert_eq!(command("net", &weights, &other), None);
+
+        // A Hugging Face folder has another file of that name.
+        std::fs::rename(folder.path().join("config.json"), folder.path().join("training.json")).unwrap();
+        std::fs::write(folder.path().join("config.json"), r#"{"hidden_size": 384}"#).unwrap();
+        let line = r#"{"epoch":1,"train_loss":0.5,"exact_match":51.0,"f1":63.6,"questions":10,"losses":[0.75,0.25]}"#;
+        std::fs::write(folder.path().join("metrics.jsonl"), line).unwrap();
+        let epochs = history(&weights, &this);
+        let found = Found::Answered { exact_match: 51.0, f1: 63.6, questions: 10 };
+        assert_eq!((epochs[0].found, epochs[0].losses.as_slice()), (found, [0.75, 0.25].as_slice()));
         std::fs::write(folder.path().join("metrics.jsonl"), "{").unwrap();
         assert!(history(&weights, &this).is_empty());
     }

@@ -5,9 +5,10 @@ use std::path::Path;
 
 use artifact::{Digest, FileError, sha256_file};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
-/// Training's record of a run, beside its weights.
-const CONFIG_FILE: &str = "config.json";
+/// Training's record of a run, beside its weights; in a Hugging Face folder the network's configuration has the second name.
+const RECORDS: [&str; 2] = ["training.json", "config.json"];
 
 /// Training's record of each epoch, beside its weights.
 const METRICS_FILE: &str = "metrics.jsonl";
@@ -33,13 +34,8 @@ struct Weights {
     sha256: Digest,
 }
 
-/// The part of an epoch's record that is kept.
-#[derive(Deserialize)]
-struct Epoch {
-    test_loss: f64,
-    test_correct: usize,
-    test_total: usize,
-}
+/// What is kept of an epoch's record: the figures of the test digits, or of the questions held out.
+const METRICS: [&str; 6] = ["test_loss", "test_correct", "test_total", "exact_match", "f1", "questions"];
 
 /// The entries for weights from a file: their SHA-256, the revision of the exporting code, and, if training's records lie
 /// beside the weights and are of these weights, the data's SHA-256, seed, epochs and result.
@@ -67,19 +63,19 @@ pub fn of(weights: &Path, revision: Option<&str>) -> Result<BTreeMap<String, Str
         entries.insert("training.revision".to_owned(), revision);
     }
     if let Some(epoch) = read_last_epoch(folder, run.config.epochs) {
-        entries.insert("metrics.test_loss".to_owned(), epoch.test_loss.to_string());
-        entries.insert("metrics.test_correct".to_owned(), epoch.test_correct.to_string());
-        entries.insert("metrics.test_total".to_owned(), epoch.test_total.to_string());
+        let known = METRICS.into_iter().filter_map(|name| Some((name, epoch.get(name)?)));
+        entries.extend(known.map(|(name, value)| (format!("metrics.{name}"), value.to_string())));
     }
     Ok(entries)
 }
 
 fn read_run(folder: &Path) -> Option<Run> {
-    serde_json::from_slice(&std::fs::read(folder.join(CONFIG_FILE)).ok()?).ok()
+    let read = |name: &str| serde_json::from_slice(&std::fs::read(folder.join(name)).ok()?).ok();
+    RECORDS.into_iter().find_map(read)
 }
 
 /// The record of the last epoch, if there is one for every epoch of the run.
-fn read_last_epoch(folder: &Path, epochs: usize) -> Option<Epoch> {
+fn read_last_epoch(folder: &Path, epochs: usize) -> Option<Map<String, Value>> {
     let text = std::fs::read_to_string(folder.join(METRICS_FILE)).ok()?;
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     if lines.len() != epochs {

@@ -24,6 +24,7 @@ use evaluation::report::{Report, reports};
 use evaluation::search::Bisection;
 use evaluation::starter::{Starter, size_hint, trust};
 use evaluation::task::{Task, ask_all};
+use models::weights::Checkpoint;
 use terminal::progress::Progress;
 
 use crate::network::Network;
@@ -130,7 +131,8 @@ pub fn evaluate<N: Network, T: Task>(request: &Request<'_>, task: &T) -> Result<
         names.push(framework);
     }
     let mut line_up = LineUp { reference, candidates };
-    let mut files = vec![("model", model), ("weights", request.weights)];
+    let weights = weight_file(request.weights);
+    let mut files = vec![("model", model), ("weights", weights.as_path())];
     files.extend(request.files.iter().map(|(role, path)| (*role, path.as_path())));
     files.retain(|(_, path)| path.is_file());
     let fingerprint = Fingerprint::take(&files)?;
@@ -161,7 +163,7 @@ pub fn evaluate<N: Network, T: Task>(request: &Request<'_>, task: &T) -> Result<
     }
     notes.extend(trust(line_up.everyone().iter().map(|one| &one.row)));
     notes.extend(size_hint(measure.session_per_size, line_up.candidates.iter().map(|candidate| &candidate.row)));
-    let history = fingerprint.files.get("weights").map(|mark| history(request.weights, &mark.sha256));
+    let history = fingerprint.files.get("weights").map(|mark| history(&weights, &mark.sha256));
     let engines = reports(&mut line_up, verifications, asked);
     Ok(Report {
         head: RunRecord {
@@ -187,6 +189,16 @@ pub fn evaluate<N: Network, T: Task>(request: &Request<'_>, task: &T) -> Result<
         command: request.command.clone(),
     }
     .judged())
+}
+
+/// The file of weights, in a folder that has a single one.
+fn weight_file(weights: &Path) -> PathBuf {
+    match weights.is_dir() {
+        true => {
+            Checkpoint::open(weights).map_or_else(|_| weights.to_owned(), |checkpoint| checkpoint.path().to_owned())
+        }
+        false => weights.to_owned(),
+    }
 }
 
 /// The seed of a model whose weights are random, by its own record.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use evaluation::history::Epoch;
+use evaluation::history::{Epoch, Found};
 use evaluation::task::{Figure, Thumbnail};
 use terminal::table::{Grid, grouped};
 
@@ -20,28 +20,57 @@ pub fn figure(figure: &Figure) -> (String, String) {
     }
 }
 
-/// The loss and what was recognised, epoch by epoch.
+/// The losses and what was found after each epoch.
 pub fn training(epochs: &[Epoch]) -> String {
-    let curve = |label: &str, colour: usize, value: fn(&Epoch) -> f64| Curve {
-        label: label.to_owned(),
-        colour,
-        values: epochs.iter().map(value).collect(),
+    let curve = |label: &str, colour: usize, values: Vec<f64>| Curve { label: label.to_owned(), colour, values };
+    let of = |value: &dyn Fn(&Epoch) -> f64| epochs.iter().map(value).collect::<Vec<f64>>();
+    let recognised = |epoch: &Epoch| match epoch.found {
+        Found::Recognised { test_loss, test_correct, test_total } => Some((test_loss, test_correct, test_total)),
+        Found::Answered { .. } => None,
     };
-    let share = |epoch: &Epoch| 100.0 * epoch.test_correct as f64 / epoch.test_total.max(1) as f64;
-    let losses =
-        [curve("training images", 0, |epoch| epoch.train_loss), curve("test images", 1, |epoch| epoch.test_loss)];
-    let rows = epochs.iter().map(|epoch| {
-        vec![
-            epoch.epoch.to_string(),
-            format!("{:.4}", epoch.train_loss),
-            format!("{:.4}", epoch.test_loss),
-            grouped(&epoch.test_correct.to_string()),
-        ]
-    });
-    let grid = Grid::new("By epoch", &["epoch", "training loss", "test loss", "recognised"], rows.collect());
-    curves("The mean loss; while training, dropout makes it larger", "epoch", &losses)
-        + &curves("Test images recognised, in percent", "epoch", &[curve("test images", 1, share)])
-        + &folded("Every figure of the training", &table(&grid))
+    let answered = |epoch: &Epoch| match epoch.found {
+        Found::Answered { exact_match, f1, questions } => Some((exact_match, f1, questions)),
+        Found::Recognised { .. } => None,
+    };
+    let mut html = String::new();
+    let grid = if epochs.iter().all(|epoch| answered(epoch).is_some()) {
+        let part = |values: fn((f64, f64, usize)) -> f64| of(&|epoch| answered(epoch).map_or(f64::NAN, values));
+        let found = [curve("F1", 1, part(|found| found.1)), curve("exact match", 2, part(|found| found.0))];
+        html += &curves("Questions held out, in percent", "epoch", &found);
+        let rows = epochs.iter().filter_map(|epoch| {
+            let (exact, f1, questions) = answered(epoch)?;
+            let loss = format!("{:.4}", epoch.train_loss);
+            Some(vec![
+                epoch.epoch.to_string(),
+                loss,
+                format!("{exact:.2}"),
+                format!("{f1:.2}"),
+                grouped(&questions.to_string()),
+            ])
+        });
+        Grid::new("By epoch", &["epoch", "training loss", "exact match", "F1", "questions"], rows.collect())
+    } else {
+        let part = |values: fn((f64, usize, usize)) -> f64| of(&|epoch| recognised(epoch).map_or(f64::NAN, values));
+        let losses = [
+            curve("training images", 0, of(&|epoch| epoch.train_loss)),
+            curve("test images", 1, part(|found| found.0)),
+        ];
+        let share = part(|(_, correct, total)| 100.0 * correct as f64 / total.max(1) as f64);
+        html += &curves("The mean loss; while training, dropout makes it larger", "epoch", &losses);
+        html += &curves("Test images recognised, in percent", "epoch", &[curve("test images", 1, share)]);
+        let rows = epochs.iter().filter_map(|epoch| {
+            let (loss, correct, _) = recognised(epoch)?;
+            let losses = [format!("{:.4}", epoch.train_loss), format!("{loss:.4}")];
+            Some([epoch.epoch.to_string()].into_iter().chain(losses).chain([grouped(&correct.to_string())]).collect())
+        });
+        Grid::new("By epoch", &["epoch", "training loss", "test loss", "recognised"], rows.collect())
+    };
+    let parts: Vec<f64> = epochs.iter().flat_map(|epoch| epoch.losses.iter().copied()).collect();
+    if !parts.is_empty() {
+        let caption = format!("The training loss in the course of {} epochs, with dropout", epochs.len());
+        html += &curves(&caption, "part", &[curve("mean over a part of an epoch", 0, parts)]);
+    }
+    html + &folded("Every figure of the training", &table(&grid))
 }
 
 fn confusion(labels: &[String], counts: &[Vec<usize>]) -> String {

@@ -58,7 +58,7 @@ pub(super) fn chapter(source: &Source<'_>) -> Result<Chapter, String> {
 fn recipes(report: &Report, parts: &[(String, String)]) -> Vec<Recipe> {
     let mut recipes = Vec::new();
     let weights = report.head.fingerprint.files.get("weights").filter(|_| !report.history.is_empty());
-    if let Some(command) = weights.and_then(|mark| command(&mark.path, &mark.sha256)) {
+    if let Some(command) = weights.and_then(|mark| command(&report.head.network, &mark.path, &mark.sha256)) {
         recipes.push(Recipe::new("Training", command));
     }
     if report.file.is_none() {

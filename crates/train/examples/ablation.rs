@@ -11,9 +11,10 @@ use burn::module::Module;
 use burn::tensor::Device;
 use clap::Parser;
 use models::digits::{Digits, Split};
-use train::config::Config;
-use train::evaluation::evaluate;
-use train::training::{Data, Trainer};
+use train::mnist::config::Config;
+use train::mnist::evaluation::evaluate;
+use train::mnist::training::{Data, DigitTraining};
+use train::training::{Trainer, Training};
 
 /// The training digits that are learnt from.
 const LEARNT: usize = 55_000;
@@ -67,14 +68,14 @@ fn main() -> Result<()> {
     for (name, recipe) in recipes {
         for &seed in &arguments.seeds {
             let config = Config { seed, epochs: arguments.epochs, ..recipe.clone() };
-            let mut trainer = Trainer::new(&config, &data, &device);
-            let mut state = trainer.initial();
+            let mut trainer = Trainer::new(DigitTraining::new(&config, &data, &device));
+            let mut state = trainer.initial()?;
             while state.progress.epoch < config.epochs {
-                while state.progress.step < trainer.steps() {
-                    state = trainer.step(state);
+                while state.progress.step < trainer.training().steps() {
+                    state = trainer.step(state)?;
                 }
-                let last = evaluate(&state.network.valid(), &data.test, config.test_batch_size, &device)?;
-                trainer.finish_epoch(&mut state)?;
+                let last = evaluate(&state.model.network.valid(), &data.test, config.test_batch_size, &device)?;
+                trainer.finish_epoch(&mut state, &|_| ())?;
                 let Some(epoch) = state.progress.epochs.last() else { continue };
                 println!(
                     "{name:<40} {seed:>4} {:>6} {:>8.1} {:>11.4} {:>14.5} {:>7} {:>8} ({:.5})",

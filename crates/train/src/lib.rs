@@ -1,23 +1,22 @@
-//! Trains the MNIST CNN with the recipe of PyTorch's MNIST example, or with a modern one.
+//! Trains the networks that are trained here: the MNIST CNN and BERT for question answering.
 //!
-//! The trained weights are a function of [`Config`](config::Config) and data: they depend neither on the number of threads
-//! nor on interruptions. Random numbers are a function of (seed, purpose, epoch, step), every reduction has a fixed order,
-//! and a checkpoint holds all that the rest of a run depends on.
+//! The trained weights are a function of configuration and data: they depend neither on the number of threads nor on
+//! interruptions. Random numbers are a function of (seed, purpose, epoch, step), every reduction has a fixed order, and a
+//! checkpoint holds all that the rest of a run depends on.
+//!
+//! [`training::Training`] is what a network has to say of itself; [`run::run`] is the loop with checkpoints and results. The
+//! recipes lie in [`mnist`] and [`question_answering`].
 
-pub mod adadelta;
-pub mod augmentation;
-pub mod averaging;
-pub mod batch;
 pub mod checkpoint;
-pub mod config;
-pub mod data;
-pub mod dropout;
-pub mod evaluation;
+pub mod device;
+pub mod mnist;
 pub mod outputs;
+pub mod question_answering;
 pub mod random;
 pub mod report;
 pub mod run;
 pub mod schedule;
+pub mod stored;
 pub mod training;
 
 // `#[derive(RecordState)]` looks for these names at the root of the crate.
@@ -67,6 +66,15 @@ pub enum TrainError {
     /// The report could not be written.
     #[error("{0}")]
     Report(#[from] terminal::program::OutputError),
+    /// What the training starts from cannot be used.
+    #[error("the encoder cannot be used: {0}")]
+    Encoder(#[from] models::weights::WeightsError),
+    /// The tokens do not suit the network.
+    #[error("the tokenizer and the network do not belong together: {0}")]
+    Tokens(#[from] models::bert::InputError),
+    /// What a network computed is no answer.
+    #[error("the network does not answer: {0}")]
+    Answers(#[from] models::question_answering::LogitsError),
     /// The weights could not be put into the file's format.
     #[error("the weights cannot be saved: {0}")]
     Weights(#[from] safetensors::SafeTensorError),

@@ -2,24 +2,22 @@
 //!
 //! | file | content | same bytes for the same run |
 //! |---|---|---|
-//! | `model.safetensors` | the weights under PyTorch's names and in its layouts | yes |
-//! | `metrics.jsonl` | a line an epoch: losses, accuracy, learning rate | yes |
-//! | `config.json` | the configuration, hashes of the data and the weights, the code's revision | yes |
-//! | `timings.jsonl` | a line an epoch: seconds, images per second | no |
+//! | `model.safetensors`, and others beside it | the network ([`Results`]) | yes |
+//! | `metrics.jsonl` | a line an epoch: losses, learning rate, what was found | yes |
+//! | the record ([`Results::RECORD`]) | the configuration, hashes of the data and the weights, the code's revision | yes |
+//! | `timings.jsonl` | a line an epoch: seconds, items per second | no |
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use artifact::{Digest, FileError, OutputError, Outputs, sha256_bytes, write_atomic};
-use models::digits::{MEAN, STANDARD_DEVIATION};
-use models::mnist_cnn::MnistCnn;
-use models::weights::{identity_name, state_dict, to_safetensors};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::TrainError;
 use crate::checkpoint::{self, Identity};
-use crate::training::{Epoch, State};
+use crate::training::{Epoch, Evaluation, StateOf, Training};
 
 /// The weights.
 pub const MODEL_FILE: &str = "model.safetensors";
@@ -27,16 +25,39 @@ pub const MODEL_FILE: &str = "model.safetensors";
 pub const METRICS_FILE: &str = "metrics.jsonl";
 /// How long each epoch took.
 pub const TIMINGS_FILE: &str = "timings.jsonl";
-/// What the run was.
-pub const CONFIG_FILE: &str = "config.json";
 /// A run that is not finished; gone afterwards.
 pub const CHECKPOINT_FILE: &str = "checkpoint.safetensors";
 
-/// Every file that a training writes.
-pub const FILES: [&str; 5] = [MODEL_FILE, METRICS_FILE, TIMINGS_FILE, CONFIG_FILE, CHECKPOINT_FILE];
-
 /// The SHA-256 of what each data file holds, unpacked, by its name.
 pub type DataHashes = BTreeMap<String, Digest>;
+
+/// What is kept of a training.
+pub trait Results: Training {
+    /// The file that says what the run was.
+    const RECORD: &'static str;
+    /// The files of the network beside its weights and the record.
+    const BESIDE: &'static [&'static str];
+
+    /// The weights as the bytes of a safetensors file.
+    ///
+    /// # Errors
+    /// When they are not float32.
+    fn weights(&self, model: &Self::Model) -> Result<Vec<u8>, TrainError>;
+    /// The files of [`BESIDE`](Self::BESIDE) that this network has.
+    ///
+    /// # Errors
+    /// When one cannot be made.
+    fn beside(&self) -> Result<Vec<(&'static str, Vec<u8>)>, TrainError>;
+    /// What the record says of the inputs beside the configuration.
+    fn about(&self) -> Value;
+
+    /// Every file that such a training writes.
+    fn files() -> impl Iterator<Item = &'static str> {
+        [MODEL_FILE, METRICS_FILE, TIMINGS_FILE, CHECKPOINT_FILE, Self::RECORD]
+            .into_iter()
+            .chain(Self::BESIDE.iter().copied())
+    }
+}
 
 /// What [`write()`] wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,65 +72,61 @@ pub struct Saved {
 ///
 /// # Errors
 /// When one cannot be written; the weights of an earlier run are then still there.
-pub fn write(folder: &Path, identity: &Identity, revision: Option<&str>, state: &State) -> Result<Saved, TrainError> {
-    let weights = weights(&state.result())?;
+pub fn write<T: Results>(
+    folder: &Path,
+    identity: &Identity<T::Config>,
+    revision: Option<&str>,
+    training: &T,
+    state: &StateOf<T>,
+) -> Result<Saved, TrainError> {
+    let weights = training.weights(&state.model)?;
     let digest = sha256_bytes(&weights);
-    let config = ConfigFile {
+    let record = Record {
         training: identity,
-        normalization: Normalization { mean: MEAN, standard_deviation: STANDARD_DEVIATION },
+        about: training.about(),
         revision,
         weights: Weights { file: MODEL_FILE, sha256: digest },
     };
-    let config = serde_json::to_string_pretty(&config).map_err(unwritten(folder, CONFIG_FILE))? + "\n";
+    let record = serde_json::to_string_pretty(&record).map_err(unwritten(folder, T::RECORD))? + "\n";
     let epochs = &state.progress.epochs;
-    write_atomic(folder.join(METRICS_FILE), json_lines(folder, METRICS_FILE, epochs, Metrics::of)?)?;
-    write_atomic(folder.join(TIMINGS_FILE), json_lines(folder, TIMINGS_FILE, epochs, Timing::of)?)?;
-    write_atomic(folder.join(CONFIG_FILE), config)?;
+    write_atomic(folder.join(METRICS_FILE), json_lines(folder, METRICS_FILE, epochs, metrics)?)?;
+    write_atomic(folder.join(TIMINGS_FILE), json_lines(folder, TIMINGS_FILE, epochs, timing::<T>)?)?;
+    for (name, bytes) in training.beside()? {
+        write_atomic(folder.join(name), bytes)?;
+    }
+    write_atomic(folder.join(T::RECORD), record)?;
     let model = folder.join(MODEL_FILE);
     write_atomic(&model, weights)?;
     Ok(Saved { model, digest })
 }
 
 /// Refuses a folder in which a result would take the place of a file that no training left: a model.safetensors or a
-/// config.json of something else. Whose a folder is, its config.json or its checkpoint says.
+/// config.json of something else. Whose a folder is, its record or its checkpoint says.
 ///
 /// # Errors
 /// When there is such a file, and it is not to be replaced by `force`.
-pub fn check(folder: &Path, force: bool) -> Result<(), OutputError> {
-    let ours = is_config(&folder.join(CONFIG_FILE)) || checkpoint::is_checkpoint(&folder.join(CHECKPOINT_FILE));
+pub fn check<T: Results>(folder: &Path, force: bool) -> Result<(), OutputError> {
+    let ours = is_record(&folder.join(T::RECORD)) || checkpoint::is_checkpoint(&folder.join(CHECKPOINT_FILE));
     let outputs = Outputs::default().force(force);
-    FILES.iter().try_for_each(|name| outputs.neighbour(&folder.join(name), |_| ours))
+    T::files().try_for_each(|name| outputs.neighbour(&folder.join(name), |_| ours))
 }
 
-/// Whether this is the configuration of a training's results.
-fn is_config(path: &Path) -> bool {
-    let value = std::fs::read(path).ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+/// Whether this is the record of a training's results.
+fn is_record(path: &Path) -> bool {
+    let value = fs::read(path).ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
     let text = |pointer: &str| value.as_ref()?.pointer(pointer)?.as_str();
     text("/weights/file") == Some(MODEL_FILE)
         && text("/weights/sha256").is_some_and(|text| text.parse::<Digest>().is_ok())
 }
 
-/// The weights as the bytes of a safetensors file.
-///
-/// # Errors
-/// When they are not float32.
-pub fn weights(network: &MnistCnn) -> Result<Vec<u8>, TrainError> {
-    Ok(to_safetensors(&state_dict(network, identity_name))?)
-}
-
 #[derive(Serialize)]
-struct ConfigFile<'a> {
+struct Record<'a, C> {
     #[serde(flatten)]
-    training: &'a Identity,
-    normalization: Normalization,
+    training: &'a Identity<C>,
+    #[serde(flatten)]
+    about: Value,
     revision: Option<&'a str>,
     weights: Weights,
-}
-
-#[derive(Serialize)]
-struct Normalization {
-    mean: f32,
-    standard_deviation: f32,
 }
 
 #[derive(Serialize)]
@@ -120,49 +137,36 @@ struct Weights {
 
 /// A line of the metrics.
 #[derive(Serialize)]
-struct Metrics {
+struct Metrics<'a, M> {
     epoch: usize,
     learning_rate: f64,
     train_loss: f64,
-    test_loss: f64,
-    test_correct: usize,
-    test_total: usize,
-    test_accuracy: f64,
+    #[serde(flatten)]
+    found: M,
+    losses: &'a [f64],
 }
 
-impl Metrics {
-    fn of(epoch: usize, result: &Epoch) -> Self {
-        Self {
-            epoch,
-            learning_rate: result.learning_rate,
-            train_loss: result.train_loss,
-            test_loss: result.test.loss,
-            test_correct: result.test.correct,
-            test_total: result.test.total,
-            test_accuracy: result.test.accuracy(),
-        }
+fn metrics<E: Evaluation>(epoch: usize, result: &Epoch<E>) -> impl Serialize {
+    Metrics {
+        epoch,
+        learning_rate: result.learning_rate,
+        train_loss: result.train_loss,
+        found: result.test.metrics(),
+        losses: &result.losses,
     }
 }
 
 /// A line of the timings.
-#[derive(Serialize)]
-struct Timing {
-    epoch: usize,
-    seconds: f64,
-    images_per_second: f64,
+fn timing<T: Training>(epoch: usize, result: &Epoch<T::Evaluation>) -> Value {
+    let speed = result.items as f64 / result.seconds;
+    json!({ "epoch": epoch, "seconds": result.seconds, format!("{}_per_second", T::ITEMS): speed })
 }
 
-impl Timing {
-    fn of(epoch: usize, result: &Epoch) -> Self {
-        Self { epoch, seconds: result.seconds, images_per_second: result.images as f64 / result.seconds }
-    }
-}
-
-fn json_lines<T: Serialize>(
+fn json_lines<'a, E, T: Serialize>(
     folder: &Path,
     file: &str,
-    epochs: &[Epoch],
-    line: impl Fn(usize, &Epoch) -> T,
+    epochs: &'a [Epoch<E>],
+    line: impl Fn(usize, &'a Epoch<E>) -> T,
 ) -> Result<String, FileError> {
     let mut text = String::new();
     for (number, epoch) in (1..).zip(epochs) {

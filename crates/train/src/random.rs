@@ -17,6 +17,10 @@ pub enum Purpose {
     HiddenDropout = 3,
     /// How an image is distorted; its index takes the place of the step.
     Augmentation = 4,
+    /// The order of the batches in an epoch, where each is made of items of like length.
+    Batches = 5,
+    /// The keys of a step's dropouts, one for each of their places in the network.
+    Dropout = 6,
 }
 
 /// A generator for one purpose at one step of one epoch, all counted from zero.
@@ -32,6 +36,11 @@ impl Generator {
             bytes.copy_from_slice(&word.to_le_bytes());
         }
         Self(ChaCha8Rng::from_seed(key))
+    }
+
+    /// Uniform over all numbers.
+    pub fn key(&mut self) -> u64 {
+        self.0.next_u64()
     }
 
     /// Uniform in `0..bound`, without bias (Lemire, "Fast random integer generation in an interval", 2019).

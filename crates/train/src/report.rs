@@ -1,14 +1,14 @@
 //! What a person sees while a network learns.
 
+use std::cell::Cell;
 use std::io::{self, IsTerminal};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use terminal::program::{OutputError, note, print, print_line};
 
-use crate::config::Config;
-use crate::evaluation::Evaluation;
-use crate::training::Progress;
+use crate::training::{Progress, Training};
 
 /// Tells how the training goes.
 #[derive(Debug)]
@@ -17,23 +17,30 @@ pub struct Report {
     bar: Option<ProgressBar>,
     epochs: usize,
     batch_size: usize,
-    /// Images in the training set.
-    images: usize,
-    /// Images that an epoch uses; fewer in a dry run.
+    /// Items to learn from.
+    items: usize,
+    /// Items that an epoch uses; fewer in a dry run.
     used: usize,
+    /// What speed is told in, where lines tell it: a bar always does.
+    told: Option<&'static str>,
+    /// When this process began, and the items that were done then.
+    begun: Cell<(Instant, u64)>,
 }
 
 impl Report {
-    /// For a run over `images` training images, `used` of them in each epoch.
-    pub fn new(config: &Config, images: usize, used: usize) -> Self {
-        let Config { epochs, batch_size, .. } = *config;
+    /// For a run.
+    pub fn new<T: Training>(training: &T) -> Self {
+        let (epochs, used) = (training.epochs(), training.used(training.steps()));
         let live = io::stdout().is_terminal() && io::stderr().is_terminal();
-        let bar = live.then(|| ProgressBar::new((epochs * used) as u64).with_style(style()));
-        Self { bar, epochs, batch_size, images, used }
+        let bar = live.then(|| ProgressBar::new((epochs * used) as u64).with_style(style(T::ITEMS)));
+        let told = T::TELLS_SPEED.then_some(T::ITEMS);
+        let begun = Cell::new((Instant::now(), 0));
+        Self { bar, epochs, batch_size: training.batch_size(), items: training.items(), used, told, begun }
     }
 
     /// Begins where a run continues, so that its speed is not overrated.
-    pub fn start(&self, progress: &Progress) {
+    pub fn start<E>(&self, progress: &Progress<E>) {
+        self.begun.set((Instant::now(), self.done(progress)));
         if let Some(bar) = &self.bar {
             bar.set_position(self.done(progress));
             bar.reset_eta();
@@ -49,7 +56,7 @@ impl Report {
     ///
     /// # Errors
     /// When standard output is closed.
-    pub fn step(&self, progress: &Progress, loss: Option<f64>) -> Result<(), OutputError> {
+    pub fn step<E>(&self, progress: &Progress<E>, loss: Option<f64>) -> Result<(), OutputError> {
         let epoch = progress.epoch + 1;
         match (&self.bar, loss) {
             (Some(bar), loss) => {
@@ -61,27 +68,31 @@ impl Report {
                 Ok(())
             }
             (None, Some(loss)) => {
-                let (before, images) = (progress.step - 1, self.images);
-                let batch = self.batch_size.min(images - before * self.batch_size);
-                let percent = 100.0 * before as f64 / images.div_ceil(self.batch_size) as f64;
-                let seen = before * batch;
-                print(format_args!("Train Epoch: {epoch} [{seen}/{images} ({percent:.0}%)]\tLoss: {loss:.6}\n"))
+                let (before, items) = (progress.step - 1, self.items);
+                let batch = self.batch_size.min(items - before * self.batch_size);
+                let percent = 100.0 * before as f64 / items.div_ceil(self.batch_size) as f64;
+                let (seen, speed) = (before * batch, self.speed(self.done(progress)));
+                print(format_args!("Train Epoch: {epoch} [{seen}/{items} ({percent:.0}%)]\tLoss: {loss:.6}{speed}\n"))
             }
             (None, None) => Ok(()),
         }
     }
 
-    /// After the evaluation of an epoch.
+    /// While an epoch is judged.
+    pub fn judged(&self, share: f64) {
+        if let Some(bar) = &self.bar {
+            bar.set_prefix(format!("judging {:.0} %", 100.0 * share));
+        }
+    }
+
+    /// After the evaluation of an epoch, with what it says.
     ///
     /// # Errors
     /// When standard output is closed.
-    pub fn epoch(&self, test: &Evaluation) -> Result<(), OutputError> {
-        let Evaluation { loss, correct, total } = *test;
-        let percent = 100.0 * test.accuracy();
-        let line = format!("Test set: Average loss: {loss:.4}, Accuracy: {correct}/{total} ({percent:.0}%)");
+    pub fn epoch(&self, found: &str) -> Result<(), OutputError> {
         match &self.bar {
-            Some(bar) => bar.suspend(|| print_line(line)),
-            None => print(format_args!("\n{line}\n\n")),
+            Some(bar) => bar.suspend(|| print_line(found)),
+            None => print(format_args!("\n{found}\n\n")),
         }
     }
 
@@ -92,17 +103,26 @@ impl Report {
         }
     }
 
-    fn done(&self, progress: &Progress) -> u64 {
+    fn done<E>(&self, progress: &Progress<E>) -> u64 {
         (progress.epoch * self.used + (progress.step * self.batch_size).min(self.used)) as u64
+    }
+
+    /// Items a second and the time left, after `done` items of the whole run.
+    fn speed(&self, done: u64) -> String {
+        let Some(items) = self.told else { return String::new() };
+        let (began, before) = self.begun.get();
+        let speed = (done - before) as f64 / began.elapsed().as_secs_f64();
+        let left = (self.epochs * self.used) as f64 - done as f64;
+        format!("\t{speed:.1} {items}/s\t{} left", HumanDuration(Duration::from_secs_f64(left / speed)))
     }
 }
 
-fn style() -> ProgressStyle {
+fn style(items: &'static str) -> ProgressStyle {
     let template = "{prefix} {bar:32} {percent:>3}%  loss {msg}  {per_sec}  {eta} left";
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).with_key(
         "per_sec",
-        |state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write| {
-            let _ = write!(out, "{:.0} images/s", state.per_sec());
+        move |state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write| {
+            let _ = write!(out, "{:.0} {items}/s", state.per_sec());
         },
     )
 }

@@ -6,14 +6,13 @@ use std::time::{Duration, Instant};
 
 use artifact::interrupt::{self, Interrupted};
 use artifact::{FileError, claim};
-use burn::tensor::Device;
-use models::mnist_cnn::MnistCnn;
+use cli::train::RunArgs;
 
 use crate::TrainError;
 use crate::checkpoint::{self, CheckpointError, Identity};
-use crate::outputs::{self, CHECKPOINT_FILE, MODEL_FILE, Saved};
+use crate::outputs::{self, CHECKPOINT_FILE, DataHashes, MODEL_FILE, Results, Saved};
 use crate::report::Report;
-use crate::training::{Data, State, Trainer};
+use crate::training::{Evaluation, State, StateOf, Trainer, Training};
 
 /// How long a training that was just killed may hold its folder.
 const JUST_ENDED: Duration = Duration::from_secs(3);
@@ -48,51 +47,51 @@ pub enum Resume {
 
 /// How a training ended.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct Outcome<T: Training> {
     /// The trained network with its history.
-    pub state: State,
+    pub state: StateOf<T>,
     /// What was written.
     pub saved: Option<Saved>,
 }
 
-/// Trains on `device`, reports on the way, and writes the results.
+/// Trains, reports on the way, and writes the results.
 ///
 /// A checkpoint in the folder is removed when the results are there. There is one if the training ends early because somebody
 /// interrupts it or nobody reads its report.
 ///
 /// # Errors
 /// When files cannot be read or written, when another training works in the same folder, when the loss diverges, or as just said.
-pub fn run(identity: &Identity, data: &Data, device: &Device, options: &Options) -> Result<Outcome, TrainError> {
-    let config = &identity.config;
-    let folder = options.out.as_deref().map(|path| Folder::open(path, options.force)).transpose()?;
-    let mut trainer = Trainer::new(config, data, device);
-    let report = Report::new(config, data.train.len(), trainer.images());
+pub fn run<T: Results>(training: T, data: DataHashes, options: &Options) -> Result<Outcome<T>, TrainError> {
+    let identity = &Identity { config: training.config().clone(), data };
+    let folder = options.out.as_deref().map(|path| Folder::open::<T>(path, options.force)).transpose()?;
+    let report = Report::new(&training);
     let saved = match &folder {
-        Some(folder) => folder.resume(identity, device, options.resume, &report)?,
+        Some(folder) => folder.resume(identity, &training, options.resume, &report)?,
         None => None,
     };
-    let mut state = saved.unwrap_or_else(|| trainer.initial());
+    let mut trainer = Trainer::new(training);
+    let mut state = saved.map_or_else(|| trainer.initial(), Ok)?;
     report.start(&state.progress);
 
     let mut last_saved = Instant::now();
     let stopped = loop {
-        if state.progress.epoch == config.epochs {
+        if state.progress.epoch == trainer.training().epochs() {
             break None;
         }
         if interrupt::asked() {
             break Some(TrainError::Interrupted(Interrupted));
         }
-        let told = if state.progress.step < trainer.steps() {
+        let told = if state.progress.step < trainer.training().steps() {
             let logged = state.progress.step.is_multiple_of(options.log_interval);
-            state = trainer.step(state);
+            state = trainer.step(state)?;
             let loss = if logged { trainer.read_losses(&mut state)? } else { None };
             report.step(&state.progress, loss)
         } else {
-            match trainer.finish_epoch(&mut state) {
+            match trainer.finish_epoch(&mut state, &|share| report.judged(share)) {
                 Err(interrupted @ TrainError::Interrupted(_)) => break Some(interrupted),
                 finished => finished?,
             }
-            state.progress.epochs.last().map_or(Ok(()), |epoch| report.epoch(&epoch.test))
+            state.progress.epochs.last().map_or(Ok(()), |epoch| report.epoch(&epoch.test.told()))
         };
         if let Err(unread) = told {
             break Some(unread.into());
@@ -102,7 +101,7 @@ pub fn run(identity: &Identity, data: &Data, device: &Device, options: &Options)
             && (epoch_ended || last_saved.elapsed() >= options.checkpoint_interval)
         {
             trainer.read_losses(&mut state)?;
-            checkpoint::save(&folder.checkpoint(), identity, &state)?;
+            folder.save(identity, trainer.training(), &state)?;
             last_saved = Instant::now();
         }
     };
@@ -110,14 +109,15 @@ pub fn run(identity: &Identity, data: &Data, device: &Device, options: &Options)
     if let Some(reason) = stopped {
         if let Some(folder) = &folder {
             trainer.read_losses(&mut state)?;
-            checkpoint::save(&folder.checkpoint(), identity, &state)?;
+            folder.save(identity, trainer.training(), &state)?;
         }
         return Err(reason);
     }
 
     let saved = match &folder {
         Some(folder) => {
-            let saved = outputs::write(&folder.path, identity, options.revision.as_deref(), &state)?;
+            let revision = options.revision.as_deref();
+            let saved = outputs::write(&folder.path, identity, revision, trainer.training(), &state)?;
             let checkpoint = folder.checkpoint();
             fs::remove_file(&checkpoint).map_err(FileError::new("remove", checkpoint))?;
             Some(saved)
@@ -135,31 +135,30 @@ struct Folder {
 }
 
 impl Folder {
-    fn open(path: &Path, force: bool) -> Result<Self, TrainError> {
+    fn open<T: Results>(path: &Path, force: bool) -> Result<Self, TrainError> {
         fs::create_dir_all(path).map_err(FileError::new("create", path))?;
         let busy = || TrainError::Busy { folder: path.to_owned() };
         let claim = claim(path, JUST_ENDED)?.ok_or_else(busy)?;
-        outputs::check(path, force)?;
+        outputs::check::<T>(path, force)?;
         // A training that was killed while it wrote a file may have left a part of it.
-        for file in outputs::FILES {
+        for file in T::files() {
             artifact::sweep(path.join(file));
         }
         Ok(Self { path: path.to_owned(), _claim: claim })
     }
 
     /// The state that an interrupted training left here, if it is to be continued and there is one.
-    fn resume(
+    fn resume<T: Results>(
         &self,
-        identity: &Identity,
-        device: &Device,
+        identity: &Identity<T::Config>,
+        training: &T,
         resume: Resume,
         report: &Report,
-    ) -> Result<Option<State>, TrainError> {
+    ) -> Result<Option<StateOf<T>>, TrainError> {
         if resume == Resume::No {
             return Ok(None);
         }
-        let network = MnistCnn::for_classes(identity.config.classes, &device.clone().inner().autodiff());
-        let saved = match checkpoint::load(&self.checkpoint(), identity, network) {
+        let saved = match self.load(identity, training) {
             Err(CheckpointError::OtherRun { .. } | CheckpointError::Malformed { .. }) if resume == Resume::IfSame => {
                 None
             }
@@ -174,11 +173,51 @@ impl Folder {
         Ok(saved)
     }
 
+    fn load<T: Training>(
+        &self,
+        identity: &Identity<T::Config>,
+        training: &T,
+    ) -> Result<Option<StateOf<T>>, CheckpointError> {
+        let path = self.checkpoint();
+        let Some((progress, tensors)) = checkpoint::load(&path, identity)? else { return Ok(None) };
+        match training.restore(tensors) {
+            Ok(model) => Ok(Some(State { model, progress })),
+            Err(reason) => Err(CheckpointError::Malformed { path, reason }),
+        }
+    }
+
+    fn save<T: Training>(
+        &self,
+        identity: &Identity<T::Config>,
+        training: &T,
+        state: &StateOf<T>,
+    ) -> Result<(), CheckpointError> {
+        checkpoint::save(&self.checkpoint(), identity, &state.progress, &training.tensors(&state.model))
+    }
+
     fn is_finished(&self) -> bool {
         self.path.join(MODEL_FILE).exists()
     }
 
     fn checkpoint(&self) -> PathBuf {
         self.path.join(CHECKPOINT_FILE)
+    }
+}
+
+impl Options {
+    /// As the user says, with results in `out`.
+    pub fn of(arguments: &RunArgs, out: &PathBuf) -> Self {
+        Self {
+            out: arguments.kept(out).cloned(),
+            force: arguments.force,
+            resume: match (arguments.resume, arguments.in_pipeline) {
+                (true, _) => Resume::Required,
+                (_, true) => Resume::IfSame,
+                _ => Resume::No,
+            },
+            log_interval: arguments.log_interval,
+            checkpoint_interval: Duration::from_secs(arguments.checkpoint_interval),
+            revision: arguments.revision.clone(),
+        }
     }
 }

@@ -31,6 +31,16 @@ impl Schedule {
     }
 }
 
+/// The learning rate in a step counted from zero of a run of `steps`, of which the first `warm_up` rise from zero to `highest` and the
+/// others fall to zero: `get_linear_schedule_with_warmup` of `transformers`.
+pub fn linear(highest: f64, step: usize, warm_up: usize, steps: usize) -> f64 {
+    let share = match step < warm_up {
+        true => step as f64 / warm_up as f64,
+        false => steps.saturating_sub(step) as f64 / steps.saturating_sub(warm_up).max(1) as f64,
+    };
+    highest * share
+}
+
 /// The learning rate of PyTorch's `StepLR` with step size 1 in an epoch counted from zero: `initial * gamma^epoch`.
 ///
 /// It is multiplied epoch by epoch, as PyTorch does, so that the rounding is the same too.

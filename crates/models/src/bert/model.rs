@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::nn::{Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::activation::{sigmoid, tanh};
 use burn::tensor::{DType, Device, Int, Tensor};
-use flex_kernels::layers::{self, Activation};
+use flex_kernels::layers::{self, Activation, Dropout};
 
 use super::{BertConfig, HiddenAct};
 use crate::weights::names::behind;
@@ -13,67 +13,67 @@ use crate::weights::{Checkpoint, Initialization, LoadReport, WeightsError, fit, 
 /// BERT with a start and an end logit for each token.
 #[derive(Module, Debug)]
 pub struct BertForQuestionAnswering {
-    bert: BertModel,
-    qa_outputs: Linear,
+    pub(super) bert: BertModel,
+    pub(super) qa_outputs: Linear,
 }
 
 /// The encoder, without the pooler that only sentence classification uses.
 #[derive(Module, Debug)]
 pub struct BertModel {
-    embeddings: BertEmbeddings,
-    encoder: BertEncoder,
+    pub(super) embeddings: BertEmbeddings,
+    pub(super) encoder: BertEncoder,
 }
 
 #[derive(Module, Debug)]
-struct BertEmbeddings {
-    word_embeddings: Embedding,
-    position_embeddings: Embedding,
-    token_type_embeddings: Embedding,
-    layer_norm: LayerNorm,
+pub(super) struct BertEmbeddings {
+    pub(super) word_embeddings: Embedding,
+    pub(super) position_embeddings: Embedding,
+    pub(super) token_type_embeddings: Embedding,
+    pub(super) layer_norm: LayerNorm,
     #[module(skip)]
-    epsilon: f64,
+    pub(super) epsilon: f64,
 }
 
 #[derive(Module, Debug)]
-struct BertEncoder {
-    layer: Vec<BertLayer>,
+pub(super) struct BertEncoder {
+    pub(super) layer: Vec<BertLayer>,
 }
 
 #[derive(Module, Debug)]
-struct BertLayer {
-    attention: BertAttention,
-    intermediate: BertIntermediate,
-    output: BertOutput,
+pub(super) struct BertLayer {
+    pub(super) attention: BertAttention,
+    pub(super) intermediate: BertIntermediate,
+    pub(super) output: BertOutput,
 }
 
 #[derive(Module, Debug)]
-struct BertAttention {
-    self_attention: BertSelfAttention,
-    output: BertOutput,
+pub(super) struct BertAttention {
+    pub(super) self_attention: BertSelfAttention,
+    pub(super) output: BertOutput,
 }
 
 #[derive(Module, Debug)]
-struct BertSelfAttention {
-    query: Linear,
-    key: Linear,
-    value: Linear,
-    heads: usize,
+pub(super) struct BertSelfAttention {
+    pub(super) query: Linear,
+    pub(super) key: Linear,
+    pub(super) value: Linear,
+    pub(super) heads: usize,
 }
 
 #[derive(Module, Debug)]
-struct BertIntermediate {
-    dense: Linear,
+pub(super) struct BertIntermediate {
+    pub(super) dense: Linear,
     #[module(skip)]
-    activation: HiddenAct,
+    pub(super) activation: HiddenAct,
 }
 
 /// A projection, the residual connection, and layer norm.
 #[derive(Module, Debug)]
-struct BertOutput {
-    dense: Linear,
-    layer_norm: LayerNorm,
+pub(super) struct BertOutput {
+    pub(super) dense: Linear,
+    pub(super) layer_norm: LayerNorm,
     #[module(skip)]
-    epsilon: f64,
+    pub(super) epsilon: f64,
 }
 
 /// The `state_dict` name of a parameter of [`BertForQuestionAnswering`], from its path in the Burn module.
@@ -85,7 +85,7 @@ pub fn state_dict_name(path: &str) -> String {
         .replace("layer_norm.beta", "LayerNorm.bias")
 }
 
-fn encoder_state_dict_name(path: &str) -> String {
+pub(super) fn encoder_state_dict_name(path: &str) -> String {
     format!("bert.{}", state_dict_name(path))
 }
 
@@ -128,7 +128,7 @@ fn canonical(checkpoint: Checkpoint) -> Result<Checkpoint, WeightsError> {
 }
 
 /// `checkpoint` under canonical names, for the encoder alone.
-fn encoder(checkpoint: Checkpoint) -> Result<Checkpoint, WeightsError> {
+pub(super) fn encoder(checkpoint: Checkpoint) -> Result<Checkpoint, WeightsError> {
     let is_head = |name: &str| is_of(name, &OTHER_HEADS) || is_of(name, &["qa_outputs."]);
     checkpoint.renamed(|name| canonical_name(name).filter(|name| !is_head(name)))
 }
@@ -311,9 +311,9 @@ impl BertLayer {
 
     fn forward(&self, hidden: Tensor<3>, bias: &Tensor<4>) -> Tensor<3> {
         let context = self.attention.self_attention.forward(&hidden, bias);
-        let attended = self.attention.output.forward(context, hidden);
+        let attended = self.attention.output.forward(context, hidden, None);
         let expanded = self.intermediate.forward(attended.clone());
-        self.output.forward(expanded, attended)
+        self.output.forward(expanded, attended, None)
     }
 }
 
@@ -326,7 +326,7 @@ impl BertSelfAttention {
 }
 
 impl BertIntermediate {
-    fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
+    pub(super) fn forward<const D: usize>(&self, hidden: Tensor<D>) -> Tensor<D> {
         let activation = match self.activation {
             HiddenAct::Gelu => Activation::Gelu,
             HiddenAct::GeluTanh => Activation::GeluTanh,
@@ -344,8 +344,13 @@ impl BertIntermediate {
 }
 
 impl BertOutput {
-    fn forward(&self, x: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
+    pub(super) fn forward<const D: usize>(
+        &self,
+        x: Tensor<D>,
+        residual: Tensor<D>,
+        dropout: Option<Dropout>,
+    ) -> Tensor<D> {
         let x = layers::linear(&self.dense, Activation::Identity, x);
-        layers::residual_norm(&self.layer_norm, self.epsilon, x, residual, None)
+        layers::residual_norm(&self.layer_norm, self.epsilon, x, residual, dropout)
     }
 }

@@ -142,6 +142,18 @@ impl Window {
         &self.source
     }
 
+    /// The first and the last token of these bytes of the context; `None` if the window does not hold all of them.
+    pub fn tokens_of(&self, bytes: Range<usize>) -> Option<(usize, usize)> {
+        let context = || self.source.iter().enumerate().filter_map(|(index, source)| Some((index, source.as_ref()?)));
+        let (first, last) = (context().next()?.1.start, context().next_back()?.1.end);
+        if bytes.start < first || bytes.end > last {
+            return None;
+        }
+        let start = context().take_while(|(_, token)| token.start <= bytes.start).last()?.0;
+        let end = context().find(|(_, token)| token.end >= bytes.end)?.0;
+        Some((start, end))
+    }
+
     /// Whether the logits of a token take part in the normalisation of scores: the context, and the first token, on which
     /// a network puts what it does not find.
     pub(super) fn counts(&self, position: usize) -> bool {

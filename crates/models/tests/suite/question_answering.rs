@@ -112,6 +112,35 @@ fn windows_are_those_of_transformers() {
     }
 }
 
+/// The bytes of any run of tokens lead back to them, and what a window does not hold whole is not in it.
+#[test]
+fn the_tokens_of_an_answer_are_found_in_the_windows_that_hold_it() {
+    let [tokenizer, _] = tokenizers();
+    let (mut found, mut beyond) = (0, 0);
+    for case in expectations().cases {
+        let windows = tokenizer.windows(&case.question, &case.context, &WINDOWS).unwrap();
+        for window in &windows {
+            let tokens: Vec<(usize, &Range<usize>)> = window
+                .source()
+                .iter()
+                .enumerate()
+                .filter_map(|(index, bytes)| Some((index, bytes.as_ref()?)))
+                .collect();
+            for run in tokens.windows(3) {
+                let [(first, start), _, (last, end)] = run else { unreachable!() };
+                assert_eq!(window.tokens_of(start.start..end.end), Some((*first, *last)), "{}", case.question);
+                found += 1;
+            }
+            let (_, end) = tokens.last().unwrap();
+            if end.end < case.context.len() {
+                assert_eq!(window.tokens_of(end.start..end.end + 1), None, "{}", case.question);
+                beyond += 1;
+            }
+        }
+    }
+    assert!(found > 50 && beyond > 0, "{found} {beyond}");
+}
+
 #[test]
 fn a_cased_vocabulary_keeps_case_and_accents() {
     let tokenizer = QaTokenizer::open(folder().join("cased")).unwrap();

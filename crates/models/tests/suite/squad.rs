@@ -44,6 +44,46 @@ fn squad_files_are_read_in_order() {
     assert!(squad::read(Path::new("no/such.json")).unwrap_err().to_string().starts_with("cannot read no/such.json"));
 }
 
+/// Articles are those of the file, or the titles of a flat one; an answer's place is counted in characters, not bytes.
+#[test]
+fn articles_and_places_of_answers_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("train.json");
+    let labelled = |json: &str| {
+        std::fs::write(&path, json).unwrap();
+        squad::read_labelled(&path).unwrap()
+    };
+    let entry = |id: u32, start: &str, text: &str| {
+        format!(r#"{{"id": {id}, "question": "Q?", "answers": [{{"text": "{text}"{start}}}]}}"#)
+    };
+    let places =
+        [entry(1, r#", "answer_start": 3"#, "ß d"), entry(2, "", "é"), entry(3, r#", "answer_start": 6"#, "dd")];
+    let nested = format!(
+        r#"{{"data": [{{"title": "A", "paragraphs": [{{"context": "é ñß d", "qas": [{}]}}]}},
+            {{"title": "A", "paragraphs": [{{"context": "b", "qas": [{}]}}]}}]}}"#,
+        places.join(","),
+        entry(4, r#", "answer_start": 0"#, "b")
+    );
+    let found = labelled(&nested);
+    // é, a space and ñ are five bytes; the second has no place, and the third lies outside.
+    let answers: Vec<_> = found.iter().map(|one| one.answer()).collect();
+    assert_eq!(answers, [Some(5..9), None, None, Some(0..1)]);
+    assert_eq!(&found[0].question.context[5..9], "ß d");
+    assert_eq!(found.iter().map(|one| one.article).collect::<Vec<_>>(), [0, 0, 0, 1]);
+
+    let flat = |title: &str, context: &str| {
+        format!(
+            r#"{{"id": 1, {title}"context": "{context}", "question": "Q", "answers": {{"text": ["c"], "answer_start": [0]}}}}"#
+        )
+    };
+    let articles = |entries: &[String]| {
+        labelled(&format!("[{}]", entries.join(","))).iter().map(|one| one.article).collect::<Vec<_>>()
+    };
+    let (a, b) = (r#""title": "A", "#, r#""title": "B", "#);
+    assert_eq!(articles(&[flat(a, "c"), flat(a, "cc"), flat(b, "ccc"), flat(b, "c")]), [0, 0, 1, 1]);
+    assert_eq!(articles(&[flat("", "c"), flat("", "c"), flat("", "cc")]), [0, 0, 1]);
+}
+
 /// As Hugging Face's data sets and their server give the same questions, and as people number them.
 #[test]
 fn every_layout_gives_the_same_questions() {

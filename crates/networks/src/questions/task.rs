@@ -84,11 +84,9 @@ impl Task for QuestionTask {
             AnswerError::Engine(error) => error,
             other => EngineError::Run { engine: name, reason: other.to_string() },
         })?;
-        // Version 2 asks questions that the text does not answer as well; an empty answer says so.
-        let abstains = |index: usize| self.questions.get(index).is_some_and(|entry| entry.rules == Rules::Version2);
-        let best = |index: usize, found: Found| match found.answers.into_iter().next() {
-            Some(answer) if !abstains(index) || answer.total() >= found.no_answer => answer.text,
-            _ => String::new(),
+        let best = |index: usize, found: Found| {
+            let best = found.answers.into_iter().next();
+            self.questions.get(index).map_or_else(String::new, |entry| entry.prediction(best, found.no_answer))
         };
         let told = items.iter().zip(answers);
         Ok(told

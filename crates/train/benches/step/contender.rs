@@ -7,14 +7,17 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::Arguments;
 use crate::worker::Kind;
+use crate::{Arguments, Trained};
 
 /// What a contender answers to `steps N`.
 #[derive(Deserialize)]
 pub struct Steps {
     /// Milliseconds of data, forward, backward and optimiser of each step.
     pub steps: Vec<[f64; 4]>,
+    /// The loss of each step.
+    #[serde(default)]
+    pub losses: Vec<f64>,
     /// The most memory that the process ever had, in MiB.
     pub peak_mib: f64,
     /// The processor time that the process has used, on all cores, in seconds.
@@ -48,7 +51,9 @@ pub struct Peak {
 
 /// A running contender.
 pub struct Contender {
-    /// `kernels`, `burn` or `pytorch`.
+    /// Who it is.
+    pub kind: Kind,
+    /// Its name.
     pub name: &'static str,
     process: Child,
     orders: ChildStdin,
@@ -58,26 +63,40 @@ pub struct Contender {
 impl Contender {
     /// Starts the contenders that the arguments name; PyTorch only if there is a Python for it.
     pub fn start_all(arguments: &Arguments) -> Result<Vec<Self>> {
-        let wanted = arguments.contenders.iter().filter(|&&kind| kind != Kind::Pytorch || arguments.python.is_some());
-        wanted.map(|&kind| Self::start(arguments, kind)).collect()
+        let kinds = arguments.contenders();
+        let wanted = kinds.into_iter().filter(|kind| kind.pytorch_mode().is_none() || arguments.python.is_some());
+        wanted.map(|kind| Self::start(arguments, kind)).collect()
     }
 
     fn start(arguments: &Arguments, kind: Kind) -> Result<Self> {
         let name = kind.name();
-        let mut command = match &arguments.python {
-            Some(python) if kind == Kind::Pytorch => {
+        let mut command = match (&arguments.python, kind.pytorch_mode()) {
+            (Some(python), Some(mode)) => {
                 let mut command = Command::new(python);
-                command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/benches/step/pytorch.py"));
+                command.arg(match arguments.network {
+                    Trained::Digits => concat!(env!("CARGO_MANIFEST_DIR"), "/benches/step/pytorch.py"),
+                    Trained::Questions => concat!(env!("CARGO_MANIFEST_DIR"), "/benches/step/bert_qa.py"),
+                });
+                command.args(["--mode", mode]);
+                if arguments.network == Trained::Questions {
+                    command.arg("--serve");
+                }
                 command
             }
             _ => {
                 let mut command = Command::new(std::env::current_exe()?);
-                command.args(["--worker", name]);
+                command.args(["--worker", name, "--network", arguments.network.name()]);
                 command
             }
         };
-        command.arg("--data").arg(&arguments.data);
-        for (option, value) in [("--batch-size", arguments.batch_size), ("--threads", arguments.threads)] {
+        match arguments.network {
+            Trained::Digits => command.arg("--data").arg(&arguments.data),
+            Trained::Questions => {
+                command.arg("--squad").arg(arguments.squad()?).arg("--encoder").arg(&arguments.encoder);
+                command.args(arguments.unbucketed.then_some("--unbucketed"))
+            }
+        };
+        for (option, value) in [("--batch-size", arguments.batch_size()), ("--threads", arguments.threads)] {
             command.args([option, &value.to_string()]);
         }
         command.args(["--seed", &arguments.seed.to_string()]);
@@ -89,7 +108,7 @@ impl Contender {
         let (Some(orders), Some(answers)) = (process.stdin.take(), process.stdout.take()) else {
             bail!("{name} has no standard input or output");
         };
-        Ok(Self { name, process, orders, answers: BufReader::new(answers) })
+        Ok(Self { kind, name, process, orders, answers: BufReader::new(answers) })
     }
 
     /// Gives an order, and waits for the answer.

@@ -1,7 +1,8 @@
-//! Training the MNIST CNN: the kernels, Burn's own operations, and PyTorch, side by side.
+//! A training step side by side: the kernels, Burn's own operations, and PyTorch in several settings.
 //!
 //! ```sh
 //! cargo bench -p train --bench step -- --python ENVIRONMENT/bin/python
+//! cargo bench -p train --bench step -- --python ENVIRONMENT/bin/python --network bert-qa --squad FILE
 //! cargo bench -p train --bench step -- --python ENVIRONMENT/bin/python --time-to 0.99
 //! cargo bench -p train --bench step -- --python ENVIRONMENT/bin/python --forward 1,8,64,256
 //! ```
@@ -12,36 +13,50 @@
 mod burn_network;
 mod contender;
 mod forward;
+mod questions;
 mod race;
 mod steps;
 mod worker;
 
 use std::path::PathBuf;
 
-use anyhow::Result;
-use clap::Parser;
+use anyhow::{Context, Result};
+use clap::{Parser, ValueEnum};
+use worker::Kind;
 
-/// Times the training of the MNIST CNN in turns: the kernels, Burn's own operations, and PyTorch.
+/// Times the training of a network in turns: the kernels, Burn's own operations, and PyTorch.
 #[derive(Parser)]
 pub struct Arguments {
+    /// The network
+    #[arg(long, value_enum, default_value_t = Trained::Digits)]
+    network: Trained,
+    /// For bert-qa: questions to learn from, in SQuAD's own format
+    #[arg(long)]
+    squad: Option<PathBuf>,
+    /// For bert-qa: the encoder to start from
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../../datasets/minilm"))]
+    encoder: PathBuf,
+    /// For bert-qa: windows of any length in a step, which is what costs those who pad
+    #[arg(long)]
+    unbucketed: bool,
     /// The folder with MNIST
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../../datasets/mnist"))]
     data: PathBuf,
     /// A Python with PyTorch; without one, PyTorch is left out
     #[arg(long)]
     python: Option<PathBuf>,
-    /// Who takes part
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_enum, default_value = "kernels,burn,pytorch")]
-    contenders: Vec<worker::Kind>,
+    /// Who takes part; by default all that can
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_enum)]
+    contenders: Vec<Kind>,
     /// How often each contender has its turn
     #[arg(long, default_value_t = 12)]
     rounds: usize,
     /// The steps of a turn
     #[arg(long, default_value_t = 8)]
     steps: usize,
-    /// Images in a step
-    #[arg(long, default_value_t = 64)]
-    batch_size: usize,
+    /// Images or windows in a step [default: mnist 64, bert-qa 16]
+    #[arg(long)]
+    batch_size: Option<usize>,
     /// Threads of each contender
     #[arg(long, default_value_t = 2)]
     threads: usize,
@@ -56,10 +71,54 @@ pub struct Arguments {
     forward: Vec<usize>,
     /// Be a contender, and take orders on standard input
     #[arg(long, hide = true)]
-    worker: Option<worker::Kind>,
+    worker: Option<Kind>,
     /// Cargo says this to every benchmark
     #[arg(long, hide = true)]
     bench: bool,
+}
+
+/// What is trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Trained {
+    /// The MNIST CNN.
+    #[value(name = "mnist")]
+    Digits,
+    /// BERT for question answering.
+    #[value(name = "bert-qa")]
+    Questions,
+}
+
+impl Trained {
+    /// As on the command line.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Digits => "mnist",
+            Self::Questions => "bert-qa",
+        }
+    }
+}
+
+impl Arguments {
+    fn batch_size(&self) -> usize {
+        self.batch_size.unwrap_or(match self.network {
+            Trained::Digits => 64,
+            Trained::Questions => 16,
+        })
+    }
+
+    fn squad(&self) -> Result<&PathBuf> {
+        self.squad.as_ref().context("--squad FILE names the questions to learn from")
+    }
+
+    fn contenders(&self) -> Vec<Kind> {
+        let steps = self.time_to.is_none() && self.forward.is_empty();
+        match (self.contenders.as_slice(), self.network) {
+            ([], Trained::Questions) => vec![Kind::Kernels, Kind::Pytorch, Kind::Compiled, Kind::Bf16],
+            ([], Trained::Digits) if steps => Kind::value_variants().to_vec(),
+            ([], Trained::Digits) => vec![Kind::Kernels, Kind::Burn, Kind::Pytorch],
+            (named, _) => named.to_vec(),
+        }
+    }
 }
 
 fn main() -> Result<()> {

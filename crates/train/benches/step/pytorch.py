@@ -21,6 +21,7 @@ parser.add_argument("--data", type=pathlib.Path)
 parser.add_argument("--batch-size", type=int)
 parser.add_argument("--threads", type=int)
 parser.add_argument("--seed", type=int)
+parser.add_argument("--mode", choices=["eager", "channels_last", "compiled", "bf16"], default="eager")
 arguments = parser.parse_args()
 torch.set_num_threads(arguments.threads)
 
@@ -59,6 +60,10 @@ class Training:
         self.train, self.test_digits = digits("train"), digits("t10k")
         torch.manual_seed(arguments.seed)
         self.network = Net()
+        self.channels_last = arguments.mode in ("channels_last", "bf16")
+        if self.channels_last:
+            self.network = self.network.to(memory_format=torch.channels_last)
+        self.compiled = torch.compile(self.network) if arguments.mode == "compiled" else self.network
         self.optimizer = torch.optim.Adadelta(self.network.parameters(), lr=1.0)
         self.schedule = torch.optim.lr_scheduler.StepLR(self.optimizer, step_size=1, gamma=0.7)
         self.batches = iter(())
@@ -78,7 +83,11 @@ class Training:
         x, y = self.next_batch()
         laps.append(time.perf_counter())
         self.optimizer.zero_grad()
-        loss = F.nll_loss(self.network(x), y)
+        if self.channels_last:
+            x = x.contiguous(memory_format=torch.channels_last)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=arguments.mode == "bf16"):
+            loss = F.nll_loss(self.compiled(x), y)
+        self.loss = loss.detach()
         laps.append(time.perf_counter())
         loss.backward()
         laps.append(time.perf_counter())
@@ -91,9 +100,13 @@ class Training:
 
     def steps(self, count):
         self.network.train()
-        steps = [self.step() for _ in range(int(count))]
+        steps, losses = [], []
+        for _ in range(int(count)):
+            steps.append(self.step())
+            losses.append(self.loss)
+        losses = [loss.item() for loss in losses]
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        return {"steps": steps, "peak_mib": peak, "cpu_seconds": time.process_time()}
+        return {"steps": steps, "losses": losses, "peak_mib": peak, "cpu_seconds": time.process_time()}
 
     def test(self):
         self.network.eval()

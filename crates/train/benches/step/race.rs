@@ -41,7 +41,7 @@ impl Runner {
 ///
 /// The time is that of the training steps; the tests between them are not in it.
 pub fn run(arguments: &Arguments, share: f64) -> Result<()> {
-    let epoch = 60_000_usize.div_ceil(arguments.batch_size);
+    let epoch = 60_000_usize.div_ceil(arguments.batch_size());
     println!(
         "{} threads, to {share} of the test digits, tested every {STRETCH} steps; {epoch} steps are an epoch",
         arguments.threads

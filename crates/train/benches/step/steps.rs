@@ -3,7 +3,8 @@
 use anyhow::Result;
 
 use crate::contender::{Contender, Peak, Steps};
-use crate::{Arguments, quantile};
+use crate::worker::Kind;
+use crate::{Arguments, Trained, quantile};
 
 const PHASES: [&str; 4] = ["data", "forward", "backward", "optimiser"];
 
@@ -12,6 +13,8 @@ struct Record {
     /// Milliseconds of each phase of each step.
     steps: Vec<[f64; 4]>,
     peak_mib: f64,
+    /// The mean loss of the last turn.
+    loss: f64,
     /// After the turn that warms up, and after the last.
     cpu_seconds: [f64; 2],
     /// Of its matrix product.
@@ -26,6 +29,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         for (contender, record) in &mut contenders {
             let turn: Steps = contender.order(&format!("steps {}", arguments.steps))?;
             record.peak_mib = turn.peak_mib;
+            record.loss = turn.losses.iter().sum::<f64>() / turn.losses.len() as f64;
             record.cpu_seconds[1] = turn.cpu_seconds;
             // The first turn warms up.
             match round {
@@ -40,39 +44,43 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let machine = contenders.iter().fold(0.0_f64, |peak, (_, record)| peak.max(record.gflops));
     println!(
         "batch {}, {} threads, {} steps each, on {}; the machine's matrix peak is {machine:.0} GFLOP/s",
-        arguments.batch_size,
+        arguments.batch_size(),
         arguments.threads,
         arguments.rounds * arguments.steps,
         std::env::consts::ARCH,
     );
-    let operations = operations(arguments.batch_size as f64);
-    let reference = contenders.last().map_or(f64::NAN, |(_, last)| last.quantile(0.5, total));
+    let items = if arguments.network == Trained::Digits { "images" } else { "windows" };
+    let medians = contenders.iter().map(|(contender, record)| (contender.kind, record.quantile(0.5, total)));
+    let medians: Vec<(Kind, f64)> = medians.collect();
+    // The best that PyTorch does in float32; the last contender where it takes no part.
+    let float32 = medians.iter().filter(|(kind, _)| kind.pytorch_mode().is_some() && kind.is_float32());
+    let reference = float32.min_by(|a, b| a.1.total_cmp(&b.1)).or(medians.last()).copied();
     for (contender, record) in &contenders {
         let [best, median, late] = [0.0, 0.5, 0.9].map(|share| record.quantile(share, total));
-        let gflops = operations / median / 1e6;
+        let (name, of) = reference.map_or(("", f64::NAN), |(kind, time)| (kind.name(), median / time));
         println!(
-            "{:8} best {best:7.2} ms, median {median:7.2} ms, p90 {late:7.2} ms, {:6.0} images/s, {:5.2} of {}, {:5.0} MiB",
+            "{:13} best {best:7.2} ms, median {median:7.2} ms, p90 {late:7.2} ms, {:6.1} {items}/s, {of:5.2} of {name}, {:5.0} MiB, \
+             loss {:.4}",
             contender.name,
-            1e3 * arguments.batch_size as f64 / median,
-            median / reference,
-            contenders.last().map_or("", |(last, _)| last.name),
+            1e3 * arguments.batch_size() as f64 / median,
             record.peak_mib,
+            record.loss,
         );
         let phase = |index: usize| record.quantile(0.5, |step| step[index]);
         let phases: Vec<String> =
             PHASES.iter().enumerate().map(|(index, name)| format!("{name} {:.2} ms", phase(index))).collect();
-        println!("{:8} {}; {:.1} ms of processor time", "", phases.join(", "), record.cpu_ms());
-        println!(
-            "{:8} {gflops:.0} GFLOP/s, {:.0} % of the peak; its matrix product reaches {:.0}",
-            "",
-            1e2 * gflops / machine,
-            record.gflops,
-        );
+        println!("{:13} {}; {:.1} ms of processor time", "", phases.join(", "), record.cpu_ms());
+        if arguments.network == Trained::Digits {
+            let gflops = operations(arguments.batch_size() as f64) / median / 1e6;
+            let share = 1e2 * gflops / machine;
+            let own = record.gflops;
+            println!("{:13} {gflops:.0} GFLOP/s, {share:.0} % of the peak; its matrix product reaches {own:.0}", "");
+        }
     }
     Ok(())
 }
 
-/// Multiplications and additions of a step as the definitions have them, in FLOP.
+/// Multiplications and additions of a step of the MNIST CNN as the definitions have them, in FLOP.
 fn operations(batch: f64) -> f64 {
     let first = 26.0 * 26.0 * 32.0 * 9.0;
     let second = 24.0 * 24.0 * 64.0 * 32.0 * 9.0;

@@ -9,20 +9,20 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor};
 use clap::ValueEnum;
-use flex_kernels::linear::{Activation, LinearShape, forward};
+use flex_kernels::linear::{Activation, LinearShape, Weights, forward};
 use flex_kernels::simd::Isa;
 use models::digits::{Digits, Split};
 use models::mnist_cnn::{CLASSES, DropoutMasks, MnistCnn};
 use models::weights::contiguous;
 use serde_json::{Value, json};
-use train::adadelta::{Adadelta, ModuleAdadelta};
-use train::batch::Batcher;
-use train::config::Config;
-use train::dropout::dropout_masks;
+use train::mnist::adadelta::{Adadelta, ModuleAdadelta};
+use train::mnist::batch::Batcher;
+use train::mnist::config::Config;
+use train::mnist::dropout::dropout_masks;
 use train::random::{Generator, Purpose};
 
-use crate::Arguments;
 use crate::burn_network::BurnNetwork;
+use crate::{Arguments, Trained, questions};
 
 /// Who trains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -31,8 +31,14 @@ pub enum Kind {
     Kernels,
     /// The same network out of Burn's own operations, as flex runs them.
     Burn,
-    /// PyTorch, which is another program.
+    /// PyTorch, which is another program, as it is by default.
     Pytorch,
+    /// PyTorch with its images channels last.
+    ChannelsLast,
+    /// PyTorch through `torch.compile`.
+    Compiled,
+    /// PyTorch in bfloat16 where autocast finds it safe, with images channels last.
+    Bf16,
 }
 
 impl Kind {
@@ -42,13 +48,35 @@ impl Kind {
             Self::Kernels => "kernels",
             Self::Burn => "burn",
             Self::Pytorch => "pytorch",
+            Self::ChannelsLast => "channels-last",
+            Self::Compiled => "compiled",
+            Self::Bf16 => "bf16",
         }
+    }
+
+    /// How PyTorch runs it; `None` where that is another.
+    pub fn pytorch_mode(self) -> Option<&'static str> {
+        match self {
+            Self::Kernels | Self::Burn => None,
+            Self::Pytorch => Some("eager"),
+            Self::ChannelsLast => Some("channels_last"),
+            Self::Compiled => Some("compiled"),
+            Self::Bf16 => Some("bf16"),
+        }
+    }
+
+    /// Whether all of its arithmetic is in float32.
+    pub fn is_float32(self) -> bool {
+        self != Self::Bf16
     }
 }
 
 /// Obeys each line of standard input, and answers each with a line of JSON.
 pub fn serve(kind: Kind, arguments: &Arguments) -> Result<()> {
     let device = Device::flex().autodiff();
+    if arguments.network == Trained::Questions {
+        return questions::serve(arguments);
+    }
     match kind {
         Kind::Kernels => {
             let network = contiguous(MnistCnn::random(arguments.seed, &device));
@@ -58,7 +86,7 @@ pub fn serve(kind: Kind, arguments: &Arguments) -> Result<()> {
             device.seed(arguments.seed);
             obey(Training::new(BurnNetwork::new(&device), arguments)?)
         }
-        Kind::Pytorch => bail!("PyTorch trains in pytorch.py"),
+        _ => bail!("PyTorch trains in pytorch.py"),
     }
 }
 
@@ -127,24 +155,26 @@ struct Training<N> {
 impl<N: Network> Training<N> {
     fn new(network: N, arguments: &Arguments) -> Result<Self> {
         let read = |split| Digits::read(Path::new(&arguments.data), split).context("there is no MNIST");
-        let config = Config { seed: arguments.seed, batch_size: arguments.batch_size, ..Config::article() };
+        let config = Config { seed: arguments.seed, batch_size: arguments.batch_size(), ..Config::article() };
         let (train, test) = (read(Split::Train)?, read(Split::Test)?);
         let optimizer = ModuleAdadelta::new(Adadelta::default());
         Ok(Self { network, optimizer, config, train, test, order: Vec::new(), epoch: 0, step: 0 })
     }
 
     fn steps(mut self, count: usize) -> (Self, Value) {
-        let mut steps = Vec::new();
+        let (mut steps, mut losses) = (Vec::new(), Vec::new());
         for _ in 0..count {
-            let times;
-            (self, times) = self.one_step();
+            let (times, loss);
+            (self, times, loss) = self.one_step();
             steps.push(times);
+            losses.push(loss);
         }
-        (self, json!({ "steps": steps, "peak_mib": peak_mib(), "cpu_seconds": cpu_seconds() }))
+        let losses: Vec<f32> = losses.into_iter().filter_map(|loss| loss.try_into_scalar().ok()).collect();
+        (self, json!({ "steps": steps, "losses": losses, "peak_mib": peak_mib(), "cpu_seconds": cpu_seconds() }))
     }
 
-    /// Takes a step, and tells the milliseconds of each phase.
-    fn one_step(mut self) -> (Self, [f64; 4]) {
+    /// Takes a step, and tells the milliseconds of each phase, and the loss.
+    fn one_step(mut self) -> (Self, [f64; 4], Tensor<1>) {
         let (device, batcher) = (Device::flex().autodiff(), Batcher::new(&self.train));
         let mut times = [0.0; 4];
         let mut started = Instant::now();
@@ -166,6 +196,7 @@ impl<N: Network> Training<N> {
         let loss = self.network.loss(batch.images, batch.labels, dropout);
         lap(1);
         let gradients = GradientsParams::from_grads(loss.backward(), &self.network);
+        let loss = loss.inner();
         lap(2);
         let rate = self.config.learning_rate_at(self.epoch, self.step, self.train.len());
         self.network = self.optimizer.step(rate, self.network, gradients);
@@ -174,7 +205,7 @@ impl<N: Network> Training<N> {
         if self.step == self.config.steps_per_epoch(self.train.len()) {
             (self.epoch, self.step) = (self.epoch + 1, 0);
         }
-        (self, times)
+        (self, times, loss)
     }
 
     fn test(&self) -> Result<Value> {
@@ -207,7 +238,7 @@ impl<N: Network> Training<N> {
 }
 
 /// The most memory that this process ever had, as Linux counts it; zero elsewhere.
-fn peak_mib() -> f64 {
+pub fn peak_mib() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kib = line.and_then(|line| line.split_whitespace().next()).and_then(|number| number.parse::<f64>().ok());
@@ -215,7 +246,7 @@ fn peak_mib() -> f64 {
 }
 
 /// The processor time of this process, as Linux counts it in hundredths of a second; zero elsewhere.
-fn cpu_seconds() -> f64 {
+pub fn cpu_seconds() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     // The name of the program, in parentheses, may hold anything; user and system time are the 12th and 13th after it.
     let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace();
@@ -223,14 +254,23 @@ fn cpu_seconds() -> f64 {
 }
 
 /// The speed of the kernels' own matrix product at a size that suits it, in GFLOP/s.
-fn matrix_peak() -> f64 {
+pub fn matrix_peak() -> f64 {
     let shape = LinearShape { rows: 516, inputs: 2048, outputs: 1024 };
     let [input, weights] = [shape.rows * shape.inputs, shape.inputs * shape.outputs].map(|length| vec![0.5; length]);
     let (bias, mut out) = (vec![0.0; shape.outputs], vec![0.0; shape.rows * shape.outputs]);
     let mut best = f64::INFINITY;
     for _ in 0..20 {
         let started = Instant::now();
-        forward(Isa::best(), shape, Activation::Identity, &input, &weights, &bias, None, &mut out);
+        forward(
+            Isa::best(),
+            shape,
+            Activation::Identity,
+            &input,
+            Weights::Plain(&weights),
+            Some(&bias),
+            None,
+            &mut out,
+        );
         best = best.min(started.elapsed().as_secs_f64());
     }
     2.0 * (shape.rows * shape.inputs * shape.outputs) as f64 / best / 1e9

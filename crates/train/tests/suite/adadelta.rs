@@ -6,7 +6,7 @@ use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::Deserialize;
-use train::adadelta::{Adadelta, ModuleAdadelta};
+use train::mnist::adadelta::{Adadelta, ModuleAdadelta};
 use train::schedule::step_lr;
 
 use crate::support::json_fixture;

@@ -2,7 +2,7 @@
 
 use models::digits::{MEAN, STANDARD_DEVIATION};
 use serde::Deserialize;
-use train::augmentation::{Augmentation, Distortion, NODES};
+use train::mnist::augmentation::{Augmentation, Distortion, NODES};
 
 use crate::support::{digit, json_fixture};
 

@@ -2,8 +2,8 @@
 
 use burn::tensor::{Device, Tensor};
 use models::mnist_cnn::{CHANNELS, HIDDEN};
-use train::config::Config;
-use train::dropout::dropout_masks;
+use train::mnist::config::Config;
+use train::mnist::dropout::dropout_masks;
 
 const BATCH: usize = 64;
 const STEPS: usize = 100;

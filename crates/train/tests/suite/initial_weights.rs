@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 use models::mnist_cnn::MnistCnn;
-use train::outputs::weights;
+use train::mnist::results::weights;
 
 use crate::support::tensors;
 

@@ -9,26 +9,26 @@ use crate::support::{Place, RESULTS};
 const SAME_BYTES: [&str; 3] = ["model.safetensors", "metrics.jsonl", "config.json"];
 
 /// A training at work, whose output is read so that it can go on.
-struct Training {
+pub struct Training {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
 impl Training {
-    fn start(place: &Place, arguments: &str) -> Self {
+    pub fn start(place: &Place, arguments: &str) -> Self {
         let mut child = place.train(arguments).stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         Self { child, lines }
     }
 
     /// Returns when it has printed `count` more lines that begin with `start`, or has ended.
-    fn wait_for(&mut self, start: &str, count: usize) {
+    pub fn wait_for(&mut self, start: &str, count: usize) {
         let printed = self.lines.by_ref().map(Result::unwrap).filter(|line| line.starts_with(start));
         let _ = printed.take(count).count();
     }
 
     /// Kills it (SIGKILL on Unix) after a delay in milliseconds. Returns whether it was still at work.
-    fn kill(mut self, delay: u64) -> bool {
+    pub fn kill(mut self, delay: u64) -> bool {
         std::thread::sleep(Duration::from_millis(delay));
         self.child.kill().unwrap();
         let status = self.child.wait().unwrap();
@@ -46,7 +46,12 @@ fn interrupt(place: &Place, arguments: &str, start: &str, lines: usize, delay: u
 
 fn assert_same(place: &Place, expected: &str, found: &str) {
     assert_eq!(place.names(found), RESULTS);
-    for name in SAME_BYTES {
+    assert_same_files(place, expected, found, &SAME_BYTES);
+}
+
+/// Files of these names hold the same in both folders.
+pub fn assert_same_files(place: &Place, expected: &str, found: &str, names: &[&str]) {
+    for name in names {
         let read = |folder| place.read(&format!("{folder}/{name}"));
         assert!(read(expected) == read(found), "{name} differs");
     }

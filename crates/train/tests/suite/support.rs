@@ -10,7 +10,7 @@ use tempfile::TempDir;
 const FIRST_TEST_DIGIT: u64 = 1 << 20;
 
 /// The output function of SplitMix64, as in `recipe.py`.
-fn splitmix(state: u64) -> u64 {
+pub fn splitmix(state: u64) -> u64 {
     let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
@@ -72,12 +72,12 @@ impl Place {
         std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     }
 
-    /// The program with these arguments, at work in the folder: paths in `arguments` are relative to it. The data are those in
+    /// The program with these arguments, at work in the folder: paths in `arguments` are relative to it. The digits are those in
     /// `data`, unless they name others.
     pub fn train(&self, arguments: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_train"));
         command.current_dir(&self.folder).args(arguments.split_whitespace());
-        if !arguments.contains("--data ") {
+        if !arguments.contains("--data ") && !arguments.starts_with("bert-qa") {
             command.args(["--data", "data"]);
         }
         command

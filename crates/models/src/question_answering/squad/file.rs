@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::error::Category;
 
-use super::{Rules, SquadError, SquadQuestion};
+use super::{Labelled, Rules, SquadError, SquadQuestion};
 use crate::text_file;
 
 /// An object at the root: of the original, `data` are articles; of a flat file, questions. Hugging Face's server of data sets
@@ -29,6 +29,8 @@ struct Row {
 /// An article, or a question with its context.
 #[derive(Deserialize)]
 struct Item {
+    #[serde(default)]
+    title: Option<String>,
     #[serde(default)]
     paragraphs: Option<Vec<Paragraph>>,
     #[serde(default)]
@@ -62,12 +64,18 @@ enum Identifier {
 #[serde(untagged)]
 enum Answers {
     List(Vec<GivenAnswer>),
-    Columns { text: Vec<String> },
+    Columns {
+        text: Vec<String>,
+        #[serde(default)]
+        answer_start: Vec<usize>,
+    },
 }
 
 #[derive(Deserialize)]
 struct GivenAnswer {
     text: String,
+    #[serde(default)]
+    answer_start: Option<usize>,
 }
 
 /// Reads a file such as `dev-v1.1.json` or `dev-v2.0.json`, or the same questions flat: a list, `data`, `rows`, or one a line.
@@ -76,22 +84,37 @@ struct GivenAnswer {
 /// # Errors
 /// When it cannot be read, is not in the format, or holds no question.
 pub fn read(path: &Path) -> Result<Vec<SquadQuestion>, SquadError> {
+    Ok(read_labelled(path)?.into_iter().map(|labelled| labelled.question).collect())
+}
+
+/// The same with what training needs: articles, and where the first answer starts.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_labelled(path: &Path) -> Result<Vec<Labelled>, SquadError> {
     let bytes = text_file::read(path).map_err(|source| SquadError::Io { path: path.to_owned(), source })?;
     let malformed = |reason: String| SquadError::Malformed { path: path.to_owned(), reason };
     let (version, items) = parse(&bytes).map_err(malformed)?;
-    let mut questions: Vec<SquadQuestion> = Vec::new();
-    for item in items {
+    let mut questions: Vec<Labelled> = Vec::new();
+    // Articles are counted, flat questions by their titles; without titles every context is an article.
+    let (mut article, mut title) = (0, None);
+    for (index, item) in items.into_iter().enumerate() {
         match (item.paragraphs, item.context, item.entry) {
             (Some(paragraphs), ..) => {
+                article += usize::from(index > 0);
                 for paragraph in paragraphs {
                     let context: Arc<str> = paragraph.context.into();
-                    questions.extend(paragraph.qas.into_iter().map(|entry| entry.about(&context)));
+                    questions.extend(paragraph.qas.into_iter().map(|entry| entry.about(&context, article)));
                 }
             }
             (None, Some(context), Some(entry)) => {
-                let last = questions.last().map(|question| &question.context);
-                let context = last.filter(|last| ***last == *context).cloned().unwrap_or_else(|| context.into());
-                questions.push(entry.about(&context));
+                let last = questions.last().map(|last| &last.question.context);
+                let known = last.filter(|last| ***last == *context).cloned();
+                let same = if item.title.is_some() { item.title == title } else { known.is_some() };
+                article += usize::from(index > 0 && !same);
+                title = item.title;
+                let context = known.unwrap_or_else(|| context.into());
+                questions.push(entry.about(&context, article));
             }
             _ => {
                 let fields = "context, id, question and answers";
@@ -103,8 +126,8 @@ pub fn read(path: &Path) -> Result<Vec<SquadQuestion>, SquadError> {
         return Err(SquadError::Empty { path: path.to_owned() });
     }
     let says_two = version.is_some_and(|version| version.to_string().trim_start_matches(['"', 'v']).starts_with('2'));
-    if says_two || questions.iter().any(|question| question.answers.is_empty()) {
-        questions.iter_mut().for_each(|question| question.rules = Rules::Version2);
+    if says_two || questions.iter().any(|labelled| labelled.question.answers.is_empty()) {
+        questions.iter_mut().for_each(|labelled| labelled.question.rules = Rules::Version2);
     }
     Ok(questions)
 }
@@ -132,15 +155,20 @@ fn parse(bytes: &[u8]) -> Result<(Option<serde_json::Value>, Vec<Item>), String>
 }
 
 impl Entry {
-    fn about(self, context: &Arc<str>) -> SquadQuestion {
+    fn about(self, context: &Arc<str>, article: usize) -> Labelled {
         let id = match self.id {
             Identifier::Text(text) => text,
             Identifier::Number(number) => number.to_string(),
         };
-        let answers = match self.answers {
-            Answers::List(answers) => answers.into_iter().map(|answer| answer.text).collect(),
-            Answers::Columns { text } => text,
+        let (start, answers) = match self.answers {
+            Answers::List(answers) => (
+                answers.first().and_then(|answer| answer.answer_start),
+                answers.into_iter().map(|answer| answer.text).collect(),
+            ),
+            Answers::Columns { text, answer_start } => (answer_start.first().copied(), text),
         };
-        SquadQuestion { id, question: self.question, context: Arc::clone(context), answers, rules: Rules::Version1 }
+        let context = Arc::clone(context);
+        let question = SquadQuestion { id, question: self.question, context, answers, rules: Rules::Version1 };
+        Labelled { question, article, start }
     }
 }

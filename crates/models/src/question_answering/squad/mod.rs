@@ -4,10 +4,11 @@
 mod file;
 mod score;
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-pub use file::read;
+pub use file::{read, read_labelled};
 pub use score::{exact_match, f1, normalized};
 
 /// A question with the answers that people gave.
@@ -23,6 +24,33 @@ pub struct SquadQuestion {
     pub answers: Vec<String>,
     /// How answers are judged.
     pub rules: Rules,
+}
+
+/// A question to learn from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Labelled {
+    /// The question.
+    pub question: SquadQuestion,
+    /// Its article in the file, from 0.
+    pub article: usize,
+    /// Where the first answer starts in the context, in characters (Unicode code points), if the file says so.
+    pub start: Option<usize>,
+}
+
+impl Labelled {
+    /// The bytes of the context that are the first answer; `None` where there is no answer, the file does not say where it
+    /// starts, or the context is too short for it.
+    pub fn answer(&self) -> Option<Range<usize>> {
+        let (text, start) = (self.question.answers.first()?, self.start?);
+        let context = &self.question.context;
+        let mut ends = context.char_indices().map(|(byte, _)| byte).chain([context.len()]);
+        let from = ends.nth(start)?;
+        let to = match text.chars().count() {
+            0 => from,
+            characters => ends.nth(characters - 1)?,
+        };
+        Some(from..to)
+    }
 }
 
 /// The version of the official script.

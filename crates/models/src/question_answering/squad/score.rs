@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::{Rules, SquadQuestion};
+use crate::question_answering::Answer;
 
 /// Whether `prediction` is one of `answers`, apart from case, punctuation, articles and spaces. Without answers, an empty
 /// prediction is right.
@@ -25,6 +26,13 @@ pub fn f1(prediction: &str, answers: &[String]) -> f64 {
 }
 
 impl SquadQuestion {
+    /// What is predicted, given the best answer and what speaks for none ([`no_answer_total`](crate::question_answering::no_answer_total)):
+    /// version 2 asks questions that the text does not answer as well, and an empty prediction says so.
+    pub fn prediction(&self, best: Option<Answer>, no_answer: f64) -> String {
+        let abstains = self.rules == Rules::Version2;
+        best.filter(|answer| !abstains || answer.total() >= no_answer).map_or_else(String::new, |answer| answer.text)
+    }
+
     /// Whether `prediction`, empty for "no answer", is right by the official script of the question's version.
     pub fn exact_match(&self, prediction: &str) -> bool {
         match self.rules {

@@ -1,13 +1,12 @@
 //! What a run is made of.
 
-use std::fmt;
-
 use models::mnist_cnn::CLASSES;
 use serde::{Deserialize, Serialize};
 
-use crate::adadelta::Adadelta;
-use crate::augmentation::Augmentation;
-use crate::averaging::Averaging;
+use crate::device::DeviceKind;
+use crate::mnist::adadelta::Adadelta;
+use crate::mnist::augmentation::Augmentation;
+use crate::mnist::averaging::Averaging;
 use crate::schedule::Schedule;
 
 /// Everything that the trained weights depend on, besides the data: equal configurations give equal bytes.
@@ -49,28 +48,9 @@ pub struct Config {
     pub averaging: Option<Averaging>,
 }
 
-/// Where the arithmetic is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DeviceKind {
-    /// The CPU, through Burn's flex backend.
-    Flex,
-    /// An NVIDIA GPU, through Burn's CUDA backend.
-    Cuda,
-}
-
 /// What a configuration means that does not tell its classes.
 fn digits() -> usize {
     CLASSES
-}
-
-impl fmt::Display for DeviceKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Flex => "flex",
-            Self::Cuda => "cuda",
-        })
-    }
 }
 
 impl Default for Config {

@@ -9,6 +9,11 @@ use flex_kernels::adadelta::Rule;
 use flex_kernels::operations;
 use serde::{Deserialize, Serialize};
 
+use crate::stored::{Stored, sizes};
+
+const SQUARE_AVERAGE: &str = "square_average.";
+const UPDATE_AVERAGE: &str = "update_average.";
+
 /// The update rule. For a gradient `g`, with averages `a` of `g²` and `d` of the squared updates, both zero at first:
 ///
 /// ```text
@@ -112,9 +117,31 @@ impl ModuleAdadelta {
         Self { rule, states: BTreeMap::new() }
     }
 
-    /// The rule with what an earlier run remembered of each parameter, flattened.
-    pub fn with_states(rule: Adadelta, states: BTreeMap<String, AdadeltaState<1>>) -> Self {
-        Self { rule, states }
+    /// The rule with what [`store`](Self::store) entered of every parameter of `module`.
+    ///
+    /// # Errors
+    /// When something is missing, or has another size.
+    pub fn restore<M: Module>(
+        rule: Adadelta,
+        module: &M,
+        tensors: &mut Stored,
+        device: &Device,
+    ) -> Result<Self, String> {
+        let mut states = BTreeMap::new();
+        for (path, elements) in sizes(module) {
+            let square_average = tensors.take(&format!("{SQUARE_AVERAGE}{path}"), &[elements], device)?;
+            let update_average = tensors.take(&format!("{UPDATE_AVERAGE}{path}"), &[elements], device)?;
+            states.insert(path, AdadeltaState { square_average, update_average });
+        }
+        Ok(Self { rule, states })
+    }
+
+    /// Enters what is remembered.
+    pub fn store(&self, tensors: &mut Stored) {
+        for (path, memory) in &self.states {
+            tensors.put(format!("{SQUARE_AVERAGE}{path}"), &memory.square_average);
+            tensors.put(format!("{UPDATE_AVERAGE}{path}"), &memory.update_average);
+        }
     }
 
     /// What is remembered of each parameter, flattened, by its path in the module.

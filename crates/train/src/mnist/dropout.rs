@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use models::mnist_cnn::{CHANNELS, DropoutMasks, HIDDEN};
 
-use crate::config::Config;
+use crate::mnist::config::Config;
 use crate::random::{Generator, Purpose};
 
 /// The masks of one training step for `batch` images; a channel is silenced whole, as PyTorch's `Dropout2d` does.

@@ -5,7 +5,7 @@ use models::digits::{Digits, PIXELS, normalization_table};
 use models::mnist_cnn::IMAGE_SIZE;
 use rayon::prelude::*;
 
-use crate::augmentation::Augmentation;
+use crate::mnist::augmentation::Augmentation;
 
 /// Normalised images and their labels.
 #[derive(Debug, Clone)]

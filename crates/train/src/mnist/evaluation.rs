@@ -7,7 +7,8 @@ use models::mnist_cnn::MnistCnn;
 use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
-use crate::batch::Batcher;
+use crate::mnist::batch::Batcher;
+use crate::training;
 
 /// Loss and accuracy on a set of digits.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -24,6 +25,30 @@ impl Evaluation {
     /// The share that was recognised, from 0 to 1.
     pub fn accuracy(&self) -> f64 {
         self.correct as f64 / self.total as f64
+    }
+}
+
+/// The fields of an evaluation in a line of the metrics.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Metrics {
+    test_loss: f64,
+    test_correct: usize,
+    test_total: usize,
+    test_accuracy: f64,
+}
+
+impl training::Evaluation for Evaluation {
+    type Metrics = Metrics;
+
+    fn metrics(&self) -> Metrics {
+        let Self { loss, correct, total } = *self;
+        Metrics { test_loss: loss, test_correct: correct, test_total: total, test_accuracy: self.accuracy() }
+    }
+
+    fn told(&self) -> String {
+        let Self { loss, correct, total } = *self;
+        let percent = 100.0 * self.accuracy();
+        format!("Test set: Average loss: {loss:.4}, Accuracy: {correct}/{total} ({percent:.0}%)")
     }
 }
 

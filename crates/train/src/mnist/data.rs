@@ -6,8 +6,8 @@ use artifact::Digest;
 use artifact::manifest::{Manifest, ManifestError};
 use models::digits::{Classes, Digits, DigitsError, Part, Split};
 
+use crate::mnist::training::Data;
 use crate::outputs::DataHashes;
-use crate::training::Data;
 
 /// A data set as it was read.
 #[derive(Debug)]
