@@ -6,6 +6,7 @@
 mod alexnet;
 mod bert;
 mod efficientnet_lite0;
+mod encoders;
 mod minilm;
 mod mnist_cnn;
 mod pictures;
