@@ -21,7 +21,7 @@ pub fn before_export(arguments: &ExportArgs) -> Result<bool> {
     };
     // What is there already is verified, which takes a second.
     match network.card().weights {
-        WeightSource::Trained | WeightSource::Own { .. } => Ok(true),
+        WeightSource::Trained | WeightSource::Given | WeightSource::Own { .. } => Ok(true),
         WeightSource::File { dataset, .. } => fetch(&[dataset]),
         WeightSource::Folder { dataset } => Ok(is_own(network.card()) || fetch(&[dataset])?),
     }

@@ -156,11 +156,19 @@ impl EncoderConfig {
     /// # Errors
     /// When a file cannot be read, is of another kind of network, or asks for something that is not implemented.
     pub fn read(folder: &Path, task: Option<EncoderTask>) -> Result<Self, EncoderError> {
-        let path = folder.join("config.json");
-        let text = text_file::read(&path).map_err(|source| EncoderError::Io { path: path.clone(), source })?;
+        Self::read_file(&folder.join("config.json"), task)
+    }
+
+    /// As [`read`](Self::read), with a `config.json` by another name.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_file(path: &Path, task: Option<EncoderTask>) -> Result<Self, EncoderError> {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let text = text_file::read(path).map_err(|source| EncoderError::Io { path: path.to_owned(), source })?;
         let raw: RawConfig = serde_json::from_slice(&text)
-            .map_err(|error| EncoderError::Malformed { path: path.clone(), reason: error.to_string() })?;
-        let in_file = |source| EncoderError::InFile { path: path.clone(), source: Box::new(source) };
+            .map_err(|error| EncoderError::Malformed { path: path.to_owned(), reason: error.to_string() })?;
+        let in_file = |source| EncoderError::InFile { path: path.to_owned(), source: Box::new(source) };
         let family =
             Family::of(raw.model_type.as_deref(), raw.architectures.as_deref().unwrap_or_default()).map_err(in_file)?;
         let sentence = SentenceModules::read(folder)?;

@@ -34,8 +34,8 @@ pub struct Tokens {
     pub offsets: Vec<(usize, usize)>,
     /// Whether each was added around the text.
     pub special: Vec<bool>,
-    /// Whether each continues a word.
-    pub continues: Vec<bool>,
+    /// Which of a pair of texts each belongs to, from 0; none for those added around them.
+    pub part: Vec<Option<usize>>,
     /// Whether the text was cut.
     pub truncated: bool,
 }
@@ -211,17 +211,12 @@ impl Tokens {
 
 fn tokens(encoding: &Encoding, truncated: bool) -> Tokens {
     let wide = |ids: &[u32]| ids.iter().map(|id| i64::from(*id)).collect();
-    let words = encoding.get_word_ids();
-    let continues = words
-        .iter()
-        .enumerate()
-        .map(|(index, word)| word.is_some() && index.checked_sub(1).and_then(|before| words.get(before)) == Some(word));
     Tokens {
         ids: wide(encoding.get_ids()),
         types: wide(encoding.get_type_ids()),
         offsets: encoding.get_offsets().to_vec(),
         special: encoding.get_special_tokens_mask().iter().map(|special| *special == 1).collect(),
-        continues: continues.collect(),
+        part: encoding.get_sequence_ids(),
         truncated,
     }
 }
