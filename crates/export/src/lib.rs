@@ -58,11 +58,7 @@ type Metadata = BTreeMap<String, String>;
 ///
 /// # Errors
 /// When there is no runtime, the weights cannot be used, the network cannot be exported, or the file computes something else.
-pub fn export<N: Network>(
-    card: &Card,
-    options: &ExportOptions,
-    chosen: &Chosen<'_>,
-) -> Result<()> {
+pub fn export<N: Network>(card: &Card, options: &ExportOptions, chosen: &Chosen<'_>) -> Result<()> {
     let opset = Opset::try_from(options.opset)?;
     // Without the library nothing can be verified, and so nothing kept: better to know at once.
     let runtime = Runtime::load(&catalogue::datasets().join("onnxruntime"))?;

@@ -44,10 +44,8 @@ fn execute(arguments: &ExportArgs) -> Result<()> {
     }
     // The network of a task has no other form.
     let task = arguments.task.filter(|task| network.task() == TaskKind::Texts || *task != QUESTIONS);
-    let form = Form {
-        task: task.map(ExportTask::name),
-        as_article: arguments.axes.map(|axes| axes == ExportAxes::Article),
-    };
+    let form =
+        Form { task: task.map(ExportTask::name), as_article: arguments.axes.map(|axes| axes == ExportAxes::Article) };
     let request = Chosen { weights, config: arguments.config.as_deref(), form };
     with_network!(network, N => export::export::<N>(card, &arguments.file, &request))
 }

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 use artifact::{AtomicFolder, Outputs};
-use catalogue::IN_FOLDER;
 use burn::tensor::Device;
 use burn_export::{OnnxExporter, Opset};
+use catalogue::IN_FOLDER;
 use engines::fingerprint::Machine;
 use engines::runtime::Runtime;
 use engines::session::{Session, SessionOptions};
@@ -19,10 +19,10 @@ use onnx_model::Model;
 use terminal::failure::advised;
 use terminal::progress::Progress;
 
-use crate::{keep, layout};
 use crate::source::Source;
 use crate::summary::{Clock, Content, Seconds, Summary};
 use crate::{Metadata, Request};
+use crate::{keep, layout};
 
 /// How often the weights in float32 fit into what an export holds at its peak, with the verification in float64.
 const COPIES: f64 = 3.0;
@@ -58,8 +58,7 @@ pub fn export<N: Network>(request: &Request<'_>, runtime: &Runtime) -> Result<Su
     // The verification needs the memory.
     drop(model);
     let write = clock.lap();
-    let verification =
-        keep::if_verified(staged, out, |path| verify(network, &config, path, &metadata, runtime))?;
+    let verification = keep::if_verified(staged, out, |path| verify(network, &config, path, &metadata, runtime))?;
     if let Some(folder) = folder {
         if let Some(origin) = &source.folder {
             layout::fill(&folder, &N::companions(&config, origin)?)?;

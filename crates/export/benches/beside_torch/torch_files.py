@@ -176,12 +176,13 @@ if "gpt2" in arguments.networks:
 class Hidden(nn.Module):
     """An encoder that takes its inputs in the order of the file, and gives its hidden states."""
 
-    def __init__(self, network, names):
+    def __init__(self, network):
         super().__init__()
-        self.network, self.names = network, names
+        self.network = network
 
-    def forward(self, *inputs):
-        return self.network(**dict(zip(self.names, inputs))).last_hidden_state
+    def forward(self, input_ids, attention_mask, token_type_ids=None):
+        kinds = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
+        return self.network(input_ids=input_ids, attention_mask=attention_mask, **kinds).last_hidden_state
 
 
 WIDE = dict(hidden_size=384, num_hidden_layers=6, num_attention_heads=12, intermediate_size=1536)
@@ -204,7 +205,7 @@ for name, (start, settings) in ENCODERS.items():
         names = ["input_ids", "attention_mask", "token_type_ids"]
         names = names if name in ["bert", "electra", "albert"] else names[:2]
         axes = {value: ["batch", "sequence"] for value in [*names, "last_hidden_state"]}
-        write_both(name, Hidden(network, names).eval(), inputs[: len(names)], axes)
+        write_both(name, Hidden(network).eval(), inputs[: len(names)], axes)
 if "tagger" in arguments.networks:
 
     class Tagger(nn.Module):

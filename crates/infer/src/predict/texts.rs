@@ -147,7 +147,9 @@ fn note_cut(reader: &TextReader, texts: &[Text]) {
     let cut = texts.iter().filter(|text| reader.tokens(text).is_ok_and(|tokens| tokens.truncated)).count();
     if cut > 0 {
         let longest = reader.tokenizer.longest();
-        terminal::program::note(format_args!("note: {cut} texts are cut to the {longest} tokens that the network takes"));
+        terminal::program::note(format_args!(
+            "note: {cut} texts are cut to the {longest} tokens that the network takes"
+        ));
     }
 }
 
@@ -231,9 +233,9 @@ fn same(a: &Answer, b: &Answer) -> bool {
             a.len() == b.len()
                 && a.iter().zip(b).all(|(a, b)| (&a.entity, a.start, a.end) == (&b.entity, b.start, b.end))
         }
-        (Answer::Fillings(a), Answer::Fillings(b)) => a.iter().zip(b).all(|(a, b)| {
-            matches!((a.first(), b.first()), (Some(a), Some(b)) if a.id == b.id || close(a.score, b.score))
-        }),
+        (Answer::Fillings(a), Answer::Fillings(b)) => a.iter().zip(b).all(
+            |(a, b)| matches!((a.first(), b.first()), (Some(a), Some(b)) if a.id == b.id || close(a.score, b.score)),
+        ),
         (Answer::Embedding(a), Answer::Embedding(b)) => cosine(a, b) >= 1.0 - CLOSE,
         (Answer::Features(a), Answer::Features(b)) => {
             a.len() == b.len() && a.iter().zip(b).all(|(a, b)| cosine(a, b) >= 1.0 - CLOSE)

@@ -1,11 +1,11 @@
 //! The encoder with the head of its task.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use burn::module::Module;
 use burn::nn::{LayerNorm, Linear, LinearConfig};
 use burn::tensor::activation::{gelu, relu, sigmoid, tanh};
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::embeddings::Embeddings;
 use super::head::{Head, Summary};
@@ -15,7 +15,7 @@ use super::rotary::{Relative, Rotation, neighbours};
 use super::sentence::normalize;
 use super::{DenseActivation, EncoderConfig, EncoderTask, Family, Step};
 use crate::weights::{
-    Checkpoint, Initialization, LoadReport, WeightsError, identity_name, load, parameter_names, randomize,
+    Checkpoint, Initialization, LoadReport, WeightsError, identity_name, load, parameter_names, randomize, state_dict,
 };
 
 /// An encoder of any family, for any task.
@@ -101,6 +101,11 @@ impl Encoder {
     /// The names of the parameters in the main file, as `transformers` calls them, with their shapes in its order.
     pub fn parameter_names(&self) -> Vec<(String, Vec<usize>)> {
         parameter_names(&self.body, state_dict_name(self.config.family))
+    }
+
+    /// The weights in the main file, as `transformers` calls them.
+    pub fn state_dict(&self) -> BTreeMap<String, TensorData> {
+        state_dict(&self.body, state_dict_name(self.config.family))
     }
 
     /// The outputs of the task for token ids, mask (1 for a token, 0 for padding) and, where the family takes them, segments, each

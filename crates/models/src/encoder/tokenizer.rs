@@ -260,7 +260,8 @@ fn pairs(folder: &Path, said: &Map<String, Value>) -> Result<Tokenizer, Tokenize
     let named = |key: &str, usual: &str| said.get(key).and_then(content).unwrap_or(usual).to_owned();
     let [begin, end] = [named("cls_token", "<s>"), named("sep_token", "</s>")];
     let special = [begin.clone(), named("pad_token", "<pad>"), end.clone(), named("unk_token", "<unk>")];
-    let mask = named("mask_token", "<mask>");
+    let takes_space = said.get("mask_token").and_then(|token| token.get("lstrip")?.as_bool()).unwrap_or(false);
+    let mask = AddedToken::from(named("mask_token", "<mask>"), true).lstrip(takes_space);
     let prefix = said.get("add_prefix_space").and_then(Value::as_bool).unwrap_or(false);
     let build = || -> tokenizers::Result<Tokenizer> {
         let words: Map<String, Value> = serde_json::from_slice(&texts[0])?;
@@ -275,7 +276,7 @@ fn pairs(folder: &Path, said: &Map<String, Value>) -> Result<Tokenizer, Tokenize
         tokenizer.with_pre_tokenizer(Some(bytes));
         tokenizer.with_decoder(Some(bytes));
         tokenizer.add_special_tokens(special.iter().map(|token| AddedToken::from(token.clone(), true)))?;
-        tokenizer.add_special_tokens([AddedToken::from(mask, true).lstrip(true)])?;
+        tokenizer.add_special_tokens([mask.clone()])?;
         let id = |token: &str| tokenizer.token_to_id(token).ok_or(format!("it lacks the token {token}"));
         let around = RobertaProcessing::new((end.clone(), id(&end)?), (begin.clone(), id(&begin)?));
         tokenizer.with_post_processor(Some(around.trim_offsets(true).add_prefix_space(prefix)));

@@ -271,7 +271,8 @@ impl Given<'_> {
     /// The numbers of each of its tokens.
     fn tokens(&self, name: &str, width: usize) -> Result<Vec<Vec<f32>>, EngineError> {
         let (batch, sequence) = (self.batch.batch(), self.batch.sequence());
-        let flat = width == 1 && self.outputs.iter().any(|output| output.name == name && output.tensor.shape().len() == 2);
+        let flat =
+            width == 1 && self.outputs.iter().any(|output| output.name == name && output.tensor.shape().len() == 2);
         let shape: &[usize] = if flat { &[batch, sequence] } else { &[batch, sequence, width] };
         let values = self.output(name, shape)?;
         let own = values.chunks(sequence * width).nth(self.row).unwrap_or_default();

@@ -151,7 +151,8 @@ fn gold(value: &Value, config: &EncoderConfig) -> Result<Gold, String> {
     match config.task {
         EncoderTask::TextClassification if config.problem != Problem::Regression => {
             let by_name = value.as_str().and_then(|name| config.labels.iter().position(|label| label == name));
-            let by_number = number().filter(|number| number.fract() == 0.0 && *number >= 0.0).map(|number| number as usize);
+            let by_number =
+                number().filter(|number| number.fract() == 0.0 && *number >= 0.0).map(|number| number as usize);
             let found = by_name.or(by_number).filter(|label| *label < config.labels.len());
             found.map(Gold::Label).ok_or_else(|| format!("{value} is none of the labels {}", config.labels.join(", ")))
         }
@@ -194,10 +195,8 @@ mod tests {
     #[test]
     fn a_table_may_have_commas_quotes_and_line_ends_in_quotes() {
         let rows = table("text,label\r\n\"a, \"\"b\"\"\",1\r\n\n\"two\nlines\",0\nlast,2");
-        let found: Vec<(usize, String)> = rows
-            .into_iter()
-            .map(|(line, row)| (line, row.unwrap()["text"].as_str().unwrap().to_owned()))
-            .collect();
+        let found: Vec<(usize, String)> =
+            rows.into_iter().map(|(line, row)| (line, row.unwrap()["text"].as_str().unwrap().to_owned())).collect();
         assert_eq!(found, [(2, "a, \"b\"".to_owned()), (4, "two\nlines".to_owned()), (6, "last".to_owned())]);
         assert!(table("a,b\n1\n")[0].1.is_err());
     }

@@ -98,3 +98,94 @@ pub(crate) fn unsuitable(error: InputError) -> EngineError {
 pub(crate) fn unusable(name: &str, reason: String) -> EngineError {
     EngineError::Input { engine: "the network".to_owned(), name: name.to_owned(), reason }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use burn::tensor::Device;
+    use models::encoder::{Encoder, EncoderTokenizer};
+    use serde::Deserialize;
+    use serde_json::{Map, Value};
+
+    use super::answer::{Answer, Text, TextReader};
+    use super::*;
+    use crate::engine::BurnEngine;
+
+    /// As in `generate_texts.py`.
+    const SEED: u64 = 5;
+
+    /// The largest difference of scores, which are below 1; the numbers of a regression are below 10.
+    const TOLERANCE: f64 = 1e-4;
+
+    #[derive(Deserialize)]
+    struct Case {
+        tokenizer: String,
+        task: String,
+        config: Map<String, Value>,
+        texts: Vec<String>,
+        answers: Vec<Vec<Value>>,
+    }
+
+    fn close(found: f32, expected: &Value, what: &str) {
+        let expected = expected["score"].as_f64().unwrap();
+        assert!((f64::from(found) - expected).abs() <= TOLERANCE, "{what}: {found} instead of {expected}");
+    }
+
+    #[test]
+    fn texts_get_the_answers_of_transformers_pipelines() {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read(here.join("tests/fixtures/texts.json")).unwrap();
+        let cases: Vec<Case> = serde_json::from_slice(&text).unwrap();
+        assert_eq!(cases.len(), 9);
+        for case in cases {
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::write(folder.path().join("config.json"), serde_json::to_vec(&case.config).unwrap()).unwrap();
+            let config = EncoderConfig::read(folder.path(), EncoderTask::named(&case.task)).unwrap();
+            let tokenizer = here.join("../models/tests/fixtures/encoder_tokenizers").join(&case.tokenizer);
+            let tokenizer = EncoderTokenizer::open(&tokenizer, &config).unwrap();
+            let device = Device::flex();
+            let mut engine = BurnEngine::new(Encoder::random(&config, SEED, &device), config.clone(), device);
+            let top = case.answers[0][0].as_array().map_or(usize::MAX, Vec::len);
+            let reader = TextReader { tokenizer, config, top };
+            let texts: Vec<Text> = case.texts.iter().map(|text| Text { text: text.clone(), pair: None }).collect();
+            let found = reader.answer_all(&mut engine, &texts, &mut |_| ()).unwrap();
+            for ((text, found), expected) in case.texts.iter().zip(found).zip(&case.answers) {
+                let what = format!("{} {}: {text}", case.tokenizer, case.task);
+                match found.unwrap() {
+                    Answer::Labels(labels) => {
+                        assert_eq!(labels.len(), expected.len(), "{what}");
+                        for (label, expected) in labels.iter().zip(expected) {
+                            assert_eq!(label.label, expected["label"], "{what}");
+                            close(label.score, expected, &what);
+                        }
+                    }
+                    Answer::Entities(entities) => {
+                        assert_eq!(entities.len(), expected.len(), "{what}: {entities:?}");
+                        for (entity, expected) in entities.iter().zip(expected) {
+                            assert_eq!(entity.entity, expected["entity_group"], "{what}");
+                            assert_eq!(entity.word, expected["word"], "{what}");
+                            assert_eq!(
+                                (Value::from(entity.start), Value::from(entity.end)),
+                                (expected["start"].clone(), expected["end"].clone())
+                            );
+                            close(entity.score, expected, &what);
+                        }
+                    }
+                    Answer::Fillings(masks) => {
+                        assert_eq!(masks.len(), expected.len(), "{what}");
+                        for (filling, expected) in
+                            masks.iter().flatten().zip(expected.iter().flat_map(|mask| mask.as_array().unwrap()))
+                        {
+                            assert_eq!(Value::from(filling.id), expected["token"], "{what}");
+                            assert_eq!(filling.token, expected["token_str"], "{what}");
+                            assert_eq!(filling.sequence, expected["sequence"], "{what}");
+                            close(filling.score, expected, &what);
+                        }
+                    }
+                    other => panic!("{what}: {other:?}"),
+                }
+            }
+        }
+    }
+}

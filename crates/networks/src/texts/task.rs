@@ -130,7 +130,8 @@ impl TextTask {
             let Some(Gold::Word(word)) = &entry.gold else { continue };
             known += 1;
             let Ok(Said::One(Answer::Fillings(masks))) = answer else { continue };
-            let place = masks.first().and_then(|fillings| fillings.iter().position(|one| one.token.trim() == word.trim()));
+            let place =
+                masks.first().and_then(|fillings| fillings.iter().position(|one| one.token.trim() == word.trim()));
             first += usize::from(place == Some(0));
             among += usize::from(place.is_some_and(|place| place < 5));
         }
@@ -247,22 +248,28 @@ impl Task for TextTask {
                 (Some(label), _) => label.label.clone(),
                 (None, _) => String::new(),
             },
-            Ok(Said::One(Answer::Entities(entities))) => {
-                entities.iter().map(|one| format!("{} {}–{}", one.entity, one.start, one.end)).collect::<Vec<_>>().join(", ")
-            }
+            Ok(Said::One(Answer::Entities(entities))) => entities
+                .iter()
+                .map(|one| format!("{} {}–{}", one.entity, one.start, one.end))
+                .collect::<Vec<_>>()
+                .join(", "),
             Ok(Said::One(Answer::Fillings(masks))) => {
                 masks.iter().filter_map(|mask| Some(mask.first()?.token.clone())).collect::<Vec<_>>().join(", ")
             }
             Ok(Said::One(Answer::Spans(spans))) => spans.first().map_or_else(String::new, |span| span.answer.clone()),
             // The direction of a vector, told by its largest number.
             Ok(Said::One(Answer::Embedding(vector))) => largest(vector),
-            Ok(Said::One(Answer::Features(tokens))) => tokens.iter().map(|token| largest(token)).collect::<Vec<_>>().join(" "),
+            Ok(Said::One(Answer::Features(tokens))) => {
+                tokens.iter().map(|token| largest(token)).collect::<Vec<_>>().join(" ")
+            }
         }
     }
 
     fn score(&self, answers: &[Told]) -> Vec<Metric> {
         match self.reader.config.task {
-            EncoderTask::TextClassification if self.reader.config.problem == Problem::Regression => self.ranked(answers),
+            EncoderTask::TextClassification if self.reader.config.problem == Problem::Regression => {
+                self.ranked(answers)
+            }
             EncoderTask::TextClassification => self.classified(answers),
             EncoderTask::TokenClassification => self.tagged(answers),
             EncoderTask::FillMask => self.filled(answers),
