@@ -120,7 +120,10 @@ fn no_network_is_named_outside_its_own_places() {
         "xtask/src/native.rs",
         "xtask/src/test.rs",
     ];
-    let names: Vec<String> = NetworkId::ALL.iter().map(|id| id.card().name.replace('-', "")).collect();
+    // This name is a word of the field and of weight files as well; only its variant tells that the network is meant.
+    const WORD: &str = "encoder";
+    let names = NetworkId::ALL.iter().map(|id| id.card().name).filter(|name| *name != WORD);
+    let names: Vec<String> = names.map(|name| name.replace('-', "")).collect();
     let plain = |text: &str| text.to_lowercase().replace(['-', '_'], "");
     let mut found = Vec::new();
     for path in files().into_iter().filter(|path| is_rust(path)) {
@@ -136,7 +139,8 @@ fn no_network_is_named_outside_its_own_places() {
         for (number, line) in (1..).zip(code.lines()) {
             let words = line.trim_start();
             let is_example = words.starts_with("//") || line.contains("cargo xtask");
-            if !is_example && names.iter().any(|name| plain(line).contains(name)) {
+            let is_named = names.iter().any(|name| plain(line).contains(name)) || line.contains("NetworkId::Encoder");
+            if !is_example && is_named {
                 found.push(format!("{place}:{number}: {words}"));
             }
         }

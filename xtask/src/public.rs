@@ -24,7 +24,7 @@ pub fn before_export(arguments: &ExportArgs) -> Result<bool> {
     };
     // What is there already is verified, which takes a second.
     match network.card().weights {
-        WeightSource::Trained | WeightSource::Own { .. } => Ok(true),
+        WeightSource::Trained | WeightSource::Given | WeightSource::Own { .. } => Ok(true),
         WeightSource::File { dataset, .. } => fetch(&[dataset]),
         WeightSource::Folder { dataset, .. } => {
             // A folder that was trained here is only taken where there is none of another origin.

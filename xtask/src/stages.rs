@@ -5,7 +5,7 @@ mod training;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use artifact::Digest;
 use artifact::manifest::Manifest;
 use artifact::pipeline::Stage;
@@ -50,8 +50,14 @@ impl<'a> Plan<'a> {
     /// A plan for the code as it is now. `fine_tunes` says whether networks that can be fine-tuned here are, in place of fetching them.
     ///
     /// # Errors
-    /// When the code cannot be read.
+    /// When the code cannot be read, or the network has no weights but those that a user names.
     pub fn new(pipeline: &'a Pipeline, fine_tunes: bool) -> Result<Self> {
+        if let EvalTarget::One(network) = pipeline.network
+            && network.card().weights == WeightSource::Given
+        {
+            let card = network.card();
+            bail!("{} has no weights of its own: `{} --hf-dir FOLDER` takes yours", card.name, card.command("export"));
+        }
         let code = Code::of(&[Program::Train, Program::Export, Program::Eval, Program::Report])?;
         Ok(Self {
             pipeline,
@@ -67,7 +73,7 @@ impl<'a> Plan<'a> {
     pub fn tasks(&self, target: EvalTarget) -> Vec<Task> {
         let networks = match target {
             EvalTarget::One(network) => vec![network],
-            EvalTarget::All => NetworkId::ALL.into(),
+            EvalTarget::All => NetworkId::complete().collect(),
         };
         let mut tasks: Vec<Task> = Vec::new();
         for task in networks.into_iter().flat_map(|network| self.of_network(network)) {
@@ -170,6 +176,7 @@ impl<'a> Plan<'a> {
         match card.weights {
             WeightSource::Folder { fine_tuning: Some(tuning), .. } if self.fine_tunes => self.fine_tuned(card, tuning),
             WeightSource::Trained => self.trained(card),
+            WeightSource::Given => Weights { path, files: Files::new(), tasks: Vec::new(), asked: None },
             WeightSource::Own { .. } => {
                 Weights { files: [entry(path.clone())].into(), path, tasks: Vec::new(), asked: None }
             }
@@ -228,7 +235,7 @@ struct Weights {
 fn data_files(network: NetworkId) -> Files {
     match network.task() {
         TaskKind::Digits => declared(network.card().name),
-        TaskKind::Pictures | TaskKind::Questions => Files::new(),
+        TaskKind::Pictures | TaskKind::Questions | TaskKind::Texts => Files::new(),
     }
 }
 
@@ -246,6 +253,11 @@ const FIRST_FETCH: &str = "first-fetch.json";
 /// Whether the folder of a network's weights holds what the user put there, and not what `fetch` brought or began to bring.
 pub fn is_own(card: &Card) -> bool {
     let WeightSource::Folder { dataset, .. } = card.weights else { return false };
+    let manifest = Manifest::read(workspace::root().join(DATASETS).join(format!("{dataset}.toml")));
+    if manifest.is_ok_and(|manifest| manifest.files.iter().all(|file| file.sha256.is_some())) {
+        // What is declared by hash is not the user's to choose.
+        return false;
+    }
     let folder = workspace::root().join(DATASETS).join(dataset);
     folder.join("config.json").is_file() && !folder.join(FIRST_FETCH).is_file()
 }

@@ -20,6 +20,10 @@ pub enum NetworkId {
     EfficientnetLite0,
     /// BERT for question answering.
     BertQa,
+    /// An encoder out of the user's own Hugging Face folder.
+    Encoder,
+    /// The sentence encoder MiniLM.
+    Minilm,
 }
 
 /// What is known of a network without its code, be it of this workspace or the user's own.
@@ -46,6 +50,8 @@ pub enum TaskKind {
     Pictures,
     /// Where a text answers a question.
     Questions,
+    /// What is to be told of a text, by the head of an encoder.
+    Texts,
 }
 
 /// Where the weights of a network come from.
@@ -67,6 +73,8 @@ pub enum WeightSource {
         /// How such a folder is made here where it cannot be had.
         fine_tuning: Option<FineTuning>,
     },
+    /// A Hugging Face folder that the user names each time.
+    Given,
     /// The user's own, for a network that is not of this workspace.
     Own {
         /// The file, from where the program is started.
@@ -88,6 +96,9 @@ pub struct FineTuning {
 /// Where results lie unless the user says otherwise.
 pub const ARTIFACTS: &str = "artifacts";
 
+/// Where the ONNX file lies in a folder that has all that belongs to it, as the programs that read such folders look for it.
+pub const IN_FOLDER: &str = "onnx/model.onnx";
+
 /// Where fetched files lie.
 pub const DATASETS: &str = "datasets";
 
@@ -101,7 +112,7 @@ pub fn datasets() -> PathBuf {
     }
 }
 
-const NETWORKS: [(NetworkId, TaskKind, Card); 4] = [
+const NETWORKS: [(NetworkId, TaskKind, Card); 6] = [
     (
         NetworkId::Mnist,
         TaskKind::Digits,
@@ -149,6 +160,28 @@ const NETWORKS: [(NetworkId, TaskKind, Card); 4] = [
             batches: &[1, 4],
         },
     ),
+    (
+        NetworkId::Encoder,
+        TaskKind::Texts,
+        Card {
+            name: "encoder",
+            title: "Encoder",
+            about: "Any Hugging Face encoder, for any of six tasks: the folder that you name with --hf-dir",
+            weights: WeightSource::Given,
+            batches: &[1, 4],
+        },
+    ),
+    (
+        NetworkId::Minilm,
+        TaskKind::Texts,
+        Card {
+            name: "minilm",
+            title: "MiniLM",
+            about: "all-MiniLM-L6-v2, a sentence encoder, with pretrained weights out of a Python package",
+            weights: WeightSource::Folder { dataset: "minilm", fine_tuning: None },
+            batches: &[1, 8, 32],
+        },
+    ),
 ];
 
 /// The command that does something with the network of a name, be it of this workspace or the user's own.
@@ -191,6 +224,11 @@ impl NetworkId {
         Self::ALL.into_iter().find(|id| *id != self && id.task() == self.task() && fetched(id))
     }
 
+    /// Every network whose weights have a place of their own, so that nobody has to name them.
+    pub fn complete() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|id| id.card().weights != WeightSource::Given)
+    }
+
     /// The network of a name; `None` if there is none.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|id| id.card().name == name)
@@ -217,7 +255,11 @@ impl Card {
 
     /// Where its ONNX file goes unless the user says otherwise.
     pub fn model(&self) -> PathBuf {
-        self.folder().join(format!("{}.onnx", self.name))
+        match self.weights {
+            // It goes into a folder, with all that belongs to it.
+            WeightSource::Given => self.folder().join(IN_FOLDER),
+            _ => self.folder().join(format!("{}.onnx", self.name)),
+        }
     }
 
     /// Where its evaluation goes unless the user says otherwise.
@@ -238,6 +280,7 @@ impl Card {
                     _ => public,
                 }
             }
+            WeightSource::Given => Path::new(DATASETS).join(self.name),
             WeightSource::Own { file, .. } => file.into(),
         }
     }
@@ -258,7 +301,7 @@ impl Card {
 
     /// Whether it has a folder with configuration and tokenizer, which lies with the weights.
     pub fn has_folder(&self) -> bool {
-        matches!(self.weights, WeightSource::Folder { .. })
+        matches!(self.weights, WeightSource::Folder { .. } | WeightSource::Given)
     }
 
     /// What to do where its weights are missing, in a clause.
@@ -270,6 +313,7 @@ impl Card {
                 "`cargo xtask fetch {dataset}` gets them from their public home; otherwise name a file with --weights FILE, or \
                  take --random-init SEED where that is an option"
             ),
+            WeightSource::Given => "name a Hugging Face folder with --hf-dir FOLDER".to_owned(),
             WeightSource::Folder { dataset, fine_tuning } => format!(
                 "`cargo xtask fetch {dataset}` gets some from their public home{}; otherwise name a Hugging Face folder with \
                  --hf-dir FOLDER or its weights with --weights PATH, or take --random-init SEED where that is an option",
@@ -293,6 +337,7 @@ impl fmt::Display for TaskKind {
             Self::Digits => "digits",
             Self::Pictures => "pictures",
             Self::Questions => "questions",
+            Self::Texts => "texts",
         })
     }
 }

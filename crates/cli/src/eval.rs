@@ -23,6 +23,7 @@ Examples:
   cargo xtask eval mnist --engines tract --bisect      the node where tract departs, if it does
   cargo xtask eval alexnet --image photographs/
   cargo xtask eval bert-qa --squad dev-v1.1.json --limit 100
+  cargo xtask eval encoder --model out/sst2 --hf-dir ~/models/sst2 --data dev.jsonl
   cargo xtask eval all --image photographs/
   cargo xtask eval --onnx model.onnx --shape batch=8 --engines ort:cpu,tract
   cargo xtask eval --onnx model.onnx --batches 1,8,64 --compare earlier.json --fail-if-slower
@@ -37,14 +38,14 @@ pub struct EvalArgs {
     /// The network, or all of them with the files in their usual places.
     #[arg(value_name = "NETWORK", conflicts_with = "onnx", required_unless_present = "onnx")]
     pub network: Option<EvalTarget>,
-    /// The ONNX file of the network [default: artifacts/NETWORK/NETWORK.onnx]
-    #[arg(long, value_name = "FILE", requires = "network", conflicts_with = "onnx", value_parser = reading())]
+    /// The ONNX file of the network, of an encoder also the folder that `export` wrote [default: artifacts/NETWORK/NETWORK.onnx]
+    #[arg(long, value_name = "PATH", requires = "network", conflicts_with = "onnx", value_parser = reading())]
     pub model: Option<PathBuf>,
     /// The weights that the ONNX file was made from, for Burn: a file, or a Hugging Face folder with configuration and tokenizer
     /// [default: where they are trained or fetched to]
     #[arg(long, visible_alias = "hf-dir", value_name = "PATH", requires = "network", conflicts_with = "onnx", value_parser = reading())]
     pub weights: Option<PathBuf>,
-    /// Digits and questions: only the first N.
+    /// Digits, questions and texts: only the first N.
     #[arg(long, value_name = "N", value_parser = positive, requires = "network", conflicts_with = "onnx")]
     pub limit: Option<usize>,
     /// Questions: SQuAD 1.1 or 2.0 in its own format, for exact match and F1 by the official definition.
@@ -53,7 +54,7 @@ pub struct EvalArgs {
     /// Questions: where Burn's answers go, as SQuAD's official script reads them: JSON from question identifier to text.
     #[arg(long, value_name = "FILE", requires = "squad", value_parser = writing())]
     pub predictions: Option<PathBuf>,
-    /// Questions: tokens in each sequence that is timed [default: 128, or as many as the network takes if that is fewer]
+    /// Questions and texts: tokens in each sequence that is timed [default: 128, or as many as the network takes if that is fewer]
     #[arg(long, value_name = "N", value_parser = positive, requires = "network", conflicts_with = "onnx")]
     pub sequence: Option<usize>,
     /// The data.

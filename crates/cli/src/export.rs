@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::path::{reading, writing};
-use catalogue::{NetworkId, TaskKind};
+use catalogue::NetworkId;
 use clap::{Args, ValueEnum};
 
 /// Export a trained network to ONNX, verified under ONNX Runtime before it is kept.
@@ -17,7 +17,12 @@ Examples:
   cargo xtask export alexnet --weights ~/Downloads/alexnet.pth
   cargo xtask export bert-qa --weights ~/models/my-bert-qa
   cargo xtask export bert-qa --random-init 1    BERT-large's shape; its answers mean nothing
-  cargo xtask export --hf-dir ~/models/my-bert-qa --task question-answering --opset 11")]
+  cargo xtask export --hf-dir ~/models/my-bert-qa --task question-answering --opset 11
+  cargo xtask export encoder --hf-dir ~/models/sst2 --out out/sst2    any encoder, for the task of its config.json
+  cargo xtask export encoder --hf-dir ~/models/bert --task fill-mask --opset 17 --out out/bert
+  cargo xtask export encoder --hf-dir ~/models/mpnet --task sentence-embeddings --out mpnet.onnx    the file alone
+
+A folder for --out gets what other programs look for: onnx/model.onnx, config.json, the tokenizer's files and the pooling.")]
 pub struct ExportArgs {
     /// The network.
     #[arg(value_enum, required_unless_present = "hf_dir")]
@@ -25,9 +30,13 @@ pub struct ExportArgs {
     /// A Hugging Face folder: config.json and weights.
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["weights", "random_init"], value_parser = reading())]
     pub hf_dir: Option<PathBuf>,
-    /// What the network of the folder does; question answering unless something else is named.
-    #[arg(long, value_enum, requires = "hf_dir")]
+    /// What the network of the folder is for [default: what modules.json or the architectures in config.json say]
+    #[arg(long, value_enum)]
     pub task: Option<ExportTask>,
+    /// What the axes of an encoder's file are called: batch_size and sequence_length as by optimum, or batch and sequence as by the
+    /// article [default: optimum, for BERT for question answering article]
+    #[arg(long, value_enum)]
+    pub axes: Option<ExportAxes>,
     /// The config.json of a network with random weights; the shape of its published weights without it.
     #[arg(long, value_name = "FILE", requires = "random_init", value_parser = reading())]
     pub config: Option<PathBuf>,
@@ -49,8 +58,9 @@ pub struct ExportOptions {
     /// The version of the ONNX operator set.
     #[arg(long, value_name = "N", default_value_t = 11)]
     pub opset: i64,
-    /// Where the ONNX file goes [default: artifacts/NETWORK/NETWORK.onnx]
-    #[arg(long, value_name = "FILE", value_parser = writing())]
+    /// Where the ONNX file goes; of an encoder, unless it ends in .onnx, the folder for the file and all that belongs to it
+    /// [default: artifacts/NETWORK/NETWORK.onnx, artifacts/encoder]
+    #[arg(long, value_name = "PATH", value_parser = writing())]
     pub out: Option<PathBuf>,
     /// Put the weights in a file of their own beside the ONNX file; from 2 GiB on they are put there anyhow.
     #[arg(long)]
@@ -66,18 +76,35 @@ pub struct ExportOptions {
     pub revision: Option<String>,
 }
 
-/// What a network from a Hugging Face folder does.
+/// What a network from a Hugging Face folder is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ExportTask {
     /// Start and end logits for the answer to a question.
     QuestionAnswering,
+    /// Logits for each text: labels, several labels, or numbers.
+    TextClassification,
+    /// Logits for each token, such as those of names.
+    TokenClassification,
+    /// Logits over the vocabulary, for what a mask stands for.
+    FillMask,
+    /// The last layer's hidden states.
+    FeatureExtraction,
+    /// One vector for each text.
+    SentenceEmbeddings,
+}
+
+/// What the axes of a file are called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportAxes {
+    /// batch_size and sequence_length.
+    Optimum,
+    /// batch and sequence.
+    Article,
 }
 
 impl ExportTask {
-    /// What such a network is for.
-    pub fn kind(self) -> TaskKind {
-        match self {
-            Self::QuestionAnswering => TaskKind::Questions,
-        }
+    /// Its name on the command line.
+    pub fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 }

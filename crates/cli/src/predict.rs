@@ -25,6 +25,10 @@ Examples:
   cargo xtask predict bert-qa --jsonl questions.jsonl --json     lines of {\"question\": …, \"context\": …}
   cargo xtask predict bert-qa --jsonl questions.jsonl --shard 3/8 --out parts     the fourth of eight parts
   cargo xtask predict --merge parts --out answers.jsonl          all parts in one file
+  cargo xtask predict encoder --model out/sst2 --text \"What a dull film!\"
+  cargo xtask predict encoder --model out/ner --lines articles.txt --json     a line of JSON each
+  cargo xtask predict encoder --model out/bert --text \"Paris is the [MASK] of France.\" --top 3
+  cargo xtask predict minilm --text \"A man plays the guitar.\" --text \"Somebody makes music.\"     and their cosine
 
 The exit status is 0 only if every engine gave an answer to everything, and all gave the same.")]
 pub struct PredictArgs {
@@ -49,13 +53,25 @@ pub struct PredictArgs {
     /// Questions: the file that holds the text, instead of --context.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["context", "jsonl"], value_parser = reading())]
     pub context_file: Option<PathBuf>,
-    /// Questions: a file of many: a JSON object with `question` and `context` in each line.
+    /// Texts: a text; may be given several times. Of two in sentence embeddings the cosine is told.
+    #[arg(long, value_name = "TEXT")]
+    pub text: Vec<String>,
+    /// Texts: a second text that goes with the first.
+    #[arg(long, value_name = "TEXT")]
+    pub text_pair: Option<String>,
+    /// Texts: a file with a text in each line. With --json the answers are JSON lines.
+    #[arg(long, value_name = "FILE", value_parser = reading())]
+    pub lines: Option<PathBuf>,
+    /// Texts: cut those that are too long for the network, instead of refusing them.
+    #[arg(long)]
+    pub truncate: bool,
+    /// Questions: a file of many: a JSON object with `question` and `context` in each line. Texts: with `text` and perhaps `text_pair`.
     #[arg(long, value_name = "FILE", value_parser = reading())]
     pub jsonl: Option<PathBuf>,
     /// Questions: take the most likely start and the most likely end, each by itself, as the article does.
     #[arg(long, conflicts_with_all = ["top", "max_answer_tokens"])]
     pub as_article: bool,
-    /// Pictures and questions: how many labels or answers to show [default: 5 labels, 1 answer]
+    /// Pictures, questions and texts: how many labels, answers or fillings to show [default: 5 of texts, 5 labels, 1 answer]
     #[arg(long, value_name = "N", value_parser = positive)]
     pub top: Option<usize>,
     /// Pictures, with --shard: a file with the path of a picture in each line.
@@ -78,8 +94,8 @@ pub struct PredictArgs {
     /// How the network is run.
     #[command(flatten)]
     pub engines: Engines,
-    /// The ONNX file [default: artifacts/NETWORK/NETWORK.onnx]
-    #[arg(long, value_name = "FILE", value_parser = reading())]
+    /// The ONNX file, of an encoder also the folder that `export` wrote [default: artifacts/NETWORK/NETWORK.onnx]
+    #[arg(long, value_name = "PATH", value_parser = reading())]
     pub model: Option<PathBuf>,
     /// The weights that the ONNX file was made from, for Burn: a file, or a Hugging Face folder with configuration and tokenizer
     /// [default: where they are trained or fetched to]
@@ -93,12 +109,19 @@ pub struct PredictArgs {
 impl PredictArgs {
     /// The options that are given, with what they are for.
     pub fn given(&self) -> Vec<(&'static str, TaskKind)> {
+        // Encoders answer questions, too.
+        let texts = self.network.is_some_and(|network| network.task() == TaskKind::Texts);
+        let either = if texts { TaskKind::Texts } else { TaskKind::Questions };
         let all = [
             (self.index.is_some(), "--index", TaskKind::Digits),
-            (self.question.is_some(), "--question", TaskKind::Questions),
-            (self.context.is_some(), "--context", TaskKind::Questions),
+            (self.question.is_some(), "--question", either),
+            (self.context.is_some(), "--context", either),
             (self.context_file.is_some(), "--context-file", TaskKind::Questions),
-            (self.jsonl.is_some(), "--jsonl", TaskKind::Questions),
+            (self.jsonl.is_some(), "--jsonl", either),
+            (!self.text.is_empty(), "--text", TaskKind::Texts),
+            (self.text_pair.is_some(), "--text-pair", TaskKind::Texts),
+            (self.lines.is_some(), "--lines", TaskKind::Texts),
+            (self.truncate, "--truncate", TaskKind::Texts),
             (self.as_article, "--as-article", TaskKind::Questions),
             (self.list.is_some(), "--list", TaskKind::Pictures),
         ];

@@ -14,8 +14,9 @@ use crate::train::positive;
 #[derive(Debug, Clone, Default, Args)]
 pub struct TaskArgs {
     /// Digits: the folder with the test images, in MNIST's format [default: datasets/mnist]. Pictures, in eval: a folder of pictures
-    /// whose classes are known, FOLDER/CLASS/PICTURE.
-    #[arg(long, value_name = "FOLDER", value_parser = reading())]
+    /// whose classes are known, FOLDER/CLASS/PICTURE. Texts, in eval: JSON lines or CSV (`text`, `text_pair`, `label`, `score`; `tokens`
+    /// and `tags`; `answer`).
+    #[arg(long, value_name = "PATH", value_parser = reading())]
     pub data: Option<PathBuf>,
     /// Pictures: a picture (PNG, JPEG, GIF, BMP, TIFF, WebP) or a folder of pictures; may be given several times. In predict also a
     /// digit, light on dark or dark on light.
@@ -43,11 +44,11 @@ impl TaskArgs {
         self.labels.clone().unwrap_or_else(|| Path::new(DATASETS).join("imagenet-labels/labels.json"))
     }
 
-    /// The options that are given, with what they are for, where items are read that may have known answers: --data is for pictures,
-    /// too.
+    /// The options that are given, with what they are for, where items are read that may have known answers: --data is for pictures
+    /// and texts, too.
     pub fn given_with_answers(&self, task: TaskKind) -> Vec<(&'static str, TaskKind)> {
         let mut given = self.given();
-        given.retain(|(option, _)| *option != "--data" || task != TaskKind::Pictures);
+        given.retain(|(option, _)| *option != "--data" || !matches!(task, TaskKind::Pictures | TaskKind::Texts));
         given
     }
 

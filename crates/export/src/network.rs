@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
-use artifact::Outputs;
+use artifact::{AtomicFolder, Outputs};
 use burn::tensor::Device;
 use burn_export::{OnnxExporter, Opset};
+use catalogue::IN_FOLDER;
 use engines::fingerprint::Machine;
 use engines::runtime::Runtime;
 use engines::session::{Session, SessionOptions};
@@ -18,10 +19,10 @@ use onnx_model::Model;
 use terminal::failure::advised;
 use terminal::progress::Progress;
 
-use crate::keep;
 use crate::source::Source;
 use crate::summary::{Clock, Content, Seconds, Summary};
 use crate::{Metadata, Request};
+use crate::{keep, layout};
 
 /// How often the weights in float32 fit into what an export holds at its peak, with the verification in float64.
 const COPIES: f64 = 3.0;
@@ -43,17 +44,27 @@ pub fn export<N: Network>(request: &Request<'_>, runtime: &Runtime) -> Result<Su
     let load = clock.lap();
     let Request { card, out, save, opset, .. } = request;
     Outputs::of_inputs(&source.files).named(out)?;
+    let folder = request.folder.map(|place| open_folder(place)).transpose()?;
+    let staging = folder.as_ref().map_or_else(|| out.to_path_buf(), |folder| folder.path().join(IN_FOLDER));
     let progress = Progress::new("exporting");
-    let model = model(&network, &config, *opset, &source.metadata)?;
+    let mut metadata = source.metadata.clone();
+    metadata.extend(N::metadata(&config).into_iter().map(|(key, value)| (key.to_owned(), value)));
+    let model = model(&network, &config, *opset, &metadata)?;
     let export = clock.lap();
-    let staged = model.stage(out, save)?;
+    let staged = model.stage(&staging, save)?;
     drop(progress);
-    let content = Content::of(&model, staged.files())?;
+    let mut content = Content::of(&model, staged.files())?;
+    content.data.iter_mut().for_each(|data| data.path = out.with_file_name(data.path.file_name().unwrap_or_default()));
     // The verification needs the memory.
     drop(model);
     let write = clock.lap();
-    let verification =
-        keep::if_verified(staged, out, |path| verify(network, &config, path, &source.metadata, runtime))?;
+    let verification = keep::if_verified(staged, out, |path| verify(network, &config, path, &metadata, runtime))?;
+    if let Some(folder) = folder {
+        if let Some(origin) = &source.folder {
+            layout::fill(&folder, &N::companions(&config, origin)?)?;
+        }
+        folder.commit(layout::is_export)?;
+    }
     Ok(Summary {
         network: card.name.to_owned(),
         model: out.to_path_buf(),
@@ -66,12 +77,18 @@ pub fn export<N: Network>(request: &Request<'_>, runtime: &Runtime) -> Result<Su
     })
 }
 
+/// Starts the folder for a file and all that belongs to it.
+fn open_folder(place: &Path) -> Result<AtomicFolder> {
+    artifact::check_replaceable(place, layout::is_export)?;
+    Ok(AtomicFolder::create(place)?)
+}
+
 /// The network with weights from a file or a seed.
 fn load<N: Network>(request: &Request<'_>) -> Result<Loaded<N>> {
     let Request { card, weights, random, revision, .. } = *request;
     let device = Device::flex();
     if let Some(seed) = random {
-        let config = N::config_or_published(request.config)?;
+        let config = N::config_or_published_in(request.config, request.form)?;
         require_room::<N>(&config, &device)?;
         let network = N::random(&config, seed, &device);
         return Ok(Loaded { network, config, source: Source::random(seed, revision) });
@@ -79,7 +96,7 @@ fn load<N: Network>(request: &Request<'_>) -> Result<Loaded<N>> {
     let ways = format!("no usable weights ({})", card.ways_to_weights());
     let advice = |error: &dyn std::error::Error, path: &Path| anyhow!(advised(error, path, &ways));
     let folder = networks::evaluate::folder(card, weights);
-    let config = N::config(folder.as_deref(), Some(weights)).map_err(|error| match &folder {
+    let config = N::config_in(folder.as_deref(), Some(weights), request.form).map_err(|error| match &folder {
         Some(folder) => advice(&error, &folder.join("config.json")),
         None => advice(&error, weights),
     })?;
@@ -92,7 +109,8 @@ fn load<N: Network>(request: &Request<'_>) -> Result<Loaded<N>> {
     let mut source = Source::checkpoint(&checkpoint, &report, revision)?;
     if let Some(folder) = folder {
         source.notes.extend(N::notes(&folder));
-        source.files.extend(std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()));
+        source.files.extend(std::fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path()));
+        source.folder = Some(folder);
     }
     Ok(Loaded { network, config, source })
 }
@@ -143,6 +161,7 @@ fn verify<N: Network>(
     let mut session = Session::open(runtime, path, SessionOptions::default())?;
     require(&session, path, &N::signature(config), N::WHAT)?;
     check_metadata(&session, metadata)?;
+    N::examine(config, &mut session)?;
     Ok(expected.judge(&mut session)?)
 }
 

@@ -13,6 +13,8 @@ use crate::provenance;
 pub struct Source {
     /// The file, or `random weights from seed N`.
     pub weights: PathBuf,
+    /// The Hugging Face folder, where there is one.
+    pub folder: Option<PathBuf>,
     /// Every file that it was read from.
     pub files: Vec<PathBuf>,
     /// The entries of the file's metadata.
@@ -31,7 +33,7 @@ impl Source {
             metadata.insert(format!("weights.sha256.{name}"), sha256_file(shard)?.to_string());
         }
         let files = checkpoint.files().map(Path::to_owned).chain([weights.clone()]).collect();
-        Ok(Self { weights, files, metadata, notes: report.notes() })
+        Ok(Self { weights, folder: None, files, metadata, notes: report.notes() })
     }
 
     /// Random weights.
@@ -45,6 +47,6 @@ impl Source {
         if let Some(revision) = revision {
             metadata.insert("code.revision".to_owned(), revision.to_owned());
         }
-        Self { weights: said.into(), files: Vec::new(), metadata, notes: vec![warning] }
+        Self { weights: said.into(), folder: None, files: Vec::new(), metadata, notes: vec![warning] }
     }
 }

@@ -118,6 +118,7 @@ fn bundle(network: NetworkId, arguments: &BundleArgs) -> Result<ExitCode> {
         squad: None,
         sequence: None,
         question: Some((&arguments.question, &arguments.context)),
+        folder: None,
     };
     let options = &arguments.folder;
     with_network!(network, N => {

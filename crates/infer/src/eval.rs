@@ -21,6 +21,7 @@ use terminal::program::note;
 use crate::measure::{launcher, measure, outputs, rights, show};
 use crate::picture_file::{self, PictureFile};
 use crate::task::{Asked, picture_files, with_task};
+use crate::texts;
 
 /// Evaluates, prints and writes the report. The exit status says whether every engine passed.
 pub fn execute(arguments: &EvalArgs) -> Result<ExitCode> {
@@ -43,7 +44,7 @@ fn all(arguments: &EvalArgs) -> Result<ExitCode> {
         );
     }
     let mut failed = Vec::new();
-    for network in NetworkId::ALL {
+    for network in NetworkId::complete() {
         let Card { name, title, .. } = network.card();
         crate::print(format!("\n{title}\n\n"))?;
         let mut own = arguments.clone();
@@ -77,7 +78,12 @@ fn one(network: NetworkId, arguments: &EvalArgs) -> Result<ExitCode> {
         bail!("--against is for --bisect, which is not asked for");
     }
     suit(card.name, network.task(), given(arguments, network.task())).map_err(anyhow::Error::msg)?;
-    let model = arguments.model.clone().unwrap_or_else(|| card.model());
+    let texts = network.task() == TaskKind::Texts;
+    let model = match texts {
+        true => texts::model(card, arguments.model.as_deref()),
+        false => arguments.model.clone().unwrap_or_else(|| card.model()),
+    };
+    let configuration = texts.then(|| texts::folder(&model)).flatten();
     let weights = arguments.weights.clone().unwrap_or_else(|| card.weights());
     let out = arguments.out.clone().unwrap_or_else(|| card.evaluation());
     let mut measure = measure(&arguments.measure)?;
@@ -91,6 +97,7 @@ fn one(network: NetworkId, arguments: &EvalArgs) -> Result<ExitCode> {
         squad: arguments.squad.as_deref(),
         sequence: arguments.sequence,
         question: None,
+        folder: configuration.clone(),
     };
     let read = asked.files(network)?;
     let inputs = read.iter().cloned().chain([model.clone(), weights.clone()]);
@@ -106,9 +113,18 @@ fn one(network: NetworkId, arguments: &EvalArgs) -> Result<ExitCode> {
         + &measure.words()
         + rights(&arguments.measure)
         + &unusual("--out", &out, &card.evaluation());
-    let files = arguments.squad.iter().map(|path| ("squad", path.clone())).collect();
-    let request =
-        Request { card, model: &model, weights: &weights, files, measure: &measure, launcher: &launcher, command };
+    let mut files: Vec<_> = arguments.squad.iter().map(|path| ("squad", path.clone())).collect();
+    files.extend(arguments.task.data.iter().filter(|_| texts).map(|path| ("data", path.clone())));
+    let request = Request {
+        card,
+        model: &model,
+        weights: &weights,
+        configuration,
+        files,
+        measure: &measure,
+        launcher: &launcher,
+        command,
+    };
     let report = conclude(
         &place,
         card.name,
@@ -193,9 +209,13 @@ fn file_command(model: &Path, arguments: &EvalArgs, measure: &Measure) -> String
 
 /// The options of the task that are given, with what they are for. `--limit` is for all with items of known answers.
 fn given(arguments: &EvalArgs, task: TaskKind) -> Vec<(&'static str, TaskKind)> {
-    use TaskKind::Questions;
-    let own = [(arguments.squad.is_some(), "--squad"), (arguments.sequence.is_some(), "--sequence")];
-    let own = own.into_iter().filter(|(given, _)| *given).map(|(_, option)| (option, Questions));
+    // The length of a sequence is for texts as well.
+    let sequence = if task == TaskKind::Texts { task } else { TaskKind::Questions };
+    let own = [
+        (arguments.squad.is_some(), "--squad", TaskKind::Questions),
+        (arguments.sequence.is_some(), "--sequence", sequence),
+    ];
+    let own = own.into_iter().filter(|(given, _, _)| *given).map(|(_, option, kind)| (option, kind));
     own.chain(arguments.task.given_with_answers(task)).collect()
 }
 

@@ -11,5 +11,6 @@ pub mod measure;
 mod picture_file;
 pub mod predict;
 mod task;
+mod texts;
 
 pub(crate) use terminal::program::print;

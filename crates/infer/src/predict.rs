@@ -5,6 +5,7 @@ pub mod engines;
 mod pictures;
 mod questions;
 mod sharded;
+mod texts;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,7 +14,7 @@ use ::engines::engine::Signature;
 use ::engines::engine_name::EngineName;
 use ::engines::provider::Provider;
 use anyhow::{Context, Result};
-use catalogue::{Card, TaskKind};
+use catalogue::{Card, TaskKind, WeightSource};
 use cli::predict::PredictArgs;
 use cli::task::{FileTask, suit};
 use models::imagenet::{Labels, Preprocessing};
@@ -39,12 +40,17 @@ pub fn execute(arguments: &PredictArgs) -> Result<ExitCode> {
     let card = network.card();
     suit(card.name, network.task(), arguments.given()).map_err(anyhow::Error::msg)?;
     let weights = arguments.weights.clone().unwrap_or_else(|| card.weights());
+    let folder = match network.task() {
+        TaskKind::Texts => crate::texts::folder(&crate::texts::model(card, arguments.model.as_deref())),
+        _ => None,
+    };
     let known = with_network!(network, N => Known {
         card,
-        signature: shape::<N>(network, &asked(arguments, &weights))?,
+        signature: shape::<N>(network, &Asked { folder: folder.clone(), ..asked(arguments, &weights) })?,
         what: N::WHAT,
         preprocessing: N::PREPROCESSING,
         weights,
+        folder,
     });
     match network.task() {
         TaskKind::Digits => match arguments.shard {
@@ -66,6 +72,7 @@ pub fn execute(arguments: &PredictArgs) -> Result<ExitCode> {
             Some(shard) => sharded::answer(arguments, &known, shard),
             None => questions::execute(arguments, &known),
         },
+        TaskKind::Texts => texts::execute(arguments, &known),
     }
 }
 
@@ -93,6 +100,8 @@ struct Known {
     what: &'static str,
     preprocessing: Preprocessing,
     weights: PathBuf,
+    /// The folder with configuration and tokenizer, where the file lies in one.
+    folder: Option<PathBuf>,
 }
 
 impl Known {
@@ -103,20 +112,27 @@ impl Known {
 
     /// The ONNX file.
     fn model(&self, arguments: &PredictArgs) -> PathBuf {
-        arguments.model.clone().unwrap_or_else(|| self.card.model())
+        match &self.folder {
+            Some(_) => crate::texts::model(self.card, arguments.model.as_deref()),
+            None => arguments.model.clone().unwrap_or_else(|| self.card.model()),
+        }
     }
 
     /// The engines that are asked for.
     fn open(&self, arguments: &PredictArgs) -> Result<Opened> {
         let model = self.model(arguments);
-        let Self { card, signature, what, weights, .. } = self;
-        let network = Network { card, signature, what, weights };
+        let Self { card, signature, what, weights, folder, .. } = self;
+        let network = Network { card, signature, what, weights, folder: folder.as_deref() };
         let threads = threads(&arguments.engines);
         let source = Source { model: &model, network: Some(network), threads };
-        Opened::each(&wanted(&arguments.engines)?, &source, arguments.engines.sandbox)
+        let names = match card.weights {
+            WeightSource::Given => texts::names(arguments, self)?,
+            _ => wanted(&arguments.engines)?,
+        };
+        Opened::each(&names, &source, arguments.engines.sandbox)
     }
 }
 
 fn asked<'a>(arguments: &'a PredictArgs, weights: &'a Path) -> Asked<'a> {
-    Asked { data: &arguments.task, weights, limit: None, squad: None, sequence: None, question: None }
+    Asked { data: &arguments.task, weights, limit: None, squad: None, sequence: None, question: None, folder: None }
 }

@@ -23,7 +23,7 @@ use crate::picture_file::PictureFile;
 const ENDINGS: [&str; 8] = ["bmp", "gif", "jpeg", "jpg", "png", "tif", "tiff", "webp"];
 
 /// Tokens in each sequence that is timed, unless the user says otherwise.
-const SEQUENCE: usize = 128;
+pub const SEQUENCE: usize = 128;
 
 /// The article's question, and the same one with more around it, so that a batch of both has padding.
 const QUESTIONS: [(&str, &str); 2] = [
@@ -40,6 +40,8 @@ pub struct Asked<'a> {
     pub data: &'a TaskArgs,
     /// The weights, beside which a configuration and a tokenizer lie.
     pub weights: &'a Path,
+    /// The folder with configuration and tokenizer, where it is another.
+    pub folder: Option<PathBuf>,
     /// Only so many items.
     pub limit: Option<usize>,
     /// SQuAD's questions.
@@ -66,6 +68,10 @@ macro_rules! with_task {
                 let $task = $asked.questions($id.card())?;
                 $result
             }
+            catalogue::TaskKind::Texts => {
+                let $task = $asked.texts($id.card())?;
+                $result
+            }
         }
     };
 }
@@ -73,7 +79,7 @@ pub(crate) use with_task;
 
 /// What the network takes and gives.
 pub fn shape<N: networks::network::Network>(id: NetworkId, asked: &Asked<'_>) -> Result<Signature> {
-    let folder = networks::evaluate::folder(id.card(), asked.weights);
+    let folder = asked.folder.clone().or_else(|| networks::evaluate::folder(id.card(), asked.weights));
     Ok(N::signature(&N::config(folder.as_deref(), Some(asked.weights).filter(|path| path.exists()))?))
 }
 
@@ -86,6 +92,7 @@ impl Asked<'_> {
             TaskKind::Questions => {
                 self.squad.map(Path::to_owned).into_iter().chain(model_files(self.weights)).collect()
             }
+            TaskKind::Texts => self.data.data.iter().cloned().chain(model_files(self.weights)).collect(),
         })
     }
 

@@ -80,7 +80,8 @@ pub fn program<N: Network, T: Task>(
     }
     end(match command {
         OwnCommand::Export(options) => {
-            export::export::<N>(card, &options, options.weights.as_deref(), None).map(|()| ExitCode::SUCCESS)
+            let chosen = export::Chosen { weights: options.weights.as_deref(), ..export::Chosen::default() };
+            export::export::<N>(card, &options, &chosen).map(|()| ExitCode::SUCCESS)
         }
         OwnCommand::Eval(arguments) => eval::<N, T>(card, &arguments, task),
         OwnCommand::Predict(arguments) => {
@@ -119,6 +120,7 @@ fn eval<N: Network, T: Task>(
         card,
         model: &model,
         weights: &weights,
+        configuration: None,
         files: data.iter().map(|path| ("data", path.clone())).collect(),
         measure: &measure,
         launcher: &launcher(options)?,

@@ -33,7 +33,7 @@ pub fn execute<T: Task>(
     }
     let weights = arguments.weights.clone().unwrap_or_else(|| card.weights());
     let model = arguments.model.clone().unwrap_or_else(|| card.model());
-    let network = Some(Network { card, signature, what, weights: &weights });
+    let network = Some(Network { card, signature, what, weights: &weights, folder: None });
     let names = wanted(&arguments.engines)?;
     let source = Source { model: &model, network, threads: threads(&arguments.engines) };
     let Opened { engines, mut failed, seed, .. } = Opened::each(&names, &source, arguments.engines.sandbox)?;

@@ -5,6 +5,7 @@ pub mod bert;
 mod contain;
 pub mod digits;
 pub mod efficientnet_lite0;
+pub mod encoder;
 pub mod imagenet;
 pub mod mnist_cnn;
 pub mod picture;

@@ -38,6 +38,8 @@ pub struct Request<'a> {
     pub model: &'a Path,
     /// The weights that the file was made from: a file, or a Hugging Face folder.
     pub weights: &'a Path,
+    /// The folder with the network's configuration, where it does not lie with the weights.
+    pub configuration: Option<PathBuf>,
     /// Other files that the result depends on, by their roles; those that are not there are left out.
     pub files: Vec<(&'static str, PathBuf)>,
     /// How it is measured.
@@ -51,7 +53,7 @@ pub struct Request<'a> {
 impl Request<'_> {
     /// The folder with the network's configuration, if it has one.
     pub fn folder(&self) -> Option<PathBuf> {
-        folder(self.card, self.weights)
+        self.configuration.clone().or_else(|| folder(self.card, self.weights))
     }
 
     /// The network in a framework.

@@ -28,6 +28,10 @@ macro_rules! with_network {
                 type $network = $crate::BertForQuestionAnswering;
                 $result
             }
+            $crate::NetworkId::Encoder | $crate::NetworkId::Minilm => {
+                type $network = $crate::Encoder;
+                $result
+            }
         }
     };
 }

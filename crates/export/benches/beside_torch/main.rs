@@ -92,7 +92,7 @@ fn main() -> Result<()> {
         let theirs = theirs.map(|(who, file)| Contender { who, path: torch.join(file) });
         files.extend(theirs.into_iter().filter(|file| file.path.is_file()));
         ensure!(files.len() > 1, "PyTorch wrote no file of {name}");
-        let inputs = network.inputs()?;
+        let inputs = network.inputs(&torch)?;
         agree(&runtime, &files, &inputs)?;
         for file in &files {
             let graph = graphs::Counts::of(&runtime, &file.path)?;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 use burn_export::{Axis, ExportedModel, OnnxExporter, Opset};
@@ -12,8 +12,10 @@ use engines::tensor::{NamedTensor, Tensor as Values};
 use evaluation::random::uniform;
 use models::alexnet::AlexNet;
 use models::bert::{BertConfig, BertForQuestionAnswering, Sequence, TokenBatch};
+use models::encoder::{Encoder, EncoderConfig};
 use models::mnist_cnn::MnistCnn;
 use models::weights::Checkpoint;
+use networks::network::Network as _;
 
 use crate::text::{Gpt2, Tagger};
 use crate::vision::{MobileNetV3Small, Resnet50};
@@ -38,18 +40,47 @@ pub enum Network {
     Gpt2,
     /// Words, an LSTM of both directions, tags.
     Tagger,
+    /// Encoders of 6 layers, 384 wide, with 12 heads, for their hidden states.
+    Bert,
+    #[value(name = "distilbert")]
+    DistilBert,
+    Roberta,
+    Electra,
+    Mpnet,
+    Albert,
+    #[value(name = "modernbert")]
+    ModernBert,
 }
 
 impl Network {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Mnist, Self::Alexnet, Self::BertQa, Self::Resnet50, Self::Mobilenet, Self::Gpt2, Self::Tagger];
+    pub const ALL: [Self; 14] = [
+        Self::Mnist,
+        Self::Alexnet,
+        Self::BertQa,
+        Self::Resnet50,
+        Self::Mobilenet,
+        Self::Gpt2,
+        Self::Tagger,
+        Self::Bert,
+        Self::DistilBert,
+        Self::Roberta,
+        Self::Electra,
+        Self::Mpnet,
+        Self::Albert,
+        Self::ModernBert,
+    ];
+
+    /// Whether it is an encoder in a Hugging Face folder.
+    fn is_encoder(self) -> bool {
+        Self::ALL.iter().position(|one| *one == self) >= Self::ALL.iter().position(|one| *one == Self::Bert)
+    }
 
     /// The opset of our file, where the user names none: the networks of the article have that of the article.
     pub fn opset(self) -> Opset {
         match self {
             Self::Mnist | Self::Alexnet | Self::BertQa => Opset::V11,
-            Self::Resnet50 | Self::Mobilenet | Self::Gpt2 | Self::Tagger => Opset::V18,
+            _ => Opset::V18,
         }
     }
 
@@ -63,6 +94,13 @@ impl Network {
             Self::Mobilenet => "mobilenet",
             Self::Gpt2 => "gpt2",
             Self::Tagger => "tagger",
+            Self::Bert => "bert",
+            Self::DistilBert => "distilbert",
+            Self::Roberta => "roberta",
+            Self::Electra => "electra",
+            Self::Mpnet => "mpnet",
+            Self::Albert => "albert",
+            Self::ModernBert => "modernbert",
         }
     }
 
@@ -72,6 +110,10 @@ impl Network {
         let image =
             |channels, size| [Axis::dynamic("batch"), Axis::fixed(channels), Axis::fixed(size), Axis::fixed(size)];
         let exporter = OnnxExporter::new().opset(opset);
+        if self.is_encoder() {
+            let (network, config) = encoder(&folder.join(self.name()), &device)?;
+            return Ok(network.export(&config, exporter)?);
+        }
         let text = |longest: usize| [Axis::dynamic("batch"), Axis::dynamic("length").range(1..=longest)];
         Ok(match self {
             Self::Resnet50 => {
@@ -122,11 +164,19 @@ impl Network {
                     },
                 )?
             }
+            _ => bail!("{} is an encoder", self.name()),
         })
     }
 
     /// One image, or one text of 128 tokens.
-    pub fn inputs(self) -> Result<Vec<NamedTensor>> {
+    ///
+    /// # Errors
+    /// When the folder of an encoder cannot be read.
+    pub fn inputs(self, folder: &Path) -> Result<Vec<NamedTensor>> {
+        if self.is_encoder() {
+            let config = EncoderConfig::read(&folder.join(self.name()), None)?;
+            return Ok(networks::texts::inputs(&networks::texts::random(&config, 1, TOKENS, None)?, &config)?);
+        }
         let image = |channels, size| -> Result<Vec<NamedTensor>> {
             let pixels = uniform(1, channels * size * size, -2.0, 2.0);
             Ok(vec![NamedTensor::new("input", Values::new([1, channels, size, size], pixels)?)])
@@ -144,8 +194,16 @@ impl Network {
                 let text = Sequence { input_ids: &ids, token_type_ids: &kinds };
                 Ok(networks::questions::inputs(&TokenBatch::padded(&[text], &BertConfig::base())?)?)
             }
+            _ => bail!("{} is an encoder", self.name()),
         }
     }
+}
+
+/// The encoder of a folder.
+fn encoder(folder: &Path, device: &Device) -> Result<(Encoder, EncoderConfig)> {
+    let config = EncoderConfig::read(folder, None)?;
+    let (network, _) = Encoder::load(&config, Checkpoint::open(folder)?, device)?;
+    Ok((network, config))
 }
 
 /// The network with the weights that PyTorch wrote under the names of the module here.

@@ -171,6 +171,41 @@ if "gpt2" in arguments.networks:
     save_file({key: value.detach().contiguous() for key, value in kept.items()}, arguments.out / "gpt2.safetensors")
     ids = torch.randint(0, 10000, (2, 16))
     write_both("gpt2", Logits(network), (ids,), {"ids": ["batch", "length"], "logits": ["batch", "length"]})
+
+
+class Hidden(nn.Module):
+    """An encoder that takes its inputs in the order of the file, and gives its hidden states."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, input_ids, attention_mask, token_type_ids=None):
+        kinds = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
+        return self.network(input_ids=input_ids, attention_mask=attention_mask, **kinds).last_hidden_state
+
+
+WIDE = dict(hidden_size=384, num_hidden_layers=6, num_attention_heads=12, intermediate_size=1536)
+ENCODERS = {
+    "bert": ("Bert", WIDE),
+    "distilbert": ("DistilBert", dict(dim=384, n_layers=6, n_heads=12, hidden_dim=1536)),
+    "roberta": ("Roberta", WIDE | dict(max_position_embeddings=514, type_vocab_size=1)),
+    "electra": ("Electra", WIDE),
+    "mpnet": ("MPNet", WIDE),
+    "albert": ("Albert", WIDE),
+    "modernbert": ("ModernBert", WIDE | dict(max_position_embeddings=1024)),
+}
+for name, (start, settings) in ENCODERS.items():
+    if name in arguments.networks:
+        config = getattr(transformers, f"{start}Config")(attn_implementation="eager", **settings)
+        network = prepared(getattr(transformers, f"{start}Model")(config))
+        network.save_pretrained(arguments.out / name)
+        ids = torch.randint(1000, 30000, (2, 16))
+        inputs = (ids, torch.ones_like(ids), torch.zeros_like(ids))
+        names = ["input_ids", "attention_mask", "token_type_ids"]
+        names = names if name in ["bert", "electra", "albert"] else names[:2]
+        axes = {value: ["batch", "sequence"] for value in [*names, "last_hidden_state"]}
+        write_both(name, Hidden(network).eval(), inputs[: len(names)], axes)
 if "tagger" in arguments.networks:
 
     class Tagger(nn.Module):

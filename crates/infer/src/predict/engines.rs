@@ -60,6 +60,8 @@ pub struct Network<'a> {
     pub what: &'static str,
     /// The weights.
     pub weights: &'a Path,
+    /// The folder with its configuration, where it does not lie with the weights.
+    pub folder: Option<&'a Path>,
 }
 
 impl Source<'_> {
@@ -90,13 +92,13 @@ impl Source<'_> {
     fn framework(&self, launcher: &Launcher, framework: Framework, seed: Option<u64>) -> Result<RemoteEngine> {
         let name = framework.name();
         let network = self.network.as_ref();
-        let Network { card, weights, .. } =
+        let Network { card, weights, folder, .. } =
             network.with_context(|| format!("{name} runs networks that it knows, not ONNX files"))?;
         let spec = EngineSpec::Framework(FrameworkSpec {
             framework,
             network: card.name.to_owned(),
             weights: seed.map_or_else(|| Weights::At((*weights).to_owned()), Weights::Random),
-            folder: networks::evaluate::folder(card, weights),
+            folder: folder.map(Path::to_owned).or_else(|| networks::evaluate::folder(card, weights)),
             threads: self.threads,
             exact: false,
         });

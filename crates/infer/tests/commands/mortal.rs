@@ -103,6 +103,7 @@ fn of_a_network_whose_framework_dies_there_is_a_report() {
             card: NetworkId::Mnist.card(),
             model: &model,
             weights: &weights,
+            configuration: None,
             files: Vec::new(),
             measure: &measure,
             launcher: &launcher,

@@ -6,6 +6,8 @@
 mod alexnet;
 mod bert;
 mod efficientnet_lite0;
+mod encoder_tokenizers;
+mod encoders;
 mod minilm;
 mod mnist_cnn;
 mod pictures;

@@ -63,3 +63,10 @@ pub fn uniform(seed: u64, name: &str, count: usize) -> Vec<f32> {
 pub fn integers(seed: u64, name: &str, count: usize, below: u64) -> Vec<i64> {
     bits(seed, name, count).map(|bits| (bits % below) as i64).collect()
 }
+
+/// As `formula_weights.normal`.
+pub fn normal(seed: u64, name: &str, count: usize, deviation: f64, mean: f32) -> Vec<f32> {
+    let scale = (deviation / (4.0 * (65_536.0_f64 * 65_536.0 - 1.0) / 12.0).sqrt()) as f32;
+    let total = |bits: u64| (0..4).map(|part| i32::from((bits >> (16 * part)) as u16)).sum::<i32>();
+    bits(seed, name, count).map(|bits| mean + (total(bits) - 131_070) as f32 * scale).collect()
+}

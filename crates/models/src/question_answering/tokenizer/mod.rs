@@ -98,6 +98,11 @@ impl QaTokenizer {
         self.tokenizer.get_vocab_size(true)
     }
 
+    /// The tokenizer itself, with [`warnings`](Self::warnings).
+    pub(crate) fn into_parts(self) -> (Tokenizer, Vec<String>) {
+        (self.tokenizer, self.warnings)
+    }
+
     pub(super) fn encode(&self, text: &str) -> Result<Encoding, String> {
         contained(|| self.tokenizer.encode(text, false))
     }
