@@ -24,7 +24,7 @@ const FEW: usize = 4;
 const SQUARE: usize = 16;
 
 /// Columns that are summed up at a time for few rows: their sums stay in the first cache.
-const CHUNK: usize = 1024;
+const CHUNK: usize = 4096;
 
 /// A matrix somewhere in `values`, with the distance between rows and between the values in a row.
 #[derive(Debug, Clone, Copy)]
@@ -419,23 +419,28 @@ impl Kernel for FewRows<'_, '_> {
 /// The machine has the instructions of `V`.
 #[inline(always)]
 unsafe fn add_lines<V: Vector, const K: usize>(sums: &mut [f32], factors: [f32; K], lines: [&[f32]; K]) {
-    for (vector, sums) in sums.chunks_exact_mut(LANES).enumerate() {
-        // SAFETY: the caller's promise, and slices of 16 values.
-        unsafe {
-            let mut sum = V::load(sums.as_ptr());
+    let width = lines[0].len();
+    assert!(sums.len() >= width && lines.iter().all(|line| line.len() == width));
+    let whole = width / LANES * LANES;
+    // SAFETY: the caller's promise; before `whole` there are 16 values of every line and of the sums.
+    unsafe {
+        for at in (0..whole).step_by(LANES) {
+            let sums = sums.as_mut_ptr().add(at);
+            let mut sum = V::load(sums);
             for (factor, line) in factors.into_iter().zip(lines) {
-                let line = &line[vector * LANES..];
-                let value = match line.get(..LANES) {
-                    Some(line) => V::load(line.as_ptr()),
-                    None => {
-                        let mut lanes = [0.0; LANES];
-                        lanes[..line.len()].copy_from_slice(line);
-                        V::load(lanes.as_ptr())
-                    }
-                };
-                sum = sum.mul_add(V::splat(factor), value);
+                sum = sum.mul_add(V::splat(factor), V::load(line.as_ptr().add(at)));
             }
-            sum.store(sums.as_mut_ptr());
+            sum.store(sums);
+        }
+        if whole < width {
+            let sums = sums[whole..][..LANES].as_mut_ptr();
+            let mut sum = V::load(sums);
+            for (factor, line) in factors.into_iter().zip(lines) {
+                let mut lanes = [0.0; LANES];
+                lanes[..width - whole].copy_from_slice(&line[whole..]);
+                sum = sum.mul_add(V::splat(factor), V::load(lanes.as_ptr()));
+            }
+            sum.store(sums);
         }
     }
 }
