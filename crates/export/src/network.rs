@@ -44,7 +44,7 @@ pub fn export<N: Network>(request: &Request<'_>, runtime: &Runtime) -> Result<Su
     let load = clock.lap();
     let Request { card, out, save, opset, .. } = request;
     Outputs::of_inputs(&source.files).named(out)?;
-    let folder = request.folder.map(|place| open_folder(place)).transpose()?;
+    let folder = request.folder.map(open_folder).transpose()?;
     let staging = folder.as_ref().map_or_else(|| out.to_path_buf(), |folder| folder.path().join(IN_FOLDER));
     let progress = Progress::new("exporting");
     let mut metadata = source.metadata.clone();
