@@ -52,7 +52,7 @@ pub struct FileEntry {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, tag = "kind", rename_all = "lowercase")]
 pub enum Source {
-    /// A web server: each file at `base` + its last name + `suffix`.
+    /// A web server: each file at `base` + its path there + `suffix`.
     Https {
         /// The address of the folder, ending in `/`.
         base: String,
@@ -87,7 +87,7 @@ pub enum Source {
         tag: String,
         /// The folder in the wheel that holds the files.
         folder: String,
-        /// The last names of the files that the wheel has, where it does not have them all.
+        /// The paths, in `folder`, of the files that the wheel has, where it does not have them all.
         #[serde(default)]
         files: Vec<String>,
     },
@@ -146,7 +146,7 @@ impl Manifest {
             }
         }
         for name in manifest.sources.iter().flat_map(Source::part) {
-            if !manifest.files.iter().any(|file| file.base_name() == name) {
+            if !manifest.files.iter().any(|file| file.source_name() == name) {
                 return Err(malformed(format!("a source has `{name}`, which is no file of the manifest")));
             }
         }
@@ -165,9 +165,11 @@ impl FileEntry {
         self.bytes.or(self.at_most).unwrap_or(u64::MAX)
     }
 
-    /// The last part of the name: what the file is called at its source.
-    pub fn base_name(&self) -> &str {
-        self.name.rsplit('/').next().unwrap_or(&self.name)
+    /// The path at its source: the name without the folder of its platform.
+    pub fn source_name(&self) -> &str {
+        let of_platform =
+            self.platform.as_ref().and_then(|platform| self.name.strip_prefix(platform)?.strip_prefix('/'));
+        of_platform.unwrap_or(&self.name)
     }
 }
 
@@ -183,7 +185,7 @@ impl Source {
     /// Whether the source has a file.
     pub fn has(&self, file: &FileEntry) -> bool {
         let part = self.part();
-        part.is_empty() || part.iter().any(|name| name == file.base_name())
+        part.is_empty() || part.iter().any(|name| name == file.source_name())
     }
 
     /// The files that the source names; it has all if it names none.
@@ -236,8 +238,16 @@ mod tests {
     #[test]
     fn a_manifest_is_read() {
         let manifest = read(&with_name("folder/a")).unwrap();
-        assert_eq!(manifest.files[0].base_name(), "a");
+        assert_eq!(manifest.files[0].source_name(), "folder/a");
         assert_eq!(manifest.sources[0].describe(), "https://example.org/");
+    }
+
+    /// The folder of a platform is ours; other folders are those of the source.
+    #[test]
+    fn a_source_knows_a_file_without_the_folder_of_its_platform() {
+        let with_platform = with_name("linux-x86_64/a").replace("bytes = 1", "bytes = 1\nplatform = 'linux-x86_64'");
+        assert_eq!(read(&with_platform).unwrap().files[0].source_name(), "a");
+        assert_eq!(read(&with_name("linux-x86_64/a")).unwrap().files[0].source_name(), "linux-x86_64/a");
     }
 
     #[test]
@@ -268,7 +278,7 @@ mod tests {
     #[test]
     fn packages_may_share_the_files_and_leave_none_out() {
         let digest = "0".repeat(64);
-        let file = |name: &str| format!("[[file]]\nname = 'lib/{name}'\nbytes = 1\nsha256 = '{digest}'\n");
+        let file = |name: &str| format!("[[file]]\nname = '{name}'\nbytes = 1\nsha256 = '{digest}'\n");
         let wheel = |package: &str, files: &str| {
             format!(
                 "[[source]]\nkind = 'pip'\npackage = '{package}'\nversion = '1.0'\nsha256 = '{digest}'\ntag = 'any'\n\
@@ -281,7 +291,7 @@ mod tests {
             both.sources.iter().map(|source| both.files.iter().map(|file| source.has(file)).collect()).collect();
         assert_eq!(has, [[true, false], [false, true]]);
         let error = read(&format!("{head}{}", wheel("one", "'a.so'"))).unwrap_err().to_string();
-        assert!(error.contains("no source has `lib/b.so`"), "{error}");
+        assert!(error.contains("no source has `b.so`"), "{error}");
         let error = read(&format!("{head}{}", wheel("one", "'a.so', 'b.so', 'c.so'"))).unwrap_err().to_string();
         assert!(error.contains("a source has `c.so`, which is no file of the manifest"), "{error}");
         assert!(read(&format!("{head}{}", wheel("one", ""))).is_ok());

@@ -57,15 +57,15 @@ pub(crate) fn from_folder(
 ) -> Result<(), SourceError> {
     let mut record = Record::read(folder)?;
     for entry in wanted {
-        let plain = from.join(entry.base_name());
-        let packed = from.join(format!("{}.gz", entry.base_name()));
+        let plain = from.join(entry.source_name());
+        let packed = from.join(format!("{}.gz", entry.source_name()));
         let read = |path: &Path| File::open(path).map_err(FileError::new("open", path));
         let (bytes, sha256) = if plain.is_file() {
             store(entry, folder, read(&plain)?, None, observer)?
         } else if packed.is_file() {
             store(entry, folder, GzDecoder::new(read(&packed)?), None, observer)?
         } else {
-            return Err(SourceError::Missing { name: entry.base_name().to_owned() });
+            return Err(SourceError::Missing { name: entry.source_name().to_owned() });
         };
         keep_record(&mut record, entry, bytes, sha256, observer)?;
     }
@@ -87,12 +87,12 @@ pub(crate) fn from_tar(
         let member = member.map_err(unreadable)?;
         let path = member.path().map_err(unreadable)?.into_owned();
         // Only members asked for by their exact path are read, and never to a path of the archive's choosing.
-        let found = rest.iter().position(|entry| path == Path::new(inside).join(entry.base_name()));
+        let found = rest.iter().position(|entry| path == Path::new(inside).join(entry.source_name()));
         if let Some(position) = found {
             store(rest.swap_remove(position), folder, member, None, observer)?;
         }
     }
-    rest.first().map_or(Ok(()), |entry| Err(SourceError::Missing { name: entry.base_name().to_owned() }))
+    rest.first().map_or(Ok(()), |entry| Err(SourceError::Missing { name: entry.source_name().to_owned() }))
 }
 
 pub(crate) fn from_zip(
@@ -107,7 +107,7 @@ pub(crate) fn from_zip(
     let file = File::open(archive).map_err(FileError::new("open", archive))?;
     let mut zip = zip::ZipArchive::new(file).map_err(unreadable)?;
     for entry in wanted {
-        let member = zip.by_name(&format!("{inside}/{}", entry.base_name())).map_err(unreadable)?;
+        let member = zip.by_name(&format!("{inside}/{}", entry.source_name())).map_err(unreadable)?;
         store(entry, folder, member, None, observer)?;
     }
     Ok(())

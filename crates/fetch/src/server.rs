@@ -37,7 +37,7 @@ pub(crate) fn from_server(
 ) -> Result<(), SourceError> {
     let mut record = Record::read(folder)?;
     for entry in wanted {
-        let address = format!("{base}{}{suffix}", entry.base_name());
+        let address = format!("{base}{}{suffix}", entry.source_name());
         let agent = ureq::Agent::from(config(base, patience));
         let download = Download::start(agent, address, most(entry, suffix), patience)?;
         let announced = download.announced.filter(|_| suffix.is_empty());

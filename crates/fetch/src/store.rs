@@ -42,7 +42,7 @@ pub(crate) fn store(
             Ok(0) => break,
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(source) => return Err(SourceError::Read { name: entry.base_name().to_owned(), source }),
+            Err(source) => return Err(SourceError::Read { name: entry.source_name().to_owned(), source }),
         };
         let bytes = buffer.get(..count).unwrap_or_default();
         hasher.update(bytes);
@@ -51,7 +51,7 @@ pub(crate) fn store(
         observer.progress(&entry.name, total, expected);
     }
     let mismatch = |expected: String, found: String| {
-        Err(SourceError::Mismatch { name: entry.base_name().to_owned(), expected, found })
+        Err(SourceError::Mismatch { name: entry.source_name().to_owned(), expected, found })
     };
     if total > most {
         return mismatch(format!("{most} bytes"), format!("more than {most} bytes"));

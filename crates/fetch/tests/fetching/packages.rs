@@ -165,7 +165,7 @@ fn every_manifest_is_sound_and_nvidias_libraries_lie_where_they_are_looked_for()
         let manifest = Manifest::read(datasets.join(format!("{name}.toml"))).unwrap();
         assert!(manifest.licence.contains("NVIDIA"), "{}", manifest.licence);
         for file in &manifest.files {
-            assert_eq!(file.name, format!("{PLATFORM}/{}", file.base_name()));
+            assert_eq!(file.name, format!("{PLATFORM}/{}", file.source_name()));
             assert_eq!(file.platform.as_deref(), Some(PLATFORM));
         }
     }
@@ -233,5 +233,34 @@ fn only_what_is_wanted_comes_out_of_an_archive_and_never_beside_the_folder() {
         let other = crate::sources::entry("images", b"others");
         let error = unpack(kind, &archive, "package/data", &[other], &folder).unwrap_err();
         assert!(error.contains("images has "), "{name}: {error}");
+    }
+}
+
+/// As in a model folder with `config.json` and `1_Pooling/config.json`.
+#[test]
+fn files_of_one_name_in_several_folders_are_told_apart() {
+    let wanted: Vec<_> = [("a/config", "inner"), ("config", "outer")]
+        .map(|(name, content)| crate::sources::entry(name, content.as_bytes()))
+        .into();
+    let place = tempfile::tempdir().unwrap();
+    let (tar, zip) = (place.path().join("archive.tgz"), place.path().join("archive.zip"));
+    let mut in_tar = tar::Builder::new(Vec::new());
+    let mut in_zip = zip::ZipWriter::new(fs::File::create(&zip).unwrap());
+    let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    for (name, content) in [("model/a/config", "inner"), ("model/config", "outer")] {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_cksum();
+        in_tar.append_data(&mut header, name, content.as_bytes()).unwrap();
+        in_zip.start_file(name, stored).unwrap();
+        std::io::Write::write_all(&mut in_zip, content.as_bytes()).unwrap();
+    }
+    fs::write(&tar, crate::sources::gzip(&in_tar.into_inner().unwrap())).unwrap();
+    in_zip.finish().unwrap();
+    for (kind, archive) in [(Archive::Tar, &tar), (Archive::Zip, &zip)] {
+        let folder = tempfile::tempdir().unwrap();
+        unpack(kind, archive, "model", &wanted, folder.path()).unwrap();
+        assert_eq!(fs::read_to_string(folder.path().join("a/config")).unwrap(), "inner");
+        assert_eq!(fs::read_to_string(folder.path().join("config")).unwrap(), "outer");
     }
 }
