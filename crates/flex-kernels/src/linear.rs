@@ -169,7 +169,7 @@ pub fn backward(
 const CHUNK: usize = 1 << 14;
 
 /// The gradient of what the activation is applied to.
-fn before_activation<'a>(
+pub(crate) fn before_activation<'a>(
     isa: Isa,
     activation: Activation,
     scale: Option<&[f32]>,

@@ -1,4 +1,4 @@
-//! Max and average pools over channels-last images, forward only.
+//! Max and average pools over channels-last images, forward and backward.
 
 use rayon::prelude::*;
 
@@ -88,4 +88,65 @@ impl Kernel for Window<'_> {
             }
         }
     }
+}
+
+/// Writes to `gradients` those of the images, from those of the pools, `output`. The gradient of a maximum goes to the first value
+/// that has it. Each image on one thread.
+///
+/// # Panics
+/// When the lengths do not fit the shape.
+pub fn backward(
+    shape: &WindowShape,
+    pool: Pool,
+    channels: usize,
+    images: &[f32],
+    output: &[f32],
+    gradients: &mut [f32],
+) {
+    let ([height, width], image) = (shape.output_size(), shape.size[0] * shape.size[1] * channels);
+    assert_eq!((gradients.len(), images.len() / image * height * width * channels), (images.len(), output.len()));
+    let of_image = height * width * channels;
+    let images = gradients
+        .par_chunks_exact_mut(image)
+        .zip(images.par_chunks_exact(image))
+        .zip(output.par_chunks_exact(of_image));
+    images.for_each(|((gradients, image), output)| {
+        gradients.fill(0.0);
+        for (window, output) in output.chunks_exact(channels).enumerate() {
+            let seen = seen(shape, [window / width, window % width]);
+            match pool {
+                Pool::Average => {
+                    let share = seen.len() as f32;
+                    for place in seen {
+                        for (to, gradient) in gradients[place * channels..].iter_mut().zip(output) {
+                            *to += gradient / share;
+                        }
+                    }
+                }
+                Pool::Max => {
+                    for (channel, gradient) in output.iter().enumerate() {
+                        let value = |place: usize| image[place * channels + channel];
+                        let first = seen.iter().copied().reduce(|best, place| {
+                            if value(place) > value(best) || value(place).is_nan() { place } else { best }
+                        });
+                        if let Some(place) = first {
+                            gradients[place * channels + channel] += gradient;
+                        }
+                    }
+                }
+            }
+        }
+    });
+}
+
+/// The pixels of an image that a window sees.
+fn seen(shape: &WindowShape, at: [usize; 2]) -> Vec<usize> {
+    let corner = shape.corner(at);
+    let axis = |axis: usize| {
+        (0..shape.kernel[axis])
+            .map(move |tap| corner[axis] + (tap * shape.dilation[axis]) as isize)
+            .filter_map(|place| usize::try_from(place).ok())
+            .filter(move |&place| place < shape.size[axis])
+    };
+    axis(0).flat_map(|row| axis(1).map(move |column| row * shape.size[1] + column)).collect()
 }

@@ -1,4 +1,4 @@
-//! Convolution of any geometry, forward only: a matrix product over the values that each window sees, or, with a filter for each
+//! Convolution of any geometry, forward: a matrix product over the values that each window sees, or, with a filter for each
 //! channel, a direct one.
 
 use rayon::prelude::*;
@@ -44,28 +44,55 @@ enum PackedFilters {
 
 impl GeneralShape {
     /// Whether each channel is convolved on its own.
-    fn is_depthwise(&self) -> bool {
+    pub(super) fn is_depthwise(&self) -> bool {
         self.groups == self.inputs && self.groups == self.outputs
     }
 
-    fn inputs_of_group(&self) -> usize {
+    pub(super) fn inputs_of_group(&self) -> usize {
         self.inputs / self.groups
     }
 
-    fn outputs_of_group(&self) -> usize {
+    pub(super) fn outputs_of_group(&self) -> usize {
         self.outputs / self.groups
     }
 
     /// Values of a group in a window.
-    fn window_len(&self) -> usize {
+    pub(super) fn window_len(&self) -> usize {
         self.windows.kernel[0] * self.windows.kernel[1] * self.inputs_of_group()
     }
 
     /// Whether a window is a pixel, and all pixels are windows.
-    fn is_pointwise(&self) -> bool {
+    pub(super) fn is_pointwise(&self) -> bool {
         let WindowShape { kernel, stride, padding, .. } = self.windows;
         (kernel, stride, padding, self.groups) == ([1, 1], [1, 1], [0; 4], 1)
     }
+
+    /// Calls `visit` with the place of each weight of a group in `[output, input, kernel row, kernel column]` and in
+    /// `[kernel row, kernel column, input, output]`.
+    pub(super) fn each_weight(&self, mut visit: impl FnMut(usize, usize)) {
+        let (inputs, outputs) = (self.inputs_of_group(), self.outputs_of_group());
+        let taps = self.windows.kernel[0] * self.windows.kernel[1];
+        for output in 0..outputs {
+            for input in 0..inputs {
+                for tap in 0..taps {
+                    visit((output * inputs + input) * taps + tap, (tap * inputs + input) * outputs + output);
+                }
+            }
+        }
+    }
+}
+
+/// The weights of a convolution with a filter for each channel, `[kernel row, kernel column, channel]`, channels in whole vectors.
+pub(super) fn by_channel(shape: &GeneralShape, weights: &[f32]) -> Buffer {
+    let taps = shape.windows.kernel[0] * shape.windows.kernel[1];
+    let line = shape.outputs.next_multiple_of(LANES);
+    let mut packed = Buffer::zeros(taps * line);
+    for (channel, weights) in weights.chunks_exact(taps).enumerate() {
+        for (tap, &weight) in weights.iter().enumerate() {
+            packed[tap * line + channel] = weight;
+        }
+    }
+    packed
 }
 
 impl PackedConvolution {
@@ -80,25 +107,12 @@ impl PackedConvolution {
         let mut padded_bias = Buffer::zeros(shape.outputs);
         padded_bias[..bias.len()].copy_from_slice(bias);
         if shape.is_depthwise() {
-            let line = shape.outputs.next_multiple_of(LANES);
-            let mut packed = Buffer::zeros(taps * line);
-            for (channel, weights) in weights.chunks_exact(taps).enumerate() {
-                for (tap, &weight) in weights.iter().enumerate() {
-                    packed[tap * line + channel] = weight;
-                }
-            }
-            return Self { weights: PackedFilters::ByChannel(packed), bias: padded_bias };
+            return Self { weights: PackedFilters::ByChannel(by_channel(shape, weights)), bias: padded_bias };
         }
         let outputs = shape.outputs_of_group();
         let groups = weights.chunks_exact(outputs * inputs * taps).map(|weights| {
             let mut by_window = vec![0.0; weights.len()];
-            for (output, weights) in weights.chunks_exact(inputs * taps).enumerate() {
-                for (input, weights) in weights.chunks_exact(taps).enumerate() {
-                    for (tap, &weight) in weights.iter().enumerate() {
-                        by_window[(tap * inputs + input) * outputs + output] = weight;
-                    }
-                }
-            }
+            shape.each_weight(|weight, in_window| by_window[in_window] = weights[weight]);
             Packed::new(isa, Matrix::new(&by_window, inputs * taps, outputs))
         });
         Self { weights: PackedFilters::Mixing(groups.collect()), bias: padded_bias }
@@ -175,40 +189,53 @@ pub fn infer(
 }
 
 /// Writes the values of a group that the windows of the pixels from `first` see, `[pixel, kernel row, kernel column, input]`.
-fn copy_windows(shape: &GeneralShape, group: usize, images: &[f32], first: usize, windows: &mut [f32]) {
+pub(super) fn copy_windows(shape: &GeneralShape, group: usize, images: &[f32], first: usize, windows: &mut [f32]) {
     let [height, width] = shape.windows.output_size();
-    let ([rows, columns], inputs) = (shape.windows.size, shape.inputs_of_group());
-    let ([kernel_height, kernel_width], dilation) = (shape.windows.kernel, shape.windows.dilation);
-    let whole = shape.groups == 1 && dilation[1] == 1;
+    let length = shape.windows.size[0] * shape.windows.size[1] * shape.inputs;
     for (index, window) in windows.chunks_exact_mut(shape.window_len()).enumerate() {
         let pixel = first + index;
-        let (image, y, x) = (pixel / (height * width), pixel / width % height, pixel % width);
-        let image = &images[image * rows * columns * shape.inputs..][..rows * columns * shape.inputs];
-        let [top, left] = shape.windows.corner([y, x]);
-        for (tap, line) in window.chunks_exact_mut(kernel_width * inputs).enumerate().take(kernel_height) {
-            let row = top + (tap * dilation[0]) as isize;
-            if row < 0 || row >= rows as isize {
-                line.fill(0.0);
-                continue;
+        let (image, place) = (&images[pixel / (height * width) * length..], [pixel / width % height, pixel % width]);
+        if !shape.windows.is_inside(place) {
+            window.fill(0.0);
+        }
+        stretches(shape, group, place, |to, from, count| {
+            window[to..to + count].copy_from_slice(&image[from..from + count]);
+        });
+    }
+}
+
+/// Calls `visit` with each stretch of a group's values that the window at `place` sees in an image: where it begins in the window
+/// and in the image, and its length.
+#[inline(always)]
+pub(super) fn stretches(
+    shape: &GeneralShape,
+    group: usize,
+    place: [usize; 2],
+    mut visit: impl FnMut(usize, usize, usize),
+) {
+    let WindowShape { size: [rows, columns], kernel, dilation, .. } = shape.windows;
+    let inputs = shape.inputs_of_group();
+    let [top, left] = shape.windows.corner(place);
+    let whole = shape.groups == 1 && dilation[1] == 1;
+    let (before, after) = inside(left, kernel[1], columns);
+    for tap in 0..kernel[0] {
+        let row = top + (tap * dilation[0]) as isize;
+        if row < 0 || row >= rows as isize {
+            continue;
+        }
+        let (in_window, in_image) = (tap * kernel[1] * inputs, row as usize * columns * shape.inputs);
+        if whole {
+            if before < after {
+                let column = (left + before as isize) as usize;
+                visit(in_window + before * inputs, in_image + column * inputs, (after - before) * inputs);
             }
-            let image = &image[row as usize * columns * shape.inputs..][..columns * shape.inputs];
-            if whole {
-                let (before, after) = inside(left, kernel_width, columns);
-                line[..before * inputs].fill(0.0);
-                line[after * inputs..].fill(0.0);
-                if before < after {
-                    let from = (left + before as isize) as usize * inputs;
-                    line[before * inputs..after * inputs].copy_from_slice(&image[from..][..(after - before) * inputs]);
-                }
-                continue;
-            }
-            for (tap, values) in line.chunks_exact_mut(inputs).enumerate() {
-                let column = left + (tap * dilation[1]) as isize;
-                if column < 0 || column >= columns as isize {
-                    values.fill(0.0);
-                } else {
-                    values.copy_from_slice(&image[column as usize * shape.inputs + group * inputs..][..inputs]);
-                }
+            continue;
+        }
+        for tap in 0..kernel[1] {
+            let column = left + (tap * dilation[1]) as isize;
+            if column >= 0 && column < columns as isize {
+                let in_image = in_image + column as usize * shape.inputs + group * inputs;
+                visit(in_window + tap * inputs, in_image, inputs);
             }
         }
     }
@@ -325,7 +352,7 @@ impl DepthwiseRow<'_> {
 /// # Safety
 /// The machine has the instructions of `V`.
 #[inline(always)]
-unsafe fn lanes<V: Vector>(values: &[f32], count: usize) -> V {
+pub(super) unsafe fn lanes<V: Vector>(values: &[f32], count: usize) -> V {
     // SAFETY: the caller's promise, and 16 values.
     unsafe {
         if count == LANES {

@@ -1,5 +1,5 @@
 //! Convolution with bias and ReLU, and a max-pooling where asked for: forward and backward, without im2col; and convolution of
-//! any geometry, forward only.
+//! any geometry.
 //!
 //! Images are channels-last, `[image, row, column, channel]`: then the values that one row of the kernel sees are
 //! contiguous (a *run* of `kernel width * channels` values), and a convolution is one matrix product for each row of the
@@ -7,6 +7,7 @@
 
 mod dense;
 mod forward;
+mod gradients;
 mod inference;
 mod shape;
 mod sparse;
@@ -14,6 +15,7 @@ mod windows;
 
 pub use dense::{UnpooledGradients, backward};
 pub use forward::{Pooled, forward, forward_pooled};
+pub use gradients::{GeneralGradients, backward_general};
 pub use inference::{GeneralShape, PackedConvolution, infer};
 pub use shape::ConvShape;
 pub use sparse::{PooledGradients, backward_pooled};

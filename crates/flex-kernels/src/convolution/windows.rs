@@ -40,4 +40,12 @@ impl WindowShape {
     pub(crate) fn corner(&self, window: [usize; 2]) -> [isize; 2] {
         [0, 1].map(|axis| (window[axis] * self.stride[axis]) as isize - self.padding[axis] as isize)
     }
+
+    /// Whether a window sees nothing but the image.
+    #[inline(always)]
+    pub(crate) fn is_inside(&self, window: [usize; 2]) -> bool {
+        let corner = self.corner(window);
+        let last = [0, 1].map(|axis| corner[axis] + ((self.kernel[axis] - 1) * self.dilation[axis]) as isize);
+        corner.iter().all(|&side| side >= 0) && (0..2).all(|axis| last[axis] < self.size[axis] as isize)
+    }
 }

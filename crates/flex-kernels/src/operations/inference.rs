@@ -22,35 +22,15 @@ pub fn conv2d(
     images: &Tensor<4>,
     residual: Option<&Tensor<4>>,
 ) -> Option<Tensor<4>> {
-    let [count, inputs, height, width] = images.dims();
-    let weights = conv.weight.val();
-    let [outputs, inputs_of_group, _, _] = weights.dims();
-    let padding = match conv.padding {
-        PaddingConfig2d::Valid => [0; 4],
-        PaddingConfig2d::Explicit(top, left, bottom, right) => [top, left, bottom, right],
-        PaddingConfig2d::Same => return None,
-    };
-    let windows = WindowShape {
-        size: [height, width],
-        kernel: conv.kernel_size,
-        stride: conv.stride,
-        dilation: conv.dilation,
-        padding,
-    };
-    let groups = conv.groups;
-    let shape = GeneralShape { windows, inputs, outputs, groups };
-    let [out_height, out_width] = windows.checked_output_size()?;
-    let fits = inputs_of_group * groups == inputs && outputs.is_multiple_of(groups);
-    if !fits || count * inputs * outputs * height * width == 0 {
-        return None;
-    }
+    let shape = general_shape(conv, images.dims())?;
+    let (count, outputs, [out_height, out_width]) = (images.dims()[0], shape.outputs, shape.windows.output_size());
     let images = plain(images)?;
     let residual = match residual {
         Some(residual) if residual.dims() == [count, outputs, out_height, out_width] => Some(plain(residual)?),
         Some(_) => return None,
         None => None,
     };
-    let weights = plain(&weights)?;
+    let weights = plain(&conv.weight.val())?;
     let bias = optional(conv.bias.as_ref().map(|bias| bias.val()))?;
     let folded = match norm {
         Some(norm) => {
@@ -79,6 +59,28 @@ pub fn conv2d(
     infer(Isa::best(), &shape, &layer, activation, images.values(), residual, &mut out);
     let out = out.into_tensor([count, out_height, out_width, outputs]).permute(&[0, 3, 1, 2]);
     Some(Tensor::from_primitive::<Flex>(out))
+}
+
+/// The geometry, if the kernels can do it.
+pub(super) fn general_shape(conv: &Conv2d, [count, inputs, height, width]: [usize; 4]) -> Option<GeneralShape> {
+    let [outputs, inputs_of_group, _, _] = conv.weight.lazy_shape().dims();
+    let padding = match conv.padding {
+        PaddingConfig2d::Valid => [0; 4],
+        PaddingConfig2d::Explicit(top, left, bottom, right) => [top, left, bottom, right],
+        PaddingConfig2d::Same => return None,
+    };
+    let windows = WindowShape {
+        size: [height, width],
+        kernel: conv.kernel_size,
+        stride: conv.stride,
+        dilation: conv.dilation,
+        padding,
+    };
+    let groups = conv.groups;
+    windows.checked_output_size()?;
+    let fits = inputs_of_group * groups == inputs && outputs.is_multiple_of(groups);
+    let any = count * inputs * outputs * height * width > 0;
+    (fits && any).then_some(GeneralShape { windows, inputs, outputs, groups })
 }
 
 /// Multiplies the filter of each output, and shifts its bias, as batch normalisation with its running statistics does.
@@ -111,23 +113,29 @@ pub fn pool2d(
     stride: [usize; 2],
     padding: [usize; 2],
 ) -> Option<Tensor<4>> {
-    let [count, channels, height, width] = images.dims();
-    let [above, beside] = padding;
-    let shape = WindowShape {
-        size: [height, width],
-        kernel,
-        stride,
-        dilation: [1, 1],
-        padding: [above, beside, above, beside],
-    };
-    let [out_height, out_width] = shape.checked_output_size()?;
-    if padding[0] >= kernel[0] || padding[1] >= kernel[1] || count * channels * height * width == 0 {
-        return None;
-    }
-    let images = plain(images)?;
-    let images = Row::channels_last(&images);
-    let mut out = Memory::arbitrary(count * channels * out_height * out_width);
-    pool(Isa::best(), &shape, kind, channels, images.values(), &mut out);
-    let out = out.into_tensor([count, out_height, out_width, channels]).permute(&[0, 3, 1, 2]);
+    let (shape, images) = (pool_shape(images.dims(), kernel, stride, padding)?, plain(images)?);
+    let out = pooled(kind, &shape, &Row::channels_last(&images), images.layout().shape()[1]);
     Some(Tensor::from_primitive::<Flex>(out))
+}
+
+/// The geometry, if the kernels can do it.
+pub(super) fn pool_shape(
+    [count, channels, height, width]: [usize; 4],
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    [above, beside]: [usize; 2],
+) -> Option<WindowShape> {
+    let padding = [above, beside, above, beside];
+    let shape = WindowShape { size: [height, width], kernel, stride, dilation: [1, 1], padding };
+    shape.checked_output_size()?;
+    (above < kernel[0] && beside < kernel[1] && count * channels * height * width > 0).then_some(shape)
+}
+
+/// The pools of channels-last `images`, `[image, channel, row, column]`.
+pub(super) fn pooled(kind: Pool, shape: &WindowShape, images: &Row, channels: usize) -> FlexTensor {
+    let [height, width] = shape.output_size();
+    let count = images.values().len() / (shape.size[0] * shape.size[1] * channels);
+    let mut out = Memory::arbitrary(count * channels * height * width);
+    pool(Isa::best(), shape, kind, channels, images.values(), &mut out);
+    out.into_tensor([count, height, width, channels]).permute(&[0, 3, 1, 2])
 }

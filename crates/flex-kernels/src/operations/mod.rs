@@ -12,6 +12,7 @@ mod norm;
 mod packing;
 mod recycling;
 mod values;
+mod windows;
 
 pub use attention::{attention, packed_attention};
 pub use convolution::{conv_relu, conv_relu_pool};
@@ -20,3 +21,4 @@ pub use linear::linear;
 pub use loss::cross_entropy;
 pub use norm::residual_norm;
 pub use values::{adadelta, adamw, fits, sum_of_squares};
+pub use windows::{recorded_conv2d, recorded_pool2d};

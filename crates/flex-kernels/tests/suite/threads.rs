@@ -2,7 +2,8 @@
 
 use flex_kernels::attention::{self, AttentionGradients, AttentionShape, Operands};
 use flex_kernels::convolution::{
-    ConvShape, Pooled, PooledGradients, UnpooledGradients, backward, backward_pooled, forward, forward_pooled,
+    ConvShape, GeneralGradients, GeneralShape, Pooled, PooledGradients, UnpooledGradients, WindowShape, backward,
+    backward_general, backward_pooled, forward, forward_pooled,
 };
 use flex_kernels::dropout::Dropout;
 use flex_kernels::linear::{self, Activation, LinearGradients, LinearShape};
@@ -65,9 +66,10 @@ fn everything() -> Vec<Vec<f32>> {
     };
     backward_pooled(isa, &SHAPE, 2, &images, &weights, gradients);
     let (attended, attention_gradients) = attend(isa, &mut numbers);
+    let general = [1, SHAPE.inputs].map(|groups| general_gradients(isa, groups, &mut numbers)).concat();
     let forward = vec![wide, pooled, out, attended];
     let backward = vec![d_pooled, d_layer_weights, d_layer_bias, d_images, d_weights, d_bias];
-    [forward, backward, vec![narrow_weights, narrow_bias], attention_gradients].concat()
+    [forward, backward, vec![narrow_weights, narrow_bias], attention_gradients, general].concat()
 }
 
 /// The output of an attention over three sequences, and the gradients of its operands.
@@ -83,6 +85,23 @@ fn attend(isa: Isa, numbers: &mut Numbers) -> (Vec<f32>, Vec<Vec<f32>>) {
     let gradients = AttentionGradients { query: &mut query, key: &mut key, value: &mut value };
     attention::backward(isa, shape, operands, dropout, &logarithms, &out, &cotangent, gradients);
     (out, vec![query, key, value])
+}
+
+/// The gradients of a convolution with so many groups.
+fn general_gradients(isa: Isa, groups: usize, numbers: &mut Numbers) -> Vec<Vec<f32>> {
+    let ConvShape { inputs, size, kernel, .. } = SHAPE;
+    let windows = WindowShape { size, kernel, stride: [2, 1], dilation: [1, 2], padding: [1, 2, 0, 1] };
+    let shape = GeneralShape { windows, inputs, outputs: inputs, groups };
+    let [height, width] = windows.output_size();
+    let [images, weights, output] =
+        [COUNT * SHAPE.image_len(), inputs * inputs / groups * kernel[0] * kernel[1], COUNT * height * width * inputs]
+            .map(|length| numbers.vector(length));
+    let [mut d_images, mut d_weights, mut d_bias] =
+        [images.len(), weights.len(), inputs].map(|length| vec![0.0; length]);
+    let gradients =
+        GeneralGradients { output: &output, images: Some(&mut d_images), weights: &mut d_weights, bias: &mut d_bias };
+    backward_general(isa, &shape, &images, &weights, gradients);
+    vec![d_images, d_weights, d_bias]
 }
 
 #[test]
