@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use crate::buffer::Buffer;
 use crate::linear::Activation;
 use crate::math::Activate;
-use crate::simd::{Isa, Kernel, LANES, Vector};
+use crate::simd::{Isa, Kernel, LANES, Vector, some, store_some};
 use crate::tile::{ROWS, Tiled, Walk, accumulate, cover};
 
 /// Terms that are summed up in one part.
@@ -189,8 +189,9 @@ pub(crate) fn multiply(
         packed_rows = rows_side_by_side(a);
         (&packed_rows[..], 1, ROWS, ROWS * a.columns)
     };
-    isa.run(Block { a: a_values, a_row, a_term, a_tile, b, column, width, start, out });
-    if activation != Activation::Identity {
+    let bound = if activation.is_bound() { activation } else { Activation::Identity };
+    isa.run(Block { a: a_values, a_row, a_term, a_tile, b, column, width, start, bound, out });
+    if !activation.is_bound() {
         for values in out.iter_mut() {
             isa.run(Activate { activation, values });
         }
@@ -226,6 +227,8 @@ struct Block<'a, 'b> {
     column: usize,
     width: usize,
     start: Start<'a>,
+    /// The activation where it is a bound.
+    bound: Activation,
     out: &'a mut [&'b mut [f32]],
 }
 
@@ -234,7 +237,7 @@ impl Kernel for Block<'_, '_> {
 
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        let Self { a, a_row, a_term, a_tile, b, column, width, start, out } = self;
+        let Self { a, a_row, a_term, a_tile, b, column, width, start, bound, out } = self;
         let padded = b.padded();
         for (part, first) in (0..b.rows.max(1)).step_by(DEPTH).enumerate() {
             let depth = DEPTH.min(b.rows - first);
@@ -254,6 +257,7 @@ impl Kernel for Block<'_, '_> {
                     walk: Walk { outer: 1, inner: depth, a_outer: 0, a_inner: a_term, b_outer: 0, b_inner: panel },
                     there: part > 0 || matches!(start, Start::There),
                     bias,
+                    bound: if first + depth == b.rows { bound } else { Activation::Identity },
                     column: from - column,
                     columns,
                     rows: out.as_mut_ptr(),
@@ -274,7 +278,9 @@ struct Tiles<'a, 'b> {
     walk: Walk,
     /// Whether to add to what is in the output.
     there: bool,
+    /// Nothing, or a value for each column of the panel.
     bias: &'a [f32],
+    bound: Activation,
     /// Where the panel begins in a row of the output, and how many columns it has.
     column: usize,
     columns: usize,
@@ -284,38 +290,35 @@ struct Tiles<'a, 'b> {
 impl Tiled for Tiles<'_, '_> {
     #[inline(always)]
     unsafe fn tile<V: Vector, const M: usize, const N: usize>(&self, row: usize, vector: usize) {
-        // SAFETY: the caller keeps to the area of `cover`: the rows of the output, and the vectors of the panel.
+        let (at, whole) = (vector * LANES, (vector + N) * LANES <= self.columns);
+        // SAFETY: the caller keeps to the area of `cover`: the rows of the output, and the vectors of the panel. Behind `at` a row
+        // has `columns - at` values of the panel, which are whole vectors where `whole` says so; so has the bias.
         unsafe {
             let a = self.a.wrapping_add(row / ROWS * self.a_tile);
-            let b = self.b.add(vector * LANES);
-            let sums = accumulate::<V, M, N>([[V::splat(0.0); N]; M], a, self.a_row, b, self.walk);
-            for (m, sums) in sums.into_iter().enumerate() {
-                let out = &mut **self.rows.add(row + m);
-                for (n, sum) in sums.into_iter().enumerate() {
-                    let at = (vector + n) * LANES;
-                    let count = LANES.min(self.columns - at);
-                    let out = &mut out[self.column + at..][..count];
-                    let mut lanes = [0.0; LANES];
-                    let (to, whole) = match count {
-                        LANES => (out.as_mut_ptr(), true),
-                        _ => {
-                            lanes[..count].copy_from_slice(out);
-                            (lanes.as_mut_ptr(), false)
-                        }
-                    };
-                    let value = if self.there {
-                        V::load(to).add(sum)
-                    } else if !self.bias.is_empty() {
-                        let mut bias = [0.0; LANES];
-                        bias[..count].copy_from_slice(&self.bias[at..][..count]);
-                        V::load(bias.as_ptr()).add(sum)
-                    } else {
-                        sum
-                    };
-                    value.store(to);
-                    if !whole {
-                        out.copy_from_slice(&lanes[..count]);
+            let out = |row: usize| (*self.rows.add(row)).as_mut_ptr().add(self.column + at);
+            let count = |n: usize| if whole { LANES } else { LANES.min(self.columns - at - n * LANES) };
+            let mut sums = accumulate::<V, M, N>([[V::splat(0.0); N]; M], a, self.a_row, self.b.add(at), self.walk);
+            if self.there {
+                for (m, sums) in sums.iter_mut().enumerate() {
+                    for (n, sum) in sums.iter_mut().enumerate() {
+                        *sum = some::<V>(out(row + m).add(n * LANES), count(n)).add(*sum);
                     }
+                }
+            } else if !self.bias.is_empty() {
+                let mut bias = [V::splat(0.0); N];
+                for (n, bias) in bias.iter_mut().enumerate() {
+                    *bias = some::<V>(self.bias.as_ptr().add(at + n * LANES), count(n));
+                }
+                for sums in &mut sums {
+                    for (sum, bias) in sums.iter_mut().zip(bias) {
+                        *sum = bias.add(*sum);
+                    }
+                }
+            }
+            self.bound.bound(sums.as_flattened_mut());
+            for (m, sums) in sums.into_iter().enumerate() {
+                for (n, sum) in sums.into_iter().enumerate() {
+                    store_some(sum, out(row + m).add(n * LANES), count(n));
                 }
             }
         }

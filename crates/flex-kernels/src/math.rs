@@ -149,6 +149,37 @@ pub(crate) struct Activate<'a> {
     pub(crate) values: &'a mut [f32],
 }
 
+impl Activation {
+    /// Whether it is [`bound`](Self::bound).
+    pub(crate) fn is_bound(self) -> bool {
+        matches!(self, Self::Identity | Self::Relu | Self::Relu6)
+    }
+
+    /// Applies it where it is a bound: in few instructions, while the values are in registers.
+    ///
+    /// # Safety
+    /// The machine has the instructions of `V`.
+    #[inline(always)]
+    pub(crate) unsafe fn bound<V: Vector>(self, values: &mut [V]) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match self {
+                Self::Relu => {
+                    for value in values {
+                        *value = value.relu();
+                    }
+                }
+                Self::Relu6 => {
+                    for value in values {
+                        *value = V::splat(6.0).min(value.relu());
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
 impl Kernel for Activate<'_> {
     type Output = ();
 

@@ -3,11 +3,11 @@
 use rayon::prelude::*;
 
 use super::GeneralShape;
-use super::inference::{by_channel, copy_windows, lanes, stretches};
+use super::inference::{by_channel, copy_windows, stretches};
 use crate::buffer::Buffer;
 use crate::gemm::{DEPTH, Matrix, Packed, Start, multiply, product, rows};
 use crate::linear::{Activation, sum_rows};
-use crate::simd::{Isa, Kernel, LANES, Vector};
+use crate::simd::{Isa, Kernel, LANES, Vector, some, store_some};
 use crate::tile::ROWS;
 
 /// Pixels whose windows exist side by side.
@@ -214,22 +214,16 @@ impl DepthwiseImage<'_> {
     #[inline(always)]
     unsafe fn vector<V: Vector>(&mut self, pixel: usize, place: usize, tap: usize, channel: usize) {
         let count = LANES.min(self.shape.outputs - channel);
-        // SAFETY: the caller's promise; every slice has 16 values.
+        // SAFETY: the caller's promise; the slices have `count` values, and the weights whole vectors.
         unsafe {
-            let gradient = lanes::<V>(&self.output[pixel + channel..], count);
-            let value = lanes::<V>(&self.image[place + channel..], count);
+            let gradient = some::<V>(self.output[pixel + channel..][..count].as_ptr(), count);
+            let value = some::<V>(self.image[place + channel..][..count].as_ptr(), count);
             let d_weights = &mut self.d_weights[tap + channel..][..LANES];
             V::load(d_weights.as_ptr()).mul_add(gradient, value).store(d_weights.as_mut_ptr());
             let Some(d_image) = self.d_image.as_deref_mut() else { return };
             let to = &mut d_image[place + channel..][..count];
-            let sum = lanes::<V>(to, count).mul_add(gradient, V::load(self.weights[tap + channel..][..LANES].as_ptr()));
-            if count == LANES {
-                sum.store(to.as_mut_ptr());
-            } else {
-                let mut values = [0.0; LANES];
-                sum.store(values.as_mut_ptr());
-                to.copy_from_slice(&values[..count]);
-            }
+            let weight = V::load(self.weights[tap + channel..][..LANES].as_ptr());
+            store_some(some::<V>(to.as_ptr(), count).mul_add(gradient, weight), to.as_mut_ptr(), count);
         }
     }
 }

@@ -7,7 +7,7 @@ use super::WindowShape;
 use crate::buffer::Buffer;
 use crate::gemm::{Matrix, Packed, Start, multiply, product};
 use crate::linear::Activation;
-use crate::simd::{Isa, Kernel, LANES, Vector};
+use crate::simd::{Isa, Kernel, LANES, Vector, some, store_some};
 use crate::tile::ROWS;
 
 /// The geometry of a convolution.
@@ -158,8 +158,8 @@ pub fn infer(
             let rows = out.par_chunks_mut(width * shape.outputs).enumerate();
             rows.for_each(|(row, out)| {
                 let image = &images[row / height * input_height * input_width * shape.inputs..];
-                isa.run(DepthwiseRow { shape, weights, bias: &layer.bias, there, image, row: row % height, out });
-                isa.run(crate::math::Activate { activation, values: out });
+                let bias = &layer.bias;
+                isa.run(DepthwiseRow { shape, weights, bias, there, activation, image, row: row % height, out });
             });
         }
         PackedFilters::Mixing(groups) if shape.is_pointwise() => {
@@ -255,12 +255,14 @@ struct DepthwiseRow<'a> {
     bias: &'a [f32],
     /// Whether to add to what is in the output, in place of the bias.
     there: bool,
+    activation: Activation,
+    /// At least the image.
     image: &'a [f32],
     row: usize,
     out: &'a mut [f32],
 }
 
-/// Neighbouring pixels that share the weights.
+/// Neighbouring pixels that share the values and the weights.
 const TOGETHER: usize = 4;
 
 impl Kernel for DepthwiseRow<'_> {
@@ -268,50 +270,75 @@ impl Kernel for DepthwiseRow<'_> {
 
     #[inline(always)]
     unsafe fn run<V: Vector>(mut self) {
-        let width = self.shape.windows.output_size()[1];
-        let mut x = 0;
-        while x < width {
-            let together = x + TOGETHER <= width && self.is_inner(x) && self.is_inner(x + TOGETHER - 1);
-            // SAFETY: the instructions are those of the caller.
-            unsafe {
-                if together {
-                    self.pixels::<V, TOGETHER>(x);
-                } else {
-                    self.pixels::<V, 1>(x);
+        let WindowShape { size, kernel, stride, dilation, .. } = self.shape.windows;
+        let (channels, width) = (self.shape.outputs, self.shape.windows.output_size()[1]);
+        let line = channels.next_multiple_of(LANES);
+        assert!(self.image.len() >= size[0] * size[1] * channels && self.out.len() == width * channels);
+        assert!(self.weights.len() >= kernel[0] * kernel[1] * line && self.bias.len() >= line);
+        // SAFETY: the instructions are those of the caller, and the lengths have been seen.
+        unsafe {
+            match (kernel[1], stride[1], dilation[1]) {
+                (3, 1, 1) => self.pixels::<V, 3, 1>(width),
+                (3, 2, 1) => self.pixels::<V, 3, 2>(width),
+                (5, 1, 1) => self.pixels::<V, 5, 1>(width),
+                (5, 2, 1) => self.pixels::<V, 5, 2>(width),
+                _ => {
+                    for x in 0..width {
+                        self.pixel::<V>(x);
+                    }
                 }
             }
-            x += if together { TOGETHER } else { 1 };
+        }
+        if !self.activation.is_bound() {
+            // SAFETY: as above.
+            unsafe { crate::math::Activate { activation: self.activation, values: self.out }.run::<V>() };
         }
     }
 }
 
 impl DepthwiseRow<'_> {
-    /// Whether no tap of the window falls beside the image.
-    #[inline(always)]
-    fn is_inner(&self, x: usize) -> bool {
-        let WindowShape { size, kernel, dilation, .. } = self.shape.windows;
-        let left = self.shape.windows.corner([self.row, x])[1];
-        left >= 0 && left as usize + (kernel[1] - 1) * dilation[1] < size[1]
-    }
-
-    /// Computes `N` pixels, more than one only where all windows are inside of the image's width.
+    /// Computes all pixels of a kernel that is `K` wide and moves by `S`.
     ///
     /// # Safety
-    /// The machine has the instructions of `V`.
+    /// The machine has the instructions of `V`, and the lengths fit the shape.
     #[inline(always)]
-    unsafe fn pixels<V: Vector, const N: usize>(&mut self, x: usize) {
-        let WindowShape { size, kernel, dilation, stride, .. } = self.shape.windows;
+    unsafe fn pixels<V: Vector, const K: usize, const S: usize>(&mut self, width: usize) {
+        let mut x = 0;
+        while x < width {
+            // The last ones are computed with some before them again, unless they would be added to twice.
+            let first = if x + TOGETHER > width && width >= TOGETHER && !self.there { width - TOGETHER } else { x };
+            // SAFETY: the caller's promise.
+            unsafe {
+                if first + TOGETHER <= width {
+                    self.together::<V, K, S>(first);
+                    x = first + TOGETHER;
+                } else {
+                    self.pixel::<V>(x);
+                    x += 1;
+                }
+            }
+        }
+    }
+
+    /// Computes [`TOGETHER`] pixels from `x`. Every value is read once for all of them; each sum is made in the order of the taps.
+    ///
+    /// # Safety
+    /// As for [`pixels`](Self::pixels).
+    #[inline(always)]
+    unsafe fn together<V: Vector, const K: usize, const S: usize>(&mut self, x: usize) {
+        let WindowShape { size, kernel, dilation, .. } = self.shape.windows;
         let channels = self.shape.outputs;
         let line = channels.next_multiple_of(LANES);
         let [top, left] = self.shape.windows.corner([self.row, x]);
         for channel in (0..channels).step_by(LANES) {
             let count = LANES.min(channels - channel);
-            // SAFETY: the caller's promise; `lanes` and slices have 16 values.
+            // SAFETY: the caller's promise; rows and columns outside of the image are left out.
             unsafe {
-                let mut sums = [V::load(self.bias[channel..][..LANES].as_ptr()); N];
+                let out = self.out.as_mut_ptr().add(x * channels + channel);
+                let mut sums = [V::load(self.bias.as_ptr().add(channel)); TOGETHER];
                 if self.there {
                     for (n, sum) in sums.iter_mut().enumerate() {
-                        *sum = lanes::<V>(&self.out[(x + n) * channels + channel..], count);
+                        *sum = some(out.add(n * channels), count);
                     }
                 }
                 for ky in 0..kernel[0] {
@@ -319,47 +346,58 @@ impl DepthwiseRow<'_> {
                     if row < 0 || row >= size[0] as isize {
                         continue;
                     }
-                    for kx in 0..kernel[1] {
-                        let column = left + (kx * dilation[1]) as isize;
-                        if N == 1 && (column < 0 || column >= size[1] as isize) {
+                    let weights = self.weights.as_ptr().add(ky * K * line + channel);
+                    for along in 0..(TOGETHER - 1) * S + K {
+                        let column = left + along as isize;
+                        if column < 0 || column >= size[1] as isize {
                             continue;
                         }
-                        let weight = V::load(self.weights[(ky * kernel[1] + kx) * line + channel..][..LANES].as_ptr());
                         let from = (row as usize * size[1] + column as usize) * channels + channel;
+                        let value = some::<V>(self.image.as_ptr().add(from), count);
                         for (n, sum) in sums.iter_mut().enumerate() {
-                            let value = lanes::<V>(&self.image[from + n * stride[1] * channels..], count);
-                            *sum = sum.mul_add(value, weight);
+                            if along >= n * S && along - n * S < K {
+                                *sum = sum.mul_add(value, V::load(weights.add((along - n * S) * line)));
+                            }
                         }
                     }
                 }
+                self.activation.bound(&mut sums);
                 for (n, sum) in sums.into_iter().enumerate() {
-                    let out = &mut self.out[(x + n) * channels + channel..][..count];
-                    if count == LANES {
-                        sum.store(out.as_mut_ptr());
-                    } else {
-                        let mut values = [0.0; LANES];
-                        sum.store(values.as_mut_ptr());
-                        out.copy_from_slice(&values[..count]);
-                    }
+                    store_some(sum, out.add(n * channels), count);
                 }
             }
         }
     }
-}
 
-/// The first `count` values, and zeros.
-///
-/// # Safety
-/// The machine has the instructions of `V`.
-#[inline(always)]
-pub(super) unsafe fn lanes<V: Vector>(values: &[f32], count: usize) -> V {
-    // SAFETY: the caller's promise, and 16 values.
-    unsafe {
-        if count == LANES {
-            return V::load(values[..LANES].as_ptr());
+    /// Computes the pixel at `x`.
+    ///
+    /// # Safety
+    /// As for [`pixels`](Self::pixels).
+    #[inline(always)]
+    unsafe fn pixel<V: Vector>(&mut self, x: usize) {
+        let WindowShape { size, kernel, dilation, .. } = self.shape.windows;
+        let channels = self.shape.outputs;
+        let line = channels.next_multiple_of(LANES);
+        let [top, left] = self.shape.windows.corner([self.row, x]);
+        for channel in (0..channels).step_by(LANES) {
+            let count = LANES.min(channels - channel);
+            // SAFETY: the caller's promise; rows and columns outside of the image are left out.
+            unsafe {
+                let out = self.out.as_mut_ptr().add(x * channels + channel);
+                let mut sum = [if self.there { some(out, count) } else { V::load(self.bias.as_ptr().add(channel)) }];
+                for tap in 0..kernel[0] * kernel[1] {
+                    let row = top + (tap / kernel[1] * dilation[0]) as isize;
+                    let column = left + (tap % kernel[1] * dilation[1]) as isize;
+                    if row < 0 || row >= size[0] as isize || column < 0 || column >= size[1] as isize {
+                        continue;
+                    }
+                    let from = (row as usize * size[1] + column as usize) * channels + channel;
+                    let value = some::<V>(self.image.as_ptr().add(from), count);
+                    sum[0] = sum[0].mul_add(value, V::load(self.weights.as_ptr().add(tap * line + channel)));
+                }
+                self.activation.bound(&mut sum);
+                store_some(sum[0], out, count);
+            }
         }
-        let mut lanes = [0.0; LANES];
-        lanes[..count].copy_from_slice(&values[..count]);
-        V::load(lanes.as_ptr())
     }
 }

@@ -136,3 +136,37 @@ pub(crate) trait Vector: Copy {
     /// (`self`, `label`), replaced by (`other`, `other_label`) where `other` is greater or no number.
     unsafe fn greater(self, label: Self, other: Self, other_label: Self) -> (Self, Self);
 }
+
+/// The first `count` of 16 values, and zeros.
+///
+/// # Safety
+/// The machine has the instructions of `V`; `count` values can be read, 16 at most.
+#[inline(always)]
+pub(crate) unsafe fn some<V: Vector>(from: *const f32, count: usize) -> V {
+    // SAFETY: the caller's promise, and an array of 16 values.
+    unsafe {
+        if count == LANES {
+            return V::load(from);
+        }
+        let mut lanes = [0.0; LANES];
+        std::ptr::copy_nonoverlapping(from, lanes.as_mut_ptr(), count);
+        V::load(lanes.as_ptr())
+    }
+}
+
+/// Writes the first `count` of 16 values.
+///
+/// # Safety
+/// The machine has the instructions of `V`; `count` values can be written, 16 at most.
+#[inline(always)]
+pub(crate) unsafe fn store_some<V: Vector>(vector: V, to: *mut f32, count: usize) {
+    // SAFETY: the caller's promise, and an array of 16 values.
+    unsafe {
+        if count == LANES {
+            return vector.store(to);
+        }
+        let mut lanes = [0.0; LANES];
+        vector.store(lanes.as_mut_ptr());
+        std::ptr::copy_nonoverlapping(lanes.as_ptr(), to, count);
+    }
+}
