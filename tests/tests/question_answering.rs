@@ -350,6 +350,6 @@ fn what_cannot_be_used_is_named() {
     assert!(["--weights", "--hf-dir", "--random-init"].iter().all(|way| errors.contains(way)), "{errors}");
     fs::write(folder.path().join("config.json"), r#"{"model_type": "gpt2"}"#).unwrap();
     let errors = hf(folder.path());
-    assert!(errors.contains("the model type is \"gpt2\", and only \"bert\" is supported"), "{errors}");
+    assert!(errors.contains("the model type is \"gpt2\", which is no encoder here; supported: bert,"), "{errors}");
     assert!(!out.exists());
 }
