@@ -10,6 +10,7 @@ use models::bert::Sequence;
 use models::encoder::{
     AxisNames, Encoder, EncoderConfig, EncoderTask, EncoderTokenizer, Family, Outputs, Pooling, Side, TokenBatch,
 };
+use models::question_answering::TokenizerError;
 use models::weights::{Checkpoint, LoadReport, WeightsError};
 use serde_json::{Map, Value, json};
 
@@ -80,9 +81,13 @@ impl Network for Encoder {
             Some((path.strip_prefix(folder).ok()?.to_str()?.replace('\\', "/"), Companion::Copy(path.clone())))
         };
         found.extend(EncoderTokenizer::files(folder).into_iter().filter_map(named));
-        if !folder.join("tokenizer.json").is_file()
-            && let Ok(tokenizer) = EncoderTokenizer::open(folder, config)
-        {
+        let tokenizer = match EncoderTokenizer::open(folder, config) {
+            Ok(tokenizer) => Some(tokenizer),
+            // A network can be of use without one.
+            Err(TokenizerError::Missing { .. }) => None,
+            Err(error) => return Err(EngineError::weights(error)),
+        };
+        if let Some(tokenizer) = tokenizer.filter(|_| !folder.join("tokenizer.json").is_file()) {
             let text = tokenizer.to_json().map_err(|error| unusable("tokenizer.json", error.to_string()))?;
             found.push(("tokenizer.json".to_owned(), Companion::Text(text)));
         }

@@ -102,7 +102,7 @@ fn inference_rules(folder: &Path) -> Result<()> {
         ensure!(config.get(number).is_some_and(Value::is_u64), "config.json has no {number}");
     }
     object("tokenizer.json")?;
-    let model = onnx_model::Model::load(&folder.join("onnx/model.onnx"))?;
+    let model = onnx_model::Model::load(folder.join("onnx/model.onnx"))?;
     let names = |values: &[onnx_model::ValueInfo]| values.iter().map(|value| value.name.clone()).collect::<Vec<_>>();
     let (inputs, outputs) = (names(&model.graph.inputs), names(&model.graph.outputs));
     let given = ["input_ids", "attention_mask", "token_type_ids", "position_ids"];
