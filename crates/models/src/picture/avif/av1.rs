@@ -51,6 +51,9 @@ impl Layout {
 /// Decodes the first picture in `data`, which has at most `pixels` pixels. All of it happens on this thread. The coded data
 /// are asked for their colours only where the file does not say them.
 pub(super) fn decode(data: &[u8], pixels: u32, known: Option<Colours>) -> Result<Planes, String> {
+    if data.is_empty() {
+        return Err("its coded data are empty".to_owned());
+    }
     let mut settings = Settings::new();
     settings.set_n_threads(1);
     settings.set_max_frame_delay(1);
