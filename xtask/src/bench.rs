@@ -34,6 +34,7 @@ Examples:
   cargo xtask bench int8                       files of `quantize` beside those of Python's onnxruntime.quantization
   cargo xtask bench consumers                  our files in other programs: OpenVINO, OpenCV, rten and others
   cargo xtask bench consumers -- --programs openvino,rten
+  cargo xtask bench consumers -- --encoders    folders of `export encoder` in fastembed, and by text-embeddings-inference's rules
   cargo xtask bench bert-large                 BERT-large loaded, exported and asked in three engines: seconds and memory
 
 Results with their dates are kept in docs/benchmarks.md, those of backend-tests in docs/validation.md, those of

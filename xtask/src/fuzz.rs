@@ -83,7 +83,10 @@ const TARGETS: [Target; 16] = [
     Target {
         name: "picture",
         needs_burn: true,
-        seeds: &[("crates/models/tests/fixtures/pictures", &["jpg", "gif", "bmp", "tiff", "webp", "png"])],
+        seeds: &[
+            ("crates/models/tests/fixtures/pictures", &["jpg", "gif", "bmp", "tiff", "webp", "png"]),
+            ("crates/models/tests/fixtures/avif", &["avif"]),
+        ],
     },
     Target {
         name: "tokenizer",

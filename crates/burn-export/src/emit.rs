@@ -148,7 +148,7 @@ impl Emitter<'_> {
                 Operand::Value(value) => self.value(*value)?,
                 Operand::Size(size) => self.size(size, true)?,
                 Operand::Dims(dims) => match (node.op, position) {
-                    ("Reshape", 1) => self.reshape_target(node.input(0), dims)?,
+                    ("Reshape", 1) => self.reshape_target(node, dims)?,
                     ("Expand", 1) => self.expand_target(node.input(0), dims)?,
                     ("Slice", 1 | 2) => self.slice_bounds(node, position, dims)?,
                     _ => self.vector(dims)?,

@@ -8,14 +8,15 @@ use engines::engine::{Engine, EngineError, Signature};
 use engines::tensor::NamedTensor;
 use models::bert::Sequence;
 use models::encoder::{
-    AxisNames, Encoder, EncoderConfig, EncoderTask, EncoderTokenizer, Family, Outputs, Side, TokenBatch,
+    AxisNames, Encoder, EncoderConfig, EncoderTask, EncoderTokenizer, Family, Outputs, Pooling, Side, TokenBatch,
 };
+use models::question_answering::TokenizerError;
 use models::weights::{Checkpoint, LoadReport, WeightsError};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::engine::output;
 use crate::network::{Case, Companion, Form, Network};
-use crate::texts::{inputs, random, signature, token_batch, unsuitable};
+use crate::texts::{inputs, random, signature, token_batch, unsuitable, unusable};
 
 /// Lengths at which a file is compared with the network, besides the longest.
 const LENGTHS: [usize; 3] = [1, 17, 128];
@@ -40,6 +41,9 @@ const LONGEST: usize = 2048;
 /// How far padding may move an answer, as a share of its largest number: far below what would change it, and above what the order of
 /// additions does.
 const PADDING: f32 = 1e-3;
+
+/// Where programs look for the way of pooling.
+const POOLING: &str = "1_Pooling/config.json";
 
 type Ids = Tensor<2, Int>;
 
@@ -77,17 +81,33 @@ impl Network for Encoder {
             Some((path.strip_prefix(folder).ok()?.to_str()?.replace('\\', "/"), Companion::Copy(path.clone())))
         };
         found.extend(EncoderTokenizer::files(folder).into_iter().filter_map(named));
+        let tokenizer = match EncoderTokenizer::open(folder, config) {
+            Ok(tokenizer) => Some(tokenizer),
+            // A network can be of use without one.
+            Err(TokenizerError::Missing { .. }) => None,
+            Err(error) => return Err(EngineError::weights(error)),
+        };
+        if let Some(tokenizer) = tokenizer.filter(|_| !folder.join("tokenizer.json").is_file()) {
+            let text = tokenizer.to_json().map_err(|error| unusable("tokenizer.json", error.to_string()))?;
+            found.push(("tokenizer.json".to_owned(), Companion::Text(text)));
+        }
+        found.extend(special_tokens(folder)?);
         if config.task == EncoderTask::SentenceEmbeddings {
-            found.extend(config.sentence.files.iter().map(|file| folder.join(file)).filter_map(named));
+            for file in &config.sentence.files {
+                if file.parent().is_some_and(|parent| parent.ends_with("1_Pooling")) && file.ends_with("config.json") {
+                    let said = json_object(&folder.join(file))?.unwrap_or_default();
+                    found.push((POOLING.to_owned(), pooling(config, said)));
+                } else {
+                    found.extend(named(folder.join(file)));
+                }
+            }
             if config.sentence.files.is_empty() {
                 let modules = json!([
                     {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
                     {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
                 ]);
-                let pooling = json!({"word_embedding_dimension": config.hidden_size, "pooling_mode_mean_tokens": true});
-                let text = |value: &Value| Companion::Text(format!("{value:#}\n"));
-                found.push(("modules.json".to_owned(), text(&modules)));
-                found.push(("1_Pooling/config.json".to_owned(), text(&pooling)));
+                found.push(("modules.json".to_owned(), Companion::Text(format!("{modules:#}\n"))));
+                found.push((POOLING.to_owned(), pooling(config, Map::new())));
             }
         }
         Ok(found)
@@ -284,6 +304,46 @@ fn configuration(config: &EncoderConfig, folder: &Path) -> Result<Companion, Eng
         }
         _ => Ok(Companion::Copy(path)),
     }
+}
+
+/// A file with a JSON object; `None` if it is not there or holds something else.
+fn json_object(path: &Path) -> Result<Option<Map<String, Value>>, EngineError> {
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let text = std::fs::read(path).map_err(artifact::FileError::new("read", path))?;
+    Ok(serde_json::from_slice(&text).ok())
+}
+
+/// How vectors are pooled, in the words of old and new: text-embeddings-inference wants a switch for each way, and
+/// sentence-transformers 6 writes the name of the one alone.
+fn pooling(config: &EncoderConfig, mut said: Map<String, Value>) -> Companion {
+    let switches = [
+        ("pooling_mode_cls_token", Pooling::Cls),
+        ("pooling_mode_mean_tokens", Pooling::Mean),
+        ("pooling_mode_max_tokens", Pooling::Max),
+        ("pooling_mode_mean_sqrt_len_tokens", Pooling::MeanSqrtLength),
+    ];
+    said.entry("word_embedding_dimension").or_insert(json!(config.hidden_size));
+    for (switch, way) in switches {
+        said.entry(switch).or_insert(json!(config.sentence.poolings.contains(&way)));
+    }
+    Companion::Text(format!("{:#}\n", Value::Object(said)))
+}
+
+/// `special_tokens_map.json`, which transformers 5 leaves out and fastembed asks for: the special tokens of `tokenizer_config.json`.
+fn special_tokens(folder: &Path) -> Result<Option<(String, Companion)>, EngineError> {
+    const NAME: &str = "special_tokens_map.json";
+    const TOKENS: [&str; 7] =
+        ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
+    if folder.join(NAME).is_file() {
+        return Ok(None);
+    }
+    let Some(said) = json_object(&folder.join("tokenizer_config.json"))? else { return Ok(None) };
+    let is_token = |token: &&Value| token.is_string() || token.is_object();
+    let named = |name: &str| Some((name.to_owned(), said.get(name).filter(is_token)?.clone()));
+    let tokens: Map<String, Value> = TOKENS.into_iter().filter_map(named).collect();
+    Ok(Some((NAME.to_owned(), Companion::Text(format!("{:#}\n", Value::Object(tokens))))))
 }
 
 /// How far the second text of a batch is from the same text alone, as a share of the largest number; `None` where they cannot be

@@ -47,8 +47,8 @@ impl Emitter<'_> {
     }
 
     /// The target of a Reshape: -1 for the one open size, 0 for a size that stays where it is.
-    pub(super) fn reshape_target(&mut self, input: Option<ValueId>, dims: &[Dim]) -> Result<String, ExportError> {
-        let from = input.map(|input| self.graph.shape(input).to_vec()).unwrap_or_default();
+    pub(super) fn reshape_target(&mut self, node: &Node, dims: &[Dim]) -> Result<String, ExportError> {
+        let from = node.input(0).map(|input| self.graph.shape(input).to_vec()).unwrap_or_default();
         let stays = |axis: usize| from.get(axis) == Some(&dims[axis]);
         let open: Vec<usize> = (0..dims.len()).filter(|axis| dims[*axis].as_fixed().is_none()).collect();
         let moving: Vec<usize> = open.iter().copied().filter(|axis| !stays(*axis)).collect();
@@ -57,6 +57,7 @@ impl Emitter<'_> {
         let inferred = match (open.as_slice(), moving.as_slice()) {
             ([only], _) => Some(*only),
             (_, [only]) => Some(*only),
+            ([.., last], []) if self.joins_heads(node, dims) => Some(*last),
             _ => None,
         };
         let expressible = moving.len() <= 1 && !empty;
@@ -71,6 +72,19 @@ impl Emitter<'_> {
             return self.whole(&target, false);
         }
         self.vector(dims)
+    }
+
+    /// Whether a Reshape joins the heads of an attention in a graph whose shapes a runtime knows from its inputs alone, since none was
+    /// read so far. ONNX Runtime takes `SkipLayerNormalization` for the sum and the layer norm behind the attention where it knows the shapes
+    /// of both operands, and is slower by it; a size that is left open is one that it does not know.
+    fn joins_heads(&self, node: &Node, dims: &[Dim]) -> bool {
+        let Some(input) = node.input(0).filter(|_| self.shapes.is_empty()) else { return false };
+        let swapped = self.graph.nodes.iter().any(|node| node.op == "Transpose" && node.outputs.contains(&input));
+        let ([batch, length, heads, size], [rows, columns, width]) = (self.graph.shape(input), dims) else {
+            return false;
+        };
+        let product = heads.as_fixed().zip(size.as_fixed()).map(|(heads, size)| heads * size);
+        swapped && batch == rows && length == columns && width.as_fixed().is_some_and(|width| Some(width) == product)
     }
 
     /// The target of an Expand: 1 where the size stays.

@@ -8,15 +8,36 @@ use super::pattern::Pattern;
 use crate::graph::{Graph, Node, Operand, ValueId};
 use crate::opset::Opset;
 
-/// `HardSigmoid` from opset 11, `HardSwish` from 14, `Mish` from 18.
+/// `HardSigmoid` from opset 11, `HardSwish` from 14, `Mish` from 18, `Gelu` by tanh from 20.
 pub(super) fn name_activations(graph: &mut Graph) -> usize {
     let producers = graph.producers();
+    let uses = graph.uses();
     graph.change_backwards(|graph, index| {
-        let Some((op, x, attributes)) = activation(graph, &producers, index) else { return false };
-        let node = &mut graph.nodes[index];
-        (node.op, node.inputs, node.attributes) = (op, vec![Operand::Value(x)], attributes);
-        true
+        if let Some((op, x, attributes)) = activation(graph, &producers, index) {
+            let node = &mut graph.nodes[index];
+            (node.op, node.inputs, node.attributes) = (op, vec![Operand::Value(x)], attributes);
+            return true;
+        }
+        halve_first(graph, &producers, &uses, index).is_some()
     })
+}
+
+/// `(x * (1 + tanh(…))) * 0.5` becomes `(x * 0.5) * (1 + tanh(…))`, the form that ONNX Runtime computes in one operator: `Gelu` by tanh
+/// before opset 20. Halves are exact.
+fn halve_first(graph: &mut Graph, producers: &[Option<usize>], uses: &[usize], index: usize) -> Option<()> {
+    let outer = &graph.nodes[index];
+    let result = *outer.outputs.first()?;
+    if outer.op != "Mul" || graph.dtype(result) != DataType::F32 {
+        return None;
+    }
+    let pattern = Pattern::new(graph, producers);
+    let (x, sum) = gelu_by_tanh(&pattern, result)?;
+    let half = [0, 1].into_iter().find_map(|place| outer.input(place).filter(|value| pattern.is(*value, 0.5)))?;
+    let product = pattern.beside(result, "Mul", 0.5)?;
+    let inner = producers[product.0].filter(|_| uses[product.0] == 1)?;
+    graph.nodes[inner].inputs = [x, half].map(Operand::Value).to_vec();
+    graph.nodes[index].inputs = [product, sum].map(Operand::Value).to_vec();
+    Some(())
 }
 
 type Named = (&'static str, ValueId, BTreeMap<&'static str, Attribute>);
@@ -34,6 +55,11 @@ fn activation(graph: &Graph, producers: &[Option<usize>], index: usize) -> Optio
         && let Some(x) = hard_swish(&pattern, output).filter(same)
     {
         return Some(("HardSwish", x, BTreeMap::new()));
+    }
+    if graph.opset >= Opset::V20
+        && let Some((x, _)) = gelu_by_tanh(&pattern, output).filter(|(x, _)| same(x))
+    {
+        return Some(("Gelu", x, [("approximate", "tanh".into())].into()));
     }
     if graph.opset >= Opset::V18
         && let Some(x) = mish(&pattern, output).filter(same)
@@ -79,6 +105,19 @@ fn hard_swish(pattern: &Pattern<'_>, value: ValueId) -> Option<ValueId> {
         operand.filter(|operand| *operand == x)
     };
     gate(left, right).or_else(|| gate(right, left))
+}
+
+/// `(x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3)))) * 0.5` as Burn has it: the operand, and the sum with the one.
+fn gelu_by_tanh(pattern: &Pattern<'_>, value: ValueId) -> Option<(ValueId, ValueId)> {
+    let [left, right] = pattern.two(pattern.beside(value, "Mul", 0.5)?, "Mul")?;
+    let of = |x: ValueId, sum: ValueId| {
+        let scaled = pattern.one(pattern.beside(sum, "Add", 1.0)?, "Tanh")?;
+        let inner = pattern.beside(scaled, "Mul", (2.0 / std::f64::consts::PI).sqrt())?;
+        let cube = pattern.beside(pattern.with(inner, "Add", x)?, "Mul", 0.044715)?;
+        let [base, power] = pattern.two(cube, "Pow")?;
+        (base == x && pattern.is(power, 3.0)).then_some((x, sum))
+    };
+    of(left, right).or_else(|| of(right, left))
 }
 
 /// `x * tanh(ln(1 + exp(x)))`.

@@ -51,8 +51,11 @@ pub(crate) fn make(program: &Program, root: &Path) -> Result<Environment> {
             let target = root.join("target/consumers/rust");
             let name = format!("consume-{}", program.name);
             // Compiled each time, so that it is the text that stands here; cargo knows whether there is anything to do.
-            let dependencies: String =
-                crates.iter().map(|(name, version)| format!("{name} = {{ version = \"={version}\" }}\n")).collect();
+            let dependency = |(name, version, more): &(&str, &str, &str)| {
+                let comma = if more.is_empty() { "" } else { ", " };
+                format!("{name} = {{ version = \"={version}\"{comma}{more} }}\n")
+            };
+            let dependencies: String = crates.iter().map(dependency).collect();
             let manifest = format!(
                 "[package]\nname = \"{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[workspace]\n\n[dependencies]\n\
                  serde_json = \"1\"\n{dependencies}"
@@ -72,9 +75,9 @@ pub(crate) fn make(program: &Program, root: &Path) -> Result<Environment> {
 }
 
 /// The compiler of protocol buffers, which some crates run: out of a Python package, unless there is one.
-fn protoc(root: &Path, crates: &[(&str, &str)]) -> Result<Option<PathBuf>> {
+fn protoc(root: &Path, crates: &[(&str, &str, &str)]) -> Result<Option<PathBuf>> {
     const PACKAGE: &str = "grpcio-tools==1.85.1";
-    if crates.iter().all(|(name, _)| *name != "candle-onnx") || std::env::var_os("PROTOC").is_some() {
+    if crates.iter().all(|(name, ..)| *name != "candle-onnx") || std::env::var_os("PROTOC").is_some() {
         return Ok(None);
     }
     let folder = root.join("target/consumers/programs/protoc");
@@ -121,21 +124,32 @@ fn finish(command: &mut Command) -> Result<()> {
 }
 
 impl Environment {
+    /// The command without arguments.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(crate) fn command(&self) -> Result<Command> {
+        let Some((program, script)) = self.command.split_first() else { bail!("there is no command") };
+        let mut command = Command::new(program);
+        command.args(script).args(self.first);
+        Ok(command)
+    }
+
     /// Lets the program answer all cases of a file, or says why it does not; the answers lie in `out`.
     ///
     /// # Errors
     /// When it cannot be started.
     pub(crate) fn run(&self, model: &Path, manifest: &Path, out: &Path, patience: u64) -> Result<Result<(), String>> {
-        let Some((program, script)) = self.command.split_first() else { bail!("there is no command") };
         // Some programs write beside the model.
         let copy = out.join("model.onnx");
         std::fs::copy(model, &copy).with_context(|| format!("{} cannot be written", copy.display()))?;
         let said = out.join("said.txt");
         let log = std::fs::File::create(&said).with_context(|| format!("{} cannot be written", said.display()))?;
-        let mut command = Command::new(program);
-        command.args(script).args(self.first).args([&copy, manifest, out]).current_dir(out).stdin(Stdio::null());
+        let mut command = self.command()?;
+        let program = command.get_program().to_string_lossy().into_owned();
+        command.args([&copy, manifest, out]).current_dir(out).stdin(Stdio::null());
         command.env("ORT_DISABLE_TELEMETRY", "1").stdout(Stdio::null()).stderr(log);
-        let mut child = command.spawn().with_context(|| format!("{} cannot be started", program.display()))?;
+        let mut child = command.spawn().with_context(|| format!("{program} cannot be started"))?;
         let start = Instant::now();
         let status = loop {
             match child.try_wait().context("a program cannot be waited for")? {

@@ -5,10 +5,13 @@
 //! cargo xtask bench consumers -- --programs openvino,rten
 //! ```
 //!
+//! `cargo xtask bench consumers -- --encoders` tries the folders of `export encoder` in the programs that embed texts with them.
+//!
 //! Each program has an environment of its own below `target/consumers`, with the versions of `programs.rs`, and runs as a process
 //! of its own. What a run found is kept, so that programs may be tried one by one; the document is written from all of it.
 
 mod document;
+mod encoders;
 mod environment;
 mod exchange;
 mod networks;
@@ -36,6 +39,9 @@ struct Arguments {
     /// The programs; all by default.
     #[arg(long, value_delimiter = ',')]
     programs: Vec<String>,
+    /// Try folders of `export encoder` instead: fastembed, and what text-embeddings-inference wants of a folder.
+    #[arg(long)]
+    encoders: bool,
     /// The document.
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/consumers.md"))]
     out: PathBuf,
@@ -91,6 +97,9 @@ fn main() -> Result<()> {
     let root = std::path::absolute(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")))?;
     let runtime = Runtime::load(&root.join("datasets/onnxruntime"))?;
     let folder = root.join("target/consumers");
+    if arguments.encoders {
+        return encoders::check(&root, &folder.join("encoders"), &runtime);
+    }
     let networks = networks::export(&root, &folder.join("files"))?;
     let results = folder.join("results");
     for program in &PROGRAMS {

@@ -19,8 +19,8 @@ pub(crate) enum Source {
     Python(&'static [&'static str]),
     /// npm: a package with its version.
     Node(&'static str),
-    /// crates.io: dependencies, and the text of the program.
-    Rust(&'static [(&'static str, &'static str)], &'static str),
+    /// crates.io: dependencies with their versions and what else is said of them, and the text of the program.
+    Rust(&'static [(&'static str, &'static str, &'static str)], &'static str),
     /// It is not tried, for this reason.
     Elsewhere(&'static str, &'static str),
 }
@@ -40,7 +40,7 @@ impl Program {
         match self.source {
             Source::Python(packages) => packages.iter().map(|package| (*package).to_owned()).collect(),
             Source::Node(package) => vec![package.to_owned()],
-            Source::Rust(crates, _) => crates.iter().map(|(name, version)| format!("{name}={version}")).collect(),
+            Source::Rust(crates, _) => crates.iter().map(|(name, version, _)| format!("{name}={version}")).collect(),
             Source::Elsewhere(version, _) => vec![version.to_owned()],
         }
     }
@@ -129,7 +129,7 @@ pub(crate) const PROGRAMS: [Program; 19] = [
     Program {
         name: "rten",
         title: "rten",
-        source: Source::Rust(&[("rten", "0.27.0")], include_str!("foreign/rten.rs")),
+        source: Source::Rust(&[("rten", "0.27.0", "")], include_str!("foreign/rten.rs")),
         kind: Kind::Runs,
         note: "Its integers are 32 bits wide; it takes int64 inputs as int32.",
     },
@@ -137,7 +137,7 @@ pub(crate) const PROGRAMS: [Program; 19] = [
         name: "candle-onnx",
         title: "candle-onnx",
         source: Source::Rust(
-            &[("candle-onnx", "0.11.1"), ("candle-core", "0.11.1")],
+            &[("candle-onnx", "0.11.1", ""), ("candle-core", "0.11.1", "")],
             include_str!("foreign/candle_onnx.rs"),
         ),
         kind: Kind::Runs,
@@ -146,7 +146,7 @@ pub(crate) const PROGRAMS: [Program; 19] = [
     Program {
         name: "tract",
         title: "tract",
-        source: Source::Rust(&[("tract-onnx", "0.23.9")], include_str!("foreign/tract.rs")),
+        source: Source::Rust(&[("tract-onnx", "0.23.9", "")], include_str!("foreign/tract.rs")),
         kind: Kind::Runs,
         note: "",
     },
@@ -168,3 +168,15 @@ pub(crate) const PROGRAMS: [Program; 19] = [
         note: "`--auto_merge` for a BERT: its symbolic shape inference stops at the sliced table of positions otherwise.",
     },
 ];
+
+/// What embeds texts with a folder of `export encoder`.
+pub(crate) const FASTEMBED: Program = Program {
+    name: "fastembed",
+    title: "fastembed",
+    source: Source::Rust(
+        &[("fastembed", "7.7.0", "default-features = false, features = [\"ort-load-dynamic\"]")],
+        include_str!("foreign/fastembed.rs"),
+    ),
+    kind: Kind::Runs,
+    note: "",
+};

@@ -74,7 +74,7 @@ fn bad_input_is_one_clear_sentence() {
     let model = setting.model();
     assert!(
         failure(&["--image", model.to_str().unwrap()])
-            .contains("mnist.onnx: not a picture in BMP, GIF, JPEG, PNG, TIFF or WebP format")
+            .contains("mnist.onnx: not a picture in AVIF, BMP, GIF, JPEG, PNG, TIFF or WebP format")
     );
     assert!(
         failure(&["--index", "1", "--engines", "ort:cpu", "--model", "no/such.onnx"])

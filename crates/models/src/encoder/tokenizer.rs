@@ -140,6 +140,14 @@ impl EncoderTokenizer {
         names.map(|name| folder.join(name)).filter(|path| path.is_file()).collect()
     }
 
+    /// The content of a `tokenizer.json`, which other programs want where older folders have parts of one.
+    ///
+    /// # Errors
+    /// When it cannot be written down.
+    pub fn to_json(&self) -> Result<String, TextError> {
+        self.tokenizer.to_string(true).map_err(|error| TextError::Tokenizer { reason: error.to_string() })
+    }
+
     /// The tokens of a text, or of a pair of texts, with those around them.
     ///
     /// # Errors

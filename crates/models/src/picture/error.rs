@@ -22,16 +22,8 @@ pub enum ImageError {
         bytes: u64,
     },
     /// The content is in no picture format that is known here.
-    #[error("not a picture in BMP, GIF, JPEG, PNG, TIFF or WebP format")]
+    #[error("not a picture in AVIF, BMP, GIF, JPEG, PNG, TIFF or WebP format")]
     NotAnImage,
-    /// The content is in a picture format that is known and not decoded.
-    #[error("a picture in {format} format is not decoded here: {reason}; convert it to PNG")]
-    Format {
-        /// The format's name.
-        format: &'static str,
-        /// Why not.
-        reason: &'static str,
-    },
     /// The file is a pointer that Git Large File Storage left in place of the picture.
     #[error("{}", artifact::lfs::REASON)]
     GitLfsPointer,

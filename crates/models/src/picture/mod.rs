@@ -1,8 +1,9 @@
 //! Picture files to RGB, with the meaning of Pillow's `Image.open(path).convert("RGB")`.
 //!
-//! Formats are BMP, GIF, JPEG, PNG, TIFF and WebP; of an animation, the first frame. A picture's size is checked before it is
+//! Formats are AVIF, BMP, GIF, JPEG, PNG, TIFF and WebP; of an animation, the first frame. A picture's size is checked before it is
 //! decoded, and a decoder that panics costs an error.
 
+mod avif;
 mod budget;
 mod error;
 mod gif;
@@ -70,6 +71,9 @@ fn in_file<T>(path: &Path, result: Result<T, ImageError>) -> Result<T, ImageErro
 /// # Errors
 /// When the data is no picture, damaged, or larger than [`MAX_PIXELS`] or [`MAX_MEMORY`], which is checked before decoding.
 pub fn decode(data: &[u8]) -> Result<RgbImage, ImageError> {
+    if avif::is_avif(data) {
+        return contained("AVIF", || avif::decode(data));
+    }
     let (name, format) = match image::guess_format(data) {
         Ok(format @ ImageFormat::Bmp) => ("BMP", format),
         Ok(format @ ImageFormat::Gif) => ("GIF", format),
@@ -77,18 +81,21 @@ pub fn decode(data: &[u8]) -> Result<RgbImage, ImageError> {
         Ok(format @ ImageFormat::Png) => ("PNG", format),
         Ok(format @ ImageFormat::Tiff) => ("TIFF", format),
         Ok(format @ ImageFormat::WebP) => ("WebP", format),
-        Ok(ImageFormat::Avif) => {
-            return Err(ImageError::Format { format: "AVIF", reason: "decoding it takes a library in C" });
-        }
         _ if lfs::is_pointer(data, data.len() as u64) => return Err(ImageError::GitLfsPointer),
         _ => return Err(ImageError::NotAnImage),
     };
-    let decoded = contain(|| match format {
+    contained(name, || match format {
         ImageFormat::Gif => gif::decode(data),
         ImageFormat::Jpeg => jpeg::decode(data),
         _ => raster::decode(name, format, data),
-    });
-    decoded.unwrap_or_else(|reason| Err(ImageError::Damaged { format: name, reason }))
+    })
+}
+
+fn contained(
+    format: &'static str,
+    decode: impl FnOnce() -> Result<RgbImage, ImageError>,
+) -> Result<RgbImage, ImageError> {
+    contain(decode).unwrap_or_else(|reason| Err(ImageError::Damaged { format, reason }))
 }
 
 impl RgbImage {

@@ -4,7 +4,7 @@ use std::io::Cursor;
 
 use image::{ImageDecoder, ImageReader};
 
-use super::RgbImage;
+use super::{RgbImage, avif};
 use crate::contain::contain;
 
 /// What turns the stored picture upright, by the values of Exif's orientation.
@@ -32,6 +32,9 @@ pub enum Orientation {
 impl Orientation {
     /// The orientation that a picture file states; upright if it states none, or none that can be read.
     pub fn of(data: &[u8]) -> Self {
+        if avif::is_avif(data) {
+            return avif::orientation(data).unwrap_or_default();
+        }
         let read = || {
             let reader = ImageReader::new(Cursor::new(data)).with_guessed_format().ok()?;
             reader.into_decoder().ok()?.orientation().ok()

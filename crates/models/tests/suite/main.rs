@@ -4,6 +4,7 @@
 //! encoder is fetched once, by `cargo xtask test` or by hand.
 
 mod alexnet;
+mod avif;
 mod bert;
 mod efficientnet_lite0;
 mod encoder_tokenizers;

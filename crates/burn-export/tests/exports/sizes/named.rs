@@ -9,7 +9,7 @@ use burn::nn::{
     BiLstmConfig, Embedding, EmbeddingConfig, GroupNormConfig, InstanceNormConfig, Linear, LinearConfig,
     PaddingConfig2d, PixelShuffleConfig,
 };
-use burn::tensor::activation::{hard_sigmoid, hard_swish, mish};
+use burn::tensor::activation::{gelu_approximate, hard_sigmoid, hard_swish, mish};
 use burn::tensor::ops::PadMode;
 use burn::tensor::{DType, Device, Int, Tensor};
 use burn_export::{Axis, ExportedModel, OnnxExporter, Opset};
@@ -71,6 +71,15 @@ fn activations() {
     alone(&mish, Opset::V18, "Mish");
     assert_eq!(operators(&mish, Opset::V17).get("Mish"), None);
     mish.right(&FREE);
+    let gelu = case("gelu by tanh", gelu_approximate);
+    alone(&gelu, Opset::V20, "Gelu");
+    // Before opset 20 the order of ONNX Runtime's own operator: the half of x comes first.
+    let formula = (gelu.export)(Opset::V17).unwrap();
+    let [.., half, last] = &formula.model().graph.nodes[..] else { panic!("{}", formula.model()) };
+    assert_eq!([half.op_type.as_str(), last.op_type.as_str()], ["Mul", "Mul"]);
+    let x = &formula.model().graph.inputs[0].name;
+    assert_eq!((&half.inputs[0], &last.inputs[0]), (x, &half.outputs[0]), "{}", formula.model());
+    gelu.right(&FREE);
 }
 
 /// What only looks like one of them stays what it is.
