@@ -48,7 +48,6 @@ struct Evaluation<'a> {
     network: &'a str,
     items: u64,
     what: &'static str,
-    parts: u32,
     metrics: Vec<Metric>,
     figures: Vec<Figure>,
     /// What makes the run another one than others.
@@ -143,7 +142,6 @@ impl Sharded<'_> {
             network: self.name,
             items: answers.len() as u64,
             what: T::ITEMS,
-            parts: parts.count(),
             metrics: task.score(&answers),
             figures: task.figures(&answers),
             run: &parts.header.run,
@@ -159,20 +157,20 @@ impl Sharded<'_> {
         }
         match self.arguments.measure.json {
             true => print_line(serde_json::to_string(&evaluation)?)?,
-            false => crate::print(evaluation.text(&out))?,
+            false => crate::print(evaluation.text(parts.count(), &out))?,
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
 impl Evaluation<'_> {
-    fn text(&self, out: &Path) -> String {
+    fn text(&self, parts: u32, out: &Path) -> String {
         let engine = self.run.get("engine").map_or("", String::as_str);
         let mut table = Table::new(["metric", engine]);
         self.metrics.iter().for_each(|metric| table.row([metric.name.clone(), metric.text()]));
         let items = grouped(&self.items.to_string());
         let none = if self.metrics.is_empty() { "Nobody knows what is right, so there are no metrics.\n" } else { "" };
-        let head = terminal::plain::line(format_args!("{items} {} of {} parts", self.what, self.parts));
+        let head = terminal::plain::line(format_args!("{items} {} of {parts} parts", self.what));
         head + &table.render() + none + &terminal::plain::line(format_args!("Report: {}", out.display()))
     }
 }
