@@ -8,7 +8,8 @@ use anyhow::{Context, Result, bail};
 use crate::programs::{Program, Programs};
 
 /// What a machine needs that builds or runs it.
-const NEEDS: &str = "install Open MPI (Debian: apt-get install openmpi-bin libopenmpi-dev libclang1-14), or leave out --mpi";
+const NEEDS: &str =
+    "install Open MPI (Debian: apt-get install openmpi-bin libopenmpi-dev libclang1-14), or leave out --mpi";
 
 /// The variable in which bindgen, which reads MPI's headers, takes options for libclang.
 const CLANG_ARGUMENTS: &str = "BINDGEN_EXTRA_CLANG_ARGS";

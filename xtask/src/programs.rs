@@ -111,6 +111,7 @@ impl Programs {
     /// features there, and that for CUDA brings LLVM along. With `mpi` only the trainer itself differs.
     pub fn for_training(recipe: &CommonRecipe, mpi: bool) -> Result<Self> {
         match recipe.device().feature() {
+            Some(_) if mpi => bail!("--mpi shares a training on CPUs: leave out --device"),
             Some(feature) => {
                 let folder = format!("target/{feature}");
                 Self::build(&["--package", "train", "--features", feature, "--target-dir", &folder])

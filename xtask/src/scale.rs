@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use artifact::write_atomic;
 use clap::{Args, Parser, ValueEnum};
-use cli::path::{stands_in, writing};
 use cli::eval::EvalArgs;
+use cli::path::{stands_in, writing};
 use cli::predict::PredictArgs;
 use terminal::program::{print, print_line};
 

@@ -79,14 +79,23 @@ impl Sharded<'_> {
                 names.finish().to_string()
             }
         };
-        Ok(format!("{count} of {} {digest}", if self.by_name { "files whose names have the SHA-256" } else { "SHA-256" }))
+        Ok(format!(
+            "{count} of {} {digest}",
+            if self.by_name { "files whose names have the SHA-256" } else { "SHA-256" }
+        ))
     }
 
     /// Writes the answers to the items of a part, unless they are there, whole.
     ///
     /// # Errors
     /// When an item cannot be read, the engine fails, or the part cannot be written.
-    pub fn answer<T: Task>(&self, task: &T, shard: Shard, names: &[EngineName], source: &Source<'_>) -> Result<ExitCode> {
+    pub fn answer<T: Task>(
+        &self,
+        task: &T,
+        shard: Shard,
+        names: &[EngineName],
+        source: &Source<'_>,
+    ) -> Result<ExitCode> {
         let EvalArgs { out, measure, limit, task: options, .. } = self.arguments;
         let mut opened = Opened::each(names, source, measure.sandbox)?;
         let part = Part::of(shard, out.as_deref(), &opened, source.model.to_owned(), &[])?
@@ -147,7 +156,8 @@ impl Sharded<'_> {
             run: &parts.header.run,
         };
         let out = self.arguments.out.clone().unwrap_or_else(|| folder.join(REPORT));
-        let inside = std::fs::read_dir(folder).map_err(FileError::new("read", folder))?.flatten().map(|entry| entry.path());
+        let inside =
+            std::fs::read_dir(folder).map_err(FileError::new("read", folder))?.flatten().map(|entry| entry.path());
         let inputs = self.inputs.iter().cloned().chain(inside.filter(|path| *path != out));
         artifact::Outputs::of_inputs(inputs).named(&out)?;
         artifact::write_atomic(&out, serde_json::to_string_pretty(&evaluation)? + "\n")?;
