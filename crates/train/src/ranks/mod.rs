@@ -159,7 +159,7 @@ mod tests {
         let mut values = [0, 1, 2, 3, 4];
         for (read, write) in [(0..2, 2..5), (3..5, 0..3), (0..0, 0..5), (0..5, 0..0), (5..5, 0..5)] {
             let (from, to) = two_parts(&mut values, read.clone(), write.clone());
-            assert!(from.iter().copied().eq(read) && to.iter().map(|value| *value as usize).eq(write));
+            assert!(from.iter().copied().eq(read) && to.iter().copied().eq(write));
         }
     }
 }
