@@ -128,9 +128,10 @@ fn an_evaluation_in_parts_has_the_metrics_of_a_single_one() {
             let output = setting.infer("eval", &["--shard", &shard, "--out", folder]);
             assert!(output.status.success(), "{}", text(&output.stderr));
         }
-        let output = setting.infer("eval", &["--merge", folder]);
+        let merged = Path::new(folder).join("evaluation.json");
+        let output = setting.infer("eval", &["--merge", folder, "--out", merged.to_str().unwrap()]);
         assert!(text(&output.stdout).contains(" parts\n"), "{output:?}");
-        std::fs::read(Path::new(folder).join("evaluation.json")).unwrap()
+        std::fs::read(merged).unwrap()
     };
     let one = evaluated(1);
     assert_eq!(evaluated(3), one);
