@@ -34,7 +34,7 @@ if arguments.program is None:
     arguments.program = "target/release/train"
 
 train = ["--epochs", "1", "--limit", str(BATCH * arguments.steps), "--log-interval", "1", "--no-save-model"]
-mpirun = ["mpirun", "--oversubscribe", "--bind-to", "none", "-n"]
+mpirun = ["mpirun", "--oversubscribe", "--bind-to", "none", "--mca", "mpi_yield_when_idle", "1", "-n"]
 contenders = {
     "one process of 2 threads": [arguments.program, *train, "--threads", "2"],
     "2 ranks": [*mpirun, "2", arguments.program, *train, "--threads", "1", "--mpi"],
