@@ -8,6 +8,7 @@ mod chaos;
 mod code;
 mod doctor;
 mod fuzz;
+mod mpi;
 mod native;
 mod programs;
 mod public;
@@ -106,7 +107,11 @@ fn dispatch(command: Command) -> Result<ExitCode> {
             if !public::before_train(&trained)? {
                 return Ok(ExitCode::FAILURE);
             }
-            programs::forward_to(&Programs::for_training(trained.common())?, Program::Train)
+            let programs = Programs::for_training(trained.common(), trained.run().mpi)?;
+            if trained.run().mpi {
+                mpi::starts(&programs)?;
+            }
+            programs::forward_to(&programs, Program::Train)
         }
         Command::Export(arguments) => {
             if !public::before_export(&arguments)? {

@@ -108,15 +108,27 @@ impl Programs {
     }
 
     /// Builds what training by `recipe` needs. For a GPU that is a program of its own in a folder of its own: Burn has other
-    /// features there, and that for CUDA brings LLVM along.
-    pub fn for_training(recipe: &CommonRecipe) -> Result<Self> {
-        let Some(feature) = recipe.device().feature() else { return Self::for_program(Program::Train) };
-        let folder = format!("target/{feature}");
-        Self::build(&["--package", "train", "--features", feature, "--target-dir", &folder])
+    /// features there, and that for CUDA brings LLVM along. With `mpi` only the trainer itself differs.
+    pub fn for_training(recipe: &CommonRecipe, mpi: bool) -> Result<Self> {
+        match recipe.device().feature() {
+            Some(_) if mpi => bail!("--mpi shares a training on CPUs: leave out --device"),
+            Some(feature) => {
+                let folder = format!("target/{feature}");
+                Self::build(&["--package", "train", "--features", feature, "--target-dir", &folder])
+            }
+            None if mpi => crate::mpi::build(),
+            None => Self::for_program(Program::Train),
+        }
     }
 
     fn build(selection: &[&str]) -> Result<Self> {
+        Self::build_with(selection, &[])
+    }
+
+    /// Builds with variables for the build scripts.
+    pub fn build_with(selection: &[&str], variables: &[(&str, OsString)]) -> Result<Self> {
         let output = workspace::cargo()
+            .envs(variables.iter().map(|(name, value)| (name, value)))
             .args(["build", "--release", "--bins", "--message-format=json-render-diagnostics"])
             .args(selection)
             .stderr(Stdio::inherit())

@@ -170,7 +170,7 @@ fn stages(arguments: &RunArgs, network: EvalTarget, fine_tunes: bool) -> Result<
         let programs = match built.entry(task.program.package()) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => place.insert(match task.program {
-                Program::Train => Programs::for_training(&arguments.pipeline.recipe.common)?,
+                Program::Train => Programs::for_training(&arguments.pipeline.recipe.common, false)?,
                 program => Programs::for_program(program)?,
             }),
         };

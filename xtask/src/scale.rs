@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use artifact::write_atomic;
 use clap::{Args, Parser, ValueEnum};
+use cli::eval::EvalArgs;
 use cli::path::{stands_in, writing};
 use cli::predict::PredictArgs;
 use terminal::program::{print, print_line};
@@ -14,7 +15,7 @@ use terminal::program::{print, print_line};
 use crate::programs::{Program, Programs};
 use crate::workspace;
 
-/// Write a job that predicts in parts on several machines.
+/// Write a job that predicts or evaluates in parts on several machines.
 ///
 /// The job is a short script to be read and edited. It runs the program that this workspace builds, in this folder, which all machines
 /// must see.
@@ -23,6 +24,7 @@ use crate::workspace;
 Examples:
   cargo xtask scale slurm --parts 8 -- predict bert-qa --jsonl questions.jsonl --out parts > questions.sbatch
   cargo xtask scale ray --parts 8 --to pictures.py -- predict efficientnet-lite0 --list pictures.txt --out parts
+  cargo xtask scale slurm --parts 8 -- eval bert-qa --squad dev-v1.1.json --out parts > questions.sbatch
   cargo xtask scale kubernetes --parts 100 --to job.yaml -- predict mnist --out parts")]
 pub struct ScaleArgs {
     /// What runs the parts.
@@ -34,7 +36,7 @@ pub struct ScaleArgs {
     /// Where the job is written [default: standard output]
     #[arg(long, value_name = "FILE", value_parser = writing())]
     to: Option<PathBuf>,
-    /// The command of a prediction, with --out for the folder of the parts.
+    /// The command of a prediction or an evaluation, with --out for the folder of the parts.
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
 }
@@ -55,12 +57,24 @@ enum Scheduler {
 enum Words {
     /// A prediction.
     Predict(Box<PredictArgs>),
+    /// An evaluation.
+    Eval(Box<EvalArgs>),
+}
+
+impl Words {
+    /// Where the parts go, and how many threads each has.
+    fn place(&self) -> (Option<&Path>, Option<usize>) {
+        match self {
+            Self::Predict(predict) => (predict.out.as_deref(), predict.engines.threads),
+            Self::Eval(eval) => (eval.out.as_deref(), eval.measure.threads),
+        }
+    }
 }
 
 /// Writes the job.
 ///
 /// # Errors
-/// When the command is no prediction, or its paths begin elsewhere than the job runs.
+/// When the command is neither, or its paths begin elsewhere than the job runs.
 pub fn scale(arguments: &ScaleArgs) -> Result<ExitCode> {
     if stands_in().is_some() {
         bail!("a job runs at the workspace's root, {}; write it there", workspace::root().display());
@@ -68,24 +82,29 @@ pub fn scale(arguments: &ScaleArgs) -> Result<ExitCode> {
     // A part makes `--out` a folder; the number does not matter here.
     let part = ["--shard".into(), format!("0/{}", arguments.parts).into()];
     let words = std::iter::once("scale".into()).chain(arguments.command.iter().cloned()).chain(part);
-    let Words::Predict(predict) = Words::try_parse_from(words).map_err(|error| {
+    let command = Words::try_parse_from(words).map_err(|error| {
         let text = error.to_string();
         // The usage follows behind an empty line.
         let words = text.lines().take_while(|line| !line.is_empty()).flat_map(str::split_whitespace);
         let reason = words.skip_while(|word| *word == "error:").collect::<Vec<_>>().join(" ");
-        anyhow::anyhow!("behind `--` stands a prediction without --shard: {reason}")
+        anyhow::anyhow!("behind `--` stands a prediction or an evaluation without --shard: {reason}")
     })?;
-    let folder = predict.out.as_deref().context("--out names the folder of the parts")?;
+    let (folder, threads) = command.place();
+    let folder = folder.context("--out names the folder of the parts")?;
     let program = Programs::for_program(Program::Predict)?.path(Program::Predict)?;
     let mut words = vec![text(&program)?];
     for word in &arguments.command {
         words.push(text(Path::new(word))?);
     }
-    let merge = [text(&program)?, "predict".to_owned(), "--merge".to_owned(), text(folder)?];
+    let merge = match command {
+        Words::Predict(_) => vec![text(&program)?, "predict".to_owned(), "--merge".to_owned(), text(folder)?],
+        // The metrics need the data again: the same words, but for where the parts go.
+        Words::Eval(_) => merging(&words, &text(folder)?),
+    };
     let root = text(&workspace::root())?;
     let job = Job {
         count: arguments.parts,
-        threads: predict.engines.threads.unwrap_or(1),
+        threads: threads.unwrap_or(1),
         script: arguments.to.as_deref().unwrap_or(Path::new("FILE")).display().to_string(),
     };
     let job = match arguments.engine {
@@ -105,6 +124,21 @@ pub fn scale(arguments: &ScaleArgs) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The command of an evaluation with --merge in place of --out.
+fn merging(words: &[String], folder: &str) -> Vec<String> {
+    let mut merge = Vec::new();
+    let mut rest = words.iter();
+    while let Some(word) = rest.next() {
+        match word.as_str() {
+            "--out" => drop(rest.next()),
+            word if word.starts_with("--out=") => {}
+            word => merge.push(word.to_owned()),
+        }
+    }
+    merge.extend(["--merge".to_owned(), folder.to_owned()]);
+    merge
 }
 
 /// What is the same in every job.
@@ -157,6 +191,14 @@ fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_evaluation_is_merged_with_the_words_of_its_parts() {
+        let words = ["infer", "eval", "mnist", "--out", "parts", "--limit", "7"].map(str::to_owned);
+        assert_eq!(merging(&words, "parts").join(" "), "infer eval mnist --limit 7 --merge parts");
+        let words = ["infer", "eval", "mnist", "--out=parts"].map(str::to_owned);
+        assert_eq!(merging(&words, "parts").join(" "), "infer eval mnist --merge parts");
+    }
 
     #[test]
     fn words_are_what_a_shell_makes_of_them() {

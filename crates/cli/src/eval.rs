@@ -6,6 +6,7 @@ use std::str::FromStr;
 use catalogue::NetworkId;
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
+use shards::Shard;
 
 use crate::path::{reading, writing};
 use crate::sandbox::SandboxArgs;
@@ -24,6 +25,8 @@ Examples:
   cargo xtask eval alexnet --image photographs/
   cargo xtask eval bert-qa --squad dev-v1.1.json --limit 100
   cargo xtask eval encoder --model out/sst2 --hf-dir ~/models/sst2 --data dev.jsonl
+  cargo xtask eval bert-qa --squad dev-v1.1.json --shard 3/8 --out parts     the answers of the fourth of eight parts
+  cargo xtask eval bert-qa --squad dev-v1.1.json --merge parts               the metrics of all of them
   cargo xtask eval all --image photographs/
   cargo xtask eval --onnx model.onnx --shape batch=8 --engines ort:cpu,tract
   cargo xtask eval --onnx model.onnx --batches 1,8,64 --compare earlier.json --fail-if-slower
@@ -54,6 +57,14 @@ pub struct EvalArgs {
     /// Questions: where Burn's answers go, as SQuAD's official script reads them: JSON from question identifier to text.
     #[arg(long, value_name = "FILE", requires = "squad", value_parser = writing())]
     pub predictions: Option<PathBuf>,
+    /// Ask one engine about one part of the items, I of N counted from 0, and keep its answers in the folder of --out; nothing is timed or
+    /// compared. /N takes I from SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX. A part that is there and whole is left.
+    #[arg(long, value_name = "I/N", group = "parts", requires = "out", conflicts_with_all = ["predictions"])]
+    pub shard: Option<Shard>,
+    /// Make the metrics of the parts in a folder, with the same options; to the last bit those of one part of one. The report goes to
+    /// --out [default: FOLDER/evaluation.json]
+    #[arg(long, value_name = "FOLDER", group = "parts", value_parser = reading())]
+    pub merge: Option<PathBuf>,
     /// Questions and texts: tokens in each sequence that is timed [default: 128, or as many as the network takes if that is fewer]
     #[arg(long, value_name = "N", value_parser = positive, requires = "network", conflicts_with = "onnx")]
     pub sequence: Option<usize>,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use engines::engine::{Engine, EngineError};
 use engines::tensor::NamedTensor;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::line_up::LineUp;
@@ -20,8 +21,8 @@ const CASE: usize = 32;
 pub trait Task {
     /// What an engine is asked about.
     type Item;
-    /// What it says.
-    type Answer;
+    /// What it says. Parts of an evaluation keep answers as JSON.
+    type Answer: Serialize + DeserializeOwned;
 
     /// What an item is, in the plural: `pictures`.
     const ITEMS: &'static str;

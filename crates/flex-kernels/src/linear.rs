@@ -150,19 +150,54 @@ pub fn backward(
     control: &[f32],
     gradients: LinearGradients<'_>,
 ) {
-    let LinearShape { rows, inputs, outputs } = shape;
     let LinearGradients { output, input: d_input, weights: d_weights, bias: d_bias } = gradients;
-    assert_eq!((output.len(), d_bias.len()), (rows * outputs, outputs));
+    let active = backward_rows(isa, shape, activation, weights, scale, control, output, d_input);
+    backward_weights(isa, shape.rows, input, &active, d_weights, d_bias);
+}
+
+/// The part of [`backward`] in which each row is for itself. Gives the gradient of what the activation is applied to, `[rows, outputs]`,
+/// and writes that of the input to `d_input` where it is wanted.
+///
+/// # Panics
+/// When the lengths do not fit the shape.
+pub fn backward_rows<'a>(
+    isa: Isa,
+    shape: LinearShape,
+    activation: Activation,
+    weights: &[f32],
+    scale: Option<&[f32]>,
+    control: &[f32],
+    output: &'a [f32],
+    d_input: Option<&mut [f32]>,
+) -> Cow<'a, [f32]> {
+    let LinearShape { rows, inputs, outputs } = shape;
+    assert_eq!(output.len(), rows * outputs);
     let active = before_activation(isa, activation, scale, control, output);
-    sum_rows(&active, d_bias);
-    let active = Matrix::new(&active, rows, outputs);
-    let by_row = Packed::new(isa, active);
-    let columns = Matrix::new(input, rows, inputs).transposed();
-    product(isa, columns, &by_row, Start::Zero, Activation::Identity, d_weights);
     if let Some(d_input) = d_input {
         let weights = Packed::new(isa, Matrix::new(weights, inputs, outputs).transposed());
-        product(isa, active, &weights, Start::Zero, Activation::Identity, d_input);
+        product(isa, Matrix::new(&active, rows, outputs), &weights, Start::Zero, Activation::Identity, d_input);
     }
+    active
+}
+
+/// The part of [`backward`] that sums over the rows: `active` is what [`backward_rows`] gives. The bits of a row of the weights' gradient
+/// do not depend on what other values the input has: for some columns of it the gradient of these rows of the weights comes out.
+///
+/// # Panics
+/// When the lengths do not fit the rows and the bias.
+pub fn backward_weights(
+    isa: Isa,
+    rows: usize,
+    input: &[f32],
+    active: &[f32],
+    d_weights: &mut [f32],
+    d_bias: &mut [f32],
+) {
+    let (inputs, outputs) = (input.len() / rows, d_bias.len());
+    sum_rows(active, d_bias);
+    let by_row = Packed::new(isa, Matrix::new(active, rows, outputs));
+    let columns = Matrix::new(input, rows, inputs).transposed();
+    product(isa, columns, &by_row, Start::Zero, Activation::Identity, d_weights);
 }
 
 /// Values of one task.

@@ -1,5 +1,7 @@
 //! `infer eval`.
 
+mod sharded;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -14,13 +16,16 @@ use evaluation::measure::Measure;
 use evaluation::onnx_file::evaluate as onnx_file;
 use evaluation::repro::ReproArguments;
 use networks::evaluate::{Request, evaluate};
+use networks::network::Network as _;
 use networks::with_network;
 use terminal::failure::sentence;
 use terminal::program::note;
 
+use self::sharded::Sharded;
 use crate::measure::{launcher, measure, outputs, rights, show};
 use crate::picture_file::{self, PictureFile};
-use crate::task::{Asked, picture_files, with_task};
+use crate::predict::engines as predict;
+use crate::task::{Asked, picture_files, shape, with_task};
 use crate::texts;
 
 /// Evaluates, prints and writes the report. The exit status says whether every engine passed.
@@ -36,6 +41,9 @@ pub fn execute(arguments: &EvalArgs) -> Result<ExitCode> {
 /// Evaluates every network, whatever becomes of the others. The exit status says whether all passed.
 fn all(arguments: &EvalArgs) -> Result<ExitCode> {
     let EvalArgs { model, weights, out, limit, squad, measure, .. } = arguments;
+    if arguments.shard.is_some() || arguments.merge.is_some() {
+        bail!("--shard and --merge are for one network");
+    }
     let single = model.is_some() || weights.is_some() || out.is_some() || limit.is_some() || squad.is_some();
     if single || measure.json || measure.compare.is_some() || measure.against.is_some() {
         bail!(
@@ -87,7 +95,7 @@ fn one(network: NetworkId, arguments: &EvalArgs) -> Result<ExitCode> {
     let weights = arguments.weights.clone().unwrap_or_else(|| card.weights());
     let out = arguments.out.clone().unwrap_or_else(|| card.evaluation());
     let mut measure = measure(&arguments.measure)?;
-    if arguments.squad.is_some() && arguments.measure.threads.is_none() {
+    if arguments.squad.is_some() && arguments.measure.threads.is_none() && arguments.shard.is_none() {
         measure.threads = engines::fingerprint::cores();
     }
     let asked = Asked {
@@ -100,6 +108,26 @@ fn one(network: NetworkId, arguments: &EvalArgs) -> Result<ExitCode> {
         folder: configuration.clone(),
     };
     let read = asked.files(network)?;
+    if arguments.shard.is_some() || arguments.merge.is_some() {
+        let by_name = network.task() == TaskKind::Pictures;
+        // What lies with the weights makes the answers, and is told apart with the model.
+        let inputs = match network.task() {
+            TaskKind::Questions => arguments.squad.iter().cloned().collect(),
+            TaskKind::Texts => arguments.task.data.iter().cloned().collect(),
+            TaskKind::Digits | TaskKind::Pictures => read,
+        };
+        let sharded = Sharded { arguments, name: card.name, inputs, by_name };
+        return with_network!(network, N => with_task!(N, network, &asked, task => match arguments.shard {
+            Some(shard) => {
+                let shape = shape::<N>(network, &asked)?;
+                let folder = configuration.as_deref();
+                let network = predict::Network { card, signature: &shape, what: N::WHAT, weights: &weights, folder };
+                let source = predict::Source { model: &model, network: Some(network), threads: measure.threads };
+                sharded.answer(&task, shard, &sharded::engine(arguments, &measure)?, &source)
+            }
+            None => sharded.merge(&task, arguments.merge.as_deref().unwrap_or(Path::new(""))),
+        }));
+    }
     let inputs = read.iter().cloned().chain([model.clone(), weights.clone()]);
     let outputs = outputs(&arguments.measure, inputs);
     if let Some(path) = &arguments.predictions {
@@ -157,6 +185,18 @@ fn file(model: &Path, arguments: &EvalArgs) -> Result<ExitCode> {
         },
     };
     let read = if task.is_some() { picture_files(&arguments.task)? } else { Vec::new() };
+    if arguments.shard.is_some() || arguments.merge.is_some() {
+        let task = task.context("--shard and --merge are for a file whose --task is told")?;
+        let sharded = Sharded { arguments, name: onnx_file::NAME, inputs: read, by_name: true };
+        let measure = measure(&arguments.measure)?;
+        return match (arguments.shard, &arguments.merge) {
+            (Some(shard), _) => {
+                let source = predict::Source { model, network: None, threads: measure.threads };
+                sharded.answer(&task, shard, &sharded::engine(arguments, &measure)?, &source)
+            }
+            (None, folder) => sharded.merge(&task, folder.as_deref().unwrap_or(Path::new(""))),
+        };
+    }
     let out = arguments.out.clone().unwrap_or_else(|| EvalOnnxArgs::OUT.into());
     let measure = measure(&arguments.measure)?;
     let launcher = launcher(&arguments.measure)?;

@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod eval;
 pub mod inspect;
 pub mod measure;
+mod parts;
 mod picture_file;
 pub mod predict;
 mod task;

@@ -72,7 +72,10 @@ pub fn execute(arguments: &PredictArgs) -> Result<ExitCode> {
             Some(shard) => sharded::answer(arguments, &known, shard),
             None => questions::execute(arguments, &known),
         },
-        TaskKind::Texts => texts::execute(arguments, &known),
+        TaskKind::Texts => match arguments.shard {
+            Some(shard) => sharded::texts(arguments, &known, shard),
+            None => texts::execute(arguments, &known),
+        },
     }
 }
 

@@ -1,5 +1,7 @@
 //! The convolutional network of PyTorch's MNIST example.
 
+use std::ops::Range;
+
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Linear, LinearConfig};
@@ -39,6 +41,14 @@ pub struct DropoutMasks {
     pub channels: Tensor<4>,
     /// Of the hidden layer, `[batch, 128]`.
     pub hidden: Tensor<2>,
+}
+
+impl DropoutMasks {
+    /// Those of some images of the batch.
+    pub fn of(self, images: Range<usize>) -> Self {
+        let Self { channels, hidden } = self;
+        Self { channels: channels.slice([images.clone()]), hidden: hidden.slice([images]) }
+    }
 }
 
 impl MnistCnn {
@@ -98,7 +108,12 @@ impl MnistCnn {
 
     /// The mean negative log-likelihood `[1]` of `labels` `[batch]` with some units silenced: what training minimises.
     pub fn loss(&self, images: Tensor<4>, labels: Tensor<1, Int>, dropout: DropoutMasks) -> Tensor<1> {
-        cross_entropy(self.logits(images, Some(dropout)), labels)
+        cross_entropy(self.training_logits(images, dropout), labels)
+    }
+
+    /// What the loss is made of: a value for each class, `[batch, classes]`, with some units silenced.
+    pub fn training_logits(&self, images: Tensor<4>, dropout: DropoutMasks) -> Tensor<2> {
+        self.logits(images, Some(dropout))
     }
 
     fn logits(&self, images: Tensor<4>, dropout: Option<DropoutMasks>) -> Tensor<2> {

@@ -14,7 +14,7 @@ words=("${@:-mnist}")
 command -v slurmctld > /dev/null || apt-get install --yes --no-install-recommends slurm-wlm
 folder=$(mktemp -d)
 export SLURM_CONF=$folder/slurm.conf
-trap 'pkill -f "$folder" || true; rm -rf "$folder"' EXIT
+trap 'kill $(cat "$folder"/*.pid) 2> /dev/null || true; sleep 1; rm -rf "$folder"' EXIT
 mkdir "$folder"/{state,log}
 host=$(hostname)
 cat > "$SLURM_CONF" <<END

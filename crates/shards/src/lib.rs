@@ -8,6 +8,6 @@ mod merge;
 mod part;
 mod shard;
 
-pub use merge::{MergeError, Merged, merge};
+pub use merge::{MergeError, Merged, Parts, merge};
 pub use part::{Footer, Header, PartError, State, state, write};
 pub use shard::{Shard, ShardError};

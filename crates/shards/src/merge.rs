@@ -77,41 +77,71 @@ fn listed(numbers: &[u32]) -> String {
     shown.join(", ") + if numbers.len() > SHOWN { ", …" } else { "" }
 }
 
+/// All parts of a run, each seen to be whole and to follow the one before it.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// Of which run they are, and of all that it has.
+    pub header: Header,
+    paths: Vec<PathBuf>,
+}
+
+impl Parts {
+    /// The parts in a folder.
+    ///
+    /// # Errors
+    /// When a part is missing, damaged or of another run.
+    pub fn read(folder: &Path) -> Result<Self, MergeError> {
+        let parts = parts(folder)?;
+        let mut first: Option<Header> = None;
+        let mut ends = 0;
+        for (_, path) in &parts {
+            let damaged = || MergeError::Damaged { path: path.clone() };
+            let (header, _) = check(path, |_| Ok(()))?.ok_or_else(damaged)?;
+            let known = first.get_or_insert_with(|| header.clone());
+            if let Some(difference) = known.difference(&header) {
+                return Err(PartError::OtherRun { path: path.clone(), difference }.into());
+            }
+            if header.range.start != ends {
+                return Err(MergeError::Gap { path: path.clone(), begins: header.range.start, ends });
+            }
+            ends = header.range.end;
+        }
+        let Some(first) = first else { return Err(MergeError::None { folder: folder.to_owned() }) };
+        if let Some((_, path)) = parts.last().filter(|_| ends != first.total) {
+            return Err(MergeError::Gap { path: path.clone(), begins: first.total, ends });
+        }
+        let header = Header { shard: None, range: 0..first.total, ..first };
+        Ok(Self { header, paths: parts.into_iter().map(|(_, path)| path).collect() })
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> u32 {
+        self.paths.len() as u32
+    }
+
+    /// Hands on the line of each item, in order. Gives how many of them got no answer.
+    ///
+    /// # Errors
+    /// When a part cannot be read or was changed meanwhile, or a line not be handed on.
+    pub fn items(&self, mut line: impl FnMut(&[u8]) -> Result<(), FileError>) -> Result<u64, MergeError> {
+        let mut failed = 0;
+        for path in &self.paths {
+            let (_, part) = check(path, &mut line)?.ok_or(MergeError::Damaged { path: path.clone() })?;
+            failed += part.failed;
+        }
+        Ok(failed)
+    }
+}
+
 /// Puts the parts in a folder together, in the order of their items, as one run would have written them. Each part is read twice:
 /// nothing is written before all are known to belong together.
 ///
 /// # Errors
 /// When a part is missing, damaged or of another run, or the file cannot be written.
 pub fn merge(folder: &Path, out: &Path) -> Result<Merged, MergeError> {
-    let parts = parts(folder)?;
-    let mut first: Option<Header> = None;
-    let mut ends = 0;
-    for (_, path) in &parts {
-        let damaged = || MergeError::Damaged { path: path.clone() };
-        let (header, _) = check(path, |_| Ok(()))?.ok_or_else(damaged)?;
-        let known = first.get_or_insert_with(|| header.clone());
-        if let Some(difference) = known.difference(&header) {
-            return Err(PartError::OtherRun { path: path.clone(), difference }.into());
-        }
-        if header.range.start != ends {
-            return Err(MergeError::Gap { path: path.clone(), begins: header.range.start, ends });
-        }
-        ends = header.range.end;
-    }
-    let Some(first) = first else { return Err(MergeError::None { folder: folder.to_owned() }) };
-    if let Some((_, path)) = parts.last().filter(|_| ends != first.total) {
-        return Err(MergeError::Gap { path: path.clone(), begins: first.total, ends });
-    }
-    let whole = Header { shard: None, range: 0..first.total, ..first };
-    let footer = write::<MergeError>(out, &whole, |line| {
-        let mut failed = 0;
-        for (_, path) in &parts {
-            let (_, part) = check(path, &mut *line)?.ok_or(MergeError::Damaged { path: path.clone() })?;
-            failed += part.failed;
-        }
-        Ok(failed)
-    })?;
-    Ok(Merged { parts: parts.len() as u32, footer })
+    let parts = Parts::read(folder)?;
+    let footer = write::<MergeError>(out, &parts.header, |line| parts.items(line))?;
+    Ok(Merged { parts: parts.count(), footer })
 }
 
 /// The files of all parts, in order.

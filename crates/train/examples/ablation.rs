@@ -74,7 +74,7 @@ fn main() -> Result<()> {
                 while state.progress.step < trainer.training().steps() {
                     state = trainer.step(state)?;
                 }
-                let last = evaluate(&state.model.network.valid(), &data.test, config.test_batch_size, &device)?;
+                let last = evaluate(&state.model.network.valid(), &data.test, config.test_batch_size, &device, None)?;
                 trainer.finish_epoch(&mut state, &|_| ())?;
                 let Some(epoch) = state.progress.epochs.last() else { continue };
                 println!(

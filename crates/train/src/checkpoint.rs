@@ -141,19 +141,18 @@ pub fn is_checkpoint(path: &Path) -> bool {
     head.contains("{\"__metadata__\":{\"sha256\":\"") || head.contains("{\"__metadata__\":{\"training\":\"")
 }
 
-/// Reads how far a run had come, or `None` if there is no such file.
+/// How far a run had come, out of the bytes of the checkpoint at `path`.
 ///
 /// # Errors
-/// When the file cannot be read, is damaged, or belongs to another run than `identity`.
-pub fn load<C, E>(path: &Path, identity: &Identity<C>) -> Result<Option<(Progress<E>, Stored)>, CheckpointError>
+/// When it is damaged, or belongs to another run than `identity`.
+pub fn parse<C, E>(path: &Path, bytes: &[u8], identity: &Identity<C>) -> Result<(Progress<E>, Stored), CheckpointError>
 where
     C: PartialEq + Serialize + DeserializeOwned,
     E: DeserializeOwned,
 {
     let malformed = |reason: String| CheckpointError::Malformed { path: path.to_owned(), reason };
-    let Some(bytes) = read(path)? else { return Ok(None) };
-    let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|error| malformed(error.to_string()))?;
-    let file = SafeTensors::deserialize(&bytes).map_err(|error| malformed(error.to_string()))?;
+    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|error| malformed(error.to_string()))?;
+    let file = SafeTensors::deserialize(bytes).map_err(|error| malformed(error.to_string()))?;
     let entry = |name: &str| metadata.metadata().as_ref().and_then(|entries| entries.get(name));
     let (Some(header), Some(promised)) = (entry("training"), entry("sha256")) else {
         return Err(malformed("it was not written by this program".to_owned()));
@@ -182,10 +181,14 @@ where
         let data = TensorData::from_bytes_vec(view.data().to_vec(), view.shape().to_vec(), DType::F32);
         tensors.put_data(name, data);
     }
-    Ok(Some((progress, tensors)))
+    Ok((progress, tensors))
 }
 
-fn read(path: &Path) -> Result<Option<Vec<u8>>, CheckpointError> {
+/// The bytes of a checkpoint, or `None` if there is no such file.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn read(path: &Path) -> Result<Option<Vec<u8>>, CheckpointError> {
     let failed = |source| CheckpointError::Io { path: path.to_owned(), source };
     let file = match File::open(path) {
         Ok(file) => file,

@@ -13,6 +13,7 @@ pub mod mnist;
 pub mod outputs;
 pub mod question_answering;
 pub mod random;
+pub mod ranks;
 pub mod report;
 pub mod run;
 pub mod schedule;
@@ -53,6 +54,14 @@ pub enum TrainError {
     Busy {
         /// The folder.
         folder: std::path::PathBuf,
+    },
+    /// The processes that share a training were not started alike.
+    #[error(
+        "rank {rank} has other options or other data than rank 0: start all ranks with the same command on the same files"
+    )]
+    OtherRank {
+        /// Which process found out.
+        rank: usize,
     },
     /// There is nothing to resume, and the results of a finished training would be lost.
     #[error(

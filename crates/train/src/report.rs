@@ -15,6 +15,8 @@ use crate::training::{Progress, Training};
 pub struct Report {
     /// There is one on a terminal; elsewhere the lines of PyTorch's example are printed.
     bar: Option<ProgressBar>,
+    /// Whether another process tells it.
+    is_silent: bool,
     epochs: usize,
     batch_size: usize,
     /// Items to learn from.
@@ -35,7 +37,22 @@ impl Report {
         let bar = live.then(|| ProgressBar::new((epochs * used) as u64).with_style(style(T::ITEMS)));
         let told = T::TELLS_SPEED.then_some(T::ITEMS);
         let begun = Cell::new((Instant::now(), 0));
-        Self { bar, epochs, batch_size: training.batch_size(), items: training.items(), used, told, begun }
+        Self {
+            bar,
+            is_silent: false,
+            epochs,
+            batch_size: training.batch_size(),
+            items: training.items(),
+            used,
+            told,
+            begun,
+        }
+    }
+
+    /// Says nothing.
+    pub fn silent() -> Self {
+        let begun = Cell::new((Instant::now(), 0));
+        Self { bar: None, is_silent: true, epochs: 0, batch_size: 0, items: 0, used: 0, told: None, begun }
     }
 
     /// Begins where a run continues, so that its speed is not overrated.
@@ -59,6 +76,7 @@ impl Report {
     pub fn step<E>(&self, progress: &Progress<E>, loss: Option<f64>) -> Result<(), OutputError> {
         let epoch = progress.epoch + 1;
         match (&self.bar, loss) {
+            _ if self.is_silent => Ok(()),
             (Some(bar), loss) => {
                 bar.set_prefix(format!("epoch {epoch}/{}", self.epochs));
                 if let Some(loss) = loss {
@@ -91,6 +109,7 @@ impl Report {
     /// When standard output is closed.
     pub fn epoch(&self, found: &str) -> Result<(), OutputError> {
         match &self.bar {
+            _ if self.is_silent => Ok(()),
             Some(bar) => bar.suspend(|| print_line(found)),
             None => print(format_args!("\n{found}\n\n")),
         }

@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 use artifact::interrupt::{self, Interrupted};
 use artifact::{FileError, claim};
 use cli::train::RunArgs;
+use serde::Serialize;
 
 use crate::TrainError;
 use crate::checkpoint::{self, CheckpointError, Identity};
 use crate::outputs::{self, CHECKPOINT_FILE, DataHashes, MODEL_FILE, Results, Saved};
+use crate::ranks::{Ranks, Wishes};
 use crate::report::Report;
 use crate::training::{Evaluation, State, StateOf, Trainer, Training};
 
@@ -63,10 +65,16 @@ pub struct Outcome<T: Training> {
 /// When files cannot be read or written, when another training works in the same folder, when the loss diverges, or as just said.
 pub fn run<T: Results>(training: T, data: DataHashes, options: &Options) -> Result<Outcome<T>, TrainError> {
     let identity = &Identity { config: training.config().clone(), data };
-    let folder = options.out.as_deref().map(|path| Folder::open::<T>(path, options.force)).transpose()?;
-    let report = Report::new(&training);
-    let saved = match &folder {
-        Some(folder) => folder.resume(identity, &training, options.resume, &report)?,
+    let first = training.ranks().is_none_or(|ranks| ranks.is_first());
+    let out = options.out.as_deref();
+    // Of processes that share a training the first one alone touches the files.
+    let folder = out.filter(|_| first).map(|path| Folder::open::<T>(path, options.force)).transpose()?;
+    if let Some(ranks) = training.ranks() {
+        agree_on(identity, ranks)?;
+    }
+    let report = if first { Report::new(&training) } else { Report::silent() };
+    let saved = match out {
+        Some(out) => resume(out, folder.as_ref(), identity, &training, options.resume, &report)?,
         None => None,
     };
     let mut trainer = Trainer::new(training);
@@ -78,7 +86,7 @@ pub fn run<T: Results>(training: T, data: DataHashes, options: &Options) -> Resu
         if state.progress.epoch == trainer.training().epochs() {
             break None;
         }
-        if interrupt::asked() {
+        if trainer.training().ranks().is_none() && interrupt::asked() {
             break Some(TrainError::Interrupted(Interrupted));
         }
         let told = if state.progress.step < trainer.training().steps() {
@@ -93,23 +101,26 @@ pub fn run<T: Results>(training: T, data: DataHashes, options: &Options) -> Resu
             }
             state.progress.epochs.last().map_or(Ok(()), |epoch| report.epoch(&epoch.test.told()))
         };
-        if let Err(unread) = told {
-            break Some(unread.into());
-        }
         let epoch_ended = state.progress.step == 0;
-        if let Some(folder) = &folder
-            && (epoch_ended || last_saved.elapsed() >= options.checkpoint_interval)
-        {
+        let due = folder.is_some() && (epoch_ended || last_saved.elapsed() >= options.checkpoint_interval);
+        let mut wishes = Wishes { stop: told.is_err(), save: due };
+        if let Some(ranks) = trainer.training().ranks() {
+            wishes = ranks.agree(Wishes { stop: wishes.stop || interrupt::asked(), ..wishes });
+        }
+        if wishes.stop {
+            break Some(told.map_or_else(TrainError::from, |()| TrainError::Interrupted(Interrupted)));
+        }
+        if wishes.save {
             trainer.read_losses(&mut state)?;
-            folder.save(identity, trainer.training(), &state)?;
+            save(folder.as_ref(), identity, trainer.training(), &state)?;
             last_saved = Instant::now();
         }
     };
     report.finish();
     if let Some(reason) = stopped {
-        if let Some(folder) = &folder {
+        if out.is_some() {
             trainer.read_losses(&mut state)?;
-            folder.save(identity, trainer.training(), &state)?;
+            save(folder.as_ref(), identity, trainer.training(), &state)?;
         }
         return Err(reason);
     }
@@ -125,6 +136,73 @@ pub fn run<T: Results>(training: T, data: DataHashes, options: &Options) -> Resu
         None => None,
     };
     Ok(Outcome { state, saved })
+}
+
+/// Processes that share a training do the same one.
+fn agree_on<C: Serialize>(identity: &Identity<C>, ranks: Ranks<'_>) -> Result<(), TrainError> {
+    let own = serde_json::to_vec(identity).unwrap_or_default();
+    match ranks.broadcast(own.clone()) == own {
+        true => Ok(()),
+        false => Err(TrainError::OtherRank { rank: ranks.rank() }),
+    }
+}
+
+/// The state that an interrupted training left in `out`, if it is to be continued and there is one.
+fn resume<T: Results>(
+    out: &Path,
+    folder: Option<&Folder>,
+    identity: &Identity<T::Config>,
+    training: &T,
+    resume: Resume,
+    report: &Report,
+) -> Result<Option<StateOf<T>>, TrainError> {
+    if resume == Resume::No {
+        return Ok(None);
+    }
+    let path = out.join(CHECKPOINT_FILE);
+    let mut bytes = folder.map_or(Ok(None), |folder| checkpoint::read(&folder.checkpoint()))?.unwrap_or_default();
+    if let Some(ranks) = training.ranks() {
+        bytes = ranks.broadcast(bytes);
+    }
+    let saved = match bytes.is_empty() {
+        true => Ok(None),
+        false => load(&path, &bytes, identity, training).map(Some),
+    };
+    let saved = match saved {
+        Err(CheckpointError::OtherRun { .. } | CheckpointError::Malformed { .. }) if resume == Resume::IfSame => None,
+        result => result?,
+    };
+    if let (None, Some(folder), Resume::Required) = (&saved, folder, resume) {
+        match folder.is_finished() {
+            true => return Err(TrainError::Finished { folder: folder.path.clone() }),
+            false => report.nothing_to_resume(&folder.path),
+        }
+    }
+    Ok(saved)
+}
+
+fn load<T: Training>(
+    path: &Path,
+    bytes: &[u8],
+    identity: &Identity<T::Config>,
+    training: &T,
+) -> Result<StateOf<T>, CheckpointError> {
+    let (progress, tensors) = checkpoint::parse(path, bytes, identity)?;
+    match training.restore(tensors) {
+        Ok(model) => Ok(State { model, progress }),
+        Err(reason) => Err(CheckpointError::Malformed { path: path.to_owned(), reason }),
+    }
+}
+
+/// Writes a checkpoint, if this process does that; the others have a share in what it holds.
+fn save<T: Training>(
+    folder: Option<&Folder>,
+    identity: &Identity<T::Config>,
+    training: &T,
+    state: &StateOf<T>,
+) -> Result<(), CheckpointError> {
+    let tensors = training.tensors(&state.model);
+    folder.map_or(Ok(()), |folder| checkpoint::save(&folder.checkpoint(), identity, &state.progress, &tensors))
 }
 
 /// A folder for results, held by one training at a time.
@@ -145,54 +223,6 @@ impl Folder {
             artifact::sweep(path.join(file));
         }
         Ok(Self { path: path.to_owned(), _claim: claim })
-    }
-
-    /// The state that an interrupted training left here, if it is to be continued and there is one.
-    fn resume<T: Results>(
-        &self,
-        identity: &Identity<T::Config>,
-        training: &T,
-        resume: Resume,
-        report: &Report,
-    ) -> Result<Option<StateOf<T>>, TrainError> {
-        if resume == Resume::No {
-            return Ok(None);
-        }
-        let saved = match self.load(identity, training) {
-            Err(CheckpointError::OtherRun { .. } | CheckpointError::Malformed { .. }) if resume == Resume::IfSame => {
-                None
-            }
-            result => result?,
-        };
-        if saved.is_none() && resume == Resume::Required {
-            match self.is_finished() {
-                true => return Err(TrainError::Finished { folder: self.path.clone() }),
-                false => report.nothing_to_resume(&self.path),
-            }
-        }
-        Ok(saved)
-    }
-
-    fn load<T: Training>(
-        &self,
-        identity: &Identity<T::Config>,
-        training: &T,
-    ) -> Result<Option<StateOf<T>>, CheckpointError> {
-        let path = self.checkpoint();
-        let Some((progress, tensors)) = checkpoint::load(&path, identity)? else { return Ok(None) };
-        match training.restore(tensors) {
-            Ok(model) => Ok(Some(State { model, progress })),
-            Err(reason) => Err(CheckpointError::Malformed { path, reason }),
-        }
-    }
-
-    fn save<T: Training>(
-        &self,
-        identity: &Identity<T::Config>,
-        training: &T,
-        state: &StateOf<T>,
-    ) -> Result<(), CheckpointError> {
-        checkpoint::save(&self.checkpoint(), identity, &state.progress, &training.tensors(&state.model))
     }
 
     fn is_finished(&self) -> bool {

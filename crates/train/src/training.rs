@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
+use crate::ranks::Ranks;
 use crate::stored::Stored;
 
 /// What is learnt: a network with its recipe and its data.
@@ -61,6 +62,11 @@ pub trait Training {
     /// # Errors
     /// When a tensor is missing, is left over, or has another shape.
     fn restore(&self, tensors: Stored) -> Result<Self::Model, String>;
+
+    /// The processes that share it, if several do. Each does everything here at the same time.
+    fn ranks(&self) -> Option<Ranks<'_>> {
+        None
+    }
 
     /// Steps in an epoch.
     fn steps(&self) -> usize {

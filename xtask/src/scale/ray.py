@@ -1,4 +1,4 @@
-"""A prediction in {count} parts, one task of Ray each:
+"""{count} parts of a prediction or an evaluation, one task of Ray each:
 
     python {script}
 

@@ -1,5 +1,5 @@
 #!/bin/bash
-# A prediction in {count} parts, one task of a job array each:
+# {count} parts of a prediction or an evaluation, a task of a job array each:
 #
 #   sbatch {script}
 #

@@ -26,6 +26,7 @@ Examples:
   cargo xtask train --data fashion --out artifacts/fashion   another data set in MNIST's format
   cargo xtask train --device cuda          on an NVIDIA GPU, with a program built for it
   cargo xtask train --device wgpu          on a GPU of AMD, Intel or Apple, likewise
+  mpirun -n 2 cargo xtask train --mpi --threads 1   on two processes, with the same weights (docs/scale.md)
   cargo xtask train --limit 1000 --epochs 1 --no-save-model
   cargo xtask train bert-qa --squad FILE   a BERT that answers questions; its options: train bert-qa --help")]
 pub struct TrainArgs {
@@ -95,7 +96,11 @@ pub struct RunArgs {
     /// Seconds between two checkpoints, 0 for one after each step. There is one after each epoch in any case.
     #[arg(long, default_value_t = 30, value_name = "SECONDS")]
     pub checkpoint_interval: u64,
-    /// Only see whether --device works on this machine.
+    /// Share the training with the other processes that mpirun or srun started: the weights are the same for any number of them.
+    /// xtask builds the program with the Cargo feature `mpi` for it.
+    #[arg(long)]
+    pub mpi: bool,
+    /// Only see whether --device or --mpi works on this machine.
     #[arg(long)]
     pub probe: bool,
     /// Replace files in the output folder that no training left, such as another program's config.json.

@@ -2,9 +2,10 @@
 
 use rayon::prelude::*;
 
-use super::{ConvShape, PooledGradients, backward_pooled};
+use super::parts::{Order, Parts};
+use super::{ConvShape, PooledTerms, pooled_parts};
 use crate::buffer::Buffer;
-use crate::parallel::{chunk_size, sum_parts};
+use crate::parallel::part_size;
 use crate::simd::{Isa, Kernel, LANES, Vector};
 use crate::tile::{Tiled, Walk, accumulate, cover};
 
@@ -34,48 +35,49 @@ pub fn backward(
     gradients: UnpooledGradients<'_>,
 ) {
     let UnpooledGradients { output, images: d_images, weights: d_weights, bias: d_bias } = gradients;
+    let parts = parts(isa, shape, images.len() / shape.image_len(), images, weights, out, (output, d_images));
+    parts.finish(&parts.total(), d_weights, d_bias);
+}
+
+/// The gradients of weights and bias before the last sum, for `images` that begin a part of a batch of `whole` ones; `gradients` are
+/// those of the output and, where it is wanted, of the images, as in [`UnpooledGradients`].
+///
+/// # Panics
+/// When the lengths do not fit the shape.
+pub fn parts(
+    isa: Isa,
+    shape: &ConvShape,
+    whole: usize,
+    images: &[f32],
+    weights: &[f32],
+    out: &[f32],
+    gradients: (&[f32], Option<&mut [f32]>),
+) -> Parts {
+    let (output, d_images) = gradients;
     let (count, length) = (images.len() / shape.image_len(), shape.output_len());
     assert_eq!((out.len(), output.len()), (count * length, count * length));
     if let Some(d_images) = d_images {
         // As a pooled one with windows of a single value, whose gradient the ReLU makes sparse.
         let (gradient, winners) = channels_first(shape, out, output);
-        let gradients = PooledGradients {
-            output: &gradient,
-            winners: &winners,
-            scale: None,
-            images: Some(d_images),
-            weights: d_weights,
-            bias: d_bias,
-        };
-        backward_pooled(isa, shape, 1, images, weights, gradients);
-        return;
+        let terms = PooledTerms { output: &gradient, winners: &winners, scale: None, images: Some(d_images) };
+        return pooled_parts(isa, shape, 1, whole, images, weights, terms);
     }
-    assert_eq!((d_weights.len(), d_bias.len()), (shape.weights_len(), shape.outputs));
-    let (columns, chunk) = (shape.output_vectors() * LANES, chunk_size(count));
-    let taps = shape.kernel[0] * shape.run();
+    let (columns, chunk) = (shape.output_vectors() * LANES, part_size(whole));
+    let weights = Order::ByTap.weights(shape);
     let part = |index: usize| {
-        let mut sums = Buffer::zeros((taps + 1) * columns);
+        let mut sums = Buffer::zeros(weights + columns);
         let (mut padded, mut active) = (Buffer::default(), Buffer::zeros(length / shape.outputs * columns));
         for index in index * chunk..count.min((index + 1) * chunk) {
             let image = shape.padded(&images[index * shape.image_len()..][..shape.image_len()], false, &mut padded);
             let (out, gradient) = (&out[index * length..][..length], &output[index * length..][..length]);
-            let (weights, bias) = sums.split_at_mut(taps * columns);
+            let (weights, bias) = sums.split_at_mut(weights);
             isa.run(Activate { outputs: shape.outputs, out, gradient, active: &mut active, bias });
             isa.run(WeightSums { shape, image, active: &active, sums: weights });
         }
         sums
     };
-    let parts: Vec<Buffer> = (0..count.div_ceil(chunk)).into_par_iter().map(part).collect();
-    let sums = sum_parts((taps + 1) * columns, parts.iter().map(|part| &part[..]));
-    let [height, width] = shape.kernel;
-    for (channel, d_weights) in d_weights.chunks_exact_mut(shape.inputs * height * width).enumerate() {
-        for (input, d_weights) in d_weights.chunks_exact_mut(height * width).enumerate() {
-            for (tap, to) in d_weights.iter_mut().enumerate() {
-                *to = sums[(tap * shape.inputs + input) * columns + channel];
-            }
-        }
-    }
-    d_bias.copy_from_slice(&sums[taps * columns..][..shape.outputs]);
+    let parts = (0..count.div_ceil(chunk)).into_par_iter().map(part).collect();
+    Parts { shape: *shape, order: Order::ByTap, parts }
 }
 
 /// The gradient behind the ReLU, and zeros for the winners: `[image, output, row, column]`.

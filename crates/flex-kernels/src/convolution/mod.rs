@@ -9,16 +9,18 @@ mod dense;
 mod forward;
 mod gradients;
 mod inference;
+mod parts;
 mod shape;
 mod sparse;
 mod windows;
 
-pub use dense::{UnpooledGradients, backward};
+pub use dense::{UnpooledGradients, backward, parts};
 pub use forward::{Pooled, forward, forward_pooled};
 pub use gradients::{GeneralGradients, backward_general};
 pub use inference::{GeneralShape, PackedConvolution, infer};
+pub use parts::Parts;
 pub use shape::ConvShape;
-pub use sparse::{PooledGradients, backward_pooled};
+pub use sparse::{PooledGradients, PooledTerms, backward_pooled, pooled_parts};
 pub use windows::WindowShape;
 
 /// In place of the winner's position in a pooling window: the ReLU let nothing through, so no gradient comes back.

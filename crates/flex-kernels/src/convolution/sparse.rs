@@ -7,9 +7,10 @@
 
 use rayon::prelude::*;
 
+use super::parts::{Order, Parts};
 use super::{ConvShape, SILENT};
 use crate::buffer::Buffer;
-use crate::parallel::{chunk_size, sum_parts};
+use crate::parallel::part_size;
 use crate::simd::{Isa, Kernel, LANES, Vector};
 
 /// The gradient of the output of [`forward_pooled`](super::forward_pooled), and what its backward pass fills.
@@ -29,6 +30,19 @@ pub struct PooledGradients<'a> {
     pub bias: &'a mut [f32],
 }
 
+/// The gradient of the output of [`forward_pooled`](super::forward_pooled) for some images, and that of the images.
+#[derive(Debug)]
+pub struct PooledTerms<'a> {
+    /// Of the output, `[images, outputs, pooled height, pooled width]`.
+    pub output: &'a [f32],
+    /// As the forward pass wrote them.
+    pub winners: &'a [u8],
+    /// As given to the forward pass.
+    pub scale: Option<&'a [f32]>,
+    /// Of the images, channels-last, where it is wanted.
+    pub images: Option<&'a mut [f32]>,
+}
+
 /// The backward pass of [`forward_pooled`](super::forward_pooled). The sums are the same for any number of threads.
 ///
 /// # Panics
@@ -41,24 +55,40 @@ pub fn backward_pooled(
     weights: &[f32],
     gradients: PooledGradients<'_>,
 ) {
-    assert!((1..16).contains(&pool));
     let PooledGradients { output, winners, scale, images: d_images, weights: d_weights, bias: d_bias } = gradients;
+    let terms = PooledTerms { output, winners, scale, images: d_images };
+    let parts = pooled_parts(isa, shape, pool, images.len() / shape.image_len(), images, weights, terms);
+    parts.finish(&parts.total(), d_weights, d_bias);
+}
+
+/// The gradients of weights and bias before the last sum, for `images` that begin a part of a batch of `whole` ones.
+///
+/// # Panics
+/// When the lengths do not fit the shape.
+pub fn pooled_parts(
+    isa: Isa,
+    shape: &ConvShape,
+    pool: usize,
+    whole: usize,
+    images: &[f32],
+    weights: &[f32],
+    terms: PooledTerms<'_>,
+) -> Parts {
+    assert!((1..16).contains(&pool));
+    let PooledTerms { output, winners, scale, images: d_images } = terms;
     let [height, width] = shape.output_size().map(|side| side / pool);
     let (cells, count) = (height * width, images.len() / shape.image_len());
     let length = shape.outputs * cells;
     assert_eq!((output.len(), winners.len()), (count * length, count * length));
-    assert_eq!(
-        (weights.len(), d_weights.len(), d_bias.len()),
-        (shape.weights_len(), shape.weights_len(), shape.outputs)
-    );
+    assert_eq!(weights.len(), shape.weights_len());
     assert!(scale.is_none_or(|scale| scale.len() == count * shape.outputs));
     assert!(d_images.as_ref().is_none_or(|d_images| d_images.len() == images.len()));
 
     let weights = shape.weights_by_run(weights);
     let pass = Pass { isa, shape, pool, height, width, weights: &weights };
-    let chunk = chunk_size(count);
+    let chunk = part_size(whole);
     let part = |index: usize, d_images: Option<&mut [f32]>| {
-        let mut part = Part::new(shape, weights.len());
+        let mut part = Part::new(shape);
         let mut d_images = d_images.map(|d_images| d_images.chunks_exact_mut(shape.image_len()));
         for index in index * chunk..count.min((index + 1) * chunk) {
             pass.image(
@@ -70,9 +100,9 @@ pub fn backward_pooled(
                 &mut part,
             );
         }
-        (part.weights, part.bias)
+        part.sums
     };
-    let parts: Vec<(Buffer, Vec<f32>)> = match d_images {
+    let parts = match d_images {
         Some(d_images) => d_images
             .par_chunks_mut((chunk * shape.image_len()).max(1))
             .enumerate()
@@ -80,18 +110,7 @@ pub fn backward_pooled(
             .collect(),
         None => (0..count.div_ceil(chunk)).into_par_iter().map(|index| part(index, None)).collect(),
     };
-    let (line, [kernel_height, kernel_width]) = (shape.run_vectors() * LANES, shape.kernel);
-    let d_weights = d_weights.par_chunks_exact_mut(shape.inputs * kernel_height * kernel_width);
-    d_weights.zip(d_bias.par_iter_mut()).enumerate().for_each(|(channel, (d_weights, d_bias))| {
-        let runs = kernel_height * line;
-        let sums = sum_parts(runs, parts.iter().map(|(weights, _)| &weights[channel * runs..][..runs]));
-        for (input, d_weights) in d_weights.chunks_exact_mut(kernel_height * kernel_width).enumerate() {
-            for (tap, to) in d_weights.iter_mut().enumerate() {
-                *to = sums[tap / kernel_width * line + tap % kernel_width * shape.inputs + input];
-            }
-        }
-        *d_bias = parts.iter().map(|(_, bias)| bias[channel]).sum();
-    });
+    Parts { shape: *shape, order: Order::ByRun, parts }
 }
 
 /// A position of an output channel that has a gradient.
@@ -116,8 +135,8 @@ struct Pass<'a> {
 
 /// The sums over some images, and memory to compute them in.
 struct Part {
-    weights: Buffer,
-    bias: Vec<f32>,
+    /// Those of the weights, by run, and those of the bias.
+    sums: Buffer,
     padded: Buffer,
     d_padded: Buffer,
     entries: Vec<Entry>,
@@ -126,10 +145,9 @@ struct Part {
 }
 
 impl Part {
-    fn new(shape: &ConvShape, weights: usize) -> Self {
+    fn new(shape: &ConvShape) -> Self {
         Self {
-            weights: Buffer::zeros(weights),
-            bias: vec![0.0; shape.outputs],
+            sums: Buffer::zeros(Order::ByRun.weights(shape) + shape.outputs),
             padded: Buffer::default(),
             d_padded: Buffer::default(),
             entries: Vec::new(),
@@ -189,9 +207,10 @@ impl Pass<'_> {
         }
         let (rows, row) = (shape.kernel[0], shape.row());
         let vectors = shape.run_vectors();
+        let (weight_sums, bias_sums) = part.sums.split_at_mut(Order::ByRun.weights(shape));
         for band in 0..bands {
             let lists = Lists { entries: &part.entries, ends: &part.ends, cells, bands, band };
-            self.isa.run(Gather { lists, image, row, rows, vectors, sums: &mut part.weights, bias: &mut part.bias });
+            self.isa.run(Gather { lists, image, row, rows, vectors, sums: weight_sums, bias: bias_sums });
             if d_image.is_some() {
                 self.isa.run(Scatter { lists, image: &mut part.d_padded, row, rows, vectors, weights: self.weights });
             }

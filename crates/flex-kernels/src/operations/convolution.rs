@@ -13,11 +13,10 @@ use burn::nn::conv::Conv2d;
 use burn::tensor::Tensor;
 
 use super::recycling::Memory;
+use super::terms::{LayerTerms, Terms, collecting, keep};
 use super::values::{Row, Taped, constant, own_tensor, plain, taped};
 use crate::buffer::Buffer;
-use crate::convolution::{
-    ConvShape, Pooled, PooledGradients, UnpooledGradients, backward, backward_pooled, forward, forward_pooled,
-};
+use crate::convolution::{ConvShape, Parts, Pooled, PooledTerms, forward, forward_pooled, parts, pooled_parts};
 use crate::simd::Isa;
 
 /// `relu(conv(images))`, channels-last in memory.
@@ -128,35 +127,26 @@ impl Operands {
     }
 }
 
-/// Memory for the three gradients.
-struct Outputs {
-    images: Option<Memory>,
-    weights: Vec<f32>,
-    bias: Vec<f32>,
-}
-
-impl Outputs {
-    fn new(operands: &Operands, images: bool) -> Self {
-        Self {
-            images: images.then(|| Memory::arbitrary(operands.images.values().len())),
-            weights: vec![0.0; operands.weights.values().len()],
-            bias: vec![0.0; operands.bias.values().len()],
-        }
+/// Hands on the gradient of the images, and that of the parameters or the terms of it.
+fn register<S>(operands: &Operands, images: Option<Memory>, parts: Parts, ops: &Ops<S, 3>, gradients: &mut Gradients) {
+    let [images_node, weights_node, bias_node] = &ops.parents;
+    let Operands { shape, count, .. } = operands;
+    let (ConvShape { inputs, outputs, .. }, [height, width], [rows, columns]) = (*shape, shape.size, shape.kernel);
+    if let (Some(node), Some(values)) = (images_node, images) {
+        let gradient = values.into_tensor([*count, height, width, inputs]).permute(&[0, 3, 1, 2]);
+        gradients.register::<Flex>(node.id, gradient);
     }
-
-    fn register<S>(self, shape: &ConvShape, count: usize, ops: &Ops<S, 3>, gradients: &mut Gradients) {
-        let [images, weights, bias] = &ops.parents;
-        let (ConvShape { inputs, outputs, .. }, [height, width], [rows, columns]) = (*shape, shape.size, shape.kernel);
-        if let (Some(node), Some(values)) = (images, self.images) {
-            let gradient = values.into_tensor([count, height, width, inputs]).permute(&[0, 3, 1, 2]);
-            gradients.register::<Flex>(node.id, gradient);
-        }
-        if let Some(node) = weights {
-            gradients.register::<Flex>(node.id, own_tensor(self.weights, [outputs, inputs, rows, columns]));
-        }
-        if let Some(node) = bias {
-            gradients.register::<Flex>(node.id, own_tensor(self.bias, [outputs]));
-        }
+    if let (Some(weights), Some(bias), Some(_)) = (weights_node, bias_node, collecting()) {
+        keep(LayerTerms { weights: weights.id, bias: bias.id, terms: Terms::Convolution(parts) });
+        return;
+    }
+    let (mut d_weights, mut d_bias) = (vec![0.0; shape.weights_len()], vec![0.0; outputs]);
+    parts.finish(&parts.total(), &mut d_weights, &mut d_bias);
+    if let Some(node) = weights_node {
+        gradients.register::<Flex>(node.id, own_tensor(d_weights, [outputs, inputs, rows, columns]));
+    }
+    if let Some(node) = bias_node {
+        gradients.register::<Flex>(node.id, own_tensor(d_bias, [outputs]));
     }
 }
 
@@ -170,21 +160,17 @@ impl Backward<Flex, 3> for ConvRelu {
     fn backward(self, ops: Ops<Self::State, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let gradient = Row::channels_last(&gradients.consume::<Flex>(&ops.node));
         let (operands, out) = &ops.state;
-        let mut outputs = Outputs::new(operands, ops.parents[0].is_some());
-        backward(
+        let mut d_images = images_gradient(operands, &ops);
+        let parts = parts(
             Isa::best(),
             &operands.shape,
+            collecting().unwrap_or(operands.count),
             operands.images.values(),
             operands.weights.values(),
             out.values(),
-            UnpooledGradients {
-                output: gradient.values(),
-                images: outputs.images.as_deref_mut(),
-                weights: &mut outputs.weights,
-                bias: &mut outputs.bias,
-            },
+            (gradient.values(), d_images.as_deref_mut()),
         );
-        outputs.register(&operands.shape, operands.count, &ops, gradients);
+        register(operands, d_images, parts, &ops, gradients);
     }
 }
 
@@ -206,22 +192,26 @@ impl Backward<Flex, 3> for ConvReluPool {
     fn backward(self, ops: Ops<PoolState, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let gradient = Row::of(gradients.consume::<Flex>(&ops.node));
         let PoolState { operands, pool, scale, winners } = &ops.state;
-        let mut outputs = Outputs::new(operands, ops.parents[0].is_some());
-        backward_pooled(
+        let mut d_images = images_gradient(operands, &ops);
+        let parts = pooled_parts(
             Isa::best(),
             &operands.shape,
             *pool,
+            collecting().unwrap_or(operands.count),
             operands.images.values(),
             operands.weights.values(),
-            PooledGradients {
+            PooledTerms {
                 output: gradient.values(),
                 winners: &bytemuck::cast_slice(winners)[..gradient.values().len()],
                 scale: scale.as_ref().map(Row::values),
-                images: outputs.images.as_deref_mut(),
-                weights: &mut outputs.weights,
-                bias: &mut outputs.bias,
+                images: d_images.as_deref_mut(),
             },
         );
-        outputs.register(&operands.shape, operands.count, &ops, gradients);
+        register(operands, d_images, parts, &ops, gradients);
     }
+}
+
+/// Memory for the gradient of the images, where it is wanted.
+fn images_gradient<S>(operands: &Operands, ops: &Ops<S, 3>) -> Option<Memory> {
+    ops.parents[0].is_some().then(|| Memory::arbitrary(operands.images.values().len()))
 }

@@ -11,8 +11,11 @@ use burn::tensor::Tensor;
 
 use super::packing::ready;
 use super::recycling::Memory;
+use super::terms::{LayerTerms, LinearTerms, Terms, collecting, keep};
 use super::values::{Row, Taped, constant, own_tensor, plain, taped};
-use crate::linear::{Activation, LinearGradients, LinearShape, PackedWeights, Weights, activate, backward, forward};
+use crate::linear::{
+    Activation, LinearShape, PackedWeights, Weights, activate, backward_rows, backward_weights, forward,
+};
 use crate::simd::Isa;
 
 /// `activation(layer(input)) * scale` over the last axis, with `scale` like the output, without gradient.
@@ -120,22 +123,16 @@ impl<const D: usize> Backward<Flex, 3> for LinearLayer<D> {
         let (Operands { shape, activation, sizes, input, weights, scale, .. }, control) = &ops.state;
         let LinearShape { rows, inputs, outputs } = *shape;
         let mut d_input = ops.parents[0].is_some().then(|| Memory::arbitrary(rows * inputs));
-        let mut d_weights = Memory::arbitrary(inputs * outputs);
-        let mut d_bias = vec![0.0; outputs];
-        backward(
+        let scale = scale.as_ref().map(Row::values);
+        let active = backward_rows(
             Isa::best(),
             *shape,
             *activation,
-            input.values(),
             weights.values(),
-            scale.as_ref().map(Row::values),
+            scale,
             control.values(),
-            LinearGradients {
-                output: gradient.values(),
-                input: d_input.as_deref_mut(),
-                weights: &mut d_weights,
-                bias: &mut d_bias,
-            },
+            gradient.values(),
+            d_input.as_deref_mut(),
         );
         let [input_node, weights_node, bias_node] = &ops.parents;
         if let (Some(node), Some(d_input)) = (input_node, d_input) {
@@ -143,6 +140,14 @@ impl<const D: usize> Backward<Flex, 3> for LinearLayer<D> {
             sizes[D - 1] = inputs;
             gradients.register::<Flex>(node.id, d_input.into_tensor(sizes));
         }
+        if let (Some(weights), Some(bias), Some(_)) = (weights_node, bias_node, collecting()) {
+            let terms = LinearTerms { input: input.clone(), gradient: active.into_owned(), sizes: [inputs, outputs] };
+            keep(LayerTerms { weights: weights.id, bias: bias.id, terms: Terms::Linear(terms) });
+            return;
+        }
+        let mut d_weights = Memory::arbitrary(inputs * outputs);
+        let mut d_bias = vec![0.0; outputs];
+        backward_weights(Isa::best(), rows, input.values(), &active, &mut d_weights, &mut d_bias);
         if let Some(node) = weights_node {
             gradients.register::<Flex>(node.id, d_weights.into_tensor([inputs, outputs]));
         }

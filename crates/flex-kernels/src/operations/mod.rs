@@ -11,14 +11,17 @@ mod loss;
 mod norm;
 mod packing;
 mod recycling;
+mod terms;
 mod values;
 mod windows;
 
+pub use crate::parallel::part_size;
 pub use attention::{attention, packed_attention};
 pub use convolution::{conv_relu, conv_relu_pool};
 pub use inference::{conv2d, pool2d};
 pub use linear::linear;
 pub use loss::cross_entropy;
 pub use norm::residual_norm;
-pub use values::{adadelta, adamw, fits, sum_of_squares};
+pub use terms::{Collected, LayerTerms, LinearTerms, Terms, collect, node};
+pub use values::{adadelta, adadelta_part, adamw, change, fits, sum_of_squares};
 pub use windows::{recorded_conv2d, recorded_pool2d};

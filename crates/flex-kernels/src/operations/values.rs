@@ -96,6 +96,36 @@ pub fn adadelta<const D: usize>(
     (parameters, squares, updates)
 }
 
+/// [`adadelta`] for the values from `first` on, as many as there are gradients. The tensors are flat, and what lies outside stays.
+///
+/// # Panics
+/// When a tensor does not fit, or is too short.
+pub fn adadelta_part(
+    rule: adadelta::Rule,
+    first: usize,
+    gradients: &[f32],
+    parameters: Tensor<1>,
+    square_averages: Tensor<1>,
+    update_averages: Tensor<1>,
+) -> (Tensor<1>, Tensor<1>, Tensor<1>) {
+    let [mut parameters, mut squares, mut updates] = [parameters, square_averages, update_averages].map(own);
+    let [parameters_to, squares_to, updates_to] = [&mut parameters, &mut squares, &mut updates]
+        .map(|tensor| &mut tensor.storage_mut()[first..][..gradients.len()]);
+    adadelta::step(Isa::best(), rule, parameters_to, gradients, squares_to, updates_to);
+    let [parameters, squares, updates] = [parameters, squares, updates].map(Tensor::from_primitive::<Flex>);
+    (parameters, squares, updates)
+}
+
+/// The tensor with values that `change` changed, in the memory of the old where nothing else uses it.
+///
+/// # Panics
+/// When the tensor does not [`fits`].
+pub fn change<const D: usize>(tensor: Tensor<D>, change: impl FnOnce(&mut [f32])) -> Tensor<D> {
+    let mut tensor = own(tensor);
+    change(tensor.storage_mut());
+    Tensor::from_primitive::<Flex>(tensor)
+}
+
 /// One step of AdamW on tensors of equal shape that [`fits`]: the parameters, their gradient, and the averages of gradients and of
 /// their squares. Gives the new parameters and averages, in the memory of the old where nothing else uses it.
 ///

@@ -1,6 +1,5 @@
 //! Predictions of many items in parts, by one engine, and all parts in one file.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::ops::Range;
@@ -10,23 +9,23 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use artifact::{Digest, FileError, Hasher, Outputs, sha256_bytes, sha256_file};
 use cli::predict::PredictArgs;
-use engines::engine_name::EngineName;
 use evaluation::compare::largest;
+use models::encoder::EncoderTokenizer;
 use networks::digits::{DigitTask, batch, log_probabilities};
 use networks::pictures::predict::{Guess, guesses};
 use networks::questions::answer::AnswerError;
-use onnx_model::Survey;
+use networks::texts::answer::Text;
 use serde::Serialize;
-use shards::{Footer, Header, Shard, State, merge, state};
+use shards::{Footer, Shard, merge};
 use terminal::failure::sentence;
-use terminal::program::{note, print_line};
-use terminal::progress::Progress;
+use terminal::program::print_line;
 use terminal::table::grouped;
 
-use super::engines::{Opened, wanted, warning};
+use super::engines::{Opened, wanted};
 use super::pictures::TOP;
 use super::questions::{BYTE_ORDER_MARK, Found, Question, ask, parse};
 use super::{Known, asked};
+use crate::parts::{Part, single};
 use crate::picture_file::PictureFile;
 use crate::task::pictures;
 
@@ -50,10 +49,8 @@ pub fn options(arguments: &PredictArgs) -> Result<PredictArgs> {
         options.engines.names.push("ort:cpu".to_owned());
     }
     options.engines.threads.get_or_insert(1);
-    match wanted(&options.engines)?.as_slice() {
-        [EngineName::Ort(_) | EngineName::Tract] => Ok(options),
-        _ => bail!("--shard takes one --engine that runs the ONNX file: ort:… or tract"),
-    }
+    single(&wanted(&options.engines)?)?;
+    Ok(options)
 }
 
 /// Puts the parts in a folder together.
@@ -77,22 +74,6 @@ pub fn put_together(folder: &Path, arguments: &PredictArgs) -> Result<ExitCode> 
         0 => Ok(ExitCode::SUCCESS),
         _ => bail!("{failed} of {items} items got no answer; their lines have an `error`"),
     }
-}
-
-/// A part that is to be written.
-struct Part<'a> {
-    shard: Shard,
-    folder: &'a Path,
-    /// What makes this run another one than others.
-    run: BTreeMap<String, String>,
-    json: bool,
-}
-
-/// Takes the lines of a part.
-struct Lines<'a> {
-    put: &'a mut dyn FnMut(&[u8]) -> Result<(), FileError>,
-    failed: u64,
-    progress: Progress,
 }
 
 #[derive(Serialize)]
@@ -132,7 +113,7 @@ pub fn digits(arguments: &PredictArgs, known: &Known, shard: Shard) -> Result<Ex
     let task = DigitTask::read(&folder, images.clone()).with_context(|| format!("--data {}", folder.display()))?;
     let mut opened = known.open(arguments)?;
     let inputs = networks::digits::files(&folder);
-    let part = Part::of(arguments, shard, &opened, known.model(arguments), &inputs)?;
+    let part = part(arguments, shard, &opened, known.model(arguments), &inputs)?;
     let (digits, names) = (task.digits(), task.names());
     let total = digits.len() as u64;
     part.fill(shard.items(total, BATCH), total, |range, lines| {
@@ -168,11 +149,11 @@ pub fn label(
     let labels = arguments.task.labels();
     let inputs: Vec<PathBuf> =
         Some(labels).filter(|path| file.labels.is_some() && path.is_file()).into_iter().collect();
-    let mut part = Part::of(arguments, shard, &opened, model.to_owned(), &inputs)?;
     let mut list = Hasher::new();
     paths.iter().for_each(|path| list.update((path.display().to_string() + "\n").as_bytes()));
-    part.run.insert("list of pictures".to_owned(), list.finish().to_string());
-    part.run.insert("preprocessing".to_owned(), format!("{:?}", file.preprocessing));
+    let part = part(arguments, shard, &opened, model.to_owned(), &inputs)?
+        .option("list of pictures", Some(list.finish()))
+        .option("preprocessing", Some(format!("{:?}", file.preprocessing)));
     let (total, top) = (paths.len() as u64, arguments.top.unwrap_or(TOP));
     part.fill(shard.items(total, BATCH), total, |range, lines| {
         let engine = opened.engines.first_mut().context("there is no engine")?;
@@ -207,53 +188,133 @@ pub fn label(
 /// Answers the questions of a part.
 pub fn answer(arguments: &PredictArgs, known: &Known, shard: Shard) -> Result<ExitCode> {
     let path = arguments.jsonl.as_deref().context("--shard takes questions from --jsonl")?;
-    let mut file = File::open(path).map_err(FileError::new("open", path))?;
+    let file = LineFile::open(path, shard)?;
     let task = asked(arguments, &known.weights).questions(known.card)?;
     let reader = task.reader();
     let mut opened = known.open(arguments)?;
     let inputs: Vec<PathBuf> = task.files().filter(|path| path.is_file()).collect();
-    let mut part = Part::of(arguments, shard, &opened, known.model(arguments), &inputs)?;
-    let failed = FileError::new("read", path);
-    let (range, total, ends) =
-        (|| Ok((shard.lines(&mut file)?, file.metadata()?.len(), ends(&mut file)?)))().map_err(failed)?;
-    part.run.insert("questions".to_owned(), format!("{total} bytes that begin and end as {ends}"));
+    let part = part(arguments, shard, &opened, known.model(arguments), &inputs)?.option("questions", Some(&file.about));
+    let (range, total) = (file.range.clone(), file.total);
     part.fill(range, total, |range, lines| {
         let engine = opened.engines.first_mut().context("there is no engine")?;
-        file.seek(SeekFrom::Start(range.start)).map_err(FileError::new("read", path))?;
-        let mut rest = BufReader::new(file.take(range.end - range.start));
-        let (mut offset, mut line) = (range.start, Vec::new());
+        file.each(|offset, text| {
+            // Lines are told by where they begin: their numbers would take all that lies before.
+            match parse(0, text) {
+                Err(unreadable) => {
+                    let found = Found::Error(unreadable.reason);
+                    lines.put(&Answered { offset, question: None, found }, false)?;
+                }
+                Ok(question) => {
+                    let found = match ask(&reader, engine.as_mut(), &question, arguments, |_| {}) {
+                        Ok(found) => found,
+                        Err(error @ (AnswerError::Engine(_) | AnswerError::Logits { .. })) => {
+                            return Err(error.into());
+                        }
+                        Err(error) => Found::Error(sentence(&error)),
+                    };
+                    let is_answered = !matches!(found, Found::Error(_));
+                    let Question { question, .. } = &question;
+                    lines.put(&Answered { offset, question: Some(question), found }, is_answered)?;
+                }
+            }
+            lines.reached(&range, offset);
+            Ok(())
+        })
+    })
+}
+
+/// Tells what an encoder makes of the texts of a part.
+pub fn texts(arguments: &PredictArgs, known: &Known, shard: Shard) -> Result<ExitCode> {
+    let (path, is_json) = match (&arguments.lines, &arguments.jsonl) {
+        (Some(path), None) => (path, false),
+        (None, Some(path)) => (path, true),
+        _ => bail!("--shard takes texts from --lines or from --jsonl"),
+    };
+    let file = LineFile::open(path, shard)?;
+    let (reader, folder) = super::texts::text_reader(arguments, known)?;
+    let mut opened = known.open(arguments)?;
+    let tokenizer = EncoderTokenizer::files(&folder).into_iter().chain([folder.join("config.json")]);
+    let inputs: Vec<PathBuf> = tokenizer.filter(|path| path.is_file()).collect();
+    let part = part(arguments, shard, &opened, known.model(arguments), &inputs)?.option("texts", Some(&file.about));
+    let (range, total) = (file.range.clone(), file.total);
+    part.fill(range, total, |range, lines| {
+        let engine = opened.engines.first_mut().context("there is no engine")?;
+        file.each(|offset, line| {
+            let text = match std::str::from_utf8(line) {
+                Err(_) => Err("it is not UTF-8 text".to_owned()),
+                Ok(line) if is_json => super::texts::parse(line),
+                Ok(line) => Ok(Text { text: line.to_owned(), pair: None }),
+            };
+            let (text, found) = match text {
+                Err(reason) => (None, Err(reason)),
+                Ok(text) => {
+                    let found = reader.answer_all(engine.as_mut(), std::slice::from_ref(&text), &mut |_| ())?;
+                    let found = found.into_iter().next().context("the engine gave no answer")?;
+                    (Some(text), found.map_err(|error| sentence(&error)))
+                }
+            };
+            let is_answered = found.is_ok();
+            lines.put(&super::texts::row(Some(offset), text.as_ref(), found)?, is_answered)?;
+            lines.reached(&range, offset);
+            Ok(())
+        })
+    })
+}
+
+/// The lines of a file that begin in a share of its bytes. The file is not read whole.
+struct LineFile<'a> {
+    path: &'a Path,
+    file: File,
+    range: Range<u64>,
+    total: u64,
+    /// What tells the file from others.
+    about: String,
+}
+
+impl<'a> LineFile<'a> {
+    fn open(path: &'a Path, shard: Shard) -> Result<Self> {
+        let mut file = File::open(path).map_err(FileError::new("open", path))?;
+        let read = |file: &mut File| Ok((shard.lines(file)?, file.metadata()?.len(), ends(file)?));
+        let (range, total, ends) = read(&mut file).map_err(FileError::new("read", path))?;
+        Ok(Self { path, file, range, total, about: format!("{total} bytes that begin and end as {ends}") })
+    }
+
+    /// Hands on each line that is not empty, with the place where it begins.
+    fn each(mut self, mut line: impl FnMut(u64, &[u8]) -> Result<()>) -> Result<()> {
+        let failed = || FileError::new("read", self.path);
+        self.file.seek(SeekFrom::Start(self.range.start)).map_err(failed())?;
+        let mut rest = BufReader::new(self.file.take(self.range.end - self.range.start));
+        let (mut offset, mut bytes) = (self.range.start, Vec::new());
         loop {
-            line.clear();
-            let read = rest.read_until(b'\n', &mut line).map_err(FileError::new("read", path))?;
+            bytes.clear();
+            let read = rest.read_until(b'\n', &mut bytes).map_err(failed())?;
             if read == 0 {
                 return Ok(());
             }
-            let text = if offset == 0 { line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&line) } else { &line };
+            let text = if offset == 0 { bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes) } else { &bytes };
             if !text.trim_ascii().is_empty() {
-                // Lines are told by where they begin: their numbers would take all that lies before.
-                match parse(0, text.trim_ascii_end()) {
-                    Err(unreadable) => {
-                        let found = Found::Error(unreadable.reason);
-                        lines.put(&Answered { offset, question: None, found }, false)?;
-                    }
-                    Ok(question) => {
-                        let found = match ask(&reader, engine.as_mut(), &question, arguments, |_| {}) {
-                            Ok(found) => found,
-                            Err(error @ (AnswerError::Engine(_) | AnswerError::Logits { .. })) => {
-                                return Err(error.into());
-                            }
-                            Err(error) => Found::Error(sentence(&error)),
-                        };
-                        let is_answered = !matches!(found, Found::Error(_));
-                        let Question { question, .. } = &question;
-                        lines.put(&Answered { offset, question: Some(question), found }, is_answered)?;
-                    }
-                }
+                line(offset, text.trim_ascii_end())?;
             }
             offset += read as u64;
-            lines.reached(&range, offset);
         }
-    })
+    }
+}
+
+/// A part of the run that the options tell of.
+fn part<'a>(
+    arguments: &'a PredictArgs,
+    shard: Shard,
+    opened: &Opened,
+    model: PathBuf,
+    inputs: &[PathBuf],
+) -> Result<Part<'a>> {
+    Ok(Part::of(shard, arguments.out.as_deref(), opened, model, inputs)?
+        .option("threads", arguments.engines.threads)
+        .option("--top", arguments.top)
+        .option("--max-answer-tokens", arguments.task.max_answer_tokens)
+        .option("--as-article", arguments.as_article.then_some("set"))
+        .option("--truncate", arguments.truncate.then_some("set"))
+        .told(arguments.json))
 }
 
 /// The pictures that are named, or listed in a file.
@@ -279,100 +340,4 @@ fn ends(file: &mut File) -> std::io::Result<Digest> {
         Read::by_ref(file).take(ENDS).read_to_end(&mut bytes)?;
     }
     Ok(sha256_bytes(&bytes))
-}
-
-impl<'a> Part<'a> {
-    /// The part of a run of this engine over these files.
-    fn of(
-        arguments: &'a PredictArgs,
-        shard: Shard,
-        opened: &Opened,
-        model: PathBuf,
-        inputs: &[PathBuf],
-    ) -> Result<Self> {
-        let folder = arguments.out.as_deref().context("--shard writes to the folder of --out")?;
-        let survey = Survey::of(&model).with_context(|| model.display().to_string())?;
-        let data: Vec<PathBuf> = survey.data_files.into_iter().map(|file| file.path).collect();
-        let program = std::env::current_exe().context("the program does not know where it lies")?;
-        let engine = opened.engines.first().map_or("", |engine| engine.name());
-        let library =
-            opened.library.as_ref().map(|found| format!("{} {}, SHA-256 {}", found.name, found.version, found.sha256));
-        let mut run = BTreeMap::from([
-            ("model".to_owned(), digest(std::iter::once(&model).chain(&data))?),
-            ("inputs".to_owned(), digest(inputs)?),
-            ("program".to_owned(), sha256_file(program)?.to_string()),
-            ("engine".to_owned(), engine.to_owned()),
-            ("library".to_owned(), library.unwrap_or_default()),
-        ]);
-        if let Some(seed) = opened.seed {
-            note(warning(seed).trim_end());
-            run.insert("weights".to_owned(), format!("random (seed {seed}): the answers mean nothing"));
-        }
-        run.extend(arguments.engines.threads.map(|threads| ("threads".to_owned(), threads.to_string())));
-        run.extend(arguments.top.map(|top| ("--top".to_owned(), top.to_string())));
-        run.extend(arguments.task.max_answer_tokens.map(|most| ("--max-answer-tokens".to_owned(), most.to_string())));
-        run.extend(arguments.as_article.then(|| ("--as-article".to_owned(), "set".to_owned())));
-        Ok(Self { shard, folder, run, json: arguments.json })
-    }
-
-    /// Writes the part with the lines that `answer` gives, unless it is there, whole.
-    fn fill(
-        self,
-        range: Range<u64>,
-        total: u64,
-        answer: impl FnOnce(Range<u64>, &mut Lines<'_>) -> Result<()>,
-    ) -> Result<ExitCode> {
-        let Self { shard, folder, run, json } = self;
-        let path = folder.join(shard.file_name());
-        let header = Header::new(run, shard, range.clone(), total);
-        let (footer, what) = match state(&path, &header)? {
-            State::Whole(footer) => (footer, "is there and whole"),
-            there => {
-                if there == State::Damaged {
-                    note(format_args!("{} is cut or was changed; it is made anew", path.display()));
-                }
-                let footer = shards::write::<anyhow::Error>(&path, &header, |put| {
-                    let mut lines = Lines { put, failed: 0, progress: Progress::new("items") };
-                    answer(range, &mut lines)?;
-                    Ok(lines.failed)
-                })?;
-                (footer, "is written")
-            }
-        };
-        match json {
-            true => print_line(serde_json::to_string(&footer)?)?,
-            false => print_line(format_args!(
-                "{} {what}: {} items, {} without an answer",
-                path.display(),
-                grouped(&footer.items.to_string()),
-                grouped(&footer.failed.to_string())
-            ))?,
-        }
-        Ok(ExitCode::SUCCESS)
-    }
-}
-
-impl Lines<'_> {
-    /// Writes a line.
-    fn put(&mut self, line: &impl Serialize, is_answered: bool) -> Result<()> {
-        let mut bytes = serde_json::to_vec(line)?;
-        bytes.push(b'\n');
-        self.failed += u64::from(!is_answered);
-        Ok((self.put)(&bytes)?)
-    }
-
-    /// Tells how much is done.
-    fn reached(&self, range: &Range<u64>, place: u64) {
-        let length = (range.end - range.start).max(1);
-        self.progress.set(((place.min(range.end) - range.start) as f64 / length as f64).min(1.0));
-    }
-}
-
-/// One digest of the contents of several files, in their order.
-fn digest<'a>(files: impl IntoIterator<Item = &'a PathBuf>) -> Result<String> {
-    let mut all = Hasher::new();
-    for file in files {
-        all.update(sha256_file(file)?.as_bytes());
-    }
-    Ok(all.finish().to_string())
 }

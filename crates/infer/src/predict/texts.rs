@@ -1,6 +1,6 @@
 //! What an encoder makes of texts.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
@@ -84,13 +84,7 @@ pub fn names(arguments: &PredictArgs, known: &Known) -> Result<Vec<EngineName>> 
 /// Answers and prints. A text that cannot be used, or an engine that fails, costs its own answers only. The exit status says whether
 /// every text was answered, and by all engines in the same way.
 pub fn execute(arguments: &PredictArgs, known: &Known) -> Result<ExitCode> {
-    if arguments.shard.is_some() {
-        bail!("--shard is for digits, pictures and questions; give a part of the lines with --lines");
-    }
-    let folder = known.folder.clone().unwrap_or_else(|| known.weights.clone());
-    let mut reader = reader(known.card, &folder, arguments.top.unwrap_or(TOP))?;
-    reader.tokenizer = reader.tokenizer.truncating(arguments.truncate);
-    reader.tokenizer.warnings().iter().for_each(|warning| terminal::program::note(format_args!("warning: {warning}")));
+    let (reader, _) = text_reader(arguments, known)?;
     let texts = texts(arguments, reader.config.task)?;
     note_cut(&reader, &texts);
     let Opened { mut engines, failed, seed, .. } = known.open(arguments)?;
@@ -142,6 +136,15 @@ pub fn execute(arguments: &PredictArgs, known: &Known) -> Result<ExitCode> {
     conclude(&report.failed, report.agree, "the engines give different answers")
 }
 
+/// The tokenizer, and the folder that it comes from.
+pub fn text_reader(arguments: &PredictArgs, known: &Known) -> Result<(TextReader, PathBuf)> {
+    let folder = known.folder.clone().unwrap_or_else(|| known.weights.clone());
+    let mut reader = reader(known.card, &folder, arguments.top.unwrap_or(TOP))?;
+    reader.tokenizer = reader.tokenizer.truncating(arguments.truncate);
+    reader.tokenizer.warnings().iter().for_each(|warning| terminal::program::note(format_args!("warning: {warning}")));
+    Ok((reader, folder))
+}
+
 /// Says how many texts are cut, where the task cuts them as usual.
 fn note_cut(reader: &TextReader, texts: &[Text]) {
     let cut = texts.iter().filter(|text| reader.tokens(text).is_ok_and(|tokens| tokens.truncated)).count();
@@ -190,7 +193,8 @@ fn content(path: &Path) -> Result<String> {
     Ok(text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned())
 }
 
-fn parse(line: &str) -> Result<Text, String> {
+/// A text out of a line of JSON.
+pub fn parse(line: &str) -> Result<Text, String> {
     let row: Map<String, Value> =
         serde_json::from_str(line).map_err(|error| format!("it is not {{\"text\": …}}: {error}"))?;
     let find = |names: &[&str]| names.iter().find_map(|name| row.get(*name)).and_then(Value::as_str).map(str::to_owned);
@@ -219,6 +223,23 @@ impl Said {
             .collect();
         answers.windows(2).all(|pair| matches!(pair, [a, b] if same(a, b)))
     }
+}
+
+/// A text and what came of it, as a line of JSON; `offset` is where it begins in a file.
+pub fn row(offset: Option<u64>, text: Option<&Text>, found: Result<Answer, String>) -> Result<Map<String, Value>> {
+    let mut row = Map::new();
+    row.extend(offset.map(|offset| ("offset".to_owned(), offset.into())));
+    row.extend(text.map(|text| ("text".to_owned(), text.text.clone().into())));
+    row.extend(text.and_then(|text| text.pair.clone()).map(|pair| ("text_pair".to_owned(), pair.into())));
+    match found {
+        Err(error) => drop(row.insert("error".to_owned(), error.into())),
+        Ok(answer) => {
+            if let Value::Object(found) = serde_json::to_value(&answer)? {
+                row.extend(found);
+            }
+        }
+    }
+    Ok(row)
 }
 
 /// Whether two engines say the same, but for the last digits.
@@ -263,18 +284,13 @@ impl Report {
     fn lines(&self) -> Result<String> {
         let mut lines = String::new();
         for said in &self.texts {
-            let mut row = Map::new();
-            row.insert("text".to_owned(), said.text.clone().into());
-            row.extend(said.pair.clone().map(|pair| ("text_pair".to_owned(), pair.into())));
-            match (said.failure(), said.engines.first()) {
-                (Some(error), _) => drop(row.insert("error".to_owned(), error.into())),
-                (None, Some(answer)) => {
-                    if let Value::Object(found) = serde_json::to_value(&answer.found)? {
-                        row.extend(found);
-                    }
-                }
-                (None, None) => {}
-            }
+            let text = Text { text: said.text.clone(), pair: said.pair.clone() };
+            let found = match (said.failure(), said.engines.first()) {
+                (Some(error), _) => Err(error.to_owned()),
+                (None, Some(EngineAnswer { found: Found::Answer(answer), .. })) => Ok(answer.clone()),
+                (None, _) => continue,
+            };
+            let row = row(None, Some(&text), found)?;
             lines += &(serde_json::to_string(&row)? + "\n");
         }
         Ok(lines)

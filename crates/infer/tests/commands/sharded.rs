@@ -1,4 +1,4 @@
-//! `predict --shard` and `--merge`: parts of digits, and what becomes of them.
+//! `predict` and `eval` with `--shard` and `--merge`: parts of digits, and what becomes of them.
 
 use std::path::Path;
 
@@ -114,4 +114,42 @@ fn what_is_no_part_is_refused_before_anything_runs() {
         assert!(message.contains(expected), "{message}");
     }
     assert!(!Path::new(out).exists());
+}
+
+/// The metrics of all parts are made of all answers, and so those of a single evaluation to the last bit.
+#[test]
+fn an_evaluation_in_parts_has_the_metrics_of_a_single_one() {
+    let setting = Setting::new();
+    let evaluated = |count: u32| {
+        let folder = setting.path(&format!("evaluation-{count}"));
+        let folder = folder.to_str().unwrap();
+        for index in 0..count {
+            let shard = format!("{index}/{count}");
+            let output = setting.infer("eval", &["--shard", &shard, "--out", folder]);
+            assert!(output.status.success(), "{}", text(&output.stderr));
+        }
+        let merged = Path::new(folder).join("evaluation.json");
+        let output = setting.infer("eval", &["--merge", folder, "--out", merged.to_str().unwrap()]);
+        assert!(text(&output.stdout).contains(" parts\n"), "{output:?}");
+        std::fs::read(merged).unwrap()
+    };
+    let one = evaluated(1);
+    assert_eq!(evaluated(3), one);
+    let one: serde_json::Value = serde_json::from_slice(&one).unwrap();
+    let report = setting.path("single.json");
+    setting.infer("eval", &["--batches", "1", "--seconds", "0.01", "--out", report.to_str().unwrap()]);
+    let report: serde_json::Value = serde_json::from_slice(&std::fs::read(report).unwrap()).unwrap();
+    let engines = report["engines"].as_array().unwrap();
+    let single = engines.iter().find(|engine| engine["engine"] == "ort:cpu").unwrap();
+    assert_eq!(single["metrics"], one["metrics"]);
+    assert!(one["metrics"][0]["of"] == DIGITS);
+    // Other data than that of the parts, and parts of something else.
+    let folder = setting.path("evaluation-3");
+    let folder = folder.to_str().unwrap();
+    let message = setting.failure("eval", &["--merge", folder, "--limit", "7"]);
+    assert!(message.contains("are of other data"), "{message}");
+    let predictions = setting.path("predictions");
+    predict(&setting, &predictions, "0/1", &[]);
+    let message = setting.failure("eval", &["--merge", predictions.to_str().unwrap()]);
+    assert!(message.contains("holds parts of a prediction"), "{message}");
 }

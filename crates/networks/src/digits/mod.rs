@@ -11,6 +11,7 @@ use engines::tensor::NamedTensor;
 use evaluation::compare::largest;
 use evaluation::task::{Case, Figure, Metric, Shipped, Task, Thumbnail};
 use models::digits::{Digits, DigitsError, Part, Split, normalization_table};
+use serde::{Deserialize, Serialize};
 
 use crate::images::Images;
 
@@ -29,7 +30,7 @@ pub struct DigitTask {
 }
 
 /// What an engine reads in an image.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Reading {
     /// The most likely class.
     pub digit: usize,

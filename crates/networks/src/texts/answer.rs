@@ -4,7 +4,7 @@ use engines::engine::{Engine, EngineError};
 use engines::tensor::NamedTensor;
 use models::bert::Sequence;
 use models::encoder::{EncoderConfig, EncoderTask, EncoderTokenizer, Problem, Side, TextError, TokenBatch, Tokens};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::entities::{Entity, entities};
 use super::{inputs, unsuitable};
@@ -25,7 +25,7 @@ pub struct Text {
 }
 
 /// A label of a text.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Label {
     /// Its name.
     pub label: String,
@@ -34,7 +34,7 @@ pub struct Label {
 }
 
 /// What may stand in the place of a mask.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Filling {
     /// The token.
     pub token: String,
@@ -47,7 +47,7 @@ pub struct Filling {
 }
 
 /// Where a text answers a question.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Span {
     /// The words.
     pub answer: String,
@@ -60,7 +60,7 @@ pub struct Span {
 }
 
 /// What an engine makes of a text.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// The labels, the likeliest first.

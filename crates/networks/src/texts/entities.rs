@@ -1,13 +1,13 @@
 //! Entities out of the labels of tokens.
 
 use models::encoder::{EncoderTokenizer, Tokens};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The label of what is no entity.
 const OUTSIDE: &str = "O";
 
 /// A part of a text with a name of its own.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Entity {
     /// What it is: `PER`.
     pub entity: String,

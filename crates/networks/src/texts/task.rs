@@ -9,6 +9,7 @@ use engines::tensor::NamedTensor;
 use evaluation::task::{Case, Figure, Metric, Shipped, Task};
 use models::bert::Sequence;
 use models::encoder::{EncoderTask, EncoderTokenizer, Problem, Side, TokenBatch};
+use serde::{Deserialize, Serialize};
 
 use super::answer::{Answer, Text, TextReader, cosine};
 use super::data::{Entry, Gold};
@@ -37,7 +38,8 @@ pub struct TextTask {
 pub type Told = Result<Said, String>;
 
 /// What an engine said of an entry.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Said {
     /// Of a text.
     One(Answer),

@@ -9,6 +9,7 @@ use flex_kernels::adadelta::Rule;
 use flex_kernels::operations;
 use serde::{Deserialize, Serialize};
 
+use crate::ranks::{Gradient, Gradients, Ranks};
 use crate::stored::{Stored, sizes};
 
 const SQUARE_AVERAGE: &str = "square_average.";
@@ -109,12 +110,14 @@ impl Optimizer for Adadelta {
 pub struct ModuleAdadelta {
     rule: Adadelta,
     states: BTreeMap<String, AdadeltaState<1>>,
+    /// The sizes of the weights whose rows processes share, by their paths: of each, the states have this process's rows only.
+    rows: BTreeMap<String, [usize; 2]>,
 }
 
 impl ModuleAdadelta {
     /// The rule, remembering nothing.
     pub fn new(rule: Adadelta) -> Self {
-        Self { rule, states: BTreeMap::new() }
+        Self { rule, ..Self::default() }
     }
 
     /// The rule with what [`store`](Self::store) entered of every parameter of `module`.
@@ -133,7 +136,7 @@ impl ModuleAdadelta {
             let update_average = tensors.take(&format!("{UPDATE_AVERAGE}{path}"), &[elements], device)?;
             states.insert(path, AdadeltaState { square_average, update_average });
         }
-        Ok(Self { rule, states })
+        Ok(Self { rule, states, ..Self::default() })
     }
 
     /// Enters what is remembered.
@@ -147,6 +150,35 @@ impl ModuleAdadelta {
     /// What is remembered of each parameter, flattened, by its path in the module.
     pub fn states(&self) -> &BTreeMap<String, AdadeltaState<1>> {
         &self.states
+    }
+
+    /// What [`restore`](Self::restore) reads again, of a training that processes share: each of them remembers what it updates, and gets
+    /// the rest here.
+    pub fn gathered(&self, ranks: Ranks<'_>) -> Self {
+        let mut gathered = self.clone();
+        for (path, rows) in &self.rows {
+            if let Some(AdadeltaState { square_average, update_average }) = gathered.states.remove(path) {
+                let [square_average, update_average] =
+                    [square_average, update_average].map(|average| gather_rows(average, *rows, ranks));
+                gathered.states.insert(path.clone(), AdadeltaState { square_average, update_average });
+            }
+        }
+        gathered
+    }
+
+    /// Moves every parameter by the gradients over a batch that processes share. Each process must do it at the same time.
+    ///
+    /// # Panics
+    /// When a parameter has no gradient, or is not on the flex backend.
+    pub fn step_together<M: Module>(
+        &mut self,
+        learning_rate: LearningRate,
+        module: M,
+        gradients: Gradients,
+        ranks: Ranks<'_>,
+    ) -> M {
+        let rule = self.rule.in_float32(learning_rate);
+        module.map(&mut StepTogether { optimizer: self, rule, gradients, ranks, path: Vec::new() })
     }
 
     /// Moves every parameter that has a gradient.
@@ -187,4 +219,58 @@ impl ModuleMapper for Step<'_> {
         };
         Param::from_mapped_value(id, tensor, mapper)
     }
+}
+
+struct StepTogether<'a> {
+    optimizer: &'a mut ModuleAdadelta,
+    rule: Rule,
+    gradients: Gradients,
+    ranks: Ranks<'a>,
+    path: Vec<String>,
+}
+
+impl ModuleMapper for StepTogether<'_> {
+    fn enter_module(&mut self, name: &str, _kind: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _kind: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let (id, tensor, mapper) = param.consume();
+        let (shape, path) = (tensor.shape(), self.path.join("."));
+        let gradient = operations::node(&tensor).and_then(|node| self.gradients.remove(&node));
+        let gradient = gradient.unwrap_or_else(|| panic!("{path} has no gradient that processes can share"));
+        let flat = tensor.inner().reshape([-1]);
+        let state = self.optimizer.states.remove(&path);
+        let AdadeltaState { square_average, update_average } = state.unwrap_or_else(|| {
+            let (square_average, update_average) = (flat.zeros_like(), flat.zeros_like());
+            AdadeltaState { square_average, update_average }
+        });
+        let step = |first, values: &[f32]| {
+            operations::adadelta_part(self.rule, first, values, flat, square_average, update_average)
+        };
+        let (flat, square_average, update_average) = match gradient {
+            Gradient::Whole(values) => step(0, &values),
+            Gradient::Rows { inputs, outputs, values } => {
+                let first = self.ranks.rows(self.ranks.rank(), inputs).start * outputs;
+                let (flat, square_average, update_average) = step(first, &values);
+                self.optimizer.rows.insert(path.clone(), [inputs, outputs]);
+                (gather_rows(flat, [inputs, outputs], self.ranks), square_average, update_average)
+            }
+        };
+        self.optimizer.states.insert(path, AdadeltaState { square_average, update_average });
+        Param::from_mapped_value(id, Tensor::from_inner(flat.reshape(shape)).require_grad(), mapper)
+    }
+}
+
+/// Weights `[inputs, outputs]`, flat, or something like them, with the rows of every rank.
+fn gather_rows(flat: Tensor<1>, [inputs, outputs]: [usize; 2], ranks: Ranks<'_>) -> Tensor<1> {
+    let part = |rank| {
+        let rows = ranks.rows(rank, inputs);
+        rows.start * outputs..rows.end * outputs
+    };
+    operations::change(flat, |values| ranks.gather(values, part))
 }

@@ -42,6 +42,13 @@ impl<'a> Batcher<'a> {
         batch_of(images, labels, device)
     }
 
+    /// The labels of the digits at `indices`, which must be below their number.
+    pub fn labels(&self, indices: &[usize], device: &Device) -> Tensor<1, Int> {
+        let labels: Vec<i32> = indices.iter().filter_map(|&index| self.digits.label(index)).map(i32::from).collect();
+        let count = labels.len();
+        Tensor::from_data(TensorData::new(labels, [count]), device)
+    }
+
     /// The digits at `indices`, which must be below their number, distorted as they are in an epoch.
     pub fn distorted(
         &self,

@@ -9,20 +9,25 @@ use crate::mnist::config::Config;
 use crate::mnist::data::{self, Loaded};
 use crate::mnist::training::DigitTraining;
 use crate::outputs::Saved;
+use crate::ranks::Ranks;
 use crate::run::{Options, run};
 use crate::schedule::Schedule;
 
-/// Trains the MNIST CNN.
+/// Trains the MNIST CNN, together with the other `ranks` if there are any.
 ///
 /// # Errors
 /// When an option makes no sense, the data cannot be used, or the training ends early.
-pub fn train(arguments: &DigitArgs) -> Result<Option<Saved>> {
+pub fn train(arguments: &DigitArgs, ranks: Option<Ranks<'_>>) -> Result<Option<Saved>> {
     let recipe = &arguments.recipe;
     let kind = DeviceKind::from(recipe.common.device());
+    if ranks.is_some() && kind != DeviceKind::Flex {
+        bail!("--mpi shares a training on CPUs: leave out --device {kind}");
+    }
     let device = kind.open()?;
     let Loaded { data, classes, hashes, .. } = load(arguments)?;
     let config = Config { classes: classes.count, first_label: classes.first, ..config(recipe, kind)? };
-    Ok(run(DigitTraining::new(&config, &data, &device), hashes, &Options::of(&arguments.run, &arguments.out))?.saved)
+    let training = DigitTraining::new(&config, &data, &device).shared(ranks);
+    Ok(run(training, hashes, &Options::of(&arguments.run, &arguments.out))?.saved)
 }
 
 fn config(recipe: &DigitRecipe, device: DeviceKind) -> Result<Config> {

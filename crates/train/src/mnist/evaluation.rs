@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
 use crate::mnist::batch::Batcher;
+use crate::ranks::Ranks;
 use crate::training;
 
 /// Loss and accuracy on a set of digits.
@@ -52,7 +53,8 @@ impl training::Evaluation for Evaluation {
     }
 }
 
-/// Evaluates `network` on all `digits`, `batch_size` at a time. `device` is the network's.
+/// Evaluates `network` on all `digits`, `batch_size` at a time. `device` is the network's. Processes that share a training share the
+/// batches as well.
 ///
 /// # Errors
 /// When the device fails, or somebody interrupts it.
@@ -61,19 +63,39 @@ pub fn evaluate(
     digits: &Digits,
     batch_size: usize,
     device: &Device,
+    ranks: Option<Ranks<'_>>,
 ) -> Result<Evaluation, TrainError> {
     let batcher = Batcher::new(digits);
-    let (mut loss, mut correct) = (0.0, 0);
-    for start in (0..digits.len()).step_by(batch_size) {
-        interrupt::check()?;
-        let indices = start..digits.len().min(start + batch_size);
-        let labels = &digits.labels()[indices.clone()];
-        let batch = batcher.batch(indices, device);
-        let log_probabilities: Vec<f32> = network.forward(batch.images).try_into_vec_as()?;
-        for (row, &label) in log_probabilities.chunks_exact(network.classes()).zip(labels) {
-            loss -= f64::from(row[usize::from(label)]);
-            correct += usize::from(most_likely(row) == usize::from(label));
+    let batches = digits.len().div_ceil(batch_size);
+    let of = |rank, ranks: Ranks<'_>| {
+        let batches = ranks.rows(rank, batches);
+        (batches.start * batch_size).min(digits.len())..(batches.end * batch_size).min(digits.len())
+    };
+    // The logarithm of the label's probability, and whether it is the largest.
+    let mut found = vec![[0.0_f32; 2]; digits.len()];
+    let own = ranks.map_or(0..digits.len(), |ranks| of(ranks.rank(), ranks));
+    for start in own.clone().step_by(batch_size) {
+        // Processes that share a training end together, after a step.
+        if ranks.is_none() {
+            interrupt::check()?;
         }
+        let indices = start..own.end.min(start + batch_size);
+        let labels = &digits.labels()[indices.clone()];
+        let batch = batcher.batch(indices.clone(), device);
+        let log_probabilities: Vec<f32> = network.forward(batch.images).try_into_vec_as()?;
+        let rows = log_probabilities.chunks_exact(network.classes()).zip(labels);
+        for (found, (row, &label)) in found[indices].iter_mut().zip(rows) {
+            let label = usize::from(label);
+            *found = [row[label], f32::from(u8::from(most_likely(row) == label))];
+        }
+    }
+    if let Some(ranks) = ranks {
+        ranks.gather(&mut found, |rank| of(rank, ranks));
+    }
+    let (mut loss, mut correct) = (0.0, 0);
+    for [log_probability, right] in found {
+        loss -= f64::from(log_probability);
+        correct += usize::from(right > 0.0);
     }
     Ok(Evaluation { loss: loss / digits.len() as f64, correct, total: digits.len() })
 }

@@ -2,7 +2,9 @@
 
 use burn::module::Module;
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
+use flex_kernels::layers::cross_entropy;
+use flex_kernels::operations::collect;
 use models::digits::Digits;
 use models::mnist_cnn::MnistCnn;
 use models::weights::contiguous;
@@ -10,11 +12,12 @@ use models::weights::contiguous;
 use crate::TrainError;
 use crate::mnist::adadelta::ModuleAdadelta;
 use crate::mnist::averaging::approach;
-use crate::mnist::batch::Batcher;
+use crate::mnist::batch::{Batch, Batcher};
 use crate::mnist::config::Config;
 use crate::mnist::dropout::dropout_masks;
 use crate::mnist::evaluation::{Evaluation, evaluate};
 use crate::random::{Generator, Purpose};
+use crate::ranks::Ranks;
 use crate::stored::Stored;
 use crate::training::Training;
 
@@ -57,13 +60,20 @@ pub struct DigitTraining<'a> {
     device: Device,
     /// The images of one epoch in the order of their use, and which epoch it is.
     order: Option<(usize, Vec<u32>)>,
+    /// The processes that share it.
+    ranks: Option<Ranks<'a>>,
 }
 
 impl<'a> DigitTraining<'a> {
     /// On `device`, which needs no autodiff of its own.
     pub fn new(config: &'a Config, data: &'a Data, device: &Device) -> Self {
         let device = device.clone().inner().autodiff();
-        Self { config, data, batcher: Batcher::new(&data.train), device, order: None }
+        Self { config, data, batcher: Batcher::new(&data.train), device, order: None, ranks: None }
+    }
+
+    /// The same, shared by several processes; the device must be the CPU.
+    pub fn shared(self, ranks: Option<Ranks<'a>>) -> Self {
+        Self { ranks, ..self }
     }
 
     /// The images of a step.
@@ -80,6 +90,56 @@ impl<'a> DigitTraining<'a> {
         self.order = Some((epoch, order));
         indices
     }
+
+    /// Some images of an epoch, as it shows them.
+    fn batch(&self, epoch: usize, indices: &[usize]) -> Batch {
+        match &self.config.augmentation {
+            Some(augmentation) if augmentation.distorts(epoch, self.config.epochs) => {
+                self.batcher.distorted(indices, augmentation, self.config.seed, epoch, &self.device)
+            }
+            _ => self.batcher.batch(indices.iter().copied(), &self.device),
+        }
+    }
+
+    /// The network after a step, and the loss.
+    fn learn(
+        &mut self,
+        network: MnistCnn,
+        optimizer: &mut ModuleAdadelta,
+        epoch: usize,
+        step: usize,
+    ) -> Result<(MnistCnn, Tensor<1>), TrainError> {
+        let indices = self.indices(epoch, step);
+        let dropout = dropout_masks(self.config, epoch, step, indices.len(), &self.device);
+        let rate = self.learning_rate(epoch, step);
+        let Some(ranks) = self.ranks else {
+            let batch = self.batch(epoch, &indices);
+            let loss = network.loss(batch.images, batch.labels, dropout);
+            let gradients = GradientsParams::from_grads(loss.backward(), &network);
+            return Ok((optimizer.step(rate, network, gradients), loss));
+        };
+        let whole = indices.len();
+        let items: Vec<_> = (0..ranks.size()).map(|rank| ranks.items(rank, whole)).collect();
+        let own = items[ranks.rank()].clone();
+        // A rank without items does what the others do, and nobody takes notice of it.
+        let run = if own.is_empty() { 0..1 } else { own.clone() };
+        let batch = self.batch(epoch, &indices[run.clone()]);
+        let logits = network.training_logits(batch.images, dropout.of(run.clone()));
+
+        let classes = network.classes();
+        let mut all = vec![0.0; whole * classes];
+        let values: Vec<f32> = logits.clone().inner().try_into_vec_as()?;
+        all[own.start * classes..own.end * classes].copy_from_slice(&values[..own.len() * classes]);
+        ranks.gather(&mut all, |rank| items[rank].start * classes..items[rank].end * classes);
+        let all = Tensor::<2>::from_data(TensorData::new(all, [whole, classes]), &self.device).require_grad();
+        let loss = cross_entropy(all.clone(), self.batcher.labels(&indices, &self.device));
+        let gradient = all.grad(&loss.backward()).unwrap_or_else(|| all.inner().zeros_like());
+        // The sum of this product has that gradient.
+        let product = logits * Tensor::from_inner(gradient.slice([run]));
+        let ((), collected) = collect(whole, || drop(product.sum().backward()));
+        let gradients = ranks.reduce(collected, &items);
+        Ok((optimizer.step_together(rate, network, gradients, ranks), loss))
+    }
 }
 
 impl Training for DigitTraining<'_> {
@@ -89,6 +149,10 @@ impl Training for DigitTraining<'_> {
 
     const ITEMS: &'static str = "images";
     const TELLS_SPEED: bool = false;
+
+    fn ranks(&self) -> Option<Ranks<'_>> {
+        self.ranks
+    }
 
     fn config(&self) -> &Config {
         self.config
@@ -123,19 +187,7 @@ impl Training for DigitTraining<'_> {
 
     fn step(&mut self, model: Model, epoch: usize, step: usize) -> Result<(Model, Tensor<1>), TrainError> {
         let Model { network, mut optimizer, mut average } = model;
-        let indices = self.indices(epoch, step);
-        let count = indices.len();
-        let batch = match &self.config.augmentation {
-            Some(augmentation) if augmentation.distorts(epoch, self.config.epochs) => {
-                self.batcher.distorted(&indices, augmentation, self.config.seed, epoch, &self.device)
-            }
-            _ => self.batcher.batch(indices, &self.device),
-        };
-        let dropout = dropout_masks(self.config, epoch, step, count, &self.device);
-
-        let loss = network.loss(batch.images, batch.labels, dropout);
-        let gradients = GradientsParams::from_grads(loss.backward(), &network);
-        let network = optimizer.step(self.learning_rate(epoch, step), network, gradients);
+        let (network, loss) = self.learn(network, &mut optimizer, epoch, step)?;
         if let Some(averaging) = self.config.averaging
             && let Some(share) = averaging.share(epoch * self.steps() + step)
         {
@@ -145,7 +197,8 @@ impl Training for DigitTraining<'_> {
     }
 
     fn evaluate(&self, model: &Model, _progress: &dyn Fn(f64)) -> Result<Evaluation, TrainError> {
-        evaluate(&model.result(), &self.data.test, self.config.test_batch_size, &self.device.clone().inner())
+        let device = self.device.clone().inner();
+        evaluate(&model.result(), &self.data.test, self.config.test_batch_size, &device, self.ranks)
     }
 
     fn tensors(&self, model: &Model) -> Stored {
@@ -154,7 +207,10 @@ impl Training for DigitTraining<'_> {
         if let Some(average) = &model.average {
             tensors.put_module(AVERAGE, average);
         }
-        model.optimizer.store(&mut tensors);
+        match self.ranks {
+            Some(ranks) => model.optimizer.gathered(ranks).store(&mut tensors),
+            None => model.optimizer.store(&mut tensors),
+        }
         tensors
     }
 

@@ -13,6 +13,7 @@ mod interruption;
 mod network;
 mod outputs;
 mod questions;
+mod ranks;
 mod recipe;
 mod stopping;
 mod support;
