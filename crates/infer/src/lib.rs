@@ -10,6 +10,7 @@ pub mod inspect;
 pub mod measure;
 mod picture_file;
 pub mod predict;
+mod quantised;
 mod task;
 mod texts;
 

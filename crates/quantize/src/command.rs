@@ -18,12 +18,13 @@ use terminal::program::{note, print, print_line};
 use terminal::progress::Progress;
 
 use crate::arithmetic::WeightBits;
-use crate::calibrate::Seen;
-use crate::compare::{Comparison, Metric};
+use crate::calibrate::{Seen, Wanted};
 use crate::error::QuantizeError;
 use crate::gate::{self, Found, Harm, Point};
-use crate::graph::{id, label};
+use crate::graph::{constants, float_input, id, label};
+use crate::moments::Lens;
 use crate::plan::Plan;
+use crate::products::Products;
 use crate::range::Method;
 use crate::ranges_file::{self, RangesFile};
 use crate::report::{Gate, Mark, Report};
@@ -31,6 +32,7 @@ use crate::samples::{Files, Samples, find, spread};
 use crate::workbench::Workbench;
 use crate::writer::{Format, Ranges, WeightOptions};
 use crate::{dynamic, embedding, prepare, raise, writer};
+use evaluation::quantised::fidelity::{Comparison, Metric};
 
 /// The input that says which positions are padding, unless the user names another.
 const MASK: &str = "attention_mask";
@@ -38,6 +40,11 @@ const MASK: &str = "attention_mask";
 /// The most that simplifying may change, as a share of the signal: float32 rounds to 6e-8 of a value, and this is its square with room
 /// for the depth of a network.
 const MOST_NOISE: f64 = 1e-8;
+
+/// Rows that a product is looked at over all samples, and the fewest and the most of a single one.
+const ROWS: usize = 4096;
+const LEAST_ROWS: usize = 16;
+const MOST_ROWS: usize = 512;
 
 /// Seconds for the time of each point of the trade-off.
 const POINT_SECONDS: f64 = 0.5;
@@ -51,6 +58,8 @@ struct Recipe {
     /// The nodes that the user wants in float, by their ids.
     kept: BTreeSet<String>,
     ranges: Ranges,
+    /// What the products saw of the samples.
+    products: Products,
 }
 
 impl Recipe {
@@ -64,14 +73,40 @@ impl Recipe {
         nodes.map(|node| (id(node).to_owned(), node.op_type.clone())).collect()
     }
 
+    /// What is to be seen of a model, on so many samples.
+    fn wanted(&self, model: &Model, samples: usize) -> Wanted {
+        let graph = &model.graph;
+        let (places, ranges): (Vec<usize>, BTreeSet<String>) = match self.is_static {
+            true => {
+                let plan = Plan::of(model, &self.kept, self.format);
+                let ranges = plan.values(model);
+                (plan.sites.into_keys().collect(), ranges)
+            }
+            false => (dynamic::sites(model, &self.kept).into_iter().map(|(place, _)| place).collect(), BTreeSet::new()),
+        };
+        let constants = constants(graph);
+        let product = |place: &usize| {
+            let node = graph.nodes.get(*place)?;
+            let lens = Lens::of(node, &float_input(&constants, node, 1)?.dims)?;
+            Some((node.inputs.first()?.clone(), lens))
+        };
+        let rows = (ROWS / samples.max(1)).clamp(LEAST_ROWS, MOST_ROWS);
+        Wanted { ranges, products: places.iter().filter_map(product).collect(), rows }
+    }
+
     /// The quantised model, with these nodes in float as well.
     fn write(&self, model: &Model, in_float: &BTreeSet<String>) -> Result<Model, QuantizeError> {
         let skip: BTreeSet<String> = self.kept.union(in_float).cloned().collect();
         let mut written = match self.is_static {
-            true => {
-                writer::write(model, &Plan::of(model, &skip, self.format), &self.ranges, self.format, self.weights)?
-            }
-            false => dynamic::write(model, &skip, self.weights)?,
+            true => writer::write(
+                model,
+                &Plan::of(model, &skip, self.format),
+                &self.ranges,
+                &self.products,
+                self.format,
+                self.weights,
+            )?,
+            false => dynamic::write(model, &skip, &self.products, self.weights)?,
         };
         written = embedding::write(&written)?;
         prepare::keep_sums_apart(&mut written.graph);
@@ -98,7 +133,7 @@ pub fn execute(arguments: &QuantizeArgs) -> Result<ExitCode> {
 pub fn run(arguments: &QuantizeArgs, samples: &dyn Samples, files: Vec<PathBuf>) -> Result<ExitCode> {
     let start = Instant::now();
     let report_path = arguments.report.clone().unwrap_or_else(|| arguments.out.with_extension("json"));
-    let outputs = Outputs::of_inputs(files.into_iter().chain([arguments.model.clone()]));
+    let outputs = Outputs::of_inputs(files.iter().cloned().chain([arguments.model.clone()]));
     let failed_out = failed_name(&arguments.out);
     outputs.named(&arguments.out)?;
     outputs.named(&failed_out)?;
@@ -141,16 +176,15 @@ pub fn run(arguments: &QuantizeArgs, samples: &dyn Samples, files: Vec<PathBuf>)
         return Err(QuantizeError::NoData(how.to_owned())).with_context(subject);
     }
     let mut bench = Workbench::new(&launcher, library, samples, mask)?;
-    let values = if recipe.is_static {
-        Plan::of(&prepared, &recipe.kept, recipe.format).values(&prepared)
-    } else {
-        BTreeSet::new()
-    };
     let mut seen = Seen::default();
     if samples.count() > 0 {
         let progress = Progress::new("samples");
-        let wanted = if given.is_some() { BTreeSet::new() } else { values };
+        let mut wanted = recipe.wanted(&prepared, samples.count());
+        if given.is_some() {
+            wanted.ranges.clear();
+        }
         seen = bench.observe(&prepared, &wanted, |share| progress.set(share))?;
+        recipe.products = Products::new(seen.moments());
         let noise = bench.compare_file(&arguments.model, true)?.noise;
         if noise > MOST_NOISE {
             bail!(
@@ -171,8 +205,14 @@ pub fn run(arguments: &QuantizeArgs, samples: &dyn Samples, files: Vec<PathBuf>)
             None => choose_ranges(arguments, &mut recipe, &prepared, &seen, &mut bench)?,
         });
         if let Some(path) = arguments.ranges.as_deref().filter(|path| !path.exists()) {
-            let method = calibration.clone().unwrap_or_default();
-            ranges_file::write(path, &float_mark, method, seen.samples(), &recipe.ranges)?;
+            let file = RangesFile {
+                generator: GENERATOR.to_owned(),
+                model_sha256: float_mark.sha256,
+                method: calibration.clone().unwrap_or_default(),
+                samples: seen.samples(),
+                ranges: recipe.ranges.clone(),
+            };
+            ranges_file::write(path, &file)?;
         }
     }
     let metric = match samples.count() {
@@ -184,6 +224,14 @@ pub fn run(arguments: &QuantizeArgs, samples: &dyn Samples, files: Vec<PathBuf>)
             None => bench.first_outputs()?.map_or(Metric::Cosine, |outputs| Metric::suiting(&outputs)),
         }),
     };
+    if recipe.is_static && samples.count() > 0 && arguments.seconds > 0.0 {
+        notes.extend(settle_stems(arguments, &mut recipe, &prepared, &mut bench)?);
+    }
+    let nodes: Vec<(String, String)> = nodes.into_iter().filter(|(node, _)| !recipe.kept.contains(node)).collect();
+    if nodes.is_empty() {
+        let reason = "the model is faster in float";
+        return Err(QuantizeError::Nothing { reason: reason.to_owned() }).with_context(subject);
+    }
     let judged = judge(arguments, &recipe, &prepared, &nodes, metric, &mut bench)?;
     let mut written = recipe.write(&prepared, &judged.in_float)?;
     describe(&mut written, &float_mark, &recipe, calibration.as_deref());
@@ -196,9 +244,9 @@ pub fn run(arguments: &QuantizeArgs, samples: &dyn Samples, files: Vec<PathBuf>)
         false => None,
     };
     let out = if judged.holds { &arguments.out } else { &failed_out };
-    let files = written.save(out)?;
+    let saved = written.save(out)?;
     let quantized =
-        Mark { path: out.clone(), bytes: files.iter().map(|file| file.bytes).sum(), sha256: sha256_file(out)? };
+        Mark { path: out.clone(), bytes: saved.iter().map(|file| file.bytes).sum(), sha256: sha256_file(out)? };
     let engine_memory = bench.peak_memory();
     drop(bench);
     let mut in_float: Vec<String> = judged.in_float.iter().chain(&recipe.kept).cloned().collect();
@@ -217,6 +265,7 @@ pub fn run(arguments: &QuantizeArgs, samples: &dyn Samples, files: Vec<PathBuf>)
         weight_bits: if recipe.weights.bits == WeightBits::Eight { 8 } else { 7 },
         per_channel: recipe.weights.per_channel,
         raised_to_opset,
+        inputs: files,
         samples: samples.count(),
         quantized_nodes: nodes.len() - judged.in_float.len(),
         in_float,
@@ -297,6 +346,7 @@ fn recipe(arguments: &QuantizeArgs, model: &Model, notes: &mut Vec<String>) -> R
         weights: WeightOptions { per_channel: !arguments.per_tensor, bits },
         kept,
         ranges: Ranges::new(),
+        products: Products::default(),
     })
 }
 
@@ -351,6 +401,41 @@ fn choose_ranges(
     let Some((_, name, ranges)) = best else { bail!("no method of calibration was tried") };
     recipe.ranges = ranges;
     Ok(name)
+}
+
+/// Leaves the convolutions that take an input of the model in float where it is faster and nearer to the float model so: they have few
+/// channels, which integer kernels are not made for, and every value after them suffers from their noise. What is said of it.
+fn settle_stems(
+    arguments: &QuantizeArgs,
+    recipe: &mut Recipe,
+    model: &Model,
+    bench: &mut Workbench<'_>,
+) -> Result<Option<String>> {
+    let graph = &model.graph;
+    let takes_input = |node: &onnx_model::Node| {
+        graph.inputs.iter().any(|input| node.inputs.first() == Some(&input.name)) && node.op_type == "Conv"
+    };
+    let quantised: BTreeSet<String> = recipe.nodes(model).into_iter().map(|(node, _)| node).collect();
+    let stems = graph.nodes.iter().filter(|node| takes_input(node) && quantised.contains(id(node)));
+    let stems: BTreeSet<String> = stems.map(|node| id(node).to_owned()).collect();
+    if stems.is_empty() || stems.len() == quantised.len() {
+        return Ok(None);
+    }
+    let (in_integers, in_float) = (recipe.write(model, &BTreeSet::new())?, recipe.write(model, &stems)?);
+    if bench.compare(&in_float, false)?.noise >= bench.compare(&in_integers, false)?.noise {
+        return Ok(None);
+    }
+    let mut share = |written: &Model| {
+        let times = bench.time(&arguments.model, written, POINT_SECONDS.min(arguments.seconds))?;
+        anyhow::Ok(times.map(|times| times.share.value))
+    };
+    let (Some(with), Some(without)) = (share(&in_integers)?, share(&in_float)?) else { return Ok(None) };
+    if without >= with {
+        return Ok(None);
+    }
+    let listed = stems.iter().cloned().collect::<Vec<_>>().join(", ");
+    recipe.kept.extend(stems);
+    Ok(Some(format!("{listed} stays in float, which is faster and nearer: {without:.3} of the time and not {with:.3}")))
 }
 
 /// What the gate let through.

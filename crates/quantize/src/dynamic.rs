@@ -6,7 +6,8 @@ use onnx_model::{DataType, Graph, Model, Node, Tensor};
 
 use crate::arithmetic::weight;
 use crate::error::QuantizeError;
-use crate::graph::{captured, constants, drop_unused, float_input, id};
+use crate::graph::{Uses, captured, constants, drop_unused, float_input, id};
+use crate::products::{Layout, Products};
 use crate::writer::{WeightOptions, finite};
 
 /// The nodes that can be quantised so, by their ids in the order of the graph: products with a constant matrix.
@@ -35,7 +36,12 @@ fn fits(node: &Node, constants: &HashMap<&str, &Tensor>) -> bool {
 ///
 /// # Errors
 /// When a weight is not finite.
-pub fn write(model: &Model, skip: &BTreeSet<String>, options: WeightOptions) -> Result<Model, QuantizeError> {
+pub fn write(
+    model: &Model,
+    skip: &BTreeSet<String>,
+    products: &Products,
+    options: WeightOptions,
+) -> Result<Model, QuantizeError> {
     let chosen: HashSet<usize> = sites(model, skip).into_iter().map(|(index, _)| index).collect();
     let constants = constants(&model.graph);
     let mut taken: HashSet<String> = captured(&model.graph);
@@ -53,6 +59,9 @@ pub fn write(model: &Model, skip: &BTreeSet<String>, options: WeightOptions) -> 
     // What was made of an input or a weight serves every product that takes it.
     let mut inputs: HashMap<&str, [String; 3]> = HashMap::new();
     let mut matrices: HashMap<(&str, bool), [String; 2]> = HashMap::new();
+    let uses = Uses::of(&model.graph);
+    // What products gain on average, by the constants that take it back.
+    let mut shifts: HashMap<&str, Vec<f32>> = HashMap::new();
     let (mut nodes, mut made) = (Vec::new(), Vec::new());
     for (index, node) in model.graph.nodes.iter().enumerate() {
         let Some(tensor) = float_input(&constants, node, 1).filter(|_| chosen.contains(&index)) else {
@@ -79,7 +88,14 @@ pub fn write(model: &Model, skip: &BTreeSet<String>, options: WeightOptions) -> 
             Some(names) => names.clone(),
             None => {
                 let (values, dims) = matrix(tensor, turned)?;
-                let quantised = weight(&values, dims[1] as usize, 1, options.per_channel, options.bits, &[]);
+                let outputs = dims[1] as usize;
+                let mut quantised = weight(&values, outputs, 1, options.per_channel, options.bits, &[]);
+                let layout = Layout { outputs, together: false };
+                let alone = uses.get(&tensor.name).len() == 1;
+                let bias = bias_of(model, &uses, &constants, node, outputs).filter(|_| alone);
+                let shift =
+                    products.round(node, &tensor.dims, &values, layout, options.bits, bias.is_some(), &mut quantised);
+                shifts.extend(bias.zip(shift));
                 let names = ["quantized", "scale"].map(|ending| fresh(format!("{}_{ending}", tensor.name)));
                 made.push(Tensor::from_slice(names[0].clone(), dims, &quantised.steps)?);
                 made.push(match (options.per_channel, quantised.scales.first()) {
@@ -114,10 +130,39 @@ pub fn write(model: &Model, skip: &BTreeSet<String>, options: WeightOptions) -> 
             nodes.push(Node::new("Add").named(format!("{output}_bias")).inputs([&product, bias]).output(output));
         }
     }
+    for (name, shift) in shifts {
+        let Some(bias) = constants.get(name) else { continue };
+        let mut values = bias.to_vec::<f32>()?;
+        values.iter_mut().zip(&shift).for_each(|(bias, shift)| *bias -= shift);
+        let corrected = Tensor::from_slice(fresh(format!("{name}_corrected")), bias.dims.clone(), &values)?;
+        for input in nodes.iter_mut().flat_map(|node: &mut Node| &mut node.inputs).filter(|input| *input == name) {
+            input.clone_from(&corrected.name);
+        }
+        made.push(corrected);
+    }
     let mut written = Model { graph: Graph { nodes, ..model.graph.clone() }, ..model.clone() };
     written.graph.initializers.extend(made);
     drop_unused(&mut written.graph);
     Ok(written)
+}
+
+/// The constant that is added to a product, if nothing else uses it.
+fn bias_of<'a>(
+    model: &Model,
+    uses: &Uses,
+    constants: &HashMap<&str, &'a Tensor>,
+    node: &Node,
+    width: usize,
+) -> Option<&'a str> {
+    let (adding, positions) = match node.op_type.as_str() {
+        "Gemm" => (node, [2, 2]),
+        _ => {
+            (model.graph.nodes.get(uses.only(id(node))?).filter(|next| next.op_type == "Add" && next.is_own())?, [0, 1])
+        }
+    };
+    let mut biases = positions.into_iter().filter_map(|position| float_input(constants, adding, position));
+    let bias = biases.find(|bias| bias.dims == [width as u64] && uses.get(&bias.name).len() == 1)?;
+    Some(bias.name.as_str())
 }
 
 /// The values of a constant matrix as `[inputs, outputs]`.

@@ -12,6 +12,7 @@ use engines::tensor::{NamedTensor, Tensor};
 use onnx_model::{DataType, Graph, Model, Node, Tensor as OnnxTensor, ValueInfo};
 use quantize::arithmetic::WeightBits;
 use quantize::plan::Plan;
+use quantize::products::Products;
 use quantize::writer::{Format, Ranges, WeightOptions, write};
 use quantize::{QuantizeError, prepare, raise};
 use serde::Deserialize;
@@ -64,7 +65,7 @@ fn quantised(case: &Case, format: Format, per_channel: bool) -> Result<Model, Qu
     }
     let plan = Plan::of(&model, &BTreeSet::new(), format);
     let weights = WeightOptions { per_channel, bits: WeightBits::Seven };
-    write(&model, &plan, &case.ranges, format, weights)
+    write(&model, &plan, &case.ranges, &Products::default(), format, weights)
 }
 
 fn session(model: &Model, folder: &Path, threads: usize) -> Session {

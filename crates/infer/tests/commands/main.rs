@@ -17,6 +17,7 @@ mod outputs;
 mod page;
 mod picture_file;
 mod predict;
+mod quantised;
 mod report;
 mod sandbox;
 mod setting;
