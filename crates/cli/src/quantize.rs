@@ -17,6 +17,7 @@ use crate::sandbox::SandboxArgs;
 Examples:
   cargo xtask quantize cats.onnx --out cats.int8.onnx --inputs samples/
   cargo xtask quantize bert.onnx --out bert.int8.onnx --method dynamic     needs no samples
+  cargo xtask quantize bert.onnx --out bert.int8.onnx --method dynamic --per-token    the same answer in every batch
   cargo xtask quantize cats.onnx --out cats.int8.onnx --inputs samples/ --max-drop 1%
   cargo xtask quantize cats.onnx --out cats.int8.onnx --inputs samples/ --format qdq
   cargo xtask quantize cats.onnx --out cats.int8.onnx --ranges cats.ranges.json --inputs samples/
@@ -41,6 +42,10 @@ pub struct QuantizeArgs {
     /// Where ranges come from.
     #[arg(long, value_enum, default_value_t = QuantizeMethod::Auto)]
     pub method: QuantizeMethod,
+    /// With the dynamic method: steps for each row of an input, a token, and not for all together. An answer then does not depend on
+    /// what else is in the batch, and is nearer to that of the float model; it takes longer.
+    #[arg(long)]
+    pub per_token: bool,
     /// How integers stand in the file of the static method.
     #[arg(long, value_enum, default_value_t = QuantizeFormat::Qoperator)]
     pub format: QuantizeFormat,

@@ -19,6 +19,7 @@ use terminal::progress::Progress;
 
 use crate::arithmetic::WeightBits;
 use crate::calibrate::{Seen, Wanted};
+use crate::dynamic::StepsOf;
 use crate::error::QuantizeError;
 use crate::gate::{self, Found, Harm, Point};
 use crate::graph::{constants, float_input, id, label};
@@ -55,6 +56,8 @@ struct Recipe {
     is_static: bool,
     format: Format,
     weights: WeightOptions,
+    /// What has steps of its own in a dynamic model.
+    steps: StepsOf,
     /// The nodes that the user wants in float, by their ids.
     kept: BTreeSet<String>,
     ranges: Ranges,
@@ -106,7 +109,7 @@ impl Recipe {
                 self.format,
                 self.weights,
             )?,
-            false => dynamic::write(model, &skip, &self.products, self.weights)?,
+            false => dynamic::write(model, &skip, &self.products, self.weights, self.steps)?,
         };
         written = embedding::write(&written)?;
         prepare::keep_sums_apart(&mut written.graph);
@@ -150,6 +153,11 @@ pub fn run(arguments: &QuantizeArgs, samples: &dyn Samples, files: Vec<PathBuf>)
     prepare::require_float(&prepared).with_context(subject)?;
     prepare::simplify(&mut prepared).with_context(subject)?;
     let mut recipe = recipe(arguments, &prepared, &mut notes)?;
+    if recipe.is_static && arguments.per_token {
+        bail!(
+            "--per-token is for --method dynamic: a static model has its steps from samples, the same for every input"
+        );
+    }
     let opset = prepared.opset();
     if recipe.is_static && recipe.format == Format::Qdq && recipe.weights.per_channel {
         raise::raise(&mut prepared).with_context(subject)?;
@@ -344,6 +352,7 @@ fn recipe(arguments: &QuantizeArgs, model: &Model, notes: &mut Vec<String>) -> R
             QuantizeFormat::Qoperator => Format::QOperator,
         },
         weights: WeightOptions { per_channel: !arguments.per_tensor, bits },
+        steps: if arguments.per_token { StepsOf::Row } else { StepsOf::Input },
         kept,
         ranges: Ranges::new(),
         products: Products::default(),
@@ -501,6 +510,7 @@ fn judge(
 fn describe(model: &mut Model, float: &Mark, recipe: &Recipe, calibration: Option<&str>) {
     let Recipe { is_static, format, weights, .. } = recipe;
     let how = match (is_static, format) {
+        (false, _) if recipe.steps == StepsOf::Row => "dynamic, steps for each row".to_owned(),
         (false, _) => "dynamic".to_owned(),
         (true, Format::Qdq) => format!("static, qdq, ranges by {}", calibration.unwrap_or_default()),
         (true, Format::QOperator) => format!("static, qoperator, ranges by {}", calibration.unwrap_or_default()),

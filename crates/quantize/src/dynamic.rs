@@ -10,6 +10,21 @@ use crate::graph::{Uses, captured, constants, drop_unused, float_input, id};
 use crate::products::{Layout, Products};
 use crate::writer::{WeightOptions, finite};
 
+/// What has steps of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StepsOf {
+    /// Each input of a product, by its smallest and its largest value.
+    Input,
+    /// Each row of such an input, a token, by its largest magnitude. Then what is computed for a row does not depend on the others.
+    Row,
+}
+
+/// The step that stands for zero where rows have steps of their own: they go as far to one side as to the other.
+const MIDDLE: u8 = 128;
+
+/// The opset from which on the axes of a reduction are an input.
+const AXES_INPUT: i64 = 18;
+
 /// The nodes that can be quantised so, by their ids in the order of the graph: products with a constant matrix.
 pub fn sites(model: &Model, skip: &BTreeSet<String>) -> Vec<(usize, String)> {
     let constants = constants(&model.graph);
@@ -41,6 +56,7 @@ pub fn write(
     skip: &BTreeSet<String>,
     products: &Products,
     options: WeightOptions,
+    steps: StepsOf,
 ) -> Result<Model, QuantizeError> {
     let chosen: HashSet<usize> = sites(model, skip).into_iter().map(|(index, _)| index).collect();
     let constants = constants(&model.graph);
@@ -73,12 +89,15 @@ pub fn write(
             Some(names) => names.clone(),
             None => {
                 let names = ["quantized", "scale", "zero_point"].map(|ending| fresh(format!("{x}_{ending}")));
-                nodes.push(
-                    Node::new("DynamicQuantizeLinear")
-                        .named(format!("{x}_quantize"))
-                        .input(x.clone())
-                        .outputs(names.clone()),
-                );
+                match steps {
+                    StepsOf::Input => nodes.push(
+                        Node::new("DynamicQuantizeLinear")
+                            .named(format!("{x}_quantize"))
+                            .input(x.clone())
+                            .outputs(names.clone()),
+                    ),
+                    StepsOf::Row => by_rows(x, &names, model.opset().unwrap_or(0), &mut fresh, &mut nodes, &mut made),
+                }
                 inputs.insert(x, names.clone());
                 names
             }
@@ -123,9 +142,17 @@ pub fn write(
                 .attribute("to", DataType::F32)
                 .output(floats.clone()),
         );
-        nodes.push(Node::new("Mul").named(scale.clone()).inputs([&x_scale, &w_scale]).output(scale.clone()));
-        nodes
-            .push(Node::new("Mul").named(format!("{output}_scaled")).inputs([&floats, &scale]).output(product.clone()));
+        let [first, second] = match steps {
+            StepsOf::Input => {
+                nodes.push(Node::new("Mul").named(scale.clone()).inputs([&x_scale, &w_scale]).output(scale.clone()));
+                [floats, scale]
+            }
+            StepsOf::Row => {
+                nodes.push(Node::new("Mul").named(scale.clone()).inputs([&floats, &w_scale]).output(scale.clone()));
+                [scale, x_scale]
+            }
+        };
+        nodes.push(Node::new("Mul").named(format!("{output}_scaled")).inputs([first, second]).output(product.clone()));
         if let Some(bias) = bias {
             nodes.push(Node::new("Add").named(format!("{output}_bias")).inputs([&product, bias]).output(output));
         }
@@ -144,6 +171,49 @@ pub fn write(
     written.graph.initializers.extend(made);
     drop_unused(&mut written.graph);
     Ok(written)
+}
+
+/// Makes bytes of a value, with a scale for each of its rows, and a zero point that is the same for all.
+fn by_rows(
+    x: &str,
+    [bytes, scale, zero_point]: &[String; 3],
+    opset: i64,
+    fresh: &mut impl FnMut(String) -> String,
+    nodes: &mut Vec<Node>,
+    made: &mut Vec<Tensor>,
+) {
+    let [highest, lowest, below, largest, steps, axes, share, least, one, floor] =
+        ["highest", "lowest", "below", "largest", "in_steps", "axes", "share", "least", "one", "floor"]
+            .map(|ending| fresh(format!("{x}_{ending}")));
+    let reduce = |operator: &str, to: &String| {
+        let node = Node::new(operator).named(to.clone()).input(x).output(to.clone());
+        match opset >= AXES_INPUT {
+            true => node.input(axes.clone()),
+            false => node.attribute("axes", [-1_i64]),
+        }
+    };
+    let of = |operator: &str, inputs: &[&String], to: &String| {
+        Node::new(operator).named(to.clone()).inputs(inputs.iter().copied()).output(to.clone())
+    };
+    let x = x.to_owned();
+    nodes.extend([
+        reduce("ReduceMax", &highest),
+        reduce("ReduceMin", &lowest),
+        of("Neg", &[&lowest], &below),
+        of("Max", &[&highest, &below], &largest),
+        of("Mul", &[&largest, &share], &floor),
+        // A row of zeros has steps, too.
+        of("Max", &[&floor, &least], scale),
+        of("Div", &[&x, scale], &steps),
+        of("QuantizeLinear", &[&steps, &one, zero_point], bytes),
+    ]);
+    if opset >= AXES_INPUT {
+        made.push(Tensor::vector(axes, &[-1_i64]));
+    }
+    made.push(Tensor::scalar(share, 1.0_f32 / 127.0));
+    made.push(Tensor::scalar(least, f32::MIN_POSITIVE));
+    made.push(Tensor::scalar(one, 1.0_f32));
+    made.push(Tensor::scalar(zero_point.clone(), MIDDLE));
 }
 
 /// The constant that is added to a product, if nothing else uses it.
