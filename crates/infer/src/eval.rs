@@ -102,6 +102,7 @@ fn one(network: NetworkId, arguments: &EvalArgs) -> Result<ExitCode> {
         squad: arguments.squad.as_deref(),
         sequence: arguments.sequence,
         question: None,
+        learnt: false,
         folder: configuration.clone(),
     };
     let read = asked.files(network)?;

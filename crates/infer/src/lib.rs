@@ -11,6 +11,7 @@ pub mod measure;
 mod picture_file;
 pub mod predict;
 mod quantised;
+pub mod samples;
 mod task;
 mod texts;
 

@@ -135,10 +135,14 @@ pub fn execute(arguments: &QuantizeArgs) -> Result<ExitCode> {
 /// As [`execute`].
 pub fn run(arguments: &QuantizeArgs, samples: &dyn Samples, files: Vec<PathBuf>) -> Result<ExitCode> {
     let start = Instant::now();
-    let report_path = arguments.report.clone().unwrap_or_else(|| arguments.out.with_extension("json"));
+    let out_path = arguments.out();
+    if arguments.max_drop.is_some() && samples.count() == 0 {
+        bail!("--max-drop is judged on samples, and there are none: name files or folders with --inputs");
+    }
+    let report_path = arguments.report.clone().unwrap_or_else(|| out_path.with_extension("json"));
     let outputs = Outputs::of_inputs(files.iter().cloned().chain([arguments.model.clone()]));
-    let failed_out = failed_name(&arguments.out);
-    outputs.named(&arguments.out)?;
+    let failed_out = failed_name(&out_path);
+    outputs.named(&out_path)?;
     outputs.named(&failed_out)?;
     match arguments.report {
         Some(_) => outputs.named(&report_path)?,
@@ -251,7 +255,7 @@ pub fn run(arguments: &QuantizeArgs, samples: &dyn Samples, files: Vec<PathBuf>)
         true => bench.time(&arguments.model, &written, arguments.seconds)?,
         false => None,
     };
-    let out = if judged.holds { &arguments.out } else { &failed_out };
+    let out = if judged.holds { &out_path } else { &failed_out };
     let saved = written.save(out)?;
     let quantized =
         Mark { path: out.clone(), bytes: saved.iter().map(|file| file.bytes).sum(), sha256: sha256_file(out)? };

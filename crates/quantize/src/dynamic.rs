@@ -7,7 +7,7 @@ use onnx_model::{DataType, Graph, Model, Node, Tensor};
 use crate::arithmetic::weight;
 use crate::error::QuantizeError;
 use crate::graph::{Uses, captured, constants, drop_unused, float_input, id};
-use crate::products::{Layout, Products};
+use crate::products::{Layout, Matrix, Products};
 use crate::writer::{WeightOptions, finite};
 
 /// What has steps of its own.
@@ -109,11 +109,11 @@ pub fn write(
                 let (values, dims) = matrix(tensor, turned)?;
                 let outputs = dims[1] as usize;
                 let mut quantised = weight(&values, outputs, 1, options.per_channel, options.bits, &[]);
-                let layout = Layout { outputs, together: false };
+                let rounded =
+                    Matrix { dims: &tensor.dims, values: &values, layout: Layout { outputs, together: false } };
                 let alone = uses.get(&tensor.name).len() == 1;
                 let bias = bias_of(model, &uses, &constants, node, outputs).filter(|_| alone);
-                let shift =
-                    products.round(node, &tensor.dims, &values, layout, options.bits, bias.is_some(), &mut quantised);
+                let shift = products.round(node, rounded, options.bits, bias.is_some(), &mut quantised);
                 shifts.extend(bias.zip(shift));
                 let names = ["quantized", "scale"].map(|ending| fresh(format!("{}_{ending}", tensor.name)));
                 made.push(Tensor::from_slice(names[0].clone(), dims, &quantised.steps)?);

@@ -109,7 +109,7 @@ impl Lens {
 fn spread(all: usize, count: usize, seen: usize) -> impl Iterator<Item = usize> {
     let taken = count.min(all);
     // A step by the golden section, of 2^16, falls evenly over the whole.
-    let start = (seen * 40_503) % (1 << 16) * all >> 16;
+    let start = ((seen * 40_503) % (1 << 16) * all) >> 16;
     (0..taken).map(move |index| (index * all / taken.max(1) + start) % all.max(1))
 }
 

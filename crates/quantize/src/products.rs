@@ -26,6 +26,17 @@ struct Known {
     shift: Vec<f32>,
 }
 
+/// The weight of a product.
+#[derive(Debug, Clone, Copy)]
+pub struct Matrix<'a> {
+    /// Its shape.
+    pub dims: &'a [u64],
+    /// Its values.
+    pub values: &'a [f32],
+    /// How they lie.
+    pub layout: Layout,
+}
+
 /// How the weight of a product lies in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
@@ -46,9 +57,7 @@ impl Products {
     pub fn round(
         &self,
         node: &Node,
-        dims: &[u64],
-        values: &[f32],
-        layout: Layout,
+        Matrix { dims, values, layout }: Matrix<'_>,
         bits: WeightBits,
         corrected: bool,
         weight: &mut Weight,
@@ -121,11 +130,11 @@ mod tests {
         let node = Node::new("MatMul").inputs(["x", "w"]).output("y");
         // Two outputs that alternate, with a scale of 1 each.
         let values = [127.0_f32, 127.0, 0.4, 0.3];
-        let layout = Layout { outputs: 2, together: false };
+        let matrix = Matrix { dims: &[2, 2], values: &values, layout: Layout { outputs: 2, together: false } };
         let rounded = |corrected: bool| {
             let mut weight = arithmetic::weight(&values, 2, 1, true, WeightBits::Eight, &[]);
             assert_eq!(weight.steps, [127, 127, 0, 0]);
-            let shift = products.round(&node, &[2, 2], &values, layout, WeightBits::Eight, corrected, &mut weight);
+            let shift = products.round(&node, matrix, WeightBits::Eight, corrected, &mut weight);
             (weight.steps, shift)
         };
         // The bias can take all: each weight is at its nearest step.
@@ -137,6 +146,6 @@ mod tests {
         assert_eq!(rounded(false).1, None);
         let other = Node::new("MatMul").inputs(["z", "w"]).output("v");
         let mut weight = arithmetic::weight(&values, 2, 1, true, WeightBits::Eight, &[]);
-        assert_eq!(products.round(&other, &[2, 2], &values, layout, WeightBits::Eight, true, &mut weight), None);
+        assert_eq!(products.round(&other, matrix, WeightBits::Eight, true, &mut weight), None);
     }
 }

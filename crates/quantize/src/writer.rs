@@ -8,7 +8,7 @@ use crate::arithmetic::{Steps, Weight, WeightBits, bias, least_scales, weight};
 use crate::error::QuantizeError;
 use crate::graph::{captured, constants, drop_unused, id};
 use crate::plan::{BYTE_POOL, Kind, Plan, Site};
-use crate::products::{Layout, Products};
+use crate::products::{Layout, Matrix, Products};
 use crate::range::Range;
 
 /// How integers stand in a file.
@@ -460,9 +460,9 @@ impl Writer<'_> {
         let outputs = tensor.dims.get(axis).copied().unwrap_or(1) as usize;
         let inner = tensor.dims.iter().skip(axis + 1).product::<u64>() as usize;
         let mut steps = weight(&values, outputs, inner, self.weights.per_channel, self.weights.bits, least);
-        let layout = Layout { outputs, together: axis == 0 };
+        let matrix = Matrix { dims: &tensor.dims, values: &values, layout: Layout { outputs, together: axis == 0 } };
         let has_bias = site.kind != Kind::MatMul || site.bias.is_some();
-        let shift = self.products.round(node, &tensor.dims, &values, layout, self.weights.bits, has_bias, &mut steps);
+        let shift = self.products.round(node, matrix, self.weights.bits, has_bias, &mut steps);
         let (integers, made) = Integers::of(tensor, &steps, self.weights, |wanted| self.fresh(wanted))?;
         self.made.extend(made);
         Ok((integers, shift))

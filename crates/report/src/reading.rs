@@ -25,6 +25,7 @@ pub(super) fn chapter(source: &Source<'_>) -> Result<Chapter, String> {
     let report: Report = source.parse()?;
     let mut chapter = source.chapter(&match report.file {
         Some(_) => format!("The file {}", report.name()),
+        None if report.quantised.is_some() => format!("{} in 8-bit integers", title(&report.head.network)),
         None => title(&report.head.network),
     });
     chapter.criterion = format!("{}.", report.criterion());
@@ -74,7 +75,8 @@ fn recipes(report: &Report, parts: &[(String, String)]) -> Vec<Recipe> {
         recipes.push(Recipe::new("Training", command));
     }
     if report.file.is_none() {
-        recipes.push(Recipe::new("The ONNX file", catalogue::command(&report.head.network, "export")));
+        let how = if report.quantised.is_some() { "quantize" } else { "export" };
+        recipes.push(Recipe::new("The ONNX file", catalogue::command(&report.head.network, how)));
     }
     let parts = parts
         .iter()

@@ -168,8 +168,8 @@ pub fn evaluate<T: Task>(request: &Request<'_>, subject: Subject<'_>, task: Opti
             .map_err(|error| EngineError::Run { engine: name.to_owned(), reason: error.to_string() }),
     };
     let batches = runnable_batches(&mut line_up.reference, batches, &made, &mut told);
-    let timing = line_up.time(&batches, Duration::from_secs_f64(measure.seconds), &made)?;
-    let scenarios = line_up.scenarios(&measure.scenarios, measure.seconds, &timing, &made)?;
+    let timing = line_up.time(&batches, Duration::from_secs_f64(measure.seconds), made)?;
+    let scenarios = line_up.scenarios(&measure.scenarios, measure.seconds, &timing, made)?;
     line_up.finish();
     told.notes.extend(task.map(T::notes).unwrap_or_default());
     told.notes.extend(trust(line_up.everyone().iter().map(|one| &one.row)));

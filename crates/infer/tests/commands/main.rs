@@ -19,6 +19,7 @@ mod picture_file;
 mod predict;
 mod quantised;
 mod report;
+mod samples;
 mod sandbox;
 mod setting;
 mod sharded;
