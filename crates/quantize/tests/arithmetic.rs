@@ -234,7 +234,7 @@ fn steps_for_each_row_give_the_same_answer_in_every_batch() {
             let tensor = Tensor::new([values.len() / 24, 3, 8], values.to_vec()).unwrap();
             [NamedTensor::new("x", tensor)]
         };
-        let mut session_of = |steps: StepsOf| {
+        let session_of = |steps: StepsOf| {
             let model = dynamic::write(&float, &BTreeSet::new(), &Products::default(), weights, steps).unwrap();
             model.check().unwrap();
             assert!(model.graph.nodes.iter().all(Node::is_own));
