@@ -7,8 +7,9 @@ use onnx_model::{DataType, Graph, Model, Node, Tensor};
 use crate::arithmetic::weight;
 use crate::error::QuantizeError;
 use crate::graph::{Uses, captured, constants, drop_unused, float_input, id};
+use crate::integers::finite;
 use crate::products::{Layout, Matrix, Products};
-use crate::writer::{WeightOptions, finite};
+use crate::writer::WeightOptions;
 
 /// What has steps of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

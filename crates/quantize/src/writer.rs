@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use onnx_model::{Graph, Model, Node, Tensor};
 
-use crate::arithmetic::{Steps, Weight, WeightBits, bias, least_scales, weight};
+use crate::arithmetic::{Steps, WeightBits, bias, least_scales, weight};
 use crate::error::QuantizeError;
 use crate::graph::{captured, constants, drop_unused, id};
+use crate::integers::{Integers, finite};
 use crate::plan::{BYTE_POOL, Kind, Plan, Site};
 use crate::products::{Layout, Matrix, Products};
 use crate::range::Range;
@@ -42,14 +43,6 @@ struct Bytes {
     scale: String,
     zero_point: String,
     steps: Steps,
-}
-
-/// A weight as integers, with its scales.
-struct Integers {
-    name: String,
-    scale: String,
-    zero_point: String,
-    scales: Vec<f32>,
 }
 
 struct Writer<'a> {
@@ -482,36 +475,6 @@ impl Writer<'_> {
             });
         }
         (name, scale)
-    }
-}
-
-impl Integers {
-    /// The integers of a weight, and the constants that they are.
-    fn of(
-        tensor: &Tensor,
-        quantised: &Weight,
-        options: WeightOptions,
-        mut fresh: impl FnMut(String) -> String,
-    ) -> Result<(Self, Vec<Tensor>), QuantizeError> {
-        let [name, scale, zero_point] =
-            ["quantized", "scale", "zero_point"].map(|ending| fresh(format!("{}_{ending}", tensor.name)));
-        let zeros = vec![0_i8; quantised.scales.len()];
-        let parameters = match (options.per_channel, quantised.scales.first()) {
-            (false, Some(only)) => [Tensor::scalar(scale.clone(), *only), Tensor::scalar(zero_point.clone(), 0_i8)],
-            _ => [Tensor::vector(scale.clone(), &quantised.scales), Tensor::vector(zero_point.clone(), &zeros)],
-        };
-        let mut made = vec![Tensor::from_slice(name.clone(), tensor.dims.clone(), &quantised.steps)?];
-        made.extend(parameters);
-        Ok((Self { name, scale, zero_point, scales: quantised.scales.clone() }, made))
-    }
-}
-
-/// The values of a weight, if all are finite.
-pub fn finite(tensor: &Tensor) -> Result<Vec<f32>, QuantizeError> {
-    let values: Vec<f32> = tensor.to_vec()?;
-    match values.iter().all(|value| value.is_finite()) {
-        true => Ok(values),
-        false => Err(QuantizeError::Weight(tensor.name.clone())),
     }
 }
 
