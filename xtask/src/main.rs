@@ -12,6 +12,7 @@ mod mpi;
 mod native;
 mod programs;
 mod public;
+mod quantize;
 mod run;
 mod sanitize;
 mod scale;
@@ -35,6 +36,7 @@ use cli::inspect::InspectArgs;
 use cli::predict::PredictArgs;
 use cli::quantize::QuantizeArgs;
 use cli::report::ReportArgs;
+use cli::samples::SamplesArgs;
 use cli::train::TrainArgs;
 use terminal::program::{note, print_line};
 
@@ -68,6 +70,7 @@ enum Command {
     Report(ReportArgs),
     Bundle(BundleArgs),
     Inspect(InspectArgs),
+    Samples(SamplesArgs),
     Quantize(Box<QuantizeArgs>),
     Test(test::TestArgs),
     Bench(bench::BenchArgs),
@@ -131,7 +134,8 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Report(_) => programs::forward(Program::Report),
         Command::Bundle(_) => programs::forward(Program::Bundle),
         Command::Inspect(_) => programs::forward(Program::Inspect),
-        Command::Quantize(_) => programs::forward(Program::Quantize),
+        Command::Samples(_) => programs::forward(Program::Samples),
+        Command::Quantize(arguments) => quantize::quantize(&arguments),
     }
 }
 

@@ -45,6 +45,8 @@ pub enum Program {
     Bundle,
     /// Shows what a file is.
     Inspect,
+    /// Writes what a network is asked about as inputs.
+    Samples,
     /// Writes a model of 8-bit integers.
     Quantize,
 }
@@ -56,7 +58,7 @@ impl Program {
             Self::Fetch => "fetch",
             Self::Train => "train",
             Self::Export => "export",
-            Self::Eval | Self::Predict | Self::Doctor | Self::Bundle | Self::Inspect => "infer",
+            Self::Eval | Self::Predict | Self::Doctor | Self::Bundle | Self::Inspect | Self::Samples => "infer",
             Self::Report => "report",
             Self::Quantize => "quantize",
         }
@@ -71,6 +73,7 @@ impl Program {
             Self::Doctor => Some("doctor"),
             Self::Bundle => Some("bundle"),
             Self::Inspect => Some("inspect"),
+            Self::Samples => Some("samples"),
             Self::Quantize => Some("quantize"),
         }
     }
@@ -81,9 +84,14 @@ impl Program {
             Self::Train | Self::Export | Self::Bundle => {
                 workspace::revision().map(|revision| format!("--revision={revision}").into()).into_iter().collect()
             }
-            Self::Fetch | Self::Eval | Self::Predict | Self::Doctor | Self::Report | Self::Inspect | Self::Quantize => {
-                Vec::new()
-            }
+            Self::Fetch
+            | Self::Eval
+            | Self::Predict
+            | Self::Doctor
+            | Self::Report
+            | Self::Inspect
+            | Self::Samples
+            | Self::Quantize => Vec::new(),
         }
     }
 }

@@ -25,6 +25,9 @@ const RUNTIME: &str = "the ONNX Runtime library";
 /// The file in a network's folder that says what its evaluation found.
 const EVALUATION: &str = "eval.json";
 
+/// The file in a network's folder that says what the evaluation of its file of 8-bit integers found.
+const OF_INTEGERS: &str = "eval.int8.json";
+
 /// A stage with the program that does it.
 pub struct Task {
     /// What goes in and comes out.
@@ -210,7 +213,8 @@ impl<'a> Plan<'a> {
 pub fn evaluations(artifacts: &Path) -> Files {
     let folders = std::fs::read_dir(workspace::root().join(artifacts)).into_iter().flatten().flatten();
     let evaluated = folders.map(|folder| folder.file_name().to_string_lossy().into_owned());
-    let evaluated = evaluated.filter(|name| !name.starts_with('.')).map(|name| format!("{name}/{EVALUATION}"));
+    let evaluated = evaluated.filter(|name| !name.starts_with('.'));
+    let evaluated = evaluated.flat_map(|name| [EVALUATION, OF_INTEGERS].map(|file| format!("{name}/{file}")));
     // The evaluation of a file from anywhere lies in the report's own folder.
     let places = evaluated.chain(["report/onnx.json".to_owned()]).map(|place| (place.clone(), artifacts.join(place)));
     places.filter(|(_, path)| workspace::root().join(path).is_file()).collect()

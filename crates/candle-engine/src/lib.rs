@@ -159,6 +159,6 @@ impl Engine for CandleBert {
             time_share: 1.0,
             node_names: Vec::new(),
         };
-        Ok(Placement { parts: vec![part] })
+        Ok(Placement { parts: vec![part], ..Placement::default() })
     }
 }

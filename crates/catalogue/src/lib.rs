@@ -267,6 +267,11 @@ impl Card {
         self.folder().join("eval.json")
     }
 
+    /// Where the evaluation of its file of 8-bit integers goes unless the user says otherwise.
+    pub fn quantised_evaluation(&self) -> PathBuf {
+        self.folder().join("eval.int8.json")
+    }
+
     /// Where its weights lie unless the user says otherwise: a file, or a Hugging Face folder, which is that of a training here where
     /// there is no other.
     pub fn weights(&self) -> PathBuf {

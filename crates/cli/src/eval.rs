@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use shards::Shard;
 
 use crate::path::{reading, writing};
+use crate::quantize::{QuantizeMetric, Share};
 use crate::sandbox::SandboxArgs;
 use crate::task::{FileTaskArgs, TaskArgs};
 use crate::train::{positive, threads};
@@ -33,6 +34,8 @@ Examples:
   cargo xtask eval --onnx cats.onnx --task image-classification --data photographs/    photographs/CLASS/PICTURE
   cargo xtask eval --onnx model.onnx --inputs test_data_set_0 --expected test_data_set_0
   cargo xtask eval --onnx new.onnx --against old.onnx --bisect    where two files part ways
+  cargo xtask eval --onnx cats.int8.onnx --float cats.onnx --max-drop 1%    a file of integers beside its float model
+  cargo xtask eval mnist --model artifacts/mnist/mnist.int8.onnx
 
 The exit status is 0 only if every engine ran where it was asked to, gives Burn's result for every item, and deviates no
 further from the network in float64 than float32 does. `cargo xtask report` makes a page of the report.")]
@@ -77,13 +80,48 @@ pub struct EvalArgs {
     /// What the file is for.
     #[command(flatten)]
     pub file_task: FileTaskArgs,
-    /// Where the report goes, as JSON with every sample [default: artifacts/NETWORK/eval.json, with --onnx
-    /// artifacts/report/onnx.json]
+    /// What a file of 8-bit integers is compared with.
+    #[command(flatten)]
+    pub quantised: QuantisedArgs,
+    /// Where the report goes, as JSON with every sample [default: artifacts/NETWORK/eval.json, of a file of integers
+    /// artifacts/NETWORK/eval.int8.json, with --onnx artifacts/report/onnx.json]
     #[arg(long, value_name = "FILE", value_parser = writing())]
     pub out: Option<PathBuf>,
     /// How it is measured.
     #[command(flatten)]
     pub measure: MeasureArgs,
+}
+
+/// Options for a file that computes with 8-bit integers.
+///
+/// Such a file is not judged by the limits of float32, but by what it loses beside the float model that it was made from. What is not
+/// said here comes from the report that `quantize` wrote beside the file.
+#[derive(Debug, Clone, Default, Args)]
+pub struct QuantisedArgs {
+    /// A file of 8-bit integers: the float model that it was made from, to compare and time it with [default: the one that the report
+    /// beside the file names, of a network its usual file]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["against", "tolerance", "expected"], value_parser = reading())]
+    pub float: Option<PathBuf>,
+    /// A file of 8-bit integers: how much worse than the float model it may be: a share, as in 0.01, or per cent, as in 1%
+    /// [default: that of the report beside the file, or 1%]
+    #[arg(long, value_name = "SHARE")]
+    pub max_drop: Option<Share>,
+    /// A file of 8-bit integers: what --max-drop is a drop of [default: the measures of the task where answers are known, otherwise that
+    /// of the report beside the file, or agreement for one row of values an item, and cosine for others]
+    #[arg(long, value_enum)]
+    pub metric: Option<QuantizeMetric>,
+}
+
+impl QuantisedArgs {
+    /// The first of these options that is given.
+    pub fn given(&self) -> Option<&'static str> {
+        let given = [
+            (self.float.is_some(), "--float"),
+            (self.max_drop.is_some(), "--max-drop"),
+            (self.metric.is_some(), "--metric"),
+        ];
+        given.into_iter().find(|(given, _)| *given).map(|(_, option)| option)
+    }
 }
 
 /// What is evaluated by its name.

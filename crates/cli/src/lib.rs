@@ -14,6 +14,7 @@ pub mod path;
 pub mod predict;
 pub mod quantize;
 pub mod report;
+pub mod samples;
 pub mod sandbox;
 pub mod task;
 pub mod train;

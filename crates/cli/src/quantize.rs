@@ -16,7 +16,9 @@ use crate::sandbox::SandboxArgs;
 #[command(after_help = "\
 Examples:
   cargo xtask quantize cats.onnx --out cats.int8.onnx --inputs samples/
+  cargo xtask quantize mnist --max-drop 0.1% --metric accuracy             on the digits of its training
   cargo xtask quantize bert.onnx --out bert.int8.onnx --method dynamic     needs no samples
+  cargo xtask quantize bert.onnx --out bert.int8.onnx --method dynamic --per-token    the same answer in every batch
   cargo xtask quantize cats.onnx --out cats.int8.onnx --inputs samples/ --max-drop 1%
   cargo xtask quantize cats.onnx --out cats.int8.onnx --inputs samples/ --format qdq
   cargo xtask quantize cats.onnx --out cats.int8.onnx --ranges cats.ranges.json --inputs samples/
@@ -26,12 +28,12 @@ A sample is a .safetensors file with an input of the model for each name, a .npy
 input_0.pb, input_1.pb, ... as ONNX's own tests have them. The exit status is 0 if the file was written and is good enough for
 --max-drop. Otherwise it is 1, and the best file stands beside it under a name that says so.")]
 pub struct QuantizeArgs {
-    /// The float model: an ONNX file of opset 11 or more.
-    #[arg(value_name = "FILE", value_parser = reading())]
+    /// The float model: an ONNX file of opset 11 or more. With xtask also the name of a network, whose file and data are then taken.
+    #[arg(value_name = "FILE|NETWORK", value_parser = reading())]
     pub model: PathBuf,
-    /// Where the quantised model goes.
+    /// Where the quantised model goes [default: beside the float model, as NAME.int8.onnx]
     #[arg(long, value_name = "FILE", value_parser = writing())]
-    pub out: PathBuf,
+    pub out: Option<PathBuf>,
     /// Samples: files, or folders that hold them. They give the ranges, and the result is judged on them.
     #[arg(long, value_name = "PATH", value_parser = reading())]
     pub inputs: Vec<PathBuf>,
@@ -41,6 +43,10 @@ pub struct QuantizeArgs {
     /// Where ranges come from.
     #[arg(long, value_enum, default_value_t = QuantizeMethod::Auto)]
     pub method: QuantizeMethod,
+    /// With the dynamic method: steps for each row of an input, a token, and not for all together. An answer then does not depend on
+    /// what else is in the batch, and is nearer to that of the float model; it takes longer.
+    #[arg(long)]
+    pub per_token: bool,
     /// How integers stand in the file of the static method.
     #[arg(long, value_enum, default_value_t = QuantizeFormat::Qoperator)]
     pub format: QuantizeFormat,
@@ -64,7 +70,7 @@ pub struct QuantizeArgs {
     #[arg(long, value_name = "NAME")]
     pub mask: Option<String>,
     /// How much worse than the float model the result may be, on the samples: a share, as in 0.001, or per cent, as in 0.1%.
-    #[arg(long, value_name = "SHARE", requires = "inputs")]
+    #[arg(long, value_name = "SHARE")]
     pub max_drop: Option<Share>,
     /// What --max-drop is a drop of [default: agreement for one row of values an item, cosine for others]
     #[arg(long, value_enum)]
@@ -84,6 +90,13 @@ pub struct QuantizeArgs {
     /// The confinement of engines.
     #[command(flatten)]
     pub sandbox: SandboxArgs,
+}
+
+impl QuantizeArgs {
+    /// Where the quantised model goes.
+    pub fn out(&self) -> PathBuf {
+        self.out.clone().unwrap_or_else(|| self.model.with_extension("int8.onnx"))
+    }
 }
 
 /// Where the ranges of values come from.

@@ -1,5 +1,6 @@
 //! What runs a network.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -133,10 +134,30 @@ impl From<&str> for Dimension {
 }
 
 /// Where the operations of a network ran.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Placement {
     /// The parts, the one with the most time first.
     pub parts: Vec<PlacementPart>,
+    /// What ran in integers of 8 bits; `None` if nothing did, or the engine does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub integers: Option<IntegerShare>,
+}
+
+/// The operations that took or gave integers of 8 bits, by the types that they were given.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct IntegerShare {
+    /// How many computed with them or handed them on.
+    pub nodes: usize,
+    /// How many there are in all.
+    pub of: usize,
+    /// The time of those, as a share of all, from 0 to 1.
+    pub time_share: f64,
+    /// How many only made bytes of floats, or floats of bytes.
+    pub conversions: usize,
+    /// The time of the latter, as a share of all.
+    pub conversion_time_share: f64,
+    /// How many of `nodes` there are of each operator.
+    pub operators: BTreeMap<String, usize>,
 }
 
 /// The operations that one provider ran.

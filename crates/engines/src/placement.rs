@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
-use crate::engine::{Placement, PlacementPart};
+use crate::engine::{IntegerShare, Placement, PlacementPart};
 
 #[derive(Deserialize)]
 struct Event {
@@ -27,7 +28,26 @@ struct Arguments {
     provider: String,
     #[serde(default)]
     op_name: String,
+    /// A shape for each input, under the name of its element type.
+    #[serde(default, rename = "input_type_shape")]
+    inputs: Vec<BTreeMap<String, IgnoredAny>>,
+    #[serde(default, rename = "output_type_shape")]
+    outputs: Vec<BTreeMap<String, IgnoredAny>>,
 }
+
+impl Arguments {
+    /// Whether one of its inputs or outputs is integers of 8 bits.
+    fn has_bytes(&self) -> bool {
+        let types = || self.inputs.iter().chain(&self.outputs).flat_map(BTreeMap::keys);
+        types().any(|name| BYTES.contains(&name.as_str()))
+    }
+}
+
+/// The element types of 8 bits, by the runtime's names.
+const BYTES: [&str; 2] = ["uint8", "int8"];
+
+/// The operators that make integers of floats, or floats of integers, and do nothing else.
+const CONVERSIONS: [&str; 4] = ["QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "Cast"];
 
 /// What one provider ran.
 #[derive(Default)]
@@ -44,10 +64,16 @@ struct Share {
 pub fn from_profile(text: &str) -> Result<Placement, serde_json::Error> {
     let events: Vec<Event> = serde_json::from_str(text)?;
     let mut shares: BTreeMap<String, Share> = BTreeMap::new();
+    let (mut integers, mut conversions) = (Share::default(), Share::default());
     for event in events {
         let Some(node) = event.name.strip_suffix("_kernel_time") else { continue };
         if event.category != "Node" {
             continue;
+        }
+        if event.args.has_bytes() {
+            let share = if CONVERSIONS.contains(&&*event.args.op_name) { &mut conversions } else { &mut integers };
+            share.microseconds += event.microseconds;
+            share.nodes.insert(node.to_owned(), event.args.op_name.clone());
         }
         let provider = match event.args.provider.is_empty() {
             true => "unnamed".to_owned(),
@@ -70,7 +96,17 @@ pub fn from_profile(text: &str) -> Result<Placement, serde_json::Error> {
         })
         .collect();
     parts.sort_by(|a, b| b.time_share.total_cmp(&a.time_share));
-    Ok(Placement { parts })
+    let mut operators: BTreeMap<String, usize> = BTreeMap::new();
+    integers.nodes.values().for_each(|operator| *operators.entry(operator.clone()).or_default() += 1);
+    let found = IntegerShare {
+        nodes: integers.nodes.len(),
+        of: nodes,
+        time_share: ratio(integers.microseconds, microseconds),
+        conversions: conversions.nodes.len(),
+        conversion_time_share: ratio(conversions.microseconds, microseconds),
+        operators,
+    };
+    Ok(Placement { parts, integers: (found.nodes + found.conversions > 0).then_some(found) })
 }
 
 fn ratio(part: f64, whole: f64) -> f64 {
@@ -100,6 +136,24 @@ mod tests {
         assert_eq!(parts, [("OpenVINOExecutionProvider", 1, 0.75), ("CPUExecutionProvider", 1, 0.25)]);
         assert_eq!(placement.parts[1].node_names, ["b (Relu)"]);
         assert_eq!(placement.parts[0].node_share, 0.5);
+    }
+
+    /// The form of the types is that of a profile of ONNX Runtime 1.32 on a quantised convolution; the figures are made up.
+    #[test]
+    fn what_ran_in_integers_is_told_by_the_types() {
+        let profile = r#"[
+            {"cat":"Node","dur":10,"name":"x_quantize_kernel_time","args":{"op_name":"QuantizeLinear","provider":"CPUExecutionProvider",
+             "input_type_shape":[{"float":[1,3,8,8]},{"float":[]},{"uint8":[]}],"output_type_shape":[{"uint8":[1,3,8,8]}]}},
+            {"cat":"Node","dur":70,"name":"c_kernel_time","args":{"op_name":"QLinearConv","provider":"CPUExecutionProvider",
+             "input_type_shape":[{"uint8":[1,8,8,3]},{"float":[]},{"uint8":[]},{"int8":[4,3,3,3]}],"output_type_shape":[{"uint8":[1,6,6,4]}]}},
+            {"cat":"Node","dur":20,"name":"s_kernel_time","args":{"op_name":"Softmax","provider":"CPUExecutionProvider",
+             "input_type_shape":[{"float":[1,4]}],"output_type_shape":[{"float":[1,4]}]}}
+        ]"#;
+        let found = from_profile(profile).unwrap().integers.unwrap();
+        assert_eq!((found.nodes, found.of, found.conversions), (1, 3, 1));
+        assert_eq!((found.time_share, found.conversion_time_share), (0.7, 0.1));
+        assert_eq!(found.operators, [("QLinearConv".to_owned(), 1)].into());
+        assert_eq!(from_profile(PROFILE).unwrap().integers, None);
     }
 
     #[test]

@@ -291,10 +291,11 @@ mod tests {
             time_share: 1.0,
             node_names: Vec::new(),
         };
-        let mixed = Placement { parts: vec![part("OpenVINOExecutionProvider", 1), part("CPUExecutionProvider", 9)] };
+        let placed = |parts| Placement { parts, ..Placement::default() };
+        let mixed = placed(vec![part("OpenVINOExecutionProvider", 1), part("CPUExecutionProvider", 9)]);
         assert!(elsewhere(&Provider::OpenVino, &mixed).is_none());
-        assert!(elsewhere(&Provider::Cpu, &Placement { parts: Vec::new() }).is_none());
-        let fallen = Placement { parts: vec![part("CPUExecutionProvider", 10)] };
+        assert!(elsewhere(&Provider::Cpu, &Placement::default()).is_none());
+        let fallen = placed(vec![part("CPUExecutionProvider", 10)]);
         let message = elsewhere(&Provider::OpenVino, &fallen).unwrap().to_string();
         assert_eq!(
             message,

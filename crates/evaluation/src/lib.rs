@@ -10,6 +10,7 @@ pub mod line_up;
 pub mod measure;
 pub mod measured;
 pub mod onnx_file;
+pub mod quantised;
 pub mod random;
 pub mod regression;
 pub mod report;

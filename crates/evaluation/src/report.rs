@@ -12,6 +12,7 @@ use crate::history::Epoch;
 use crate::line_up::LineUp;
 use crate::measured::RunRecord;
 use crate::onnx_file::about::About;
+use crate::quantised::{self, Budget, Fidelity};
 use crate::task::{Agreement, Asked, Figure, Metric};
 use crate::verify::{OutputError, Rule, Verification};
 
@@ -30,6 +31,9 @@ pub struct Report {
     pub items: String,
     /// The engine that the others are compared with.
     pub reference: String,
+    /// What a file of 8-bit integers is judged by, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantised: Option<Budget>,
     /// The engines, the framework first.
     pub engines: Vec<EngineReport>,
     /// What is worth a look in the reference's answers.
@@ -56,6 +60,9 @@ pub struct EngineReport {
     /// How far it deviates from the outputs that the user knows to be right; `None` where none were given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub given: Option<Verification>,
+    /// How far it is from the float model on a file of 8-bit integers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fidelity: Option<Fidelity>,
     /// How it compares with the framework, item by item; `None` for the framework itself, and where no item was given.
     pub agreement: Option<Agreement>,
     /// How well it does at the task; empty for a task without known answers.
@@ -72,6 +79,7 @@ pub fn reports(line_up: &mut LineUp, verifications: Vec<Option<Verification>>, a
         row: contender.row.clone(),
         verification: verifications.next().flatten(),
         given: None,
+        fidelity: None,
         agreement: agreements.next().flatten(),
         metrics: metrics.next().unwrap_or_default(),
     };
@@ -87,15 +95,19 @@ pub fn out_of(count: usize, all: usize) -> String {
 const LISTED: usize = 20;
 
 impl EngineReport {
-    /// Each thing that went wrong, in a sentence.
-    pub fn failures(&self, items: &str) -> Vec<String> {
+    /// Each thing that went wrong, in a sentence. A file of integers may give other answers, as far as its budget goes.
+    pub fn failures(&self, items: &str, budget: Option<&Budget>) -> Vec<String> {
         let mut failures: Vec<String> = self.row.error.iter().cloned().collect();
-        if let Some(agreement) = self.agreement.as_ref().filter(|agreement| !agreement.differing.is_empty()) {
+        let strict = self.agreement.as_ref().filter(|agreement| budget.is_none() && !agreement.differing.is_empty());
+        if let Some(agreement) = strict {
             let (differing, all) = (agreement.differing.len(), agreement.items);
             failures.push(format!("{} differs for {differing} of {all} {items}", self.row.engine));
         }
         let found = self.verification.iter().chain(&self.given);
         failures.extend(found.filter_map(|found| found.failed(&self.row.engine)));
+        failures.extend(
+            budget.zip(self.fidelity.as_ref()).and_then(|(budget, found)| budget.failed(&self.row.engine, found)),
+        );
         failures
     }
 
@@ -124,7 +136,8 @@ impl EngineReport {
 impl Report {
     /// Each thing that went wrong, in a sentence.
     pub fn failures(&self) -> Vec<String> {
-        let engines = self.engines.iter().flat_map(|engine| engine.failures(&self.items));
+        let budget = self.quantised.as_ref();
+        let engines = self.engines.iter().flat_map(|engine| engine.failures(&self.items, budget));
         self.head.undone.iter().cloned().chain(engines).collect()
     }
 
@@ -156,6 +169,14 @@ impl Report {
         self.engines.iter().find_map(|engine| engine.verification.as_ref()).map(|found| found.rule).unwrap_or_default()
     }
 
+    /// What holds if all engines pass, in a sentence without its full stop.
+    pub fn criterion(&self) -> String {
+        match &self.quantised {
+            Some(budget) => budget.criterion(),
+            None => self.rule().criterion(&self.reference),
+        }
+    }
+
     /// How far the framework's own float32 deviates from float64; `None` where that was not found out.
     fn native_error(&self) -> Option<f64> {
         let found = self.engines.iter().find_map(|engine| engine.verification.as_ref())?;
@@ -184,7 +205,13 @@ impl Report {
     pub fn text(&self) -> String {
         let mut parts: Vec<String> = self.warning().iter().map(|warning| line(format_args!("{warning}."))).collect();
         parts.extend(self.file.as_ref().map(About::text));
-        parts.push(self.validation_text());
+        match quantised::text(self) {
+            Some(noise) => {
+                parts.extend(self.has_task().then(|| self.task_text()));
+                parts.push(noise);
+            }
+            None => parts.push(self.validation_text()),
+        }
         parts.extend(self.given_text());
         parts.extend(self.engines.iter().filter_map(|engine| self.differing_text(engine)));
         let rows: Vec<&EngineRecord> = self.engines.iter().map(|engine| &engine.row).collect();
@@ -200,7 +227,7 @@ impl Report {
             reasons.iter().map(|reason| line(format_args!("{word}: {reason}."))).collect()
         };
         match (failures.as_slice(), unproven.as_slice()) {
-            ([], []) => line(format_args!("Passed. {}.", self.rule().criterion(&self.reference))),
+            ([], []) => line(format_args!("Passed. {}.", self.criterion())),
             (failures, unproven) => lines("FAILED", failures) + &lines("NOT PROVEN", unproven),
         }
     }
@@ -239,6 +266,19 @@ impl Report {
         let labels: Vec<&str> = cases.unwrap_or_default().iter().map(|case| case.label.as_str()).collect();
         let (exact, labels) = (self.rule().exact(&self.reference), labels.join("; "));
         line(format_args!("Validation against {exact}; the worst of every output at: {labels}")) + &table.render()
+    }
+
+    /// How every engine does at the task, for a file that the limits of float32 do not suit.
+    fn task_text(&self) -> String {
+        let same = format!("same {}", self.items);
+        let mut table = Table::new(["engine", &same].into_iter().chain(self.task_columns()));
+        let dash = || "-".to_owned();
+        for engine in &self.engines {
+            let agreement = engine.agreement.as_ref().map_or_else(dash, |found| out_of(found.same, found.items));
+            let cells = self.task_columns().map(|column| engine.task_cell(column).unwrap_or_else(dash));
+            table.row([engine.row.engine.clone(), agreement].into_iter().chain(cells));
+        }
+        table.render()
     }
 
     /// How every engine compares with the outputs that the user knows to be right.

@@ -132,7 +132,7 @@ mod tests {
                 Contender::new(engine, None, Err(EngineError::Run { engine: String::new(), reason: String::new() }))
                     .row;
             row.error = error.map(str::to_owned);
-            row.placement = Some(Placement { parts: vec![part] });
+            row.placement = Some(Placement { parts: vec![part], ..Placement::default() });
             row
         };
         let rows = [

@@ -48,6 +48,11 @@ pub trait Task {
     /// What a reader calls an item.
     fn name(&self, item: &Self::Item) -> String;
 
+    /// The class that an item is of, where the outputs are classes in their order and it is known.
+    fn class(&self, _item: &Self::Item) -> Option<usize> {
+        None
+    }
+
     /// An answer in words. Two answers are the same if their words are.
     fn words(&self, answer: &Self::Answer) -> String;
 

@@ -112,6 +112,7 @@ fn bundle(network: NetworkId, arguments: &BundleArgs) -> Result<ExitCode> {
     suit(card.name, network.task(), arguments.task.given_with_answers(network.task())).map_err(anyhow::Error::msg)?;
     let weights = arguments.weights.clone().unwrap_or_else(|| card.weights());
     let asked = Asked {
+        learnt: false,
         data: &arguments.task,
         weights: &weights,
         limit: None,

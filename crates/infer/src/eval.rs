@@ -2,6 +2,7 @@
 
 mod sharded;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -14,6 +15,7 @@ use evaluation::command::{named, unusual};
 use evaluation::conclude::{Place, conclude};
 use evaluation::measure::Measure;
 use evaluation::onnx_file::evaluate as onnx_file;
+use evaluation::quantised::evaluate::{Subject, evaluate as of_integers};
 use evaluation::repro::ReproArguments;
 use networks::evaluate::{Request, evaluate};
 use networks::network::Network as _;
@@ -25,6 +27,7 @@ use self::sharded::Sharded;
 use crate::measure::{launcher, measure, outputs, rights, show};
 use crate::picture_file::{self, PictureFile};
 use crate::predict::engines as predict;
+use crate::quantised::{self, Found};
 use crate::task::{Asked, picture_files, shape, with_task};
 use crate::texts;
 
@@ -93,7 +96,9 @@ fn one(network: NetworkId, arguments: &EvalArgs) -> Result<ExitCode> {
     };
     let configuration = texts.then(|| texts::folder(&model)).flatten();
     let weights = arguments.weights.clone().unwrap_or_else(|| card.weights());
-    let out = arguments.out.clone().unwrap_or_else(|| card.evaluation());
+    let integers = quantised::found(&model, &arguments.quantised, card.name, Some(&card.model()))?;
+    let usual = if integers.is_some() { card.quantised_evaluation() } else { card.evaluation() };
+    let out = arguments.out.clone().unwrap_or_else(|| usual.clone());
     let mut measure = measure(&arguments.measure)?;
     if arguments.squad.is_some() && arguments.measure.threads.is_none() && arguments.shard.is_none() {
         measure.threads = engines::fingerprint::cores();
@@ -105,6 +110,7 @@ fn one(network: NetworkId, arguments: &EvalArgs) -> Result<ExitCode> {
         squad: arguments.squad.as_deref(),
         sequence: arguments.sequence,
         question: None,
+        learnt: false,
         folder: configuration.clone(),
     };
     let read = asked.files(network)?;
@@ -140,9 +146,41 @@ fn one(network: NetworkId, arguments: &EvalArgs) -> Result<ExitCode> {
         + &words(card, arguments)
         + &measure.words()
         + rights(&arguments.measure)
-        + &unusual("--out", &out, &card.evaluation());
+        + &unusual("--out", &out, &usual);
     let mut files: Vec<_> = arguments.squad.iter().map(|path| ("squad", path.clone())).collect();
     files.extend(arguments.task.data.iter().filter(|_| texts).map(|path| ("data", path.clone())));
+    if let Some(Found { subject, .. }) = integers {
+        if subject.float.is_none() {
+            bail!(
+                "{} computes with integers of 8 bits, and is judged by what it loses beside the float model that it was made from: name that \
+                 with --float (`{}` makes one)",
+                model.display(),
+                card.command("export")
+            );
+        }
+        let request = onnx_file::Request {
+            model: &model,
+            sizes: BTreeMap::new(),
+            batch_axis: None,
+            inputs: &[],
+            only_inputs: true,
+            expected: &[],
+            tolerance: None,
+            measure: &measure,
+            every: false,
+            launcher: &launcher,
+            command,
+        };
+        let subject = Subject { files, batches: card.batches.to_vec(), ..subject };
+        let report = conclude(
+            &place,
+            card.name,
+            &measure,
+            ReproArguments::default(),
+            || with_network!(network, N => with_task!(N, network, &asked, task => of_integers(&request, subject, Some(&task)))),
+        )?;
+        return show(&report, &out, &arguments.measure);
+    }
     let request = Request {
         card,
         model: &model,
@@ -184,6 +222,15 @@ fn file(model: &Path, arguments: &EvalArgs) -> Result<ExitCode> {
             None => None,
         },
     };
+    // Who names what is right, or how far engines may be from it, has judged the file already.
+    let judged = tolerance.is_some() || !expected.is_empty() || arguments.measure.against.is_some();
+    let integers = match judged && arguments.quantised.given().is_none() {
+        true => None,
+        false => quantised::found(model, &arguments.quantised, onnx_file::NAME, None)?,
+    };
+    let recorded = integers.as_ref().filter(|_| inputs.is_empty() && task.is_none());
+    let recorded = recorded.map(|found| found.samples.clone()).unwrap_or_default();
+    let inputs = if recorded.is_empty() { inputs } else { &recorded };
     let read = if task.is_some() { picture_files(&arguments.task)? } else { Vec::new() };
     if arguments.shard.is_some() || arguments.merge.is_some() {
         let task = task.context("--shard and --merge are for a file whose --task is told")?;
@@ -230,7 +277,10 @@ fn file(model: &Path, arguments: &EvalArgs) -> Result<ExitCode> {
             + &unusual("--out", &out, Path::new(EvalOnnxArgs::OUT)),
     };
     let again = ReproArguments { inputs, tolerance: *tolerance };
-    let report = conclude(&place, onnx_file::NAME, &measure, again, || onnx_file::evaluate(&request, task.as_ref()))?;
+    let report = conclude(&place, onnx_file::NAME, &measure, again, || match integers {
+        Some(Found { subject, .. }) => of_integers(&request, subject, task.as_ref()),
+        None => onnx_file::evaluate(&request, task.as_ref()),
+    })?;
     show(&report, &out, &arguments.measure)
 }
 
@@ -244,6 +294,7 @@ fn file_command(model: &Path, arguments: &EvalArgs, measure: &Measure) -> String
     command.extend(expected.iter().map(|path| named("--expected", path)));
     command.extend(tolerance.iter().map(|share| format!(" --tolerance {share}")));
     command.extend(measure.against.iter().map(|path| named("--against", path)));
+    command += &quantised::words(&arguments.quantised);
     command + &picture_file::words(&arguments.file_task, &arguments.task) + &measure.words()
 }
 
@@ -272,7 +323,7 @@ fn words(card: &Card, arguments: &EvalArgs) -> String {
     words.extend(limit.iter().map(|count| format!(" --limit {count}")));
     words.extend(task.max_answer_tokens.iter().map(|count| format!(" --max-answer-tokens {count}")));
     words.extend(sequence.iter().map(|count| format!(" --sequence {count}")));
-    words
+    words + &quantised::words(&arguments.quantised)
 }
 
 /// The file, or the files of the folder.

@@ -11,6 +11,8 @@ pub mod measure;
 mod parts;
 mod picture_file;
 pub mod predict;
+mod quantised;
+pub mod samples;
 mod task;
 mod texts;
 

@@ -9,10 +9,11 @@ use cli::doctor::DoctorArgs;
 use cli::eval::EvalArgs;
 use cli::inspect::InspectArgs;
 use cli::predict::PredictArgs;
+use cli::samples::SamplesArgs;
 use engines::engine::EngineError;
 use engines::worker::serve::{Rights, serve};
 use engines::worker::{EngineSpec, Opened};
-use infer::{bundle, doctor, eval, inspect, predict};
+use infer::{bundle, doctor, eval, inspect, predict, samples};
 use terminal::program::end;
 
 #[derive(Parser)]
@@ -29,6 +30,7 @@ enum Command {
     Doctor(DoctorArgs),
     Bundle(BundleArgs),
     Inspect(InspectArgs),
+    Samples(SamplesArgs),
     /// Serve one engine to another process of this program.
     #[command(hide = true)]
     Worker {
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
         Command::Doctor(arguments) => doctor::execute(&arguments),
         Command::Bundle(arguments) => bundle::execute(&arguments),
         Command::Inspect(arguments) => inspect::execute(&arguments),
+        Command::Samples(arguments) => samples::execute(&arguments),
         Command::Worker { memory, no_sandbox } => {
             let rights = Rights { memory, sandbox: !no_sandbox };
             serve(rights, &open).map(|()| ExitCode::SUCCESS).map_err(Into::into)

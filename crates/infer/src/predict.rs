@@ -137,5 +137,14 @@ impl Known {
 }
 
 fn asked<'a>(arguments: &'a PredictArgs, weights: &'a Path) -> Asked<'a> {
-    Asked { data: &arguments.task, weights, limit: None, squad: None, sequence: None, question: None, folder: None }
+    Asked {
+        data: &arguments.task,
+        weights,
+        limit: None,
+        squad: None,
+        sequence: None,
+        question: None,
+        learnt: false,
+        folder: None,
+    }
 }

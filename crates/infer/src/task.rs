@@ -7,7 +7,7 @@ use catalogue::{Card, NetworkId, TaskKind};
 use cli::task::TaskArgs;
 use engines::engine::Signature;
 use models::bert::BertConfig;
-use models::digits::normalize;
+use models::digits::{Split, normalize};
 use models::imagenet::Labels;
 use models::question_answering::squad::{self, Rules, SquadQuestion};
 use models::question_answering::{QaTokenizer, SpanOptions};
@@ -48,6 +48,8 @@ pub struct Asked<'a> {
     pub squad: Option<&'a Path>,
     /// Tokens in each sequence that is timed.
     pub sequence: Option<usize>,
+    /// Digits: those of the training, and not those of the test.
+    pub learnt: bool,
     /// A question, with the text that answers it.
     pub question: Option<(&'a str, &'a str)>,
 }
@@ -87,7 +89,7 @@ impl Asked<'_> {
     /// The files that are read, besides the model and its weights.
     pub fn files(&self, id: NetworkId) -> Result<Vec<PathBuf>> {
         Ok(match id.task() {
-            TaskKind::Digits => networks::digits::files(&self.data.data()).into(),
+            TaskKind::Digits => networks::digits::files(&self.data.data(), self.split()).into(),
             TaskKind::Pictures => picture_files(self.data)?,
             TaskKind::Questions => {
                 self.squad.map(Path::to_owned).into_iter().chain(model_files(self.weights)).collect()
@@ -96,11 +98,16 @@ impl Asked<'_> {
         })
     }
 
-    /// The test digits.
+    /// The digits that are meant.
+    fn split(&self) -> Split {
+        if self.learnt { Split::Train } else { Split::Test }
+    }
+
+    /// The digits.
     pub fn digits(&self, id: NetworkId, signature: &Signature) -> Result<DigitTask> {
         let folder = self.data.data();
         let images = Images::of(signature, (normalize(0), normalize(u8::MAX)))?;
-        let task = DigitTask::read(&folder, images).with_context(|| {
+        let task = DigitTask::read(&folder, self.split(), images).with_context(|| {
             let folder = folder.display();
             format!("no usable {} in {folder} (`cargo xtask fetch {id}` gets some)", id.task())
         })?;

@@ -27,7 +27,9 @@ pub fn model(card: &Card, given: Option<&Path>) -> PathBuf {
 /// The folder with configuration and tokenizer that an ONNX file lies in, as `export` writes it; `None` if it lies alone.
 pub fn folder(model: &Path) -> Option<PathBuf> {
     let around = model.parent()?;
-    let folders = [around.parent().filter(|_| model.ends_with(IN_FOLDER)), Some(around)];
+    // Files of integers lie beside the float one.
+    let inner = Path::new(IN_FOLDER).parent().unwrap_or(Path::new(""));
+    let folders = [around.parent().filter(|_| around.ends_with(inner)), Some(around)];
     folders.into_iter().flatten().find(|folder| folder.join("config.json").is_file()).map(Path::to_owned)
 }
 

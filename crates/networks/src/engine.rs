@@ -81,7 +81,7 @@ impl<N: Network> Engine for BurnEngine<N> {
             time_share: 1.0,
             node_names: Vec::new(),
         };
-        Ok(Placement { parts: vec![part] })
+        Ok(Placement { parts: vec![part], ..Placement::default() })
     }
 }
 

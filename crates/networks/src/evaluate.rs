@@ -184,6 +184,7 @@ pub fn evaluate<N: Network, T: Task>(request: &Request<'_>, task: &T) -> Result<
         random_init: seed,
         items: T::ITEMS.to_owned(),
         reference: line_up.reference.row.engine.clone(),
+        quantised: None,
         engines,
         figures,
         predictions,

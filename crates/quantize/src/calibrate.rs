@@ -8,6 +8,7 @@ use onnx_model::{DataType, Model, TensorType, ValueInfo};
 
 use crate::error::QuantizeError;
 use crate::histogram::Histogram;
+use crate::moments::{Lens, Moments};
 use crate::range::{Method, Range};
 use crate::samples::Sample;
 use crate::writer::Ranges;
@@ -27,10 +28,30 @@ pub fn observed(model: &Model, values: &BTreeSet<String>) -> Model {
     observed
 }
 
+/// What is to be seen.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// The values whose ranges are needed.
+    pub ranges: BTreeSet<String>,
+    /// The values that products take, with how they see them.
+    pub products: BTreeSet<(String, Lens)>,
+    /// The most rows that a product takes of a sample.
+    pub rows: usize,
+}
+
+impl Wanted {
+    /// The values.
+    pub fn values(&self) -> BTreeSet<String> {
+        let products = self.products.iter().map(|(value, _)| value);
+        self.ranges.iter().chain(products).cloned().collect()
+    }
+}
+
 /// What was seen of each value.
 #[derive(Debug, Default)]
 pub struct Seen {
     histograms: BTreeMap<String, Histogram>,
+    moments: BTreeMap<(String, Lens), Moments>,
     samples: usize,
 }
 
@@ -43,15 +64,22 @@ impl Seen {
     pub fn add(
         &mut self,
         engine: &mut dyn Engine,
-        values: &BTreeSet<String>,
+        wanted: &Wanted,
         Sample { name, inputs, .. }: &Sample,
         mask: Option<&str>,
     ) -> Result<Vec<NamedTensor>, QuantizeError> {
         let outputs = engine.run(inputs)?;
         let mask = mask.and_then(|mask| inputs.iter().find(|input| input.name == mask)).map(|input| &input.tensor);
-        for value in inputs.iter().chain(&outputs).filter(|value| values.contains(&value.name)) {
+        for value in inputs.iter().chain(&outputs) {
             let Some(elements) = value.tensor.as_f32() else { continue };
             let kept = mask.and_then(|mask| unpadded(&value.tensor, elements, mask));
+            for key in wanted.products.iter().filter(|(name, _)| *name == value.name) {
+                let moments = self.moments.entry(key.clone()).or_default();
+                moments.add(&key.1, &value.tensor, kept.as_deref().unwrap_or(elements), wanted.rows);
+            }
+            if !wanted.ranges.contains(&value.name) {
+                continue;
+            }
             let histogram = self.histograms.entry(value.name.clone()).or_default();
             histogram.add(kept.as_deref().unwrap_or(elements)).map_err(|error| QuantizeError::NotFinite {
                 sample: name.clone(),
@@ -66,6 +94,11 @@ impl Seen {
     /// How many samples were seen.
     pub fn samples(&self) -> usize {
         self.samples
+    }
+
+    /// What the products saw.
+    pub fn moments(&mut self) -> BTreeMap<(String, Lens), Moments> {
+        std::mem::take(&mut self.moments)
     }
 
     /// The range of every value.

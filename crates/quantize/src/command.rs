@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use artifact::{GENERATOR, Outputs, sha256_file};
-use cli::quantize::{Calibration, Processor, QuantizeArgs, QuantizeFormat, QuantizeMethod, QuantizeMetric};
+use cli::quantize::{Calibration, QuantizeArgs, QuantizeMetric};
 use engines::libraries::Libraries;
 use engines::provider::Provider;
 use engines::usage::Usage;
@@ -19,18 +19,19 @@ use terminal::progress::Progress;
 
 use crate::arithmetic::WeightBits;
 use crate::calibrate::Seen;
-use crate::compare::{Comparison, Metric};
 use crate::error::QuantizeError;
 use crate::gate::{self, Found, Harm, Point};
-use crate::graph::{id, label};
-use crate::plan::Plan;
+use crate::graph::id;
+use crate::products::Products;
 use crate::range::Method;
 use crate::ranges_file::{self, RangesFile};
+use crate::recipe::{Recipe, describe, recipe};
 use crate::report::{Gate, Mark, Report};
 use crate::samples::{Files, Samples, find, spread};
 use crate::workbench::Workbench;
-use crate::writer::{Format, Ranges, WeightOptions};
-use crate::{dynamic, embedding, prepare, raise, writer};
+use crate::writer::{Format, Ranges};
+use crate::{prepare, raise};
+use evaluation::quantised::fidelity::{Comparison, Metric};
 
 /// The input that says which positions are padding, unless the user names another.
 const MASK: &str = "attention_mask";
@@ -41,43 +42,6 @@ const MOST_NOISE: f64 = 1e-8;
 
 /// Seconds for the time of each point of the trade-off.
 const POINT_SECONDS: f64 = 0.5;
-
-/// How a model is quantised.
-struct Recipe {
-    /// From samples, or while it runs.
-    is_static: bool,
-    format: Format,
-    weights: WeightOptions,
-    /// The nodes that the user wants in float, by their ids.
-    kept: BTreeSet<String>,
-    ranges: Ranges,
-}
-
-impl Recipe {
-    /// The nodes that are quantised, by their ids, with their operators.
-    fn nodes(&self, model: &Model) -> Vec<(String, String)> {
-        let places: Vec<usize> = match self.is_static {
-            true => Plan::of(model, &self.kept, self.format).sites.into_keys().collect(),
-            false => dynamic::sites(model, &self.kept).into_iter().map(|(index, _)| index).collect(),
-        };
-        let nodes = places.into_iter().filter_map(|index| model.graph.nodes.get(index));
-        nodes.map(|node| (id(node).to_owned(), node.op_type.clone())).collect()
-    }
-
-    /// The quantised model, with these nodes in float as well.
-    fn write(&self, model: &Model, in_float: &BTreeSet<String>) -> Result<Model, QuantizeError> {
-        let skip: BTreeSet<String> = self.kept.union(in_float).cloned().collect();
-        let mut written = match self.is_static {
-            true => {
-                writer::write(model, &Plan::of(model, &skip, self.format), &self.ranges, self.format, self.weights)?
-            }
-            false => dynamic::write(model, &skip, self.weights)?,
-        };
-        written = embedding::write(&written)?;
-        prepare::keep_sums_apart(&mut written.graph);
-        Ok(written)
-    }
-}
 
 /// Quantises, prints and writes the model and the report. The exit status says whether the result is good enough.
 ///
@@ -97,10 +61,14 @@ pub fn execute(arguments: &QuantizeArgs) -> Result<ExitCode> {
 /// As [`execute`].
 pub fn run(arguments: &QuantizeArgs, samples: &dyn Samples, files: Vec<PathBuf>) -> Result<ExitCode> {
     let start = Instant::now();
-    let report_path = arguments.report.clone().unwrap_or_else(|| arguments.out.with_extension("json"));
-    let outputs = Outputs::of_inputs(files.into_iter().chain([arguments.model.clone()]));
-    let failed_out = failed_name(&arguments.out);
-    outputs.named(&arguments.out)?;
+    let out_path = arguments.out();
+    if arguments.max_drop.is_some() && samples.count() == 0 {
+        bail!("--max-drop is judged on samples, and there are none: name files or folders with --inputs");
+    }
+    let report_path = arguments.report.clone().unwrap_or_else(|| out_path.with_extension("json"));
+    let outputs = Outputs::of_inputs(files.iter().cloned().chain([arguments.model.clone()]));
+    let failed_out = failed_name(&out_path);
+    outputs.named(&out_path)?;
     outputs.named(&failed_out)?;
     match arguments.report {
         Some(_) => outputs.named(&report_path)?,
@@ -115,6 +83,11 @@ pub fn run(arguments: &QuantizeArgs, samples: &dyn Samples, files: Vec<PathBuf>)
     prepare::require_float(&prepared).with_context(subject)?;
     prepare::simplify(&mut prepared).with_context(subject)?;
     let mut recipe = recipe(arguments, &prepared, &mut notes)?;
+    if recipe.is_static && arguments.per_token {
+        bail!(
+            "--per-token is for --method dynamic: a static model has its steps from samples, the same for every input"
+        );
+    }
     let opset = prepared.opset();
     if recipe.is_static && recipe.format == Format::Qdq && recipe.weights.per_channel {
         raise::raise(&mut prepared).with_context(subject)?;
@@ -141,16 +114,15 @@ pub fn run(arguments: &QuantizeArgs, samples: &dyn Samples, files: Vec<PathBuf>)
         return Err(QuantizeError::NoData(how.to_owned())).with_context(subject);
     }
     let mut bench = Workbench::new(&launcher, library, samples, mask)?;
-    let values = if recipe.is_static {
-        Plan::of(&prepared, &recipe.kept, recipe.format).values(&prepared)
-    } else {
-        BTreeSet::new()
-    };
     let mut seen = Seen::default();
     if samples.count() > 0 {
         let progress = Progress::new("samples");
-        let wanted = if given.is_some() { BTreeSet::new() } else { values };
+        let mut wanted = recipe.wanted(&prepared, samples.count());
+        if given.is_some() {
+            wanted.ranges.clear();
+        }
         seen = bench.observe(&prepared, &wanted, |share| progress.set(share))?;
+        recipe.products = Products::new(seen.moments());
         let noise = bench.compare_file(&arguments.model, true)?.noise;
         if noise > MOST_NOISE {
             bail!(
@@ -171,8 +143,14 @@ pub fn run(arguments: &QuantizeArgs, samples: &dyn Samples, files: Vec<PathBuf>)
             None => choose_ranges(arguments, &mut recipe, &prepared, &seen, &mut bench)?,
         });
         if let Some(path) = arguments.ranges.as_deref().filter(|path| !path.exists()) {
-            let method = calibration.clone().unwrap_or_default();
-            ranges_file::write(path, &float_mark, method, seen.samples(), &recipe.ranges)?;
+            let file = RangesFile {
+                generator: GENERATOR.to_owned(),
+                model_sha256: float_mark.sha256,
+                method: calibration.clone().unwrap_or_default(),
+                samples: seen.samples(),
+                ranges: recipe.ranges.clone(),
+            };
+            ranges_file::write(path, &file)?;
         }
     }
     let metric = match samples.count() {
@@ -184,6 +162,14 @@ pub fn run(arguments: &QuantizeArgs, samples: &dyn Samples, files: Vec<PathBuf>)
             None => bench.first_outputs()?.map_or(Metric::Cosine, |outputs| Metric::suiting(&outputs)),
         }),
     };
+    if recipe.is_static && samples.count() > 0 && arguments.seconds > 0.0 {
+        notes.extend(settle_stems(arguments, &mut recipe, &prepared, &mut bench)?);
+    }
+    let nodes: Vec<(String, String)> = nodes.into_iter().filter(|(node, _)| !recipe.kept.contains(node)).collect();
+    if nodes.is_empty() {
+        let reason = "the model is faster in float";
+        return Err(QuantizeError::Nothing { reason: reason.to_owned() }).with_context(subject);
+    }
     let judged = judge(arguments, &recipe, &prepared, &nodes, metric, &mut bench)?;
     let mut written = recipe.write(&prepared, &judged.in_float)?;
     describe(&mut written, &float_mark, &recipe, calibration.as_deref());
@@ -195,10 +181,10 @@ pub fn run(arguments: &QuantizeArgs, samples: &dyn Samples, files: Vec<PathBuf>)
         true => bench.time(&arguments.model, &written, arguments.seconds)?,
         false => None,
     };
-    let out = if judged.holds { &arguments.out } else { &failed_out };
-    let files = written.save(out)?;
+    let out = if judged.holds { &out_path } else { &failed_out };
+    let saved = written.save(out)?;
     let quantized =
-        Mark { path: out.clone(), bytes: files.iter().map(|file| file.bytes).sum(), sha256: sha256_file(out)? };
+        Mark { path: out.clone(), bytes: saved.iter().map(|file| file.bytes).sum(), sha256: sha256_file(out)? };
     let engine_memory = bench.peak_memory();
     drop(bench);
     let mut in_float: Vec<String> = judged.in_float.iter().chain(&recipe.kept).cloned().collect();
@@ -217,6 +203,7 @@ pub fn run(arguments: &QuantizeArgs, samples: &dyn Samples, files: Vec<PathBuf>)
         weight_bits: if recipe.weights.bits == WeightBits::Eight { 8 } else { 7 },
         per_channel: recipe.weights.per_channel,
         raised_to_opset,
+        inputs: files,
         samples: samples.count(),
         quantized_nodes: nodes.len() - judged.in_float.len(),
         in_float,
@@ -263,52 +250,6 @@ fn load(path: &Path) -> Result<(Model, Mark)> {
     Ok((model, Mark { path: path.to_owned(), bytes, sha256: sha256_file(path)? }))
 }
 
-/// What the options say of a model.
-fn recipe(arguments: &QuantizeArgs, model: &Model, notes: &mut Vec<String>) -> Result<Recipe> {
-    let has_convolutions = model.graph.nodes.iter().any(|node| node.op_type == "Conv" && node.is_own());
-    let bits = match arguments.cpu {
-        Processor::Any => WeightBits::Seven,
-        Processor::Vnni => WeightBits::Eight,
-        Processor::This if adds_without_loss() => WeightBits::Eight,
-        Processor::This => {
-            notes.push("this processor adds products of bytes in 16 bits, so that weights have 7 bits (--cpu vnni gives them 8)".to_owned());
-            WeightBits::Seven
-        }
-    };
-    if bits == WeightBits::Eight {
-        notes.push("on an x86 processor without VNNI sums of products can saturate; --cpu any gives a file that is right there as well".to_owned());
-    }
-    let mut kept = BTreeSet::new();
-    for name in &arguments.keep {
-        let node = model.graph.nodes.iter().find(|node| label(node) == name || id(node) == name);
-        let node = node.with_context(|| format!("--keep {name}: the model has no node of that name"))?;
-        kept.insert(id(node).to_owned());
-    }
-    Ok(Recipe {
-        is_static: match arguments.method {
-            QuantizeMethod::Static => true,
-            QuantizeMethod::Dynamic => false,
-            QuantizeMethod::Auto => has_convolutions,
-        },
-        format: match arguments.format {
-            QuantizeFormat::Qdq => Format::Qdq,
-            QuantizeFormat::Qoperator => Format::QOperator,
-        },
-        weights: WeightOptions { per_channel: !arguments.per_tensor, bits },
-        kept,
-        ranges: Ranges::new(),
-    })
-}
-
-/// Whether this processor adds up products of bytes in 32 bits: with VNNI, or if it is no x86.
-fn adds_without_loss() -> bool {
-    if !cfg!(target_arch = "x86_64") {
-        return true;
-    }
-    let about = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    about.lines().find(|line| line.starts_with("flags")).is_some_and(|flags| flags.contains("vnni"))
-}
-
 /// The methods by their names.
 fn methods(arguments: &QuantizeArgs) -> Vec<(String, Method)> {
     let percentile = (format!("percentile {}", arguments.percentile), Method::Percentile(arguments.percentile));
@@ -351,6 +292,41 @@ fn choose_ranges(
     let Some((_, name, ranges)) = best else { bail!("no method of calibration was tried") };
     recipe.ranges = ranges;
     Ok(name)
+}
+
+/// Leaves the convolutions that take an input of the model in float where it is faster and nearer to the float model so: they have few
+/// channels, which integer kernels are not made for, and every value after them suffers from their noise. What is said of it.
+fn settle_stems(
+    arguments: &QuantizeArgs,
+    recipe: &mut Recipe,
+    model: &Model,
+    bench: &mut Workbench<'_>,
+) -> Result<Option<String>> {
+    let graph = &model.graph;
+    let takes_input = |node: &onnx_model::Node| {
+        graph.inputs.iter().any(|input| node.inputs.first() == Some(&input.name)) && node.op_type == "Conv"
+    };
+    let quantised: BTreeSet<String> = recipe.nodes(model).into_iter().map(|(node, _)| node).collect();
+    let stems = graph.nodes.iter().filter(|node| takes_input(node) && quantised.contains(id(node)));
+    let stems: BTreeSet<String> = stems.map(|node| id(node).to_owned()).collect();
+    if stems.is_empty() || stems.len() == quantised.len() {
+        return Ok(None);
+    }
+    let (in_integers, in_float) = (recipe.write(model, &BTreeSet::new())?, recipe.write(model, &stems)?);
+    if bench.compare(&in_float, false)?.noise >= bench.compare(&in_integers, false)?.noise {
+        return Ok(None);
+    }
+    let mut share = |written: &Model| {
+        let times = bench.time(&arguments.model, written, POINT_SECONDS.min(arguments.seconds))?;
+        anyhow::Ok(times.map(|times| times.share.value))
+    };
+    let (Some(with), Some(without)) = (share(&in_integers)?, share(&in_float)?) else { return Ok(None) };
+    if without >= with {
+        return Ok(None);
+    }
+    let listed = stems.iter().cloned().collect::<Vec<_>>().join(", ");
+    recipe.kept.extend(stems);
+    Ok(Some(format!("{listed} stays in float, which is faster and nearer: {without:.3} of the time and not {with:.3}")))
 }
 
 /// What the gate let through.
@@ -410,18 +386,4 @@ fn judge(
     })?;
     judged.comparison = curve.iter().find(|point| point.in_float == in_float.len()).map(|point| point.comparison);
     Ok(Judged { in_float, holds, curve, ..judged })
-}
-
-/// Notes in a model what it was made of, and how.
-fn describe(model: &mut Model, float: &Mark, recipe: &Recipe, calibration: Option<&str>) {
-    let Recipe { is_static, format, weights, .. } = recipe;
-    let how = match (is_static, format) {
-        (false, _) => "dynamic".to_owned(),
-        (true, Format::Qdq) => format!("static, qdq, ranges by {}", calibration.unwrap_or_default()),
-        (true, Format::QOperator) => format!("static, qoperator, ranges by {}", calibration.unwrap_or_default()),
-    };
-    let bits = if weights.bits == WeightBits::Eight { 8 } else { 7 };
-    let scales = if weights.per_channel { "channel" } else { "tensor" };
-    model.metadata.insert("kiln.quantization".to_owned(), format!("{how}, weights of {bits} bits per {scales}"));
-    model.metadata.insert("kiln.quantized_from".to_owned(), float.sha256.to_string());
 }

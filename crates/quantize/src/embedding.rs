@@ -7,7 +7,7 @@ use onnx_model::{DataType, Graph, Model, Node, Tensor};
 use crate::arithmetic::{WeightBits, weight};
 use crate::error::QuantizeError;
 use crate::graph::{Use, Uses, captured, constants, drop_unused, float_input, id};
-use crate::writer::finite;
+use crate::integers::finite;
 
 /// The fewest elements of a table that is worth it.
 const LARGE: u64 = 1 << 16;

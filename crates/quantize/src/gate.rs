@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::compare::{Comparison, Metric};
+use evaluation::quantised::fidelity::{Comparison, Metric};
 
 /// A node and the harm that it does alone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use artifact::{Digest, FileError, GENERATOR, write_atomic};
+use artifact::{Digest, FileError, write_atomic};
 use serde::{Deserialize, Serialize};
 
-use crate::report::Mark;
 use crate::writer::Ranges;
 
 /// The ranges of a model's values.
@@ -75,14 +74,7 @@ impl RangesFile {
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn write(path: &Path, model: &Mark, method: String, samples: usize, ranges: &Ranges) -> Result<(), FileError> {
-    let file = RangesFile {
-        generator: GENERATOR.to_owned(),
-        model_sha256: model.sha256,
-        method,
-        samples,
-        ranges: ranges.clone(),
-    };
-    let text = serde_json::to_string_pretty(&file).map_err(|error| FileError::new("write", path)(error.into()))?;
+pub fn write(path: &Path, file: &RangesFile) -> Result<(), FileError> {
+    let text = serde_json::to_string_pretty(file).map_err(|error| FileError::new("write", path)(error.into()))?;
     write_atomic(path, text + "\n")
 }

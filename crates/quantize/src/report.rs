@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use terminal::plain::line;
 use terminal::table::{Table, figure};
 
-use crate::compare::{Comparison, Metric};
 use crate::gate::{Harm, Point};
 use crate::workbench::Times;
 use crate::writer::Ranges;
+use evaluation::quantised::fidelity::{Comparison, Metric};
 
 /// A file with its size and hash.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,6 +53,8 @@ pub struct Report {
     pub per_channel: bool,
     /// The opset that the model was raised to, where it was.
     pub raised_to_opset: Option<i64>,
+    /// The files of the samples, for those that judge it again.
+    pub inputs: Vec<PathBuf>,
     /// The samples that it was judged on.
     pub samples: usize,
     /// Nodes that compute with integers.

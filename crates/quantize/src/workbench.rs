@@ -19,9 +19,9 @@ use evaluation::timing::{Plan, Runner, interleave, ratio};
 use onnx_model::{External, Model, SaveOptions};
 use serde::{Deserialize, Serialize};
 
-use crate::calibrate::{Seen, observed};
-use crate::compare::Comparison;
+use crate::calibrate::{Seen, Wanted, observed};
 use crate::samples::{Sample, Samples};
+use evaluation::quantised::fidelity::Comparison;
 
 /// Samples on which the harm of a single node is measured.
 const FEW: usize = 8;
@@ -98,12 +98,12 @@ impl<'a> Workbench<'a> {
         self.peak_memory = self.peak_memory.max(peak);
     }
 
-    /// Runs the float model over all samples, once: keeps its outputs on disk and counts these values.
+    /// Runs a float model over all samples, once: keeps its outputs on disk and looks at what is wanted.
     ///
     /// # Errors
     /// When a sample does not suit the model, a value is not finite, or the engine fails.
-    pub fn observe(&mut self, model: &Model, values: &BTreeSet<String>, progress: impl Fn(f64)) -> Result<Seen> {
-        let path = self.put(&observed(model, values), "observed")?;
+    pub fn observe(&mut self, model: &Model, wanted: &Wanted, progress: impl Fn(f64)) -> Result<Seen> {
+        let path = self.put(&observed(model, &wanted.values()), "observed")?;
         let mut engine = self.open(&path)?;
         let outputs: BTreeSet<&str> = model.graph.outputs.iter().map(|output| output.name.as_str()).collect();
         let mut signature = engine.signature().clone();
@@ -113,7 +113,7 @@ impl<'a> Workbench<'a> {
         let mut seen = Seen::default();
         for index in 0..self.samples.count() {
             let sample = self.samples.get(index, &signature)?;
-            let mut results = seen.add(&mut engine, values, &sample, self.mask.as_deref())?;
+            let mut results = seen.add(&mut engine, wanted, &sample, self.mask.as_deref())?;
             results.retain(|output| outputs.contains(output.name.as_str()));
             wire::send(&mut kept, &index, &results).map_err(FileError::new("write", self.kept_path()))?;
             progress((index + 1) as f64 / self.samples.count() as f64);

@@ -7,7 +7,9 @@ use onnx_model::{Graph, Model, Node, Tensor};
 use crate::arithmetic::{Steps, WeightBits, bias, least_scales, weight};
 use crate::error::QuantizeError;
 use crate::graph::{captured, constants, drop_unused, id};
+use crate::integers::{Integers, finite};
 use crate::plan::{BYTE_POOL, Kind, Plan, Site};
+use crate::products::{Layout, Matrix, Products};
 use crate::range::Range;
 
 /// How integers stand in a file.
@@ -43,17 +45,10 @@ struct Bytes {
     steps: Steps,
 }
 
-/// A weight as integers, with its scales.
-struct Integers {
-    name: String,
-    scale: String,
-    zero_point: String,
-    scales: Vec<f32>,
-}
-
 struct Writer<'a> {
     constants: HashMap<&'a str, &'a Tensor>,
     ranges: &'a Ranges,
+    products: &'a Products,
     format: Format,
     opset: i64,
     weights: WeightOptions,
@@ -75,6 +70,7 @@ pub fn write(
     model: &Model,
     plan: &Plan,
     ranges: &Ranges,
+    products: &Products,
     format: Format,
     weights: WeightOptions,
 ) -> Result<Model, QuantizeError> {
@@ -86,6 +82,7 @@ pub fn write(
     let mut writer = Writer {
         constants: constants(graph),
         ranges,
+        products,
         format,
         opset: model.opset().unwrap_or(0),
         weights,
@@ -308,7 +305,7 @@ impl Writer<'_> {
         let Some((x, x_floats)) = inputs.first() else { return Ok(()) };
         let transposed = site.kind == Kind::Gemm && node.int("transB").unwrap_or(0) != 0;
         let bias_name = site.bias.clone().or_else(|| node.inputs.get(2).filter(|name| !name.is_empty()).cloned());
-        let bias_values = match bias_name.as_deref().and_then(|name| self.constants.get(name)) {
+        let mut bias_values = match bias_name.as_deref().and_then(|name| self.constants.get(name)) {
             Some(tensor) => tensor.to_vec::<f32>()?,
             None => Vec::new(),
         };
@@ -319,8 +316,20 @@ impl Writer<'_> {
             Kind::Conv => 0,
             _ => usize::from(!transposed),
         };
-        let name = node.inputs.get(1).cloned().unwrap_or_default();
-        let integers = self.weight(&name, axis, &least)?;
+        let (integers, shift) = self.weight(node, site, axis, &least)?;
+        // What the rounded weight adds on average, the bias takes back.
+        let mut own_bias = site.bias.clone();
+        if let Some(shift) = shift.filter(|shift| shift.iter().any(|shift| *shift != 0.0)) {
+            bias_values.resize(shift.len(), 0.0);
+            bias_values.iter_mut().zip(&shift).for_each(|(bias, shift)| *bias -= shift);
+            if site.kind == Kind::MatMul {
+                let corrected = self.fresh(format!("{}_bias_corrected", site.output));
+                self.made.push(Tensor::vector(corrected.clone(), &bias_values));
+                own_bias = Some(corrected);
+            }
+        }
+        let site = &Site { bias: own_bias, ..site.clone() };
+        let in_integers = in_integers || (site.kind != Kind::MatMul && !bias_values.is_empty());
         let bias = match in_integers {
             true => Some(self.bias(&site.output, &bias_values, x, &integers)),
             false => None,
@@ -429,14 +438,27 @@ impl Writer<'_> {
         }
     }
 
-    /// A weight as integers, with a scale for each place of `axis`.
-    fn weight(&mut self, name: &str, axis: usize, least: &[f64]) -> Result<Integers, QuantizeError> {
-        let Some(tensor) = self.constants.get(name).copied() else {
-            return Err(QuantizeError::Weight(name.to_owned()));
-        };
-        let integers = Integers::of(tensor, axis, self.weights, least, |wanted| self.fresh(wanted))?;
-        self.made.extend(integers.1);
-        Ok(integers.0)
+    /// The weight of a product as integers, with a scale for each place of `axis`. Also what the product gains by that on average, in
+    /// each output, if its bias can take it back.
+    fn weight(
+        &mut self,
+        node: &Node,
+        site: &Site,
+        axis: usize,
+        least: &[f64],
+    ) -> Result<(Integers, Option<Vec<f32>>), QuantizeError> {
+        let name = node.inputs.get(1).cloned().unwrap_or_default();
+        let Some(tensor) = self.constants.get(name.as_str()).copied() else { return Err(QuantizeError::Weight(name)) };
+        let values = finite(tensor)?;
+        let outputs = tensor.dims.get(axis).copied().unwrap_or(1) as usize;
+        let inner = tensor.dims.iter().skip(axis + 1).product::<u64>() as usize;
+        let mut steps = weight(&values, outputs, inner, self.weights.per_channel, self.weights.bits, least);
+        let matrix = Matrix { dims: &tensor.dims, values: &values, layout: Layout { outputs, together: axis == 0 } };
+        let has_bias = site.kind != Kind::MatMul || site.bias.is_some();
+        let shift = self.products.round(node, matrix, self.weights.bits, has_bias, &mut steps);
+        let (integers, made) = Integers::of(tensor, &steps, self.weights, |wanted| self.fresh(wanted))?;
+        self.made.extend(made);
+        Ok((integers, shift))
     }
 
     /// A bias as integers, and its scales where the format states them.
@@ -453,41 +475,6 @@ impl Writer<'_> {
             });
         }
         (name, scale)
-    }
-}
-
-impl Integers {
-    /// The integers of a weight, and the constants that they are.
-    fn of(
-        tensor: &Tensor,
-        axis: usize,
-        options: WeightOptions,
-        least: &[f64],
-        mut fresh: impl FnMut(String) -> String,
-    ) -> Result<(Self, Vec<Tensor>), QuantizeError> {
-        let values = finite(tensor)?;
-        let channels = tensor.dims.get(axis).copied().unwrap_or(1) as usize;
-        let inner = tensor.dims.iter().skip(axis + 1).product::<u64>() as usize;
-        let quantised = weight(&values, channels, inner, options.per_channel, options.bits, least);
-        let [name, scale, zero_point] =
-            ["quantized", "scale", "zero_point"].map(|ending| fresh(format!("{}_{ending}", tensor.name)));
-        let zeros = vec![0_i8; quantised.scales.len()];
-        let parameters = match (options.per_channel, quantised.scales.first()) {
-            (false, Some(only)) => [Tensor::scalar(scale.clone(), *only), Tensor::scalar(zero_point.clone(), 0_i8)],
-            _ => [Tensor::vector(scale.clone(), &quantised.scales), Tensor::vector(zero_point.clone(), &zeros)],
-        };
-        let mut made = vec![Tensor::from_slice(name.clone(), tensor.dims.clone(), &quantised.steps)?];
-        made.extend(parameters);
-        Ok((Self { name, scale, zero_point, scales: quantised.scales }, made))
-    }
-}
-
-/// The values of a weight, if all are finite.
-pub fn finite(tensor: &Tensor) -> Result<Vec<f32>, QuantizeError> {
-    let values: Vec<f32> = tensor.to_vec()?;
-    match values.iter().all(|value| value.is_finite()) {
-        true => Ok(values),
-        false => Err(QuantizeError::Weight(tensor.name.clone())),
     }
 }
 

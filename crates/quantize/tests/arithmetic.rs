@@ -11,7 +11,9 @@ use engines::session::{Session, SessionOptions};
 use engines::tensor::{NamedTensor, Tensor};
 use onnx_model::{DataType, Graph, Model, Node, Tensor as OnnxTensor, ValueInfo};
 use quantize::arithmetic::WeightBits;
+use quantize::dynamic::{self, StepsOf};
 use quantize::plan::Plan;
+use quantize::products::Products;
 use quantize::writer::{Format, Ranges, WeightOptions, write};
 use quantize::{QuantizeError, prepare, raise};
 use serde::Deserialize;
@@ -64,7 +66,7 @@ fn quantised(case: &Case, format: Format, per_channel: bool) -> Result<Model, Qu
     }
     let plan = Plan::of(&model, &BTreeSet::new(), format);
     let weights = WeightOptions { per_channel, bits: WeightBits::Seven };
-    write(&model, &plan, &case.ranges, format, weights)
+    write(&model, &plan, &case.ranges, &Products::default(), format, weights)
 }
 
 fn session(model: &Model, folder: &Path, threads: usize) -> Session {
@@ -199,4 +201,60 @@ fn a_missing_or_impossible_range_is_told() {
     case.ranges.remove("x");
     let error = quantised(&case, Format::QOperator, true).unwrap_err();
     assert!(error.to_string().contains("lacks `x`"), "{error}");
+}
+
+/// Two products of tokens, one with its weight turned, at the opset that names the axes of a reduction in an attribute and at the one that
+/// has them as an input. Steps for each row leave an item what it is, whatever lies beside it; steps for all together do not.
+#[test]
+fn steps_for_each_row_give_the_same_answer_in_every_batch() {
+    let folder = tempfile::tempdir().unwrap();
+    let numbers = |count: usize, seed: usize| -> Vec<f32> {
+        (0..count).map(|index| ((index * 37 + seed * 11) % 101) as f32 / 50.0 - 1.0).collect()
+    };
+    for opset in [11, 18] {
+        let named =
+            |name: &str, width: u64| ValueInfo::new(name, DataType::F32, ["batch".into(), 3.into(), width.into()]);
+        let graph = Graph::new("tokens")
+            .input(named("x", 8))
+            .output(named("y", 5))
+            .initializer(OnnxTensor::from_slice("w", [8, 6], &numbers(48, 1)).unwrap())
+            .initializer(OnnxTensor::vector("b", &numbers(6, 2)))
+            .initializer(OnnxTensor::from_slice("v", [6, 5], &numbers(30, 3)).unwrap())
+            .node(Node::new("MatMul").inputs(["x", "w"]).output("p"))
+            .node(Node::new("Add").inputs(["p", "b"]).output("s"))
+            .node(Node::new("MatMul").inputs(["s", "v"]).output("y"));
+        let float = Model::new(opset, graph);
+        float.check().unwrap();
+        let weights = WeightOptions { per_channel: true, bits: WeightBits::Seven };
+        let mut items = numbers(3 * 8, 4);
+        // The second item is a hundred times as large, and a row of the first is zero everywhere.
+        items.splice(8..16, [0.0; 8]);
+        let large: Vec<f32> = numbers(3 * 8, 5).into_iter().map(|value| value * 100.0).collect();
+        let input = |values: &[f32]| {
+            let tensor = Tensor::new([values.len() / 24, 3, 8], values.to_vec()).unwrap();
+            [NamedTensor::new("x", tensor)]
+        };
+        let session_of = |steps: StepsOf| {
+            let model = dynamic::write(&float, &BTreeSet::new(), &Products::default(), weights, steps).unwrap();
+            model.check().unwrap();
+            assert!(model.graph.nodes.iter().all(Node::is_own));
+            session(&model, folder.path(), 1)
+        };
+        let first_alone_and_with_another = |session: &mut Session| {
+            let alone = session.run(&input(&items)).unwrap()[0].tensor.as_f32().unwrap().to_vec();
+            let both = session.run(&input(&[items.clone(), large.clone()].concat())).unwrap();
+            (alone, both[0].tensor.as_f32().unwrap()[..15].to_vec())
+        };
+        let (alone, beside) = first_alone_and_with_another(&mut session_of(StepsOf::Row));
+        assert!(alone.iter().zip(&beside).all(|(one, other)| one.to_bits() == other.to_bits()), "{alone:?} {beside:?}");
+        let wanted =
+            session(&float, folder.path(), 1).run(&input(&items)).unwrap()[0].tensor.as_f32().unwrap().to_vec();
+        let largest = wanted.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
+        assert!(
+            alone.iter().zip(&wanted).all(|(found, wanted)| (found - wanted).abs() < 0.03 * largest),
+            "{alone:?} {wanted:?}"
+        );
+        let (alone, beside) = first_alone_and_with_another(&mut session_of(StepsOf::Input));
+        assert_ne!(alone, beside);
+    }
 }

@@ -43,7 +43,14 @@ const REPORT: &str = "report";
 /// The evaluation of a file from anywhere, inside [`REPORT`].
 const ONNX: &str = "onnx.json";
 
-/// Reads every evaluation below `artifacts`: `<network>/eval.json`, and `report/onnx.json`.
+/// The evaluation of a network, and that of its file of 8-bit integers, in the network's folder.
+const EVALUATION: &str = "eval.json";
+const OF_INTEGERS: &str = "eval.int8.json";
+
+/// What the name of a network ends in where its file of integers is meant.
+const INTEGERS: &str = "-int8";
+
+/// Reads every evaluation below `artifacts`: `<network>/eval.json`, `<network>/eval.int8.json`, and `report/onnx.json`.
 ///
 /// # Errors
 /// When there is none, or a file cannot be read. What is read and turns out to be no evaluation is told in its place.
@@ -61,15 +68,17 @@ fn evaluations(artifacts: &Path) -> Result<Vec<(String, PathBuf)>, FileError> {
     for entry in std::fs::read_dir(artifacts).map_err(FileError::new("read", artifacts))? {
         let folder = entry.map_err(FileError::new("read", artifacts))?.path();
         let Some(name) = folder.file_name().map(|name| name.to_string_lossy().into_owned()) else { continue };
-        let (id, file) = match name.as_str() {
-            REPORT => ("onnx".to_owned(), ONNX),
+        let files = match name.as_str() {
+            REPORT => vec![("onnx".to_owned(), ONNX)],
             // What a killed writer left.
             hidden if hidden.starts_with('.') => continue,
-            _ => (name, "eval.json"),
+            _ => vec![(name.clone(), EVALUATION), (name + INTEGERS, OF_INTEGERS)],
         };
-        found.extend(Some(folder.join(file)).filter(|file| file.is_file()).map(|file| (id, file)));
+        let files = files.into_iter().map(|(id, file)| (id, folder.join(file)));
+        found.extend(files.filter(|(_, file)| file.is_file()));
     }
-    let rank = |id: &str| NetworkId::named(id).map_or(usize::MAX, |network| network as usize);
+    let network = |id: &str| NetworkId::named(id.strip_suffix(INTEGERS).unwrap_or(id));
+    let rank = |id: &str| network(id).map_or(usize::MAX, |network| network as usize);
     found.sort_by(|(a, _), (b, _)| rank(a).cmp(&rank(b)).then(a.cmp(b)));
     Ok(found)
 }
@@ -93,7 +102,11 @@ pub(super) struct Source<'a> {
 impl Source<'_> {
     /// The content as a report of this version.
     pub(super) fn parse<T: DeserializeOwned>(&self) -> Result<T, String> {
-        let again = if self.id == "onnx" { "--onnx FILE" } else { self.id };
+        let again = match self.id.strip_suffix(INTEGERS) {
+            _ if self.id == "onnx" => "--onnx FILE".to_owned(),
+            Some(network) => format!("{network} --model FILE"),
+            None => self.id.to_owned(),
+        };
         serde_json::from_slice(self.bytes).map_err(|error| {
             format!("is no evaluation of this version ({error}); `cargo xtask eval {again}` makes it anew")
         })
@@ -140,13 +153,20 @@ mod tests {
     #[test]
     fn known_networks_come_first_and_what_is_no_evaluation_is_told_in_its_place() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["zebra/eval.json", "bert-qa/eval.json", "mnist/eval.json", "report/onnx.json", "empty/model.onnx"]
-        {
+        for name in [
+            "zebra/eval.json",
+            "bert-qa/eval.json",
+            "mnist/eval.int8.json",
+            "mnist/eval.json",
+            "report/onnx.json",
+            "empty/model.onnx",
+        ] {
             artifact::write_atomic(folder.path().join(name), "{}").unwrap();
         }
         let found = collect(folder.path()).unwrap();
         let names: Vec<String> = found.iter().map(|one| one.as_ref().unwrap_err().to_string()).collect();
-        let order = ["mnist/eval.json", "bert-qa/eval.json", "report/onnx.json", "zebra/eval.json"];
+        let order =
+            ["mnist/eval.json", "mnist/eval.int8.json", "bert-qa/eval.json", "report/onnx.json", "zebra/eval.json"];
         assert_eq!(names.len(), order.len(), "{names:?}");
         for (name, expected) in names.iter().zip(order) {
             assert!(name.contains(&format!("{expected} is no evaluation of this version")), "{name}");

@@ -12,6 +12,7 @@ mod page;
 mod reading;
 mod summary;
 mod timing_page;
+mod trade_off;
 mod validation;
 mod write;
 

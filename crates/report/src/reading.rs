@@ -3,7 +3,9 @@
 use engines::engine::TensorInfo;
 use evaluation::history::command;
 use evaluation::onnx_file::about::About;
+use evaluation::quantised;
 use evaluation::report::{Report, out_of};
+use evaluation::timing_text::interval;
 use evaluation::verify::Rule;
 use terminal::table::Grid;
 
@@ -12,7 +14,8 @@ use crate::collect::{Source, title};
 use crate::figures::{figure, training};
 use crate::html::{facts, words};
 use crate::timing_page::SCENARIOS;
-use crate::validation::{agreements, details, validation};
+use crate::trade_off::trade_off;
+use crate::validation::{agreements, details, noise, validation};
 
 /// The chapter of an evaluation.
 ///
@@ -22,13 +25,23 @@ pub(super) fn chapter(source: &Source<'_>) -> Result<Chapter, String> {
     let report: Report = source.parse()?;
     let mut chapter = source.chapter(&match report.file {
         Some(_) => format!("The file {}", report.name()),
+        None if report.quantised.is_some() => format!("{} in 8-bit integers", title(&report.head.network)),
         None => title(&report.head.network),
     });
-    chapter.criterion = format!("{}.", report.rule().criterion(&report.reference));
+    chapter.criterion = format!("{}.", report.criterion());
     chapter.claims = claims(&report);
-    chapter.validation = validation(&report);
-    chapter.details = vec![details(&report)];
-    let sentences = agreements(&report);
+    let mut sentences = agreements(&report);
+    match &report.quantised {
+        Some(budget) => {
+            chapter.validation = noise(&report);
+            sentences.extend(quantised::integers(&report).into_iter().map(|told| told + "."));
+            chapter.parts.extend(trade_off(budget).map(|drawn| ("Time against accuracy".to_owned(), drawn)));
+        }
+        None => {
+            chapter.validation = validation(&report);
+            chapter.details = vec![details(&report)];
+        }
+    }
     chapter.remark = Some(sentences.join(" ")).filter(|text| !text.is_empty());
     if !report.history.is_empty() {
         chapter.parts.push(("Training".to_owned(), training(&report.history)));
@@ -62,7 +75,8 @@ fn recipes(report: &Report, parts: &[(String, String)]) -> Vec<Recipe> {
         recipes.push(Recipe::new("Training", command));
     }
     if report.file.is_none() {
-        recipes.push(Recipe::new("The ONNX file", catalogue::command(&report.head.network, "export")));
+        let how = if report.quantised.is_some() { "quantize" } else { "export" };
+        recipes.push(Recipe::new("The ONNX file", catalogue::command(&report.head.network, how)));
     }
     let parts = parts
         .iter()
@@ -85,6 +99,13 @@ fn claims(report: &Report) -> Vec<Claim> {
     if let Some(least) = agreements().min_by_key(|found| found.same) {
         let value = format!("{} {}", out_of(least.same, least.items), report.items);
         claims.push(Claim::new("Same result under every engine", value));
+    }
+    if let Some(budget) = report.quantised.as_ref().filter(|budget| budget.float.is_some()) {
+        let drops = report.engines.iter().filter_map(|engine| engine.fidelity.as_ref()?.drop);
+        let lost = drops.reduce(f64::max).map(|drop| format!("{:.2} % of {}", 100.0 * drop, budget.metric.words()));
+        claims.extend(lost.map(|lost| Claim::new("Lost beside the float model", lost)));
+        let timed = report.head.timing.first().and_then(|batch| batch.engines.iter().find_map(|engine| engine.speedup));
+        claims.extend(timed.map(|times| Claim::new("Times as fast as the float model", interval(times))));
     }
     let verifications = report.engines.iter().filter_map(|engine| engine.verification.as_ref());
     let used = verifications.filter_map(|found| Some(found.worst()?.1.used())).reduce(f64::max);

@@ -1,5 +1,6 @@
 //! How right every engine is, as tables.
 
+use evaluation::quantised::{HEADINGS, caption, rows};
 use evaluation::report::{EngineReport, Report, out_of};
 use terminal::table::Grid;
 
@@ -7,6 +8,23 @@ use terminal::table::Grid;
 pub fn validation(report: &Report) -> Vec<Grid> {
     let differing = report.engines.iter().filter_map(|engine| differing(report, engine));
     std::iter::once(worst(report)).chain(given(report)).chain(differing).collect()
+}
+
+/// How far every engine is from the float model on a file of integers: at its task, then as noise, then the items whose results differ.
+pub fn noise(report: &Report) -> Vec<Grid> {
+    let asked = report.engines.iter().filter(|engine| engine.agreement.is_some() || !engine.metrics.is_empty());
+    let dash = || "-".to_owned();
+    let row = |engine: &EngineReport| {
+        let same = engine.agreement.as_ref().map_or_else(dash, |found| out_of(found.same, found.items));
+        let cells = report.task_columns().map(|column| engine.task_cell(column).unwrap_or_else(dash));
+        [engine.row.engine.clone(), same].into_iter().chain(cells).collect::<Vec<_>>()
+    };
+    let cells: Vec<Vec<String>> = asked.map(row).collect();
+    let same = format!("same {}", report.items);
+    let headings: Vec<&str> = ["engine", &same].into_iter().chain(report.task_columns()).collect();
+    let task = (!cells.is_empty()).then(|| Grid::new("At the task", &headings, cells));
+    let differing = report.engines.iter().filter_map(|engine| differing(report, engine));
+    task.into_iter().chain([Grid::new(caption(report), &HEADINGS, rows(report))]).chain(differing).collect()
 }
 
 /// How many items each engine agrees on, in sentences.

@@ -135,7 +135,7 @@ impl Engine for TractEngine {
             time_share: 1.0,
             node_names,
         };
-        Ok(Placement { parts: vec![part] })
+        Ok(Placement { parts: vec![part], ..Placement::default() })
     }
 }
 

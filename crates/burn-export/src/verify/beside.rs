@@ -185,6 +185,6 @@ impl<M: Module, F> Engine for Beside<'_, M, F> {
 
     /// It is not asked for: nothing here is timed.
     fn placement(&mut self, _inputs: &[NamedTensor]) -> Result<Placement, EngineError> {
-        Ok(Placement { parts: Vec::new() })
+        Ok(Placement::default())
     }
 }

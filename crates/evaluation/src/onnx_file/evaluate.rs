@@ -169,6 +169,7 @@ pub fn evaluate<T: Task>(request: &Request<'_>, task: Option<&T>) -> Result<Repo
         file: Some(About { signature, metadata, sizes, batch_axis: axis }),
         items: items.to_owned(),
         reference: name(measure),
+        quantised: None,
         engines,
     }
     .judged())

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use cli::predict::PredictArgs;
+use models::digits::Split;
 use networks::digits::DigitTask;
 use networks::digits::picture::digit_from_file;
 use networks::digits::predict::predict;
@@ -36,7 +37,7 @@ pub fn execute(arguments: &PredictArgs, known: &Known) -> Result<ExitCode> {
 
 fn image(arguments: &PredictArgs, known: &Known, images: &Images) -> Result<Image> {
     let folder = arguments.task.data();
-    let task = DigitTask::read(&folder, images.clone());
+    let task = DigitTask::read(&folder, Split::Test, images.clone());
     match arguments.task.images.as_slice() {
         [] => {}
         [path] => {

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use artifact::{Digest, FileError, Hasher, Outputs, sha256_bytes, sha256_file};
 use cli::predict::PredictArgs;
 use evaluation::compare::largest;
+use models::digits::Split;
 use models::encoder::EncoderTokenizer;
 use networks::digits::{DigitTask, batch, log_probabilities};
 use networks::pictures::predict::{Guess, guesses};
@@ -110,9 +111,10 @@ struct Answered<'a> {
 pub fn digits(arguments: &PredictArgs, known: &Known, shard: Shard) -> Result<ExitCode> {
     let images = known.images()?;
     let folder = arguments.task.data();
-    let task = DigitTask::read(&folder, images.clone()).with_context(|| format!("--data {}", folder.display()))?;
+    let task = DigitTask::read(&folder, Split::Test, images.clone())
+        .with_context(|| format!("--data {}", folder.display()))?;
     let mut opened = known.open(arguments)?;
-    let inputs = networks::digits::files(&folder);
+    let inputs = networks::digits::files(&folder, Split::Test);
     let part = part(arguments, shard, &opened, known.model(arguments), &inputs)?;
     let (digits, names) = (task.digits(), task.names());
     let total = digits.len() as u64;

@@ -110,7 +110,7 @@ fn of_a_network_whose_framework_dies_there_is_a_report() {
             command: String::new(),
         };
         let images = Images::of(&MnistCnn::signature(&10), (0.0, 1.0)).unwrap();
-        let task = DigitTask::read(setting.folder.path(), images).unwrap();
+        let task = DigitTask::read(setting.folder.path(), models::digits::Split::Test, images).unwrap();
         let report = evaluate::<MnistCnn, _>(&request, &task).unwrap();
         is_what_there_is(&report);
         assert!(report.predictions.is_empty() && report.figures.is_empty());

@@ -38,9 +38,9 @@ pub struct Reading {
     pub probability: f64,
 }
 
-/// The files of the test digits in a folder.
-pub fn files(folder: &Path) -> [PathBuf; 2] {
-    [Split::Test.images_file(), Split::Test.labels_file()].map(|name| folder.join(name))
+/// The files of digits in a folder: those of the training, or of the test.
+pub fn files(folder: &Path, split: Split) -> [PathBuf; 2] {
+    [split.images_file(), split.labels_file()].map(|name| folder.join(name))
 }
 
 /// Images as the network takes them: normalised.
@@ -74,12 +74,12 @@ pub fn log_probabilities(
 }
 
 impl DigitTask {
-    /// Reads the test digits.
+    /// Reads the digits of the training or of the test.
     ///
     /// # Errors
     /// When they are not in the folder, or damaged, or of other classes than the network's.
-    pub fn read(folder: &Path, images: Images) -> Result<Self, DigitsError> {
-        let part = Part::read(folder, Split::Test)?;
+    pub fn read(folder: &Path, split: Split, images: Images) -> Result<Self, DigitsError> {
+        let part = Part::read(folder, split)?;
         let classes = part.classes_of(images.classes);
         Ok(Self { names: part.names(classes)?, digits: Digits::of(part, classes)?, images })
     }
@@ -152,6 +152,10 @@ impl Task for DigitTask {
     fn name(&self, item: &usize) -> String {
         let label = self.digits.label(*item).map(|label| format!(", a {}", self.called(label.into())));
         format!("test image {item}{}", label.unwrap_or_default())
+    }
+
+    fn class(&self, item: &usize) -> Option<usize> {
+        self.digits.label(*item).map(Into::into)
     }
 
     fn words(&self, answer: &Reading) -> String {

@@ -15,9 +15,9 @@ use engines::engine::{Engine, EngineError};
 use engines::runtime::Runtime;
 use engines::session::{Session, SessionOptions};
 use engines::tensor::NamedTensor;
+use evaluation::quantised::fidelity::Comparison;
 use evaluation::timing::{Plan, Runner, interleave, ratio};
 use onnx_model::Model;
-use quantize::compare::Comparison;
 use quantize::samples::{find, read, spread};
 use serde_json::Value;
 use terminal::table::{Table, figure};
@@ -107,7 +107,11 @@ fn main() -> Result<()> {
         }
     }
     let mut recipes: Vec<Vec<&str>> = match dynamic {
-        true => vec![vec!["--method", "dynamic"], vec!["--method", "static", "--calibration", "minmax"]],
+        true => vec![
+            vec!["--method", "dynamic"],
+            vec!["--method", "dynamic", "--per-token"],
+            vec!["--method", "static", "--calibration", "minmax"],
+        ],
         false => vec![
             vec!["--format", "qoperator", "--calibration", "minmax"],
             vec!["--format", "qdq", "--calibration", "minmax"],
@@ -131,12 +135,13 @@ fn main() -> Result<()> {
             .arg(&arguments.model)
             .arg("--out")
             .arg(&path)
-            .args(["--cpu", cpu, "--json", "--seconds", "0"])
+            .args(["--cpu", cpu, "--json", "--seconds", "0.2"])
             .args(recipe);
         if recipe.first() != Some(&"--method") || recipe.get(1) != Some(&"dynamic") {
             command.args(seen.iter().flat_map(|sample| [Path::new("--inputs"), sample]));
         }
-        let words: Vec<&str> = recipe.iter().filter(|word| !word.starts_with("--")).copied().collect();
+        let is_value = |word: &&&str| !word.starts_with("--") || **word == "--per-token";
+        let words: Vec<&str> = recipe.iter().filter(is_value).map(|word| word.trim_start_matches('-')).collect();
         match run(&mut command).and_then(|text| Ok(serde_json::from_str::<Value>(&text)?)) {
             Ok(told) => {
                 let memory = told["peak_memory"].as_array().map(|parts| parts.iter().filter_map(Value::as_f64).sum());

@@ -3,10 +3,12 @@
 mod chart;
 mod curve;
 mod picture;
+mod scatter;
 
 pub use chart::{Bar, bars};
 pub use curve::{Curve, curves};
 pub use picture::picture;
+pub use scatter::{Point, scatter};
 
 use std::fmt::Write;
 

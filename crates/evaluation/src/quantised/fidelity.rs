@@ -22,6 +22,15 @@ impl Metric {
         let row = |output: &NamedTensor| matches!(output.tensor.shape(), [_, width] if *width > 1);
         if floats().count() > 0 && floats().all(row) { Self::Agreement } else { Self::Cosine }
     }
+
+    /// What a reader calls it, with its article.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Agreement => "the agreement",
+            Self::Cosine => "the cosine",
+            Self::Accuracy => "the accuracy",
+        }
+    }
 }
 
 /// The outputs of a quantised model beside those of the float model, item by item.
@@ -93,6 +102,16 @@ impl Comparison {
         }
     }
 
+    /// The signal to the noise, in decibels; infinite without noise.
+    pub fn signal_to_noise(&self) -> f64 {
+        -10.0 * self.noise.log10()
+    }
+
+    /// How many bits the outputs are right to: the logarithm to the base 2 of the signal's amplitude as a multiple of the noise's.
+    pub fn bits(&self) -> f64 {
+        -0.5 * self.noise.log2()
+    }
+
     /// How much is lost of a metric, from 0 to 1; nothing where the result is better.
     pub fn drop(&self, metric: Metric) -> f64 {
         match metric {
@@ -156,6 +175,11 @@ mod tests {
         assert!((comparison.noise - (6.0 / 5.0) / 2.0).abs() < 1e-12, "{comparison:?}");
         assert_eq!(comparison.drop(Metric::Agreement), 0.25);
         assert_eq!(comparison.drop(Metric::Cosine), 0.25);
+        // A hundredth of the signal is noise: 20 dB, and log2(10) bits.
+        comparison.noise = 0.01;
+        assert!(
+            (comparison.signal_to_noise() - 20.0).abs() < 1e-12 && (comparison.bits() - 10_f64.log2()).abs() < 1e-12
+        );
     }
 
     #[test]
