@@ -19,7 +19,7 @@ const TEXTS: [&str; 7] = [
     "Where was the contract signed?",
     "A dog runs across the snow, and a child laughs.",
     "snow",
-    "Ein Käfer überquert die Straße. 雪が降っている。",
+    "Käfer überqueren die Straße. 雪が降っている。",
     "It costs $3.50 — or £2.90 (about 15 % less), doesn't it?",
     "[MASK] [SEP] control\u{7}characters\tand  spaces",
     "The committee decided in its last session of the year that the bridge is to be painted once more before winter.",
