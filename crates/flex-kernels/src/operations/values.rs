@@ -96,7 +96,7 @@ pub fn adadelta<const D: usize>(
     (parameters, squares, updates)
 }
 
-/// [`adadelta`] for the values from `first` on, as many as there are gradients. The tensors are flat, and what lies outside stays.
+/// [`adadelta()`] for the values from `first` on, as many as there are gradients. The tensors are flat, and what lies outside stays.
 ///
 /// # Panics
 /// When a tensor does not fit, or is too short.
