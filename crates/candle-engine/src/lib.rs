@@ -1,4 +1,6 @@
-//! BERT for question answering in candle-transformers: an implementation by others, to judge Burn's and the files by.
+//! BERT for question answering, and encoders, in candle-transformers: an implementation by others, to judge Burn's and the files by.
+
+mod encoder;
 
 use std::path::Path;
 
@@ -14,6 +16,8 @@ use engines::engine::{Engine, EngineError, Placement, PlacementPart, Signature};
 use engines::tensor::{NamedTensor, Tensor};
 use engines::worker::Weights;
 use networks::questions::{OUTPUTS, signature, token_batch};
+
+pub use self::encoder::CandleEncoder;
 
 /// The engine's name.
 pub const NAME: &str = "candle";
@@ -152,13 +156,18 @@ impl Engine for CandleBert {
     }
 
     fn placement(&mut self, _inputs: &[NamedTensor]) -> Result<Placement, EngineError> {
-        let part = PlacementPart {
-            provider: format!("{:?}", self.encoder.device),
-            nodes: 0,
-            node_share: 1.0,
-            time_share: 1.0,
-            node_names: Vec::new(),
-        };
-        Ok(Placement { parts: vec![part], ..Placement::default() })
+        Ok(on_the_processor())
     }
+}
+
+/// All of a network on candle's CPU backend.
+fn on_the_processor() -> Placement {
+    let part = PlacementPart {
+        provider: format!("{:?}", Device::Cpu),
+        nodes: 0,
+        node_share: 1.0,
+        time_share: 1.0,
+        node_names: Vec::new(),
+    };
+    Placement { parts: vec![part], integers: None }
 }

@@ -2,8 +2,9 @@
 
 use std::process::ExitCode;
 
-use candle_engine::CandleBert;
-use engines::engine::EngineError;
+use candle_engine::{CandleBert, CandleEncoder};
+use catalogue::{NetworkId, TaskKind};
+use engines::engine::{Engine, EngineError};
 use engines::engine_name::Framework;
 use engines::threads;
 use engines::worker::serve::program;
@@ -20,6 +21,11 @@ fn open(spec: &EngineSpec) -> Result<Opened, EngineError> {
     };
     threads::limit_for(network)?;
     let folder = network.folder.as_deref().ok_or_else(|| spec.not_here())?;
-    let engine = CandleBert::open(folder, &network.weights)?;
-    Ok(Opened { engine: Box::new(engine), origin: Origin::Crate("candle", "candle-transformers"), metadata: None })
+    let task = NetworkId::named(&network.network).map(NetworkId::task);
+    let engine: Box<dyn Engine> = match task {
+        Some(TaskKind::Texts) => Box::new(CandleEncoder::open(folder, &network.weights)?),
+        Some(TaskKind::Questions) => Box::new(CandleBert::open(folder, &network.weights)?),
+        _ => return Err(spec.not_here()),
+    };
+    Ok(Opened { engine, origin: Origin::Crate("candle", "candle-transformers"), metadata: None })
 }
