@@ -42,15 +42,28 @@ impl CandleEncoder {
     /// The encoder that the configuration in the folder describes, for its task, with weights from a file or folder, or random ones.
     ///
     /// # Errors
-    /// When a file cannot be read or holds something else, or candle-transformers has no such encoder.
+    /// When a file cannot be read or holds something else, candle-transformers has no such encoder, or one that gives other values at
+    /// padding, which an evaluation compares as well.
     pub fn open(folder: &Path, weights: &Weights) -> Result<Self, EngineError> {
-        Self::load(<Encoder as Network>::config(Some(folder), None)?, weights)
+        let config = <Encoder as Network>::config(Some(folder), None)?;
+        let engine = Self::load(config, weights)?;
+        match engine.network {
+            Candle::Roberta(_) | Candle::RobertaTexts(_) => Ok(engine),
+            Candle::Bert(_) | Candle::ModernBert(_) => Err(EngineError::Worker {
+                engine: NAME.to_owned(),
+                reason: format!(
+                    "candle-transformers gives other hidden states of {} where a text is padded on the left, though not at its tokens; \
+                     it can be evaluated with roberta, xlm-roberta and camembert",
+                    engine.config.family.model_type()
+                ),
+            }),
+        }
     }
 
     /// The encoder of a configuration.
     ///
     /// # Errors
-    /// As [`open`](Self::open).
+    /// When weights cannot be loaded, or candle-transformers has no such encoder.
     pub fn load(config: EncoderConfig, weights: &Weights) -> Result<Self, EngineError> {
         let failed = |reason: String| EngineError::Worker { engine: NAME.to_owned(), reason };
         let device = BurnDevice::flex();
