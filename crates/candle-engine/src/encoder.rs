@@ -134,7 +134,6 @@ fn as_bert(config: &EncoderConfig) -> BertConfig {
         layer_norm_eps: config.layer_norm_eps,
         initializer_range: config.initializer_range,
         pad_token_id: config.pad_token_id,
-        ..BertConfig::base()
     }
 }
 
