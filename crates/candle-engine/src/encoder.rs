@@ -42,8 +42,8 @@ impl CandleEncoder {
     /// The encoder that the configuration in the folder describes, for its task, with weights from a file or folder, or random ones.
     ///
     /// # Errors
-    /// When a file cannot be read or holds something else, candle-transformers has no such encoder, or one that gives other values at
-    /// padding, which an evaluation compares as well.
+    /// When a file cannot be read or holds something else, candle-transformers has no such encoder, or one that gives other values
+    /// where a text is padded, which an evaluation compares as well.
     pub fn open(folder: &Path, weights: &Weights) -> Result<Self, EngineError> {
         let config = <Encoder as Network>::config(Some(folder), None)?;
         let engine = Self::load(config, weights)?;
@@ -52,8 +52,8 @@ impl CandleEncoder {
             Candle::Bert(_) | Candle::ModernBert(_) => Err(EngineError::Worker {
                 engine: NAME.to_owned(),
                 reason: format!(
-                    "candle-transformers gives other hidden states of {} where a text is padded on the left, though not at its tokens; \
-                     it can be evaluated with roberta, xlm-roberta and camembert",
+                    "candle-transformers gives other hidden states of {} where a text is padded; it can be evaluated with roberta, \
+                     xlm-roberta and camembert",
                     engine.config.family.model_type()
                 ),
             }),
@@ -210,6 +210,18 @@ impl SimpleBackend for State {
     }
 }
 
+/// Moves the padding of each text behind it: candle tells the label from what stands first, which must be the text's first token.
+fn padded_right(lists: &mut BTreeMap<&str, Vec<i64>>, sequence: usize) {
+    let first = |mask: &[i64]| mask.iter().position(|&real| real != 0).unwrap_or_default();
+    let mask = lists.get("attention_mask").map(Vec::as_slice).unwrap_or_default();
+    let padding: Vec<usize> = mask.chunks_exact(sequence).map(first).collect();
+    for ids in lists.values_mut() {
+        for (ids, &padding) in ids.chunks_exact_mut(sequence).zip(&padding) {
+            ids.rotate_left(padding);
+        }
+    }
+}
+
 impl Engine for CandleEncoder {
     fn name(&self) -> &str {
         NAME
@@ -223,7 +235,11 @@ impl Engine for CandleEncoder {
         let failed = |reason: String| EngineError::Run { engine: NAME.to_owned(), reason };
         let batch = token_batch(inputs, &self.config)?;
         let shape = (batch.batch(), batch.sequence());
-        let lists: BTreeMap<&str, &[i64]> = batch.lists(&self.config).collect();
+        let mut lists: BTreeMap<&str, Vec<i64>> =
+            batch.lists(&self.config).map(|(name, ids)| (name, ids.to_vec())).collect();
+        if let Candle::RobertaTexts(_) = self.network {
+            padded_right(&mut lists, batch.sequence());
+        }
         let run = || {
             let tensor = |name: &str| match lists.get(name) {
                 Some(ids) => CandleTensor::from_slice(ids, shape, &Device::Cpu),

@@ -213,7 +213,7 @@ pub const TIMEOUT: u64 = 600;
 /// The engines that are asked for.
 #[derive(Debug, Clone, Args)]
 pub struct EngineArgs {
-    /// What runs the file, separated by commas: tract, and ort: with a provider, as in ort:cpu; for BERT also candle, which
+    /// What runs the file, separated by commas: tract, and ort: with a provider, as in ort:cpu; for BERT and RoBERTa also candle, which
     /// runs the weights. Burn, where it has the network, is always there to compare with. [default: ort:cpu; with --onnx every
     /// engine that works here and can load the file]
     #[arg(long, visible_alias = "engine", value_name = "NAME,…", value_delimiter = ',')]
